@@ -1,0 +1,29 @@
+"""The admin API: every command of the operator, with or without a daemon, goes through here."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jrc.admin.events import EventRoutes
+from jrc.admin.imports import ImportRoutes
+from jrc.admin.networks import NetworkRoutes
+from jrc.admin.pledges import PledgeRoutes
+from jrc.admin.problems import HANDLERS
+from jrc.admin.services import Services
+
+
+def build_api(services: Services) -> Starlette:
+    """The API over ``services``; its requests carry a peer (``peers.py``)."""
+
+    async def status(_request: Request) -> Response:
+        return JSONResponse(dict(await services.status()))
+
+    groups = (
+        NetworkRoutes(services),
+        PledgeRoutes(services),
+        ImportRoutes(services),
+        EventRoutes(services),
+    )
+    routes = [Route("/v1/status", status), *(route for group in groups for route in group.routes())]
+    return Starlette(routes=routes, exception_handlers=HANDLERS)

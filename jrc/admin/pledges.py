@@ -1,0 +1,162 @@
+"""``/v1/pledges``: adding, listing and changing single pledges."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jrc.admin.params import Params, choice, json_params, page_limit, pledge_id, query_params
+from jrc.admin.peers import actor_of
+from jrc.admin.plans import plan_json
+from jrc.admin.services import Services
+from jrc.errors import ExitCode, OperatorError
+from jrc.model import PledgeId, PledgeState, Profile, Secret
+from jrc.service import enroll
+from jrc.service.applicants import Applicant, DerivedKeys
+from jrc.service.examine import OnConflict
+from jrc.service.pledges import list_pledges, show_pledge
+from jrc.service.registry import Registry
+from jrc.service.wording import parse_role
+
+_DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
+_ADD = frozenset(
+    {"pledge_id", "psk", *_DERIVED, "networks", "role", "label", "profile", "aead", "hkdf"}
+    | {"on_conflict", "reason"}
+)
+_Change = Callable[[Registry, PledgeId, str, str, bool], enroll.Changed]
+
+
+class PledgeRoutes:
+    """The handlers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """The routes, for ``build_api``."""
+        one = "/v1/pledges/{pledge_id}"
+        return [
+            Route("/v1/pledges", self.list, methods=["GET"]),
+            Route("/v1/pledges", self.add, methods=["POST"]),
+            Route(one, self.show, methods=["GET"]),
+            Route(one, self.remove, methods=["DELETE"]),
+            Route(f"{one}/removal", self.plan_removal, methods=["GET"]),
+            Route(f"{one}/revocation", self.plan_revocation, methods=["GET"]),
+            Route(f"{one}/revoke", self.revoke, methods=["POST"]),
+            Route(f"{one}/restore", self.restore, methods=["POST"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """One page, and after which identifier the next one begins."""
+        params = query_params(request, ("network", "state", "after", "limit"))
+        network, limit = params.maybe_text("network"), page_limit(params)
+        state = params.parsed("state", choice(PledgeState))
+        after = params.parsed("after", PledgeId.from_hex)
+        found = await self._services.run_read(
+            lambda tx: list_pledges(tx, network=network, state=state, after=after, limit=limit)
+        )
+        last = found[-1].pledge_id if len(found) == limit else None
+        return JSONResponse({"pledges": [asdict(report) for report in found], "next": last})
+
+    async def show(self, request: Request) -> Response:
+        """Everything about one pledge, its keys left out."""
+        identifier = _identifier(request)
+        found = asdict(await self._services.run_read(lambda tx: show_pledge(tx, identifier)))
+        return JSONResponse({**found.pop("pledge"), **found})
+
+    async def add(self, request: Request) -> Response:
+        """Enroll one pledge."""
+        params = await json_params(request, _ADD)
+        applicant = _applicant(params)
+        on_conflict = params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL
+        actor, reason = actor_of(request.scope), params.reason()
+        done = await self._services.run_write(
+            lambda tx: enroll.add_pledge(
+                tx, applicant, actor=actor, reason=reason, on_conflict=on_conflict
+            )
+        )
+        return JSONResponse(asdict(done))
+
+    async def plan_revocation(self, request: Request) -> Response:
+        """What revoking the pledge will do."""
+        identifier = _identifier(request)
+        plan = await self._services.run_read(lambda tx: enroll.plan_revocation(tx, identifier))
+        return JSONResponse(plan_json(plan))
+
+    async def plan_removal(self, request: Request) -> Response:
+        """What removing the pledge will do."""
+        identifier = _identifier(request)
+        plan = await self._services.run_read(lambda tx: enroll.plan_removal(tx, identifier))
+        return JSONResponse(plan_json(plan))
+
+    async def revoke(self, request: Request) -> Response:
+        """Answer the pledge no more."""
+        return await self._change(request, _revoke)
+
+    async def restore(self, request: Request) -> Response:
+        """Take a revocation back."""
+        return await self._change(request, _restore)
+
+    async def remove(self, request: Request) -> Response:
+        """Wipe the pledge's keys."""
+        return await self._change(request, _remove)
+
+    async def _change(self, request: Request, change: _Change) -> Response:
+        params = await json_params(request, ("reason", "agreed"))
+        identifier, reason, agreed = _identifier(request), params.reason(), params.flag("agreed")
+        actor = actor_of(request.scope)
+        done = await self._services.run_write(
+            lambda tx: change(tx, identifier, actor, reason, agreed)
+        )
+        return JSONResponse(asdict(done))
+
+
+def _revoke(
+    tx: Registry, identifier: PledgeId, actor: str, reason: str, agreed: bool
+) -> enroll.Changed:
+    return enroll.revoke_pledge(tx, identifier, actor=actor, reason=reason, agreed=agreed)
+
+
+def _restore(
+    tx: Registry, identifier: PledgeId, actor: str, reason: str, _agreed: bool
+) -> enroll.Changed:
+    return enroll.restore_pledge(tx, identifier, actor=actor, reason=reason)
+
+
+def _remove(
+    tx: Registry, identifier: PledgeId, actor: str, reason: str, agreed: bool
+) -> enroll.Changed:
+    return enroll.remove_pledge(tx, identifier, actor=actor, reason=reason, agreed=agreed)
+
+
+def _identifier(request: Request) -> PledgeId:
+    return pledge_id(request.path_params["pledge_id"])
+
+
+def _applicant(params: Params) -> Applicant:
+    algorithms = {
+        name: number
+        for name, parse in (("aead", parse_aead), ("hkdf", parse_hkdf))
+        if (number := params.parsed(name, parse)) is not None
+    }
+    return Applicant(
+        identifier=pledge_id(params.text("pledge_id")),
+        keys=_keys(params),
+        networks=params.maybe_texts("networks") or (),
+        role=params.parsed("role", parse_role),
+        label=params.maybe_text("label"),
+        profile=params.parsed("profile", choice(Profile)),
+        **algorithms,
+    )
+
+
+def _keys(params: Params) -> Secret | DerivedKeys:
+    psk = params.secret("psk")
+    derived = [value for name in _DERIVED if (value := params.secret(name)) is not None]
+    if psk is not None and not derived:
+        return psk
+    if psk is None and len(derived) == len(_DERIVED):
+        return DerivedKeys(*derived)
+    raise OperatorError(f"a pledge needs psk, or {', '.join(_DERIVED)}", exit_code=ExitCode.USAGE)

@@ -1,0 +1,354 @@
+"""The one place that wires everything together: the daemon, and a command without one."""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import TypeVar
+
+import structlog
+
+from jrc import __version__, log, servicemanager
+from jrc.admin.api import build_api
+from jrc.admin.health import build_metrics
+from jrc.admin.metrics import Counters, Gauges, registry_of, text_of
+from jrc.admin.server import AdminServer, metrics_server
+from jrc.admin.services import Health
+from jrc.clock import SystemClock
+from jrc.coap.endpoint import Datagram, Endpoint, bind, prepare
+from jrc.config import Settings
+from jrc.errors import ExitCode, JrcError
+from jrc.opened import Opened
+from jrc.service.contexts import Contexts
+from jrc.service.intake import Intake
+from jrc.service.join import Ask, Outcome, decide
+from jrc.service.registry import Registry
+from jrc.store.database import Database
+from jrc.store.writer import Writer
+
+T = TypeVar("T")
+
+REMEMBER_EVERY_S = 1.0
+"""How old the instance file may be (``store/instancefile.py``)."""
+SUMMARY_EVERY_S = 10.0
+"""One log line for all datagrams in between, however many there were."""
+
+_log = structlog.get_logger("jrc")
+
+
+def run_daemon(settings: Settings) -> int:
+    """Run the registrar until SIGTERM or SIGINT; its exit code.
+
+    Raises:
+        OperatorError: it can't start.
+    """
+    log.configure(settings.log.level, settings.log.format, sys.stderr)
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    async with AsyncExitStack() as stack:
+        opened = Opened.open(settings, SystemClock())
+        stack.callback(opened.close)
+        daemon = Daemon(opened, _listeners(settings))
+        stack.push_async_callback(daemon.stop)
+        await daemon.start()
+        servicemanager.notify(os.environ, "READY=1")
+        code = await daemon.run()
+        servicemanager.notify(os.environ, "STOPPING=1")
+        return code
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    passed = servicemanager.passed_sockets(os.environ)
+    if passed:
+        for listener in passed:
+            prepare(listener)
+        return passed
+    with ExitStack() as undo:
+        listeners = []
+        for place in settings.coap.listen:
+            listeners.append(bind(place.host, place.port, place.scope))
+            undo.callback(listeners[-1].close)
+        undo.pop_all()
+    return listeners
+
+
+class Daemon:
+    """The running registrar: endpoint, writer thread, admin socket, metrics port."""
+
+    def __init__(self, opened: Opened, listeners: Sequence[socket.socket]) -> None:
+        self._opened = opened
+        self._settings = opened.settings
+        self._started_s = time.monotonic()
+        self._counters = Counters()
+        self._contexts = Contexts(opened.lookup)
+        self._endpoint = Endpoint(listeners, self._arrived)
+        self._loop = asyncio.get_running_loop()
+        self._writer: Writer[Ask, Outcome] = Writer(
+            opened.database,
+            opened.clock,
+            decide,
+            self._loop.call_soon_threadsafe,
+            self._answered,
+            self._failed,
+            self._fatal,
+        )
+        self._intake = Intake(
+            self._contexts,
+            opened.lookup,
+            self._writer.submit,
+            self._endpoint,
+            self._counters,
+            opened.clock,
+            retransmit_cache=self._settings.coap.retransmit_cache,
+            first_message_id=secrets.randbelow(0x10000),
+        )
+        self._registry = registry_of(self._counters, self._gauges, __version__)
+        self._ended = asyncio.Event()
+        self._exit_code = ExitCode.DONE
+        self._trouble: str | None = None
+        self._ready = False
+        self._states: Mapping[str, int] = {}
+        self._logged: Mapping[str, int] = {}
+        self._policy_revision = opened.database.instance.policy_revision
+        self._highest_context = 0
+        self._servers = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # Life
+
+    async def start(self) -> None:
+        """Open everything; when it returns, joins are answered."""
+        self._learn()
+        self._writer.start()
+        await self._start_servers()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._ended.set)
+        self._endpoint.start(self._loop)
+        self._tasks = [
+            asyncio.create_task(self._every(REMEMBER_EVERY_S, self._tick)),
+            asyncio.create_task(self._every(SUMMARY_EVERY_S, self._summarise)),
+        ]
+        self._ready = True
+        if os.geteuid() == 0:
+            _log.warning("running_as_root", hint="the service's own user is enough")
+        _log.info("ready", version=__version__, listening=self._endpoint.addresses())
+
+    async def _start_servers(self) -> None:
+        admin = AdminServer(build_api(self), self._settings.admin.socket)
+        self._servers.push_async_callback(admin.stop)
+        await admin.start()
+        if self._settings.metrics is not None:
+            place = self._settings.metrics.listen
+            metrics = metrics_server(build_metrics(self), place.host, place.port)
+            self._servers.push_async_callback(metrics.stop)
+            await metrics.start()
+
+    async def run(self) -> int:
+        """Wait for the end; the exit code."""
+        await self._ended.wait()
+        return int(self._exit_code)
+
+    async def stop(self) -> None:
+        """Finish what was accepted: read no more, commit, answer, close."""
+        self._ready = False
+        self._endpoint.stop_reading()
+        for task in self._tasks:
+            task.cancel()
+        await self._servers.aclose()
+        self._writer.stop()
+        await asyncio.to_thread(self._writer.join)
+        await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
+        self._endpoint.close()
+        _log.info("stopped", joins=self._counters.joins_total)
+
+    # Joins
+
+    def _arrived(self, datagrams: list[Datagram]) -> None:
+        self._intake.take(datagrams)
+
+    def _answered(self, outcomes: list[Outcome]) -> None:
+        if self._trouble is not None:
+            _log.info("database_works_again")
+            self._trouble = None
+        self._intake.finish(outcomes)
+
+    def _failed(self, asks: Sequence[Ask], error: BaseException) -> None:
+        if self._trouble is None:
+            _log.error("joins_not_answered", error=str(error))
+        self._trouble = str(error)
+        self._intake.abandon(asks)
+
+    def _fatal(self, error: BaseException) -> None:
+        _log.critical("stopping", error=str(error), hint="what is on disk is read at the start")
+        self._trouble = str(error)
+        self._exit_code = ExitCode.FAILED
+        self._ended.set()
+
+    def _learn(self) -> None:
+        """Take note of kid contexts that came since; of all, where numbers were used again."""
+        highest = self._opened.lookup.highest_context()
+        since = self._highest_context if highest >= self._highest_context else 0
+        self._contexts.learn(self._opened.lookup.kid_contexts(since))
+        self._highest_context = highest
+
+    # As admin.services.Services
+
+    async def run_write(self, work: Callable[[Registry], T]) -> T:
+        """As ``Services.run_write``."""
+        result = await self._on_writer(
+            lambda database: _write(database, work, self._opened.clock.now_ms())
+        )
+        self._learn()
+        revision = self._opened.database.instance.policy_revision
+        if revision != self._policy_revision:
+            self._policy_revision = revision
+            self._contexts.forget_all()
+        return result
+
+    async def run_read(self, work: Callable[[Registry], T]) -> T:
+        """As ``Services.run_read``."""
+        return await asyncio.to_thread(self._opened.read, work)
+
+    async def status(self) -> Mapping[str, object]:
+        """As ``Services.status``."""
+        return {
+            **await self.run_read(_counts),
+            **_identity(self._opened),
+            "pid": os.getpid(),
+            "ready": self._is_ready(),
+            "why": self._trouble,
+            "uptime_s": round(time.monotonic() - self._started_s, 1),
+            "listening": self._endpoint.addresses(),
+            "metrics": None
+            if self._settings.metrics is None
+            else str(self._settings.metrics.listen),
+            **self._counters.summary(),
+        }
+
+    def metrics_text(self) -> bytes:
+        """As ``Services.metrics_text``."""
+        return text_of(self._registry)
+
+    def health(self) -> Health:
+        """As ``Services.health``."""
+        why = () if self._trouble is None else (self._trouble,)
+        return Health(alive=not self._ended.is_set(), ready=self._is_ready(), why=why)
+
+    def _is_ready(self) -> bool:
+        return self._ready and self._trouble is None
+
+    def _gauges(self) -> Gauges:
+        return Gauges(
+            ready=self._is_ready(), contexts_cached=len(self._contexts), pledges=self._states
+        )
+
+    async def _on_writer(self, run: Callable[[Database], T]) -> T:
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def done(result: T, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self._writer.work(run, done)
+        return await asyncio.shield(future)
+
+    # What recurs
+
+    async def _every(self, period_s: float, work: Callable[[], object]) -> None:
+        while True:
+            await asyncio.sleep(period_s)
+            try:
+                result = work()
+                if asyncio.iscoroutine(result):
+                    await result
+            except (JrcError, OSError) as error:
+                _log.error("housekeeping_failed", work=work.__name__, error=str(error))
+
+    async def _tick(self) -> None:
+        self._counters.sample(time.monotonic())
+        await self._on_writer(lambda _database: self._opened.remember())
+
+    async def _summarise(self) -> None:
+        self._states = (await self.run_read(_counts))["pledges"]  # type: ignore[assignment]
+        totals = self._counters.totals()
+        changes = {name: n - self._logged.get(name, 0) for name, n in totals.items()}
+        self._logged = totals
+        if any(changes.values()):
+            _log.info("traffic", **{name: n for name, n in changes.items() if n})
+        if self._counters.damage is not None:
+            _log.error("damaged_state", what=self._counters.damage)
+            self._counters.damage = None
+
+
+def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:
+    from jrc.store.registry import StoreRegistry
+
+    return database.write(lambda tx: work(StoreRegistry(tx)), now_ms)
+
+
+def _counts(registry: Registry) -> dict[str, object]:
+    networks = [network.name for network in registry.networks.all().values()]
+    return {"networks": networks, "pledges": dict(registry.pledges.count_by_state())}
+
+
+def _identity(opened: Opened) -> dict[str, object]:
+    from jrc.store.schema import SCHEMA_REVISION
+
+    return {
+        "version": __version__,
+        "database": opened.settings.database.url,
+        "schema": SCHEMA_REVISION,
+        "epoch": opened.database.instance.epoch.hex(),
+    }
+
+
+class _Offline:
+    """The services of a command that works on the database itself, as no daemon runs."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    async def run_write(self, work: Callable[[Registry], T]) -> T:
+        """As ``Services.run_write``."""
+        return self._opened.write(work)
+
+    async def run_read(self, work: Callable[[Registry], T]) -> T:
+        """As ``Services.run_read``."""
+        return self._opened.read(work)
+
+    async def status(self) -> Mapping[str, object]:
+        """As ``Services.status``."""
+        return {**self._opened.read(_counts), **_identity(self._opened), "ready": False}
+
+    def metrics_text(self) -> bytes:
+        """As ``Services.metrics_text``."""
+        return b""
+
+    def health(self) -> Health:
+        """As ``Services.health``."""
+        return Health(alive=False, ready=False, why=("the daemon is not running",))
+
+
+@asynccontextmanager
+async def offline_services(settings: Settings) -> AsyncIterator[_Offline]:
+    """Services for one command, with the lock held; the same refusals as for the daemon.
+
+    Raises:
+        OperatorError: a daemon holds the lock, or the database can't be opened.
+    """
+    opened = Opened.open(settings, SystemClock())
+    try:
+        yield _Offline(opened)
+    finally:
+        opened.close()

@@ -1,0 +1,224 @@
+"""The way to the admin API: over the daemon's socket, or in this process where none runs.
+
+Both ways lead to the same ASGI application, so that a command does the same with either.
+"""
+
+import asyncio
+import os
+import pwd
+import shlex
+import socket
+import sys
+from collections.abc import AsyncIterable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+
+from jrc.cli.options import Common
+from jrc.config import Settings
+from jrc.errors import ExitCode, OperatorError
+
+BASE_URL = "http://jrc"
+_TIMEOUT = httpx.Timeout(5.0, read=600.0, write=600.0)
+Query = Mapping[str, str | int]
+
+
+class Api:
+    """The admin API, called synchronously. Errors of the far side come as ``OperatorError``."""
+
+    def __init__(self, runner: asyncio.Runner, client: httpx.AsyncClient) -> None:
+        self._runner = runner
+        self._client = client
+
+    def get(self, path: str, query: Query | None = None) -> dict[str, object]:
+        """The JSON object at ``path``."""
+        return self._call("GET", path, params=dict(query or {}))
+
+    def send(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
+        """The answer to a request with a JSON body; parameters that are None are left out."""
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._call(method, path, json=given)
+
+    def post(self, path: str, body: Mapping[str, object]) -> dict[str, object]:
+        """The answer to a POST."""
+        return self.send("POST", path, body)
+
+    def upload(
+        self, path: str, query: Query, content: AsyncIterable[bytes]
+    ) -> dict[str, object]:
+        """The answer to a body that is sent piece by piece."""
+        return self._call("POST", path, params=dict(query), content=content)
+
+    def pages(self, path: str, query: Query, items: str) -> Iterator[dict[str, object]]:
+        """All elements of a listing, fetched page by page."""
+        after: object = None
+        while True:
+            page = self.get(path, {**query, **({} if after is None else {"after": str(after)})})
+            found = page[items]
+            assert isinstance(found, list)
+            yield from found
+            after = page["next"]
+            if after is None:
+                return
+
+    def _call(self, method: str, path: str, **content: object) -> dict[str, object]:
+        try:
+            answer = self._runner.run(
+                self._client.request(method, path, **content)  # type: ignore[arg-type]
+            )
+        except httpx.TransportError as error:
+            raise OperatorError(
+                f"the daemon broke the connection off ({type(error).__name__})",
+                "see its log; `jrc status` tells whether it runs, and `jrc events` what was done",
+                exit_code=ExitCode.UNREACHABLE,
+            ) from None
+        return _checked(answer)
+
+
+def _checked(answer: httpx.Response) -> dict[str, object]:
+    try:
+        body = answer.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise OperatorError(
+            f"what listens on the admin socket is no jrc daemon (HTTP {answer.status_code})",
+            "see admin.socket in the config file",
+            exit_code=ExitCode.UNREACHABLE,
+        )
+    if answer.is_success:
+        return body
+    raise OperatorError(
+        str(body.get("error", f"HTTP {answer.status_code}")),
+        str(body.get("hint", "")),
+        exit_code=_exit_code(body.get("exit_code")),
+    )
+
+
+def _exit_code(value: object) -> ExitCode:
+    return ExitCode(value) if value in ExitCode.__members__.values() else ExitCode.FAILED
+
+
+@contextmanager
+def connect(common: Common, *, daemon_only: bool = False) -> Iterator[Api]:
+    """The API for the duration of a command.
+
+    Raises:
+        OperatorError: the daemon can't be reached, or the database can't be opened in its stead.
+    """
+    settings = common.settings()
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        try:
+            client = runner.run(_client(stack, settings, common, daemon_only=daemon_only))
+            yield Api(runner, client)
+        finally:
+            runner.run(stack.aclose())
+
+
+async def _client(
+    stack: AsyncExitStack, settings: Settings, common: Common, *, daemon_only: bool
+) -> httpx.AsyncClient:
+    path = settings.admin.socket
+    transport: httpx.AsyncBaseTransport
+    if daemon_answers(path):
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+    elif daemon_only:
+        raise not_running(common)
+    else:
+        transport = await _in_process(stack, settings)
+    client = httpx.AsyncClient(
+        transport=transport, base_url=BASE_URL, timeout=_TIMEOUT, trust_env=False
+    )
+    return await stack.enter_async_context(client)
+
+
+async def _in_process(stack: AsyncExitStack, settings: Settings) -> httpx.ASGITransport:
+    refuse_other_owner(settings)
+    from jrc.admin.api import build_api
+    from jrc.admin.peers import as_this_process
+    from jrc.app import offline_services
+
+    services = await stack.enter_async_context(offline_services(settings))
+    return httpx.ASGITransport(as_this_process(build_api(services)))  # type: ignore[arg-type]
+
+
+def daemon_answers(path: Path) -> bool:
+    """Whether somebody listens on the admin socket.
+
+    Raises:
+        OperatorError: this user may not connect.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            return False
+        except PermissionError:
+            raise OperatorError(
+                f"this user may not talk to the daemon on {path}",
+                f"become a member of the group that owns it, or: {as_user(_owner_of(path))}",
+                exit_code=ExitCode.UNREACHABLE,
+            ) from None
+        except OSError as error:
+            raise OperatorError(
+                f"the daemon can't be reached on {path} ({error.strerror or error})",
+                "try again; `jrc status` tells whether it runs",
+                exit_code=ExitCode.UNREACHABLE,
+            ) from None
+    return True
+
+
+def not_running(common: Common) -> OperatorError:
+    """What to say where a command needs the daemon."""
+    start = f"jrc --config {common.config} run" if common.config else "jrc run"
+    return OperatorError(
+        "the daemon is not running",
+        f"start it: `{start}`, or `systemctl start jrc` where it is a service",
+        exit_code=ExitCode.UNREACHABLE,
+    )
+
+
+def refuse_other_owner(settings: Settings) -> None:
+    """Refuses to work on a database of another user: files made now would be in his way.
+
+    Raises:
+        OperatorError: naming the user, and how to become him.
+    """
+    file = settings.database.file
+    kept_by = _owner_of(file if file is not None and file.exists() else settings.state_dir)
+    if kept_by is not None and kept_by != os.geteuid():
+        raise OperatorError(
+            f"{settings.state_dir} belongs to {user_name(kept_by)}, and this is"
+            f" {user_name(os.geteuid())}: what is made now would be in the daemon's way",
+            f"run: {as_user(kept_by)}",
+            exit_code=ExitCode.REFUSED,
+        )
+
+
+def _owner_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_uid
+    except OSError:
+        return None
+
+
+def user_name(uid: int) -> str:
+    """The user's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"
+
+
+def as_user(uid: int | None) -> str:
+    """This very command, run by another user."""
+    user = "USER" if uid is None else user_name(uid)
+    return f"sudo -u {quoted(user)} {shlex.join(['jrc', *sys.argv[1:]])}"
+
+
+def quoted(word: str) -> str:
+    """A word as a shell reads it back."""
+    return shlex.quote(word)

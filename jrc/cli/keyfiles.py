@@ -1,0 +1,99 @@
+"""Key material on its way in: from files and hidden prompts, never from the command line."""
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+import typer
+
+from jrc.cli.reporting import say
+from jrc.errors import ExitCode, OperatorError
+
+STDIN = "-"
+MAX_KEY_FILE_BYTES = 4096
+DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
+
+
+def open_input(name: str) -> BinaryIO:
+    """The file, or standard input for ``-``; warns if others can read the file.
+
+    Raises:
+        OperatorError: it can't be read.
+    """
+    if name == STDIN:
+        return sys.stdin.buffer
+    try:
+        file = Path(name).open("rb")  # noqa: SIM115
+        warn_if_readable(file, name)
+    except OSError as error:
+        raise OperatorError(f"{name} can't be read ({error.strerror})") from None
+    return file
+
+
+def warn_if_readable(file: BinaryIO, name: str) -> None:
+    """Says so on standard error if the group or others can read a file with keys."""
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISREG(mode) and mode & 0o044:
+        who = "everybody" if mode & 0o004 else "its group"
+        say(f"warning: {name} holds keys and {who} can read it; run: chmod 600 {name}")
+
+
+def psk_from(name: str | None) -> str:
+    """A PSK in hex from a file, or from a hidden prompt where there is a terminal.
+
+    Raises:
+        OperatorError: there is neither, or it is no hex.
+    """
+    if name is not None:
+        return _hex(_read(name), name)
+    if not sys.stdin.isatty():
+        raise OperatorError(
+            "the pledge's key is missing",
+            "say --psk-file FILE, --psk-file - to read it from standard input, or --derived-file",
+            exit_code=ExitCode.USAGE,
+        )
+    return _hex(typer.prompt("PSK (hex)", hide_input=True, err=True), "what was typed")
+
+
+def derived_from(name: str) -> dict[str, str]:
+    """The three derived values in hex from a JSON file (RFC 9031 App. B).
+
+    Raises:
+        OperatorError: the file holds something else.
+    """
+    try:
+        given = json.loads(_read(name))
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict) or set(given) != set(DERIVED):
+        raise OperatorError(
+            f"{name} must hold a JSON object with {', '.join(DERIVED)}, each in hex",
+            exit_code=ExitCode.USAGE,
+        )
+    return {field: _hex(str(value), f"{field} in {name}") for field, value in given.items()}
+
+
+def _read(name: str) -> str:
+    file = open_input(name)
+    try:
+        raw = file.read(MAX_KEY_FILE_BYTES + 1)
+    finally:
+        if name != STDIN:
+            file.close()
+    if len(raw) > MAX_KEY_FILE_BYTES:
+        raise OperatorError(f"{name} is longer than {MAX_KEY_FILE_BYTES} bytes: that is no key")
+    return raw.decode("utf-8-sig", errors="replace")
+
+
+def _hex(text: str, where: str) -> str:
+    digits = "".join(text.split()).removeprefix("0x").replace(":", "").replace("-", "")
+    try:
+        bytes.fromhex(digits)
+    except ValueError:
+        digits = ""
+    if not digits:
+        raise OperatorError(f"{where} is no key in hex", exit_code=ExitCode.USAGE)
+    return digits.lower()

@@ -1,0 +1,221 @@
+"""``jrc pledge``: the devices that may join."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from jrc.cli import output
+from jrc.cli.asking import confirm
+from jrc.cli.client import Api, connect
+from jrc.cli.imports import import_
+from jrc.cli.keyfiles import derived_from, psk_from
+from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.reporting import say
+
+app = typer.Typer(help="Pledges: the devices that may join, and their keys.", no_args_is_help=True)
+app.command("import")(import_)
+
+_LISTED = {
+    "pledge_id": "PLEDGE",
+    "state": "STATE",
+    "networks": "NETWORKS",
+    "role": "ROLE",
+    "short_id": "SHORT ID",
+    "last_join": "LAST JOIN",
+    "address": "ADDRESS",
+    "label": "LABEL",
+}
+_SHOWN = {
+    "pledge_id": "pledge",
+    "label": "label",
+    "state": "state",
+    "networks": "networks",
+    "role": "role",
+    "profile": "profile",
+    "short_id": "short identifier",
+    "address": "address",
+    "last_join": "last join",
+    "highest_number": "highest Partial IV",
+    "key": "key",
+    "aead": "AEAD",
+    "hkdf": "HKDF",
+    "provenance": "provenance",
+    "source": "source",
+    "unsupported": "reported as unsupported",
+}
+_EVENT = {"number": "NUMBER", "at": "TIME", "kind": "EVENT", "actor": "BY", "reason": "REASON"}
+
+Identifier = Annotated[
+    str, typer.Argument(metavar="ID", help="The pledge identifier in hex, by custom an EUI-64.")
+]
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    pledge_id: Identifier,
+    psk_file: Annotated[
+        str | None, typer.Option("--psk-file", metavar="FILE|-", help="Its PSK in hex.")
+    ] = None,
+    derived_file: Annotated[
+        str | None,
+        typer.Option("--derived-file", metavar="FILE|-", help="Derived keys in place of a PSK."),
+    ] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option("--network", metavar="NAME", help="May be repeated. [the only one]"),
+    ] = None,
+    role: Annotated[str | None, typer.Option(help="6ln or 6lbr. [6ln]")] = None,
+    label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="P", help="rfc9031 or openwsn. [the network's]")
+    ] = None,
+    aead: Annotated[str | None, typer.Option(help="OSCORE's AEAD algorithm.")] = None,
+    hkdf: Annotated[str | None, typer.Option(help="OSCORE's HKDF algorithm.")] = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add a pledge. Without a file its key is asked for; it never stands on the command line.
+
+    \b
+    Examples:
+      jrc pledge add 00124b0014b5b67e --psk-file key.hex --network lab
+      pass show node7 | jrc pledge add 00-12-4b-00-14-b5-b6-7e --psk-file - --label "node 7"
+    """
+    if psk_file is not None and derived_file is not None:
+        raise typer.BadParameter("--psk-file and --derived-file exclude each other")
+    keys = {"psk": psk_from(psk_file)} if derived_file is None else derived_from(derived_file)
+    given: dict[str, object | None] = {
+        "pledge_id": pledge_id,
+        **keys,
+        "networks": network,
+        "role": role,
+        "label": label,
+        "profile": profile,
+        "aead": aead,
+        "hkdf": hkdf,
+        "reason": reason,
+    }
+    with connect(common(context)) as api:
+        done = api.post("/v1/pledges", {k: v for k, v in given.items() if v is not None})
+    _report(done, as_json=as_json)
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    network: Annotated[
+        str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Those in one state, such as joined.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List pledges, in the order of their identifiers.
+
+    \b
+    Examples:
+      jrc pledge list --network lab
+      jrc pledge list --state joined --json
+    """
+    query = {k: v for k, v in (("network", network), ("state", state)) if v is not None}
+    with connect(common(context)) as api:
+        found = api.pages("/v1/pledges", query, "pledges")
+        output.listing(found, _LISTED, as_json=as_json, empty="no pledges")
+
+
+@app.command()
+def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False) -> None:
+    """Show a pledge: where it joined, where its key came from, what happened last.
+
+    \b
+    Example:
+      jrc pledge show 00124b0014b5b67e
+    """
+    with connect(common(context)) as api:
+        found = api.get(_path(pledge_id))
+    output.fields(found, _SHOWN, as_json=as_json)
+    events = found.get("events")
+    if not as_json and isinstance(events, list) and events:
+        output.line("")
+        output.listing(events, _EVENT, as_json=False)
+
+
+@app.command()
+def revoke(
+    context: typer.Context,
+    pledge_id: Identifier,
+    reason: Reason = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a pledge from now on: it gets no answer to any request. `restore` undoes it.
+
+    \b
+    Example:
+      jrc pledge revoke 00124b0014b5b67e --reason "stolen"
+    """
+    with connect(common(context)) as api:
+        plan = [
+            f"revoke {_described(api, pledge_id)}",
+            "its requests will go unanswered; the link-layer keys that it has stay in use",
+        ]
+        confirm(plan, yes=yes)
+        _report(api.post(f"{_path(pledge_id)}/revoke", {"reason": reason}), as_json=as_json)
+
+
+@app.command()
+def restore(
+    context: typer.Context, pledge_id: Identifier, reason: Reason = "", as_json: AsJson = False
+) -> None:
+    """Let a revoked pledge join again, with the key and the replay window it had.
+
+    \b
+    Example:
+      jrc pledge restore 00124b0014b5b67e --reason "found again"
+    """
+    with connect(common(context)) as api:
+        _report(api.post(f"{_path(pledge_id)}/restore", {"reason": reason}), as_json=as_json)
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    pledge_id: Identifier,
+    reason: Reason = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a pledge and wipe its key. The key can never be used again.
+
+    \b
+    Example:
+      jrc pledge remove 00124b0014b5b67e --reason "scrapped"
+    """
+    with connect(common(context)) as api:
+        plan = [
+            f"remove {_described(api, pledge_id)}",
+            "its key is wiped and can never be added again; its short identifier stays burned",
+        ]
+        confirm(plan, yes=yes)
+        _report(api.send("DELETE", _path(pledge_id), {"reason": reason}), as_json=as_json)
+
+
+def _described(api: Api, pledge_id: str) -> str:
+    found = api.get(_path(pledge_id))
+    label = f" ({found['label']})" if found.get("label") else ""
+    networks = output.shown_as(found["networks"])
+    return f"{found['pledge_id']}{label}: {found['state']}, network {networks}"
+
+
+def _report(done: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        output.document(done)
+    else:
+        say(f"{done['pledge_id']}: {done['result']}")
+
+
+def _path(pledge_id: str) -> str:
+    return f"/v1/pledges/{quote(pledge_id, safe='')}"

@@ -1,0 +1,175 @@
+"""``jrc init``: a config file, a key encryption key and an empty database."""
+
+import os
+import pwd
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jrc import config as settings_files
+from jrc.cli.output import line
+from jrc.config import Settings
+from jrc.errors import ExitCode, OperatorError
+
+SYSTEM_CONFIG = Path("/etc/jrc/config.toml")
+SERVICE_USER = "jrc"
+_CONFIG_MODE = 0o640
+_FOLDER_MODE = 0o750
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to the root."""
+    app.command()(init)
+
+
+def init(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help="Put everything there. [/etc/jrc/config.toml, the rest in /var/lib/jrc]",
+        ),
+    ] = None,
+) -> None:
+    """Make config.toml, the key encryption key and the database. Overwrites nothing.
+
+    \b
+    Examples:
+      jrc init --dir ./registrar
+      sudo jrc init
+    """
+    config = SYSTEM_CONFIG if folder is None else folder.absolute() / "config.toml"
+    text = settings_files.example(folder)
+    settings = settings_files.parse(text, path=str(config))
+    create(config, text, settings, owner=None if folder else service_user())
+    _say_next(config, settings)
+
+
+def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_passwd | None) -> None:
+    """Makes the files of ``settings``, all of them or none; ``owner`` gets them if it is given.
+
+    Raises:
+        OperatorError: one exists, or can't be made.
+    """
+    file, kek_file = settings.database.file, settings.keys.kek_file
+    assert file is not None
+    assert kek_file is not None
+    made = (config, kek_file, file, settings.instance_file)
+    for path in made:
+        if path.exists() or path.is_symlink():
+            raise OperatorError(
+                f"{path} exists; nothing was made",
+                "an existing database may hold keys: `jrc init --dir DIR` makes a new one"
+                " elsewhere",
+                exit_code=ExitCode.REFUSED,
+            )
+    with ExitStack() as undo:
+        try:
+            for folder in dict.fromkeys(path.parent for path in made):
+                _make_folder(folder, undo, owner)
+            _write_files(config, text, kek_file, undo)
+            _make_database(settings, file, undo)
+            _give_away(owner, settings)
+        except OSError as error:
+            raise OperatorError(
+                f"{error.filename} can't be made ({error.strerror})",
+                "run it as root, or say --dir DIR to put everything in a folder of your own",
+            ) from None
+        undo.pop_all()
+
+
+def _make_folder(folder: Path, undo: ExitStack, owner: pwd.struct_passwd | None) -> None:
+    if folder.is_dir():
+        return
+    folder.mkdir(mode=_FOLDER_MODE, parents=True)
+    undo.callback(shutil.rmtree, folder, ignore_errors=True)
+    if owner is not None and folder != SYSTEM_CONFIG.parent:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+
+
+def _write_files(config: Path, text: str, kek_file: Path, undo: ExitStack) -> None:
+    from jrc.store.keyring import new_kek_text
+
+    _write(kek_file, new_kek_text(), 0o600, undo.callback)
+    _write(config, text, _CONFIG_MODE, undo.callback)
+
+
+def _write(path: Path, text: str, mode: int, undo: Callable[..., object]) -> None:
+    """A new file that is on disk when this returns: without the key the database is lost."""
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "w") as file:
+        undo(path.unlink, missing_ok=True)
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make_database(settings: Settings, file: Path, undo: ExitStack) -> None:
+    from jrc.store import instancefile
+    from jrc.store.bootstrap import create_database
+    from jrc.store.database import Database
+    from jrc.store.keyring import read_kek
+
+    assert settings.keys.kek_file is not None
+    kek = read_kek(settings.keys.kek_file)
+    for path in _database_files(file):
+        undo.callback(path.unlink, missing_ok=True)
+    create_database(
+        settings.database.url, kek, time.time_ns() // 1_000_000, secrets.token_bytes
+    )
+    database = Database.open(settings.database.url, kek)
+    try:
+        undo.callback(settings.instance_file.unlink, missing_ok=True)
+        instancefile.write(settings.instance_file, database.instance)
+    finally:
+        database.close()
+
+
+def _database_files(file: Path) -> list[Path]:
+    return [file, *(file.with_name(file.name + end) for end in ("-wal", "-shm", ".lock"))]
+
+
+def _give_away(owner: pwd.struct_passwd | None, settings: Settings) -> None:
+    """Gives the state to the service's user: files of root's would be in its way."""
+    file, kek_file = settings.database.file, settings.keys.kek_file
+    assert file is not None
+    assert kek_file is not None
+    if owner is None:
+        return
+    for path in (kek_file, settings.instance_file, *_database_files(file)):
+        if path.exists():
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+    os.chown(SYSTEM_CONFIG, 0, owner.pw_gid)
+
+
+def service_user() -> pwd.struct_passwd | None:
+    """The user that the service runs as, if root sets it up and the user exists."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam(SERVICE_USER)
+    except KeyError:
+        return None
+
+
+def _say_next(config: Path, settings: Settings) -> None:
+    from jrc.cli.client import quoted
+
+    jrc = "jrc" if config == SYSTEM_CONFIG else f"jrc --config {quoted(str(config))}"
+    line(f"config file          {config}")
+    line(f"database             {settings.database.file}")
+    line(f"key encryption key   {settings.keys.kek_file}")
+    line("")
+    line("Back the key encryption key up apart from the database: without it the stored keys are")
+    line("lost, and whoever has both has every key. Next:")
+    line("")
+    line(f"  {jrc} network add lab --network-id cafe --prefix 2001:db8:0:1::/64")
+    line(f"  {jrc} pledge add 00124b0014b5b67e --psk-file FILE")
+    line(f"  {jrc} run")

@@ -1,0 +1,1 @@
+"""Datagram endpoints of the JRC and of the Join Proxy."""

@@ -1,0 +1,151 @@
+"""The JRC's datagram endpoint: sockets, addresses, marks. It decides nothing.
+
+One socket a listening address, never SO_REUSEPORT (a second registrar on the port would split the
+replay windows). A drain loop reads many datagrams a wake-up; each comes with the address it was
+sent to, which is where its answer leaves from (row C13).
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from jrc.cojp.constants import MAX_DATAGRAM_BYTES
+from jrc.errors import OperatorError
+
+DSCP_AF42 = 36
+"""RFC 9031 §6.1.2."""
+_TRAFFIC_CLASS = DSCP_AF42 << 2
+"""The DSCP is the upper six bits of the traffic class (RFC 2474 §3)."""
+
+RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+DRAIN = 64
+"""Datagrams read a wake-up, before the loop turns to its other work."""
+
+_IPV6_PKTINFO = struct.Struct("@16sI")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_IPV6_PKTINFO.size)
+_LINK_LOCAL = b"\xfe\x80"
+
+
+class Way(NamedTuple):
+    """How a datagram came: the peer's address and port, and our address it was sent to."""
+
+    peer: tuple[str, int, int, int]
+    local: bytes
+    interface: int
+    socket: socket.socket
+
+    def peer_address(self) -> bytes:
+        """The peer's address without its port and scope, 16 bytes."""
+        return socket.inet_pton(socket.AF_INET6, self.peer[0].partition("%")[0])
+
+
+class Datagram(NamedTuple):
+    """One datagram as it was read; ``truncated`` where it was longer than our buffer."""
+
+    payload: bytes
+    way: Way
+    truncated: bool
+
+    @property
+    def to_multicast(self) -> bool:
+        """Whether it was sent to a group (RFC 7252 §11.3)."""
+        return self.way.local[:1] == b"\xff"
+
+
+def bind(host: str, port: int, interface: str = "") -> socket.socket:
+    """A socket that listens on an IPv6 address; a link-local one needs its interface.
+
+    Raises:
+        OperatorError: ``coap.listen`` names an address that isn't here, or a port in use.
+    """
+    listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    try:
+        scope_id = socket.if_nametoindex(interface) if interface else 0
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        prepare(listener)
+        listener.bind((host, port, 0, scope_id))
+    except OSError as error:
+        listener.close()
+        raise OperatorError(
+            f"coap.listen: [{host}]:{port} can't be bound ({error.strerror or error})",
+            "another program may hold the port (`ss -ulpn`), or the address is not on this host",
+        ) from None
+    return listener
+
+
+def prepare(listener: socket.socket) -> None:
+    """Set what the endpoint relies on; also for sockets a service manager has bound."""
+    listener.setblocking(False)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _TRAFFIC_CLASS)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+
+
+class Endpoint:
+    """Reads datagrams into ``receive`` and sends answers back the way their requests came."""
+
+    def __init__(
+        self,
+        listeners: Sequence[socket.socket],
+        receive: Callable[[list[Datagram]], None],
+    ) -> None:
+        self._listeners = list(listeners)
+        self._receive = receive
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.send_failures = 0
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to read."""
+        self._loop = loop
+        for listener in self._listeners:
+            loop.add_reader(listener, self._drain, listener)
+
+    def stop_reading(self) -> None:
+        """Read no more; answers may still leave."""
+        if self._loop is not None:
+            for listener in self._listeners:
+                self._loop.remove_reader(listener)
+
+    def close(self) -> None:
+        """Give the ports back."""
+        self.stop_reading()
+        for listener in self._listeners:
+            listener.close()
+
+    def addresses(self) -> list[str]:
+        """Where it listens, as ``[address]:port``."""
+        names = [listener.getsockname() for listener in self._listeners]
+        return [f"[{name[0]}]:{name[1]}" for name in names]
+
+    def _drain(self, listener: socket.socket) -> None:
+        batch: list[Datagram] = []
+        with suppress(BlockingIOError, ConnectionError):
+            for _ in range(DRAIN):
+                batch.append(_read(listener))
+        self._receive(batch)
+
+    def send(self, datagram: bytes, way: Way) -> None:
+        """Send an answer the way back; one that can't leave is counted and asked for again."""
+        ancillary = [
+            (
+                socket.IPPROTO_IPV6,
+                socket.IPV6_PKTINFO,
+                _IPV6_PKTINFO.pack(way.local, way.interface if way.local[:2] == _LINK_LOCAL else 0),
+            )
+        ]
+        try:
+            way.socket.sendmsg([datagram], ancillary, 0, way.peer)
+        except OSError:
+            self.send_failures += 1
+
+
+def _read(listener: socket.socket) -> Datagram:
+    payload, ancillary, flags, peer = listener.recvmsg(MAX_DATAGRAM_BYTES, _ANCILLARY_BYTES)
+    local, interface = bytes(16), 0
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            local, interface = _IPV6_PKTINFO.unpack(data)
+    return Datagram(payload, Way(peer, local, interface, listener), bool(flags & socket.MSG_TRUNC))

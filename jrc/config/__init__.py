@@ -1,0 +1,19 @@
+"""The settings: what an operator may change, read from TOML; an error is one clear sentence."""
+
+from jrc.config.reading import SEARCHED, example, find, load, parse
+from jrc.config.sections import Endpoint, Installer, Metrics, Proxy, Rollover, Settings, endpoint
+
+__all__ = [
+    "SEARCHED",
+    "Endpoint",
+    "Installer",
+    "Metrics",
+    "Proxy",
+    "Rollover",
+    "Settings",
+    "endpoint",
+    "example",
+    "find",
+    "load",
+    "parse",
+]

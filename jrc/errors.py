@@ -1,0 +1,105 @@
+"""The one error tree: what a peer did wrong, what an operator can mend, what must never be.
+
+Each kind is mapped to the outside in one place only: ``PeerError`` to silence or a protected
+diagnostic (``service/join.py``), ``OperatorError`` to an exit code (``cli/``) or an HTTP status
+(``admin/``), ``StateError`` to a stop.
+"""
+
+from enum import IntEnum, StrEnum
+
+
+class Reason(StrEnum):
+    """Why a datagram got no answer, or a join was refused; metrics, logs and reports share it."""
+
+    # Silence: nothing of the datagram can be trusted (RFC 9031 §7.3.2).
+    TOO_LONG = "too_long"
+    MULTICAST = "multicast"
+    MALFORMED_MESSAGE = "malformed_message"
+    TOKEN_TOO_LONG = "token_too_long"
+    NOT_A_REQUEST = "not_a_request"
+    UNPROTECTED = "unprotected"
+    OUTER_CODE = "outer_code"
+    CRITICAL_OPTION = "critical_option"
+    OBSERVE = "observe"
+    WRONG_HOST = "wrong_host"
+    WRONG_SCHEME = "wrong_scheme"
+    MALFORMED_OSCORE = "malformed_oscore"
+    NO_PARTIAL_IV = "no_partial_iv"
+    NO_KID_CONTEXT = "no_kid_context"
+    KID_NOT_EMPTY = "kid_not_empty"
+    UNKNOWN_CONTEXT = "unknown_context"
+    BAD_TAG = "bad_tag"
+    REPLAYED = "replayed"
+    COPY_REFUSED = "copy_refused"
+    MALFORMED_INNER = "malformed_inner"
+    IN_FLIGHT = "in_flight"
+    OVERLOADED = "overloaded"
+    # Silence although the request verified: the registrar's own state forbids an answer.
+    REVOKED = "revoked"
+    QUARANTINED = "quarantined"
+    DAMAGED_STATE = "damaged_state"
+    DATABASE = "database"
+    # Silence of the Join Proxy (RFC 9031 §7.1).
+    UNSAFE_OPTION = "unsafe_option"
+    NOT_A_RESPONSE = "not_a_response"
+    TOKEN_FORGED = "token_forged"
+    TOKEN_REPLAYED = "token_replayed"
+    TOKEN_STALE = "token_stale"
+    SEND_FAILED = "send_failed"
+    # Refused with a protected answer.
+    BAD_OPTION = "bad_option"
+    NOT_FOUND = "not_found"
+    METHOD = "method"
+    MALFORMED_OBJECT = "malformed_object"
+    UNKNOWN_PARAMETER = "unknown_parameter"
+    UNKNOWN_ROLE = "unknown_role"
+    UNKNOWN_NETWORK = "unknown_network"
+    ROLE_NOT_GRANTED = "role_not_granted"
+    KEYS_UNSUPPORTED = "keys_unsupported"
+    NO_KEYS = "no_keys"
+    NO_SHORT_IDENTIFIER = "no_short_identifier"
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code says."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    PARTLY = 4
+    UNFINISHED = 5
+    REFUSED = 6
+
+
+class JrcError(Exception):
+    """Any error this program raises by itself."""
+
+
+class PeerError(JrcError):
+    """A peer's bytes can't be acted upon.
+
+    ``reason`` is counted. ``answer`` is ``None`` where nothing may be sent, else the payload of
+    the protected 4.00 (an encoded Unsupported_Configuration, RFC 9031 §8.3.2).
+    """
+
+    def __init__(self, reason: Reason, answer: bytes | None = None) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.answer = answer
+
+
+class OperatorError(JrcError):
+    """Something a person can mend: ``message`` names it, ``hint`` says what to do about it."""
+
+    def __init__(
+        self, message: str, hint: str = "", *, exit_code: ExitCode = ExitCode.FAILED
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+class StateError(JrcError):
+    """An invariant broke; going on could repeat a nonce or a short identifier, so we stop."""

@@ -1,0 +1,1 @@
+"""Simulated pledges, nodes and networks, for demonstrations, checks and benchmarks."""

@@ -1,0 +1,154 @@
+"""Log lines: JSON for machines, readable on a terminal, without a key in either.
+
+Modules log through structlog; what libraries log through the standard library takes the same way.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+REDACTED = "[redacted]"
+MAX_LOGGED_BYTES = 32
+"""A stranger chooses how long an identifier is, and so what a log line would cost."""
+
+SECRET_WORDS = frozenset(
+    {"authorization", "credential", "dek", "iv", "kek", "key", "keys", "keyring", "passphrase"}
+    | {"passwd", "password", "psk", "salt", "secret", "secrets"}
+)
+"""A field is redacted whose name is one of these words, or ends in one: ``sender_key``."""
+
+_MAX_DEPTH = 6
+_URL_PASSWORD = re.compile(r"(\b[\w+.-]+://[^\s:/@]*:)[^\s@]+@")
+
+
+def configure(
+    level: Literal["debug", "info", "warning", "error"],
+    style: Literal["auto", "console", "json"],
+    stream: TextIO,
+) -> None:
+    """Sets up structlog and the standard library's logging, both to ``stream``.
+
+    ``auto`` is ``console`` if ``stream`` is a terminal, else ``json``.
+    """
+    tty = stream.isatty()
+    console = style == "console" or (style == "auto" and tty)
+    number = logging.getLevelNamesMapping()[level.upper()]
+    finish = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_collect(), processors=_render(console, colors=tty)
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(finish)
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(number)
+    structlog.configure(
+        processors=[*_collect(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _collect() -> list[Processor]:
+    """What every line has; time is UTC."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _render(console: bool, *, colors: bool) -> list[Processor]:
+    """Redaction, then the line. Tracebacks are plain: one with local variables would show keys."""
+    last: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if console:
+        last = structlog.dev.ConsoleRenderer(
+            colors=colors, exception_formatter=structlog.dev.plain_traceback
+        )
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        redact,
+        structlog.processors.format_exc_info,
+        _scrub_traceback,
+        last,
+    ]
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """``event`` with nothing in it that is secret, unprintable or endless."""
+    return {
+        name: value if name == "exc_info" else _field(name, value, 0)
+        for name, value in event.items()
+    }
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field called ``name`` may hold key material: ``sender_key``, but not ``key_id``."""
+    lowered = name.lower().replace("-", "_")
+    return lowered in SECRET_WORDS or lowered.rpartition("_")[2] in SECRET_WORDS
+
+
+def _field(name: str, value: object, depth: int) -> object:
+    """The value as it may be logged. A number or nothing under a secret name is a count."""
+    if is_secret_name(name) and not (value is None or isinstance(value, bool | int)):
+        return REDACTED
+    return _plain(value, depth)
+
+
+def _plain(value: object, depth: int) -> object:
+    """``value`` made of strings, numbers, lists and mappings; bytes as hex.
+
+    A ``Secret`` needs no case here: all it can be made into is ``[redacted]``.
+    """
+    if value is None or (isinstance(value, bool | int | float) and not isinstance(value, Enum)):
+        return value
+    if isinstance(value, Enum):
+        return _plain(value.value, depth)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _hex(bytes(value))
+    if isinstance(value, str):
+        return _text(value)
+    return _nested(value, depth + 1)
+
+
+def _nested(value: object, depth: int) -> object:
+    if depth > _MAX_DEPTH:
+        return "..."
+    if isinstance(value, Mapping):
+        return {_text(str(k)): _field(str(k), v, depth) for k, v in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _nested(value._asdict(), depth)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item, depth) for item in value]
+    own_text = type(value).__str__ is not object.__str__
+    if is_dataclass(value) and not isinstance(value, type) and not own_text:
+        return {f.name: _field(f.name, getattr(value, f.name), depth) for f in fields(value)}
+    return _text(str(value))
+
+
+def _hex(value: bytes) -> str:
+    left_out = len(value) - MAX_LOGGED_BYTES
+    return value[:MAX_LOGGED_BYTES].hex() + (f"...(+{left_out})" if left_out > 0 else "")
+
+
+def _text(value: str) -> str:
+    """``value`` on one line, without what drives a terminal, and without a password in a URL."""
+    shown = value
+    if not value.isprintable():
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
+    return _URL_PASSWORD.sub(rf"\1{REDACTED}@", shown)
+
+
+def _scrub_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A driver's error may quote the URL it was given."""
+    if isinstance(text := event.get("exception"), str):
+        event["exception"] = _URL_PASSWORD.sub(rf"\1{REDACTED}@", text)
+    return event

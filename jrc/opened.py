@@ -1,0 +1,125 @@
+"""The database as a process has it open: lock, keys, instance file; the same for each command.
+
+``jrc run`` and a command that works without a daemon open it in the same way and in the same
+order, so that none of the refusals can be walked around.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from jrc.config import Settings
+from jrc.errors import OperatorError
+from jrc.model import Secret
+from jrc.service.ports import Clock
+from jrc.service.registry import Registry
+from jrc.store import instancefile
+from jrc.store.contexts import Lookup
+from jrc.store.database import Database
+from jrc.store.engine import check_private, database_path, lookup_engine
+from jrc.store.keyring import read_kek
+from jrc.store.lock import StateLock
+from jrc.store.migrate import check_schema
+from jrc.store.registry import StoreRegistry
+
+T = TypeVar("T")
+
+
+def key_encryption_key(settings: Settings) -> Secret:
+    """The key encryption key, from its file or from the service manager's credentials.
+
+    Raises:
+        OperatorError: it is missing, readable by others, or no such key.
+    """
+    keys = settings.keys
+    if keys.credential is None:
+        assert keys.kek_file is not None
+        return read_kek(keys.kek_file)
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise OperatorError(
+            f"keys.credential: the service manager has passed no credential {keys.credential}",
+            "add LoadCredential= or LoadCredentialEncrypted= to the unit",
+        )
+    return read_kek(Path(folder) / keys.credential, setting="keys.credential")
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open database and the lock that makes it ours."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    lookup: Lookup
+    _lock: StateLock | None
+    _remembered: int = -1
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock) -> "Opened":
+        """Open what ``settings`` name.
+
+        Raises:
+            OperatorError: somebody else has it, schema or keys don't fit, or it is an old copy.
+        """
+        url = settings.database.url
+        path = database_path(url)
+        if path is not None:
+            check_private(path)
+        kek = key_encryption_key(settings)
+        lock = None if path is None else StateLock(path).acquire()
+        try:
+            return cls._open(settings, clock, kek, lock)
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+
+    @classmethod
+    def _open(
+        cls, settings: Settings, clock: Clock, kek: Secret, lock: StateLock | None
+    ) -> "Opened":
+        url = settings.database.url
+        reader = lookup_engine(url).connect()
+        try:
+            check_schema(reader)
+            database = Database.open(url, kek)
+        except BaseException:
+            reader.close()
+            raise
+        lookup = Lookup(reader, database.keyring, database.mac)
+        try:
+            instancefile.check(settings.instance_file, database.instance)
+        except BaseException:
+            lookup.close()
+            database.close()
+            raise
+        return cls(settings, clock, database, lookup, lock)
+
+    def write(self, work: Callable[[Registry], T]) -> T:
+        """``work``'s result from a transaction of its own, once that is on disk."""
+        return self.database.write(lambda tx: work(StoreRegistry(tx)), self.clock.now_ms())
+
+    def read(self, work: Callable[[Registry], T]) -> T:
+        """``work``'s result from one consistent view; may run in any thread."""
+        with self.database.read(self.clock.now_ms()) as transaction:
+            return work(StoreRegistry(transaction))
+
+    def remember(self) -> None:
+        """Write the instance file, if the database has moved on since."""
+        instance = self.database.instance
+        if instance.commit_number != self._remembered:
+            instancefile.write(self.settings.instance_file, instance)
+            self._remembered = instance.commit_number
+
+    def close(self) -> None:
+        """Remember how far the database has come, close it, give the lock back."""
+        try:
+            self.remember()
+        finally:
+            self.lookup.close()
+            self.database.close()
+            if self._lock is not None:
+                self._lock.release()

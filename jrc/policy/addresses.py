@@ -1,0 +1,45 @@
+"""A node's IPv6 addresses from the prefix and what the registrar knows (RFC 9031 §8.2.1)."""
+
+from ipaddress import IPv6Address, IPv6Network
+
+from jrc.model import PledgeId
+
+LINK_LOCAL_PREFIX = IPv6Network("fe80::/64")
+"""RFC 4291 §2.5.6."""
+
+EUI64_BYTES = 8
+UNIVERSAL_LOCAL_BIT = 1 << 57
+"""Bit 6 of the interface identifier's first byte (RFC 4291 App. A)."""
+
+SHORT_ADDRESS_IID = 0x0000_00FF_FE00_0000
+"""The interface identifier 0000:00ff:fe00:XXXX of a short address (RFC 6282 §3.2.2)."""
+
+
+def interface_identifier(identifier: PledgeId, short_id: int | None) -> int | None:
+    """The low 64 bits of a node's addresses, ``None`` where they can't be known.
+
+    An identifier of 8 bytes is an EUI-64, and counts with its universal/local bit inverted
+    (RFC 4944 §6). A node with any other identifier has its short address alone to be reached by.
+    """
+    if len(identifier.value) == EUI64_BYTES:
+        return int.from_bytes(identifier.value) ^ UNIVERSAL_LOCAL_BIT
+    return None if short_id is None else SHORT_ADDRESS_IID | short_id
+
+
+def global_address(
+    prefix: IPv6Network, identifier: PledgeId, short_id: int | None
+) -> IPv6Address | None:
+    """Where Parameter Updates for a joined node go, ``None`` without EUI-64 and short identifier.
+
+    Raises:
+        ValueError: the prefix does not have 64 bits. RFC 9031 §8.2.1
+    """
+    if prefix.prefixlen != 64:
+        raise ValueError(f"addresses are formed from a prefix of 64 bits, and {prefix} is none")
+    iid = interface_identifier(identifier, short_id)
+    return None if iid is None else prefix[iid]
+
+
+def link_local_address(identifier: PledgeId, short_id: int | None) -> IPv6Address | None:
+    """The node's address on its own link, under the same conditions (RFC 4944 §7)."""
+    return global_address(LINK_LOCAL_PREFIX, identifier, short_id)

@@ -1,0 +1,139 @@
+"""Who may join which network in which role, and what it is told (RFC 9031 §8.1, §8.4)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from jrc.cojp.cbor import encode_bytes, encode_int
+from jrc.cojp.codec import encode_unsupported
+from jrc.cojp.constants import Code, Label, Role
+from jrc.cojp.objects import (
+    Configuration,
+    JoinRequest,
+    ShortIdentifier,
+    UnsupportedParameter,
+)
+from jrc.errors import OperatorError, Reason, StateError
+from jrc.model import Network, Pledge, Profile
+from jrc.policy.keys import KeySet, current_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The network that the pledge joins."""
+
+    network: Network
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why the pledge may not join, and the payload of the protected 4.00 (RFC 9031 §8.3.2)."""
+
+    reason: Reason
+    payload: bytes
+
+
+def decide(
+    request: JoinRequest,
+    pledge: Pledge,
+    networks: Mapping[int, Network],
+    reported: frozenset[int] = frozenset(),
+) -> Admitted | Refused:
+    """Whether the pledge may join: asked network, then role, then whether it can take keys.
+
+    ``reported`` are the labels that the pledge has reported before; those of this request are
+    added. Where several of the pledge's networks have the identifier, the first in the order of
+    its list counts. That the pledge is in a state to be answered at all is the caller's to check.
+    RFC 9031 §8.4.1, §8.4.5
+    """
+    network = _asked_network(request.network_identifier, pledge, networks)
+    if network is None:
+        asked = encode_bytes(request.network_identifier)
+        return _refused(Reason.UNKNOWN_NETWORK, Label.NETWORK_IDENTIFIER, asked)
+    if request.role not in (Role.NODE, pledge.role):
+        return _refused(Reason.ROLE_NOT_GRANTED, Label.ROLE, encode_int(request.role))
+    if Label.LINK_LAYER_KEY_SET in reported_labels(reported, request.unsupported):
+        return _refused(Reason.KEYS_UNSUPPORTED, Label.LINK_LAYER_KEY_SET, None)
+    return Admitted(network)
+
+
+def _asked_network(
+    identifier: bytes, pledge: Pledge, networks: Mapping[int, Network]
+) -> Network | None:
+    for network_id in pledge.network_ids:
+        network = networks.get(network_id)
+        if network is not None and identifier in network.identifiers:
+            return network
+    return None
+
+
+def _refused(reason: Reason, label: Label, addinfo: bytes | None) -> Refused:
+    parameter = UnsupportedParameter(Code.UNSUPPORTED, label, addinfo)
+    return Refused(reason, encode_unsupported((parameter,)))
+
+
+def reported_labels(
+    previous: frozenset[int], unsupported: Iterable[UnsupportedParameter]
+) -> frozenset[int]:
+    """The labels that must not be configured again: those before, and those reported with null.
+
+    A report with a value says that this value alone can't be set, and leaves the label in. A
+    malformed parameter always comes with null and counts alike. RFC 9031 §8.4.5
+    """
+    return previous | {parameter.label for parameter in unsupported if parameter.addinfo is None}
+
+
+def configuration_for(
+    network: Network,
+    key_sets: Iterable[KeySet],
+    short_identifier_value: int | None,
+    left_out: frozenset[int] = frozenset(),
+    profile: Profile = Profile.RFC9031,
+) -> Configuration:
+    """What a Join Response says: current keys, and what the pledge and its profile can take.
+
+    ``left_out`` are labels from ``reported_labels``; the keys are never left out. OpenWSN takes
+    a key set alone. Without an address of its own the registrar is the 6LBR. RFC 9031 §8.4.2
+
+    Raises:
+        StateError: the network has no current keys, which its first key set has ruled out.
+    """
+    keys = current_keys(key_sets)
+    if not keys:
+        raise StateError(f"network {network.name} has no current link-layer keys")
+    if profile is Profile.OPENWSN:
+        return Configuration(keys=keys)
+    return Configuration(
+        keys=keys,
+        short_identifier=(
+            None
+            if short_identifier_value is None or Label.SHORT_IDENTIFIER in left_out
+            else ShortIdentifier(short_identifier_value.to_bytes(2), network.lease_hours)
+        ),
+        jrc_address=(
+            None
+            if network.jrc_address is None or Label.JRC_ADDRESS in left_out
+            else network.jrc_address.packed
+        ),
+        join_rate_bytes_per_s=(
+            None if Label.JOIN_RATE in left_out else network.join_rate_bytes_per_s
+        ),
+    )
+
+
+def check_identifier_sharing(new: Network, others: Iterable[Network]) -> None:
+    """Refuses a network that shares an identifier with one of another key domain.
+
+    A pledge tells the networks apart by the identifier alone: it must not matter which of them
+    answers. RFC 9031 §8.4.4.1, RFC 9032
+
+    Raises:
+        OperatorError: naming both networks.
+    """
+    for other in others:
+        shared = set(new.identifiers).intersection(other.identifiers)
+        if shared and other.id != new.id and other.domain_id != new.domain_id:
+            raise OperatorError(
+                f"networks {new.name} and {other.name} share the identifier"
+                f" {min(shared).hex()}, and not their link-layer keys",
+                f"give {new.name} another identifier, or the key domain {other.domain}",
+            )

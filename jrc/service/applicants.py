@@ -1,0 +1,144 @@
+"""A pledge to enroll, checked by itself: identifier, keys, networks (RFC 9031 §3, §7.3, §9)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from jrc.cojp.oscore import Aead, Hkdf, SecurityContext, context_from_keys, derive_for_jrc
+from jrc.model import Network, PledgeId, Profile, Secret
+from jrc.policy.credentials import check_derived, check_identifier, check_psk
+from jrc.service.records import (
+    Fingerprints,
+    KeyMaterial,
+)
+from jrc.service.registry import Registry
+from jrc.service.wording import nearest
+
+MAX_LABEL_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedKeys:
+    """Keys that were derived elsewhere (RFC 9031 App. B), named from the pledge's side."""
+
+    pledge_sender_key: Secret
+    pledge_recipient_key: Secret
+    common_iv: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """A pledge to enroll; what is None or empty was not said.
+
+    ``keys``: a PSK, or derived keys. ``networks`` are names, in the order of preference.
+    ``provenance`` is how the keys came, ``source`` where from (a file and its line).
+    """
+
+    identifier: PledgeId
+    keys: Secret | DerivedKeys
+    networks: tuple[str, ...] = ()
+    role: int | None = None
+    label: str | None = None
+    profile: Profile | None = None
+    aead: int = Aead.AES_CCM_16_64_128.value
+    hkdf: int = Hkdf.SHA_256.value
+    provenance: str = "operator"
+    source: str = ""
+
+
+class Fault(NamedTuple):
+    """Why an applicant is refused: the column or option at fault, a sentence, what to do."""
+
+    column: str
+    reason: str
+    hint: str = ""
+
+
+class UnfitError(Exception):
+    """Carries a fault out of the checks of one applicant; ``examine`` catches it."""
+
+    def __init__(self, column: str, reason: str, hint: str = "") -> None:
+        super().__init__(reason)
+        self.fault = Fault(column, reason, hint)
+
+
+class Checked(NamedTuple):
+    """An applicant that is good by itself, with its keys derived."""
+
+    applicant: Applicant
+    material: KeyMaterial
+    prints: Fingerprints
+    network_ids: tuple[int, ...]
+
+
+def check_applicant(
+    tx: Registry, applicant: Applicant, networks: Mapping[str, Network]
+) -> Checked | Fault:
+    try:
+        _check_words(applicant)
+        material = key_material(applicant)
+        network_ids = tuple(_network_id(name, networks) for name in applicant.networks)
+    except UnfitError as error:
+        return error.fault
+    if len(set(network_ids)) != len(network_ids):
+        return Fault("network", "a network is named twice")
+    return Checked(applicant, material, tx.credentials.fingerprints(material), network_ids)
+
+
+def _check_words(applicant: Applicant) -> None:
+    try:
+        check_identifier(applicant.identifier.value)
+    except ValueError as error:
+        raise UnfitError("pledge_id", str(error)) from None
+    label = applicant.label or ""
+    if len(label) > MAX_LABEL_CHARACTERS or not label.isprintable():
+        raise UnfitError(
+            "label", f"a label has at most {MAX_LABEL_CHARACTERS} printable characters"
+        )
+
+
+def key_material(applicant: Applicant) -> KeyMaterial:
+    """The applicant's keys, checked and derived (RFC 9031 §7.3 or App. B)."""
+    keys = applicant.keys
+    psk = keys if isinstance(keys, Secret) else None
+    try:
+        security = _derive(applicant)
+    except ValueError as error:
+        raise UnfitError(key_column(applicant), str(error)) from None
+    return KeyMaterial(
+        psk=psk,
+        sender_key=Secret(security.recipient_key),
+        recipient_key=Secret(security.sender_key),
+        common_iv=Secret(security.common_iv),
+        aead=applicant.aead,
+        hkdf=applicant.hkdf,
+    )
+
+
+def _derive(applicant: Applicant) -> SecurityContext:
+    identifier, keys = applicant.identifier, applicant.keys
+    if isinstance(keys, Secret):
+        check_psk(identifier, keys.reveal())
+        return derive_for_jrc(keys.reveal(), identifier.value, applicant.aead, applicant.hkdf)
+    given = (
+        keys.pledge_sender_key.reveal(),
+        keys.pledge_recipient_key.reveal(),
+        keys.common_iv.reveal(),
+    )
+    check_derived(identifier, *given, applicant.aead)
+    return context_from_keys(*given, identifier.value, applicant.aead)
+
+
+def key_column(applicant: Applicant) -> str:
+    return "psk" if isinstance(applicant.keys, Secret) else "pledge_sender_key"
+
+
+def _network_id(name: str, networks: Mapping[str, Network]) -> int:
+    network = networks.get(name)
+    if network is None:
+        raise UnfitError(
+            "network",
+            f"there is no network {name!r}{nearest(name, networks)}",
+            "`jrc network add` makes one",
+        )
+    return network.id

@@ -1,0 +1,292 @@
+"""The operator's hand on single pledges: add, revoke, restore, remove (RFC 9031 §3).
+
+Whatever is taken away leaves window, numbers and fingerprints behind (row M3), so that neither a
+nonce nor a key comes a second time.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from jrc.errors import ExitCode, OperatorError
+from jrc.model import Event, PledgeId, PledgeState
+from jrc.service.applicants import Applicant, Fault
+from jrc.service.examine import Decision, OnConflict, Outcome, examine
+from jrc.service.records import CredentialState, PledgeRecord, Standing
+from jrc.service.registry import Registry
+from jrc.service.wording import Plan, listed, role_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """What adding a pledge came to; ``outcome`` is added, unchanged, replaced, ..."""
+
+    pledge_id: str
+    outcome: str
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """The state of a pledge after a command; ``changed`` is False where it was so before."""
+
+    pledge_id: str
+    state: str
+    changed: bool
+
+
+def add_pledge(
+    tx: Registry,
+    applicant: Applicant,
+    *,
+    actor: str,
+    reason: str = "",
+    on_conflict: OnConflict = OnConflict.FAIL,
+) -> Enrolled:
+    """Enroll one pledge; the same pledge with the same key once more changes nothing (row A1).
+
+    Raises:
+        OperatorError: the pledge, its key or its details are refused; says why, names no key.
+    """
+    (decision,) = examine(tx, [applicant], on_conflict)
+    if isinstance(decision, Fault):
+        raise OperatorError(
+            f"{decision.column}: {decision.reason}", decision.hint, exit_code=ExitCode.REFUSED
+        )
+    _carry_out(tx, decision)
+    names = {network.id: network.name for network in tx.networks.all().values()}
+    networks = tuple(names[number] for number in decision.network_ids if number in names)
+    if decision.new is not None or decision.change is not None:
+        kind = f"pledge.{decision.outcome.value}"
+        detail = {"networks": networks, "role": role_name(applicant.role or 0)}
+        tx.record(Event(kind, actor, applicant.identifier.value, reason=reason, detail=detail))
+        tx.policy_changed()
+    return Enrolled(
+        pledge_id=str(applicant.identifier), outcome=decision.outcome.value, networks=networks
+    )
+
+
+def _carry_out(tx: Registry, decision: Decision) -> None:
+    if decision.new is not None:
+        tx.pledges.insert([decision.new], None)
+    change, before = decision.change, decision.before
+    if change is None or before is None:
+        return
+    number = None
+    if change.material is not None:
+        tx.credentials.retire(before.id, CredentialState.SUPERSEDED)
+        number = tx.credentials.insert(change, before.identifier, None, staged=False)
+    wanted = replace(
+        before,
+        role=change.role,
+        label=change.label,
+        profile=change.profile,
+        network_ids=change.network_ids,
+    )
+    settle(tx, before, wanted, number)
+
+
+def settle(
+    tx: Registry, before: PledgeRecord, wanted: PledgeRecord, credential_id: int | None
+) -> None:
+    """Write a changed pledge; one with a new key, role or network has to join again.
+
+    ``credential_id`` is the new key, which is in force, or None where the key stays.
+    """
+    if credential_id is not None:
+        wanted = replace(
+            wanted,
+            credential_id=credential_id,
+            state=_fresh_state(before),
+            state_before_revocation=None,
+        )
+        tx.pledges.forget_reports(before.id)
+    if credential_id is not None or _is_displaced(tx, before, wanted):
+        tx.pledges.forget_place(before.id)
+        wanted = _unjoined(wanted)
+    if before.network_ids != wanted.network_ids:
+        tx.leases.release(before.id, but=_domains(tx, wanted.network_ids))
+    tx.pledges.save(wanted)
+
+
+def _fresh_state(before: PledgeRecord) -> PledgeState:
+    """A pledge that waits for approval goes on waiting."""
+    waits = before.state is PledgeState.WAITING
+    return PledgeState.WAITING if waits else PledgeState.PROVISIONED
+
+
+def _is_displaced(tx: Registry, before: PledgeRecord, wanted: PledgeRecord) -> bool:
+    place = tx.pledges.standing([before])[before.id].network_id
+    return place is not None and (
+        place not in wanted.network_ids
+        or before.role != wanted.role
+        or before.profile is not wanted.profile
+    )
+
+
+def _unjoined(record: PledgeRecord) -> PledgeRecord:
+    if record.state is PledgeState.JOINED:
+        return replace(record, state=PledgeState.PROVISIONED)
+    if record.state_before_revocation is PledgeState.JOINED:
+        return replace(record, state_before_revocation=PledgeState.PROVISIONED)
+    return record
+
+
+def _domains(tx: Registry, network_ids: Collection[int]) -> set[int]:
+    networks = tx.networks.all()
+    return {networks[number].domain_id for number in network_ids if number in networks}
+
+
+# Revoking, restoring, removing
+
+
+def find_pledge(tx: Registry, identifier: PledgeId) -> PledgeRecord:
+    """The row of a pledge that is there.
+
+    Raises:
+        OperatorError: it is unknown, was removed, or belongs to an unpublished import.
+    """
+    record = tx.pledges.find([identifier.value]).get(identifier.value)
+    if record is None or record.staged:
+        raise OperatorError(f"pledge {identifier} is unknown", "`jrc pledge list` shows them all")
+    if record.state is PledgeState.REMOVED:
+        raise OperatorError(
+            f"pledge {identifier} was removed", "`jrc pledge add` takes it back with a new key"
+        )
+    return record
+
+
+def plan_revocation(tx: Registry, identifier: PledgeId) -> Plan:
+    """What revoking a pledge does."""
+    record = find_pledge(tx, identifier)
+    if record.state is PledgeState.REVOKED:
+        return Plan((f"Pledge {identifier} is revoked already.",), (str(identifier),), 1)
+    sentences = [f"Pledge {identifier} gets no more answers."]
+    sentences += _still_holds(tx, record)
+    return Plan(sentences, (str(identifier),), 1, needs_consent=True)
+
+
+def _still_holds(tx: Registry, record: PledgeRecord) -> list[str]:
+    standing = tx.pledges.standing([record])[record.id]
+    network = tx.networks.all().get(standing.network_id or 0)
+    if network is None:
+        return []
+    return [
+        f"It has joined {network.name}{_as_short(standing)} and keeps the link-layer keys it has:"
+        " they are good until they are changed."
+    ]
+
+
+def _as_short(standing: Standing) -> str:
+    values = [f"{lease.value:04x}" for lease in standing.leases]
+    return f" as {listed(values)}" if values else ""
+
+
+def revoke_pledge(
+    tx: Registry,
+    identifier: PledgeId,
+    *,
+    actor: str,
+    reason: str = "",
+    agreed: bool = True,
+) -> Changed:
+    """Answer a pledge no more from now on; window, numbers and key stay (row M3).
+
+    Raises:
+        OperatorError: it is unknown, or the plan was not agreed to.
+    """
+    record = find_pledge(tx, identifier)
+    if record.state is PledgeState.REVOKED:
+        return Changed(pledge_id=str(identifier), state=record.state.value, changed=False)
+    plan_revocation(tx, identifier).require(agreed)
+    tx.pledges.save(
+        replace(record, state=PledgeState.REVOKED, state_before_revocation=record.state)
+    )
+    return _changed(tx, "pledge.revoked", identifier, PledgeState.REVOKED, actor, reason)
+
+
+def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: str = "") -> Changed:
+    """Take a revocation back: the pledge goes on where it was (row M3).
+
+    Raises:
+        OperatorError: it is unknown.
+    """
+    record = find_pledge(tx, identifier)
+    if record.state is not PledgeState.REVOKED:
+        return Changed(pledge_id=str(identifier), state=record.state.value, changed=False)
+    state = record.state_before_revocation or PledgeState.PROVISIONED
+    tx.pledges.save(replace(record, state=state, state_before_revocation=None))
+    return _changed(tx, "pledge.restored", identifier, state, actor, reason)
+
+
+def plan_removal(tx: Registry, identifier: PledgeId) -> Plan:
+    """What removing a pledge does."""
+    record = find_pledge(tx, identifier)
+    sentences = [
+        f"Pledge {identifier} is forgotten, and its key is deleted for good.",
+        "It can come back with a new key only.",
+        *_still_holds(tx, record),
+    ]
+    return Plan(sentences, (str(identifier),), 1, needs_consent=True)
+
+
+def remove_pledge(
+    tx: Registry,
+    identifier: PledgeId,
+    *,
+    actor: str,
+    reason: str = "",
+    agreed: bool = True,
+) -> Changed:
+    """Delete a pledge's keys; a tombstone with window and fingerprints stays (row M3).
+
+    Its short identifiers are free for others only when the keys they went out with are retired.
+
+    Raises:
+        OperatorError: it is unknown, or the plan was not agreed to.
+    """
+    record = find_pledge(tx, identifier)
+    plan_removal(tx, identifier).require(agreed)
+    tx.credentials.retire(record.id, CredentialState.REMOVED)
+    tx.leases.release(record.id)
+    tx.pledges.forget_place(record.id)
+    tx.pledges.forget_reports(record.id)
+    tx.pledges.save(
+        replace(
+            record,
+            state=PledgeState.REMOVED,
+            state_before_revocation=None,
+            credential_id=None,
+            network_ids=(),
+        )
+    )
+    return _changed(tx, "pledge.removed", identifier, PledgeState.REMOVED, actor, reason)
+
+
+def _changed(
+    tx: Registry,
+    kind: str,
+    identifier: PledgeId,
+    state: PledgeState,
+    actor: str,
+    reason: str,
+) -> Changed:
+    tx.record(Event(kind, actor, identifier.value, reason=reason))
+    tx.policy_changed()
+    return Changed(pledge_id=str(identifier), state=state.value, changed=True)
+
+
+__all__ = [
+    "Applicant",
+    "Changed",
+    "Enrolled",
+    "OnConflict",
+    "Outcome",
+    "add_pledge",
+    "find_pledge",
+    "plan_removal",
+    "plan_revocation",
+    "remove_pledge",
+    "restore_pledge",
+    "revoke_pledge",
+    "settle",
+]

@@ -1,0 +1,358 @@
+"""What becomes of applicants among those that are there: new, the same as before, or a conflict.
+
+A pledge that the operator adds and a row of an import take the same way: ``examine`` judges many
+at once with a few reads, whoever calls it carries the decisions out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from jrc.model import Network, PledgeState
+from jrc.service.applicants import (
+    Applicant,
+    Checked,
+    Fault,
+    UnfitError,
+    check_applicant,
+    key_column,
+)
+from jrc.service.records import (
+    CredentialState,
+    Fingerprints,
+    KeyOwner,
+    NewPledge,
+    PledgeChange,
+    PledgeRecord,
+)
+from jrc.service.registry import Registry
+from jrc.service.wording import listed
+
+
+class OnConflict(StrEnum):
+    """What to do with a pledge that is there already with another key or other details."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+class Outcome(StrEnum):
+    """What becomes of an applicant. ``returned`` was removed before and has a new key."""
+
+    ADDED = "added"
+    RETURNED = "returned"
+    REPLACED = "replaced"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done: exactly one of ``new`` and ``change`` is set, or nothing is to do."""
+
+    applicant: Applicant
+    outcome: Outcome
+    network_ids: tuple[int, ...]
+    new: NewPledge | None = None
+    change: PledgeChange | None = None
+    before: PledgeRecord | None = None
+
+
+class _Known(NamedTuple):
+    """A pledge that is there; ``pending`` came or was changed in the import that is under way."""
+
+    record: PledgeRecord
+    prints: Fingerprints | None
+    source: str
+    pending: bool
+
+
+def examine(
+    tx: Registry,
+    applicants: Sequence[Applicant],
+    on_conflict: OnConflict = OnConflict.FAIL,
+    import_id: int | None = None,
+) -> list[Decision | Fault]:
+    """What becomes of each, in the same order (rows A1, A2, A3, A6, A7, A8)."""
+    networks = {network.name: network for network in tx.networks.all().values()}
+    checked = [check_applicant(tx, applicant, networks) for applicant in applicants]
+    board = _Board(tx, [entry for entry in checked if isinstance(entry, Checked)], import_id)
+    return [
+        board.judge(entry, on_conflict, networks) if isinstance(entry, Checked) else entry
+        for entry in checked
+    ]
+
+
+class _Board:
+    """What is known of the applicants' identifiers and keys; grows as they are judged."""
+
+    def __init__(self, tx: Registry, applicants: Sequence[Checked], import_id: int | None) -> None:
+        self._import_id = import_id
+        self._known = _known(tx, [entry.applicant.identifier.value for entry in applicants])
+        self._owners = dict(tx.credentials.owners([entry.prints for entry in applicants]))
+        if import_id is not None:
+            self._mark_pending(tx, import_id)
+
+    def _mark_pending(self, tx: Registry, import_id: int) -> None:
+        """Take what this import has staged in earlier chunks for what is there."""
+        records = {known.record.id: identifier for identifier, known in self._known.items()}
+        changes = tx.imports.changed_by(import_id, list(records))
+        staged = [change.credential_id for change in changes.values() if change.credential_id]
+        credentials = tx.credentials.records(staged)
+        for change in changes.values():
+            known = self._known[records[change.pledge_id]]
+            prints = known.prints
+            if change.credential_id is not None:
+                prints = credentials[change.credential_id].fingerprints
+            record = replace(
+                known.record,
+                role=change.role,
+                label=change.label,
+                profile=change.profile,
+                network_ids=change.network_ids,
+            )
+            self._known[record.identifier] = _Known(record, prints, change.source, pending=True)
+
+    def judge(
+        self, entry: Checked, on_conflict: OnConflict, networks: Mapping[str, Network]
+    ) -> Decision | Fault:
+        """The decision on one applicant, which those after it see."""
+        known = self._known.get(entry.applicant.identifier.value)
+        try:
+            if known is None:
+                decision = self._new(entry, networks)
+            elif self._is_pending(known):
+                decision = _repeated(entry, known)
+            elif known.record.state is PledgeState.REMOVED:
+                decision = self._returned(entry, known, networks)
+            else:
+                decision = self._present(entry, known, on_conflict)
+        except UnfitError as error:
+            return error.fault
+        self._remember(entry, decision)
+        return decision
+
+    def _is_pending(self, known: _Known) -> bool:
+        """Whether the pledge is of this very import.
+
+        Raises:
+            UnfitError: it is of another one that is under way.
+        """
+        if known.pending or (known.record.staged and known.record.import_id == self._import_id):
+            return True
+        if known.record.staged:
+            raise UnfitError(
+                "pledge_id",
+                f"pledge {known.record.identifier.hex()} is part of an import that is under way",
+                "wait until it is published or discarded",
+            )
+        return False
+
+    def _new(self, entry: Checked, networks: Mapping[str, Network]) -> Decision:
+        self._check_unique(entry)
+        applicant = entry.applicant
+        network_ids = entry.network_ids or _only_network(networks)
+        new = NewPledge(
+            identifier=applicant.identifier.value,
+            role=applicant.role or 0,
+            label=applicant.label or "",
+            profile=applicant.profile,
+            network_ids=network_ids,
+            material=entry.material,
+            provenance=applicant.provenance,
+            source=applicant.source,
+        )
+        return Decision(
+            applicant=applicant, outcome=Outcome.ADDED, network_ids=network_ids, new=new
+        )
+
+    def _returned(self, entry: Checked, known: _Known, networks: Mapping[str, Network]) -> Decision:
+        """A removed pledge with a new key; nothing of what it was is taken over."""
+        self._check_unique(entry)
+        bare = replace(
+            known.record,
+            role=0,
+            label="",
+            profile=None,
+            network_ids=entry.network_ids or _only_network(networks),
+        )
+        return _change(entry, _with_details(bare, entry), Outcome.RETURNED, known)
+
+    def _present(self, entry: Checked, known: _Known, on_conflict: OnConflict) -> Decision:
+        same_key = _same_key(entry.prints, known.prints)
+        wanted = _with_details(known.record, entry)
+        differing = _differing(known.record, wanted)
+        if same_key and not differing:
+            return _nothing(entry, known, Outcome.UNCHANGED)
+        if not same_key:
+            self._check_unique(entry)
+        if on_conflict is OnConflict.SKIP:
+            return _nothing(entry, known, Outcome.SKIPPED)
+        if on_conflict is OnConflict.FAIL:
+            raise _conflict(entry, known, same_key, differing)
+        if same_key:
+            return _change(entry, wanted, Outcome.CHANGED, known)
+        if known.record.state is PledgeState.REVOKED:
+            raise UnfitError(
+                "pledge_id",
+                f"pledge {entry.applicant.identifier} is revoked and gets no new key",
+                "`jrc pledge restore` or `jrc pledge remove` comes first",
+            )
+        return _change(entry, wanted, Outcome.REPLACED, known)
+
+    def _check_unique(self, entry: Checked) -> None:
+        """Refuse a key that any pledge has or had (rows A2, A6, M3)."""
+        identifier = entry.applicant.identifier
+        column = key_column(entry.applicant)
+        for value in entry.prints:
+            owner = None if value is None else self._owners.get(value)
+            if owner is not None:
+                raise UnfitError(
+                    column,
+                    _owned(identifier.value, owner),
+                    "every pledge needs a key of its own, drawn at random",
+                )
+
+    def _remember(self, entry: Checked, decision: Decision) -> None:
+        """Let the applicants after this one see what becomes of it."""
+        if decision.new is None and decision.change is None:
+            return
+        applicant, done = entry.applicant, decision.new or decision.change
+        assert done is not None
+        before = decision.before or PledgeRecord(
+            id=0, identifier=applicant.identifier.value, state=PledgeState.PROVISIONED
+        )
+        record = replace(
+            before,
+            role=done.role,
+            label=done.label,
+            profile=done.profile,
+            network_ids=done.network_ids,
+        )
+        self._known[record.identifier] = _Known(record, entry.prints, applicant.source, True)
+        owner = KeyOwner(
+            record.identifier, CredentialState.CURRENT, applicant.source, self._import_id
+        )
+        self._owners.update({value: owner for value in entry.prints if value is not None})
+
+
+def _known(tx: Registry, identifiers: Sequence[bytes]) -> dict[bytes, _Known]:
+    records = tx.pledges.find(identifiers)
+    numbers = [record.credential_id for record in records.values() if record.credential_id]
+    credentials = tx.credentials.records(numbers)
+    known = {}
+    for identifier, record in records.items():
+        held = credentials.get(record.credential_id or 0)
+        prints, source = (None, "") if held is None else (held.fingerprints, held.source)
+        known[identifier] = _Known(record, prints, source, pending=False)
+    return known
+
+
+def _with_details(record: PledgeRecord, entry: Checked) -> PledgeRecord:
+    """``record`` with what the applicant says; the rest stays."""
+    applicant = entry.applicant
+    return replace(
+        record,
+        network_ids=entry.network_ids or record.network_ids,
+        role=record.role if applicant.role is None else applicant.role,
+        label=record.label if applicant.label is None else applicant.label,
+        profile=applicant.profile or record.profile,
+    )
+
+
+def _repeated(entry: Checked, known: _Known) -> Decision:
+    """The same row once more does nothing; with anything else in it, it is a fault (row A1)."""
+    same_key = _same_key(entry.prints, known.prints)
+    differing = _differing(known.record, _with_details(known.record, entry))
+    if not same_key or differing:
+        raise _conflict(entry, known, same_key, differing, hint="leave one of the two out")
+    return _nothing(entry, known, Outcome.UNCHANGED)
+
+
+def _same_key(one: Fingerprints, other: Fingerprints | None) -> bool:
+    """Derived keys decide, so that a PSK equals its derived form (row A6)."""
+    return other is not None and one[1:] == other[1:]
+
+
+def _differing(before: PledgeRecord, wanted: PledgeRecord) -> list[str]:
+    pairs = {
+        "network": (before.network_ids, wanted.network_ids),
+        "role": (before.role, wanted.role),
+        "label": (before.label, wanted.label),
+        "profile": (before.profile, wanted.profile),
+    }
+    return [name for name, (old, new) in pairs.items() if old != new]
+
+
+def _conflict(
+    entry: Checked,
+    known: _Known,
+    same_key: bool,
+    differing: Sequence[str],
+    hint: str = "--on-conflict skip keeps what is there, replace takes the new one",
+) -> UnfitError:
+    """Names both: the pledge that is there with its source, and this one (row A1)."""
+    there = f" ({known.source})" if known.source else ""
+    identifier = entry.applicant.identifier
+    if not same_key:
+        reason = f"pledge {identifier} is there already with another key{there}"
+        return UnfitError(key_column(entry.applicant), reason, hint)
+    reason = f"pledge {identifier} is there already{there} and differs in {listed(differing)}"
+    return UnfitError(differing[0], reason, hint)
+
+
+def _owned(identifier: bytes, owner: KeyOwner) -> str:
+    """Whose the key is, in a sentence; the key itself is never said."""
+    whose = f"pledge {owner.pledge.hex()}"
+    if owner.state is CredentialState.REMOVED:
+        return f"this key was used by {whose}, which was removed: it can't come back"
+    if owner.state is CredentialState.SUPERSEDED:
+        return f"this key was used by {whose} and was superseded: it can't come back"
+    if owner.pledge == identifier:
+        return f"{whose} has this key already, with other algorithms"
+    there = f" ({owner.source})" if owner.source else ""
+    return f"this key is the one of {whose}{there} as well"
+
+
+def _only_network(networks: Mapping[str, Network]) -> tuple[int, ...]:
+    if len(networks) == 1:
+        return tuple(network.id for network in networks.values())
+    if not networks:
+        raise UnfitError(
+            "network", "there is no network to join yet", "`jrc network add` makes one"
+        )
+    raise UnfitError(
+        "network", "which network may it join?", f"there are {listed(sorted(networks))}"
+    )
+
+
+def _nothing(entry: Checked, known: _Known, outcome: Outcome) -> Decision:
+    return Decision(
+        applicant=entry.applicant,
+        outcome=outcome,
+        network_ids=known.record.network_ids,
+        before=known.record,
+    )
+
+
+def _change(entry: Checked, wanted: PledgeRecord, outcome: Outcome, known: _Known) -> Decision:
+    change = PledgeChange(
+        pledge_id=wanted.id,
+        role=wanted.role,
+        label=wanted.label,
+        profile=wanted.profile,
+        network_ids=wanted.network_ids,
+        material=None if outcome is Outcome.CHANGED else entry.material,
+        provenance=entry.applicant.provenance,
+        source=entry.applicant.source,
+    )
+    return Decision(
+        applicant=entry.applicant,
+        outcome=outcome,
+        network_ids=wanted.network_ids,
+        change=change,
+        before=known.record,
+    )

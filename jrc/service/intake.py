@@ -1,0 +1,217 @@
+"""The loop's half of the join exchange (RFC 9031 §8.1): from a datagram to a verified request.
+
+It parses, finds the context, looks at the replay window, verifies the tag and decodes. Whatever is
+bad ends here without a trace but a counter (RFC 9031 §7.3.2); whatever is good waits for its
+transaction (``join.py``), and its answer leaves when that is on disk.
+"""
+
+from collections.abc import Callable, Sequence
+
+from jrc.cojp import codec, envelope, message, oscore
+from jrc.cojp.constants import ENDPOINT_MAX_TOKEN_BYTES, JOIN_PATH, CoapCode, OptionNumber
+from jrc.cojp.envelope import Envelope
+from jrc.cojp.objects import JoinRequest
+from jrc.errors import PeerError, Reason, StateError
+from jrc.model import Profile
+from jrc.service.contexts import Contexts
+from jrc.service.copies import MAX_COPY_AGE_MS, Copies
+from jrc.service.join import ADMISSIBLE, Ask, Outcome, Refusal
+from jrc.service.ports import (
+    Arrived,
+    Clock,
+    ContextReader,
+    ContextState,
+    KnownContext,
+    Metrics,
+    Sender,
+    Way,
+)
+
+MAX_IN_FLIGHT = 4096
+"""Requests that wait for a commit; each has verified, one a context."""
+
+_UNDERSTOOD = frozenset({OptionNumber.URI_HOST, OptionNumber.URI_PORT})
+"""Critical options that an inner request may repeat; the outer ones were looked at already."""
+
+
+class Intake:
+    """Takes datagrams; answers copies at once, and requests when their transaction is on disk."""
+
+    def __init__(
+        self,
+        contexts: Contexts,
+        reader: ContextReader,
+        submit: Callable[[Ask], None],
+        sender: Sender,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        retransmit_cache: bool = True,
+        first_message_id: int = 0,
+    ) -> None:
+        self._contexts = contexts
+        self._reader = reader
+        self._submit = submit
+        self._sender = sender
+        self._metrics = metrics
+        self._clock = clock
+        self._copies = Copies() if retransmit_cache else None
+        self._message_id = first_message_id
+        self._in_flight: set[int] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait for their transaction."""
+        return len(self._in_flight)
+
+    def take(self, datagrams: Sequence[Arrived]) -> None:
+        """Look at what has arrived.
+
+        A good request is submitted, a copy of one answered from what is stored; anything else is
+        silence and one count by reason (RFC 9031 §7.3.2).
+        """
+        self._metrics.received(len(datagrams))
+        for datagram in datagrams:
+            try:
+                self._take(datagram)
+            except PeerError as error:
+                self._metrics.dropped(error.reason)
+            except StateError as error:
+                self._metrics.damaged(str(error))
+
+    def _take(self, datagram: Arrived) -> None:
+        if datagram.truncated:
+            raise PeerError(Reason.TOO_LONG)
+        if datagram.to_multicast:
+            raise PeerError(Reason.MULTICAST)
+        request = envelope.open_request(datagram.payload, ENDPOINT_MAX_TOKEN_BYTES)
+        found = self._contexts.find(request.kid_context)
+        if not found:
+            raise PeerError(Reason.UNKNOWN_CONTEXT)
+        number = oscore.decode_piv(request.partial_iv)
+        failure = Reason.BAD_TAG
+        for known in found:
+            if not known.state.window.is_fresh(number):
+                if self._is_copy(known, request):
+                    self._answer_copy(known, number, request, datagram.way)
+                    return
+                failure = Reason.REPLAYED
+                continue
+            plaintext = _unprotect(known, request)
+            if plaintext is not None:
+                self._contexts.keep(found)
+                self._hand_on(known, number, plaintext, request, datagram.way)
+                return
+        raise PeerError(failure)
+
+    def _hand_on(
+        self, known: KnownContext, number: int, plaintext: bytes, request: Envelope, way: Way
+    ) -> None:
+        if known.pledge.state not in ADMISSIBLE:
+            raise PeerError(Reason.REVOKED)
+        if known.context_id in self._in_flight:
+            raise PeerError(Reason.IN_FLIGHT)
+        if len(self._in_flight) >= MAX_IN_FLIGHT:
+            raise PeerError(Reason.OVERLOADED)
+        content = read_request(plaintext)
+        self._in_flight.add(known.context_id)
+        self._submit(Ask(known, number, envelope.digest(request), content, request, way))
+
+    def _is_copy(self, known: KnownContext, request: Envelope) -> bool:
+        digest = known.state.request_digest
+        return (
+            self._copies is not None and digest is not None and digest == envelope.digest(request)
+        )
+
+    def _answer_copy(self, known: KnownContext, number: int, request: Envelope, way: Way) -> None:
+        """Send the stored answer once more, if it may be (row C11)."""
+        assert self._copies is not None
+        digest = known.state.request_digest or b""
+        stored = self._reader.stored_answer(known.context_id)
+        now_ms = self._clock.now_ms()
+        if stored is None or not stored.good or not _fits(stored.state, number, digest, now_ms):
+            raise PeerError(Reason.COPY_REFUSED)
+        first = stored.state.answer_peer or b""
+        if not self._copies.allow(digest, first, way.peer_address(), now_ms):
+            raise PeerError(Reason.COPY_REFUSED)
+        self._metrics.resent()
+        self._send(known, request, stored.state.answer or b"", way)
+
+    def _send(self, known: KnownContext, request: Envelope, answer: bytes, way: Way) -> None:
+        self._message_id = (self._message_id + 1) & 0xFFFF
+        echo_state = known.profile is Profile.OPENWSN
+        datagram = envelope.close_response(
+            request, self._message_id, b"", answer, with_proxy_state=echo_state
+        )
+        self._sender.send(datagram, way)
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        """A transaction is on disk: its states come into force, its answers leave."""
+        self._metrics.committed(len(outcomes))
+        for outcome in outcomes:
+            known = outcome.ask.known
+            self._in_flight.discard(known.context_id)
+            if outcome.stale:
+                self._contexts.forget(known.kid_context)
+            if outcome.state is None:
+                self._metrics.dropped(outcome.reason or Reason.DATABASE)
+                continue
+            known.state = outcome.state
+            self._metrics.answered(outcome.network, outcome.reason)
+            self._send(known, outcome.ask.envelope, outcome.state.answer or b"", outcome.ask.way)
+
+    def abandon(self, asks: Sequence[Ask]) -> None:
+        """A transaction was rolled back: nothing was changed and nothing is answered."""
+        for ask in asks:
+            self._in_flight.discard(ask.known.context_id)
+            self._contexts.forget(ask.known.kid_context)
+            self._metrics.dropped(Reason.DATABASE)
+
+
+def _unprotect(known: KnownContext, request: Envelope) -> bytes | None:
+    try:
+        return oscore.unprotect_request(known.security, request.partial_iv, b"", request.ciphertext)
+    except PeerError:
+        return None
+
+
+def _fits(state: ContextState, number: int, digest: bytes, now_ms: int) -> bool:
+    """Whether a stored answer is still the one for this request (row C11)."""
+    return (
+        state.request_digest == digest
+        and state.window.highest == number
+        and state.answer is not None
+        and state.answered_at_ms is not None
+        and 0 <= now_ms - state.answered_at_ms <= MAX_COPY_AGE_MS
+    )
+
+
+def read_request(plaintext: bytes) -> JoinRequest | Refusal:
+    """What a verified request asks for, or the protected error it gets (RFC 9031 §8.3.1).
+
+    Raises:
+        PeerError: the plaintext is no CoAP message; there is nothing to answer.
+    """
+    inner = message.decode_inner(plaintext)
+    refusal = _screen(inner)
+    if refusal is not None:
+        return refusal
+    try:
+        return codec.decode_join_request(inner.payload)
+    except PeerError as error:
+        return Refusal(CoapCode.BAD_REQUEST, error.answer or b"", error.reason)
+
+
+def _screen(inner: message.Inner) -> Refusal | None:
+    """An error for whatever is no POST to ``j``: critical options first (RFC 7252 §5.4.1)."""
+    path = []
+    for number, value in inner.options:
+        if number == OptionNumber.URI_PATH:
+            path.append(value)
+        elif message.is_critical(number) and number not in _UNDERSTOOD:
+            return Refusal(CoapCode.BAD_OPTION, b"", Reason.BAD_OPTION)
+    if path != [JOIN_PATH]:
+        return Refusal(CoapCode.NOT_FOUND, b"", Reason.NOT_FOUND)
+    if inner.code != CoapCode.POST:
+        return Refusal(CoapCode.METHOD_NOT_ALLOWED, b"", Reason.METHOD)
+    return None

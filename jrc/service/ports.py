@@ -1,0 +1,238 @@
+"""What the use cases need from the outside, as Protocols; ``app.py`` connects the real things."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.replay import ReplayWindow
+from jrc.errors import Reason
+from jrc.model import Event, Network, Pledge, Profile
+from jrc.policy.keys import KeySet
+from jrc.policy.leases import Lease
+
+
+class Clock(Protocol):
+    """Time, given and not looked up."""
+
+    def now_ms(self) -> int:
+        """Wall-clock milliseconds since 1970."""
+        ...
+
+
+class Way(Protocol):
+    """How a datagram came, and so the way back; what is in it is the endpoint's own affair."""
+
+    def peer_address(self) -> bytes:
+        """The 16 bytes of the IPv6 address it came from."""
+        ...
+
+
+class Arrived(Protocol):
+    """A datagram as the endpoint read it."""
+
+    @property
+    def payload(self) -> bytes:
+        """Its bytes; only the first ones where it was ``truncated``."""
+        ...
+
+    @property
+    def truncated(self) -> bool:
+        """Whether it was longer than the endpoint reads."""
+        ...
+
+    @property
+    def to_multicast(self) -> bool:
+        """Whether it was sent to a group (RFC 7252 §11.3)."""
+        ...
+
+    @property
+    def way(self) -> Way:
+        """The way back."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends datagrams; one that can't leave is not an error (its request will be repeated)."""
+
+    def send(self, datagram: bytes, way: Any) -> None:
+        """Send ``datagram`` back the way a request came, which this endpoint itself gave out."""
+        ...
+
+
+class Metrics(Protocol):
+    """Counters of the join path; each call is a plain increment."""
+
+    def received(self, count: int) -> None:
+        """``count`` datagrams were read from a socket."""
+        ...
+
+    def dropped(self, reason: Reason) -> None:
+        """A datagram ended in silence."""
+        ...
+
+    def damaged(self, message: str) -> None:
+        """A row did not authenticate: silence, and something for the operator to look at."""
+        ...
+
+    def answered(self, network: str, reason: Reason | None) -> None:
+        """A new protected answer left; ``reason`` is None for a Configuration."""
+        ...
+
+    def resent(self) -> None:
+        """A stored answer left once more."""
+        ...
+
+    def committed(self, batch: int) -> None:
+        """A transaction with ``batch`` requests is on disk."""
+        ...
+
+
+class ContextState(NamedTuple):
+    """The mutable half of an OSCORE context as its row holds it (RFC 9031 §7.3.1)."""
+
+    version: int
+    window: ReplayWindow
+    numbers_reserved: int = 0
+    needs_recovery: bool = False
+    request_digest: bytes | None = None
+    answer: bytes | None = None
+    answered_at_ms: int | None = None
+    answer_peer: bytes | None = None
+    answer_generation_id: int | None = None
+    joined_at_ms: int | None = None
+
+
+class NodePlace(NamedTuple):
+    """Where a pledge has joined, and with which generation of keys it was answered last."""
+
+    network_id: int
+    role: int
+    generation_id: int
+
+
+@dataclass(slots=True, eq=False)
+class KnownContext:
+    """An OSCORE context with what is needed to answer its pledge; lives in a bounded cache.
+
+    ``profile`` is the pledge's own, or else that of its first network; ``left_out`` are the labels
+    it has reported as unsupported (RFC 9031 §8.4.5). ``state`` changes only after the commit that
+    made it true; a changed pledge is read anew.
+    """
+
+    context_id: int
+    kid_context: bytes
+    security: SecurityContext
+    pledge: Pledge
+    pledge_version: int
+    profile: Profile
+    left_out: frozenset[int]
+    state: ContextState
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKeys:
+    """The key set a domain's networks hand out, and how far back identifiers stay burned."""
+
+    generation_id: int
+    current: KeySet
+    oldest_live_generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicy:
+    """Everything about networks that a join needs, as of one revision of the database."""
+
+    revision: int
+    networks: Mapping[int, Network]
+    keys: Mapping[int, LiveKeys]
+
+
+class StoredAnswer(NamedTuple):
+    """The last answer of a context, read anew for a copy of its request.
+
+    ``good`` says that pledge and credential are in force and that the keys and the short
+    identifier in the answer are still the pledge's.
+    """
+
+    state: ContextState
+    good: bool
+
+
+class ContextReader(Protocol):
+    """Looks contexts up outside of transactions, for the loop."""
+
+    def stored_answer(self, context_id: int) -> StoredAnswer | None:
+        """What a copy of the last request may be answered with (row C11)."""
+        ...
+
+    def find(self, kid_context: bytes) -> Sequence[KnownContext]:
+        """The usable contexts under a kid context: one, or two while a key waits (A5).
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        ...
+
+
+class JoinRow(NamedTuple):
+    """What a transaction reads of a context and its pledge.
+
+    ``state`` is None where a MAC does not fit. ``leases`` are those held, by key domain.
+    """
+
+    state: ContextState | None
+    pledge_version: int
+    leases: Mapping[int, Lease]
+    place: NodePlace | None
+
+
+class JoinTransaction(Protocol):
+    """One write transaction of the join path. Reads lock; writes go out when it closes."""
+
+    @property
+    def policy(self) -> NetworkPolicy:
+        """Networks and keys as this transaction sees them."""
+        ...
+
+    def rows(self, context_ids: Sequence[int]) -> Mapping[int, JoinRow]:
+        """The rows of these contexts, locked in the order of their keys."""
+        ...
+
+    def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
+        """A context read anew, because its pledge was changed meanwhile."""
+        ...
+
+    def taken(self, domain_id: int, values: Sequence[int], oldest_live: int) -> set[int]:
+        """Which of ``values`` can't be given out: held, or burned in a live generation."""
+        ...
+
+    def all_taken(self, domain_id: int, oldest_live: int) -> set[int]:
+        """Every value of the domain that can't be given out; for a range that runs low."""
+        ...
+
+    def random(self, count: int) -> bytes:
+        """Bytes of the operating system's generator."""
+        ...
+
+    def save_state(self, context_id: int, state: ContextState) -> None:
+        """Write a context's state; its version goes up by one."""
+        ...
+
+    def save_lease(self, lease: Lease, *, new: bool) -> None:
+        """Write a short identifier's row."""
+        ...
+
+    def save_place(self, pledge: Pledge, place: NodePlace) -> None:
+        """Write where a pledge has joined: the first time, or after a move or a key change."""
+        ...
+
+    def save_reports(
+        self, pledge: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
+    ) -> None:
+        """Store the (code, label, addinfo) that a pledge reported (RFC 9031 §8.4.5)."""
+        ...
+
+    def record(self, event: Event) -> None:
+        """Add to the audit log."""
+        ...

@@ -1,0 +1,1 @@
+"""The database: schema, one file per aggregate, group commit. SQLAlchemy's one home."""

@@ -1,0 +1,263 @@
+"""OSCORE contexts as the join path finds them: by kid context, keys opened, MACs checked."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cbor2
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, select
+
+from jrc.cojp.constants import JRC_ID
+from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.replay import ReplayWindow
+from jrc.errors import StateError
+from jrc.model import KeySetState, Pledge, PledgeId, PledgeState, Profile
+from jrc.service.ports import ContextState, KnownContext, StoredAnswer
+from jrc.store.keyring import Keyring
+from jrc.store.prepared import Prepared, Rows
+from jrc.store.rowmac import RowMac
+from jrc.store.schema import (
+    context,
+    context_kid,
+    context_state,
+    import_batch,
+    key_generation,
+    network,
+    pledge,
+    pledge_network,
+    short_identifier,
+    unsupported_parameter,
+)
+
+PLEDGE_ID_CONTEXT = b""
+"""The pledge's OSCORE identifier is empty (RFC 9031 §7.3)."""
+
+STATE_COLUMNS = [column for column in context_state.columns if column.name != "mac"]
+"""In the order that the MAC covers."""
+
+_PLEDGE_NAMES = [column.name for column in pledge.columns]
+
+# Where the parts of a row of ``_FIND`` begin.
+_STATE_AT = 4
+_PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
+_NETWORK_AT = _PLEDGE_AT + len(_PLEDGE_NAMES)
+
+_FIND = Prepared(
+    select(
+        context.c.id,
+        context.c.id_context,
+        context.c.aead,
+        context.c.wrapped_keys,
+        *STATE_COLUMNS,
+        context_state.c.mac,
+        *(column.label(f"pledge_{column.name}") for column in pledge.columns),
+        pledge_network.c.network_id,
+        network.c.profile.label("network_profile"),
+        unsupported_parameter.c.label.label("left_out"),
+    )
+    .select_from(context_kid)
+    .join(context, context.c.id == context_kid.c.context_id)
+    .join(context_state, context_state.c.context_id == context.c.id)
+    .join(
+        pledge,
+        and_(pledge.c.id == context.c.pledge_id, pledge.c.credential_id == context.c.credential_id),
+    )
+    .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
+    .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
+    .outerjoin(network, network.c.id == pledge_network.c.network_id)
+    .outerjoin(
+        unsupported_parameter,
+        and_(
+            unsupported_parameter.c.pledge_id == pledge.c.id,
+            unsupported_parameter.c.addinfo.is_(None),
+        ),
+    )
+    .where(context_kid.c.kid_context == bindparam("kid"))
+    .where(import_batch.c.state.is_(None) | (import_batch.c.state == literal_column("'published'")))
+    .order_by(context.c.id, pledge_network.c.position),
+    ["kid"],
+)
+
+_STORED = (
+    select(
+        *STATE_COLUMNS,
+        context_state.c.mac,
+        pledge.c.state.label("pledge_state"),
+        key_generation.c.state.label("generation_state"),
+        short_identifier.c.released_at_ms,
+    )
+    .select_from(context_state)
+    .join(context, context.c.id == context_state.c.context_id)
+    .join(
+        pledge,
+        and_(pledge.c.id == context.c.pledge_id, pledge.c.credential_id == context.c.credential_id),
+    )
+    .outerjoin(key_generation, key_generation.c.id == context_state.c.answer_generation_id)
+    .outerjoin(
+        short_identifier,
+        and_(
+            short_identifier.c.pledge_id == pledge.c.id,
+            short_identifier.c.domain_id == key_generation.c.domain_id,
+        ),
+    )
+    .where(context_state.c.context_id == bindparam("context_id"))
+    .order_by(short_identifier.c.released_at_ms.is_not(None))
+)
+
+_LIVE_STATES = (KeySetState.CURRENT.value, KeySetState.SCHEDULED.value)
+_ANSWERABLE = (PledgeState.PROVISIONED.value, PledgeState.JOINED.value)
+
+
+def state_values(context_id: int, state: ContextState) -> tuple[object, ...]:
+    """The values of a row of ``context_state``, in the order of ``STATE_COLUMNS``."""
+    return (
+        context_id,
+        state.window.highest,
+        state.window.bits,
+        state.numbers_reserved,
+        int(state.needs_recovery),
+        state.request_digest,
+        state.answer,
+        state.answered_at_ms,
+        state.answer_peer,
+        state.answer_generation_id,
+        state.joined_at_ms,
+        state.version,
+    )
+
+
+def state_from_values(values: Sequence[Any]) -> ContextState:
+    """The reverse of ``state_values``."""
+    return ContextState(
+        values[11],
+        ReplayWindow(values[1], values[2]),
+        values[3],
+        bool(values[4]),
+        *values[5:11],
+    )
+
+
+def find(
+    connection: Connection, keyring: Keyring, mac: RowMac, kid_context: bytes
+) -> list[KnownContext]:
+    """The contexts in force under a kid context.
+
+    Raises:
+        StateError: a row does not authenticate.
+    """
+    rows = _FIND.rows(connection, (kid_context,))
+    return [_known(keyring, mac, kid_context, group) for group in _by_context(rows)]
+
+
+def _by_context(rows: Rows) -> Iterator[Rows]:
+    first = 0
+    for at in range(1, len(rows) + 1):
+        if at == len(rows) or rows[at][0] != rows[first][0]:
+            yield rows[first:at]
+            first = at
+
+
+def _known(keyring: Keyring, mac: RowMac, kid_context: bytes, rows: Rows) -> KnownContext:
+    row = rows[0]
+    context_id, id_context, aead, wrapped_keys = row[:_STATE_AT]
+    state_at = row[_STATE_AT:_PLEDGE_AT]
+    if not mac.fits("context_state", state_at[:-1], state_at[-1]):
+        raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
+    network_ids = tuple(
+        dict.fromkeys(part[_NETWORK_AT] for part in rows if part[_NETWORK_AT] is not None)
+    )
+    device, version = _pledge(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids)
+    return KnownContext(
+        context_id=context_id,
+        kid_context=kid_context,
+        security=open_security(keyring, context_id, aead, id_context, wrapped_keys),
+        pledge=device,
+        pledge_version=version,
+        profile=device.profile or Profile(row[_NETWORK_AT + 1] or Profile.RFC9031),
+        left_out=frozenset(part[-1] for part in rows if part[-1] is not None),
+        state=state_from_values(state_at),
+    )
+
+
+def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> tuple[Pledge, int]:
+    """The record of a pledge's row, and the row's version."""
+    *values, sealed = row
+    if not mac.fits("pledge", (*values, list(network_ids)), sealed):
+        raise StateError(f"pledge {values[0]} does not authenticate: the row was damaged")
+    named = dict(zip(_PLEDGE_NAMES, values, strict=False))
+    device = Pledge(
+        id=named["id"],
+        identifier=PledgeId(named["identifier"]),
+        state=PledgeState(named["state"]),
+        role=named["role"],
+        label=named["label"],
+        network_ids=network_ids,
+        profile=None if named["profile"] is None else Profile(named["profile"]),
+    )
+    return device, named["version"]
+
+
+def open_security(
+    keyring: Keyring, context_id: int, aead: int, id_context: bytes, wrapped: bytes
+) -> SecurityContext:
+    """The OSCORE context of a row (RFC 9031 §7.3).
+
+    Raises:
+        StateError: the wrapped keys don't authenticate.
+    """
+    opened = cbor2.loads(keyring.unwrap("context", context_id, "wrapped_keys", 1, wrapped))
+    sender_key, recipient_key, common_iv = opened
+    return SecurityContext(
+        sender_id=JRC_ID,
+        recipient_id=PLEDGE_ID_CONTEXT,
+        sender_key=sender_key,
+        recipient_key=recipient_key,
+        common_iv=common_iv,
+        id_context=id_context,
+        aead=aead,
+    )
+
+
+class Lookup:
+    """Reads contexts for the loop, on a connection of its own that can't write."""
+
+    def __init__(self, connection: Connection, keyring: Keyring, mac: RowMac) -> None:
+        self._connection = connection
+        self._keyring = keyring
+        self._mac = mac
+
+    def find(self, kid_context: bytes) -> list[KnownContext]:
+        """As ``ContextReader.find``."""
+        return find(self._connection, self._keyring, self._mac, kid_context)
+
+    def stored_answer(self, context_id: int) -> StoredAnswer | None:
+        """As ``ContextReader.stored_answer``."""
+        row = self._connection.execute(_STORED, {"context_id": context_id}).first()
+        if row is None:
+            return None
+        values = tuple(row[: len(STATE_COLUMNS)])
+        if not self._mac.fits("context_state", values, row.mac):
+            raise StateError(f"context_state {context_id} does not authenticate")
+        return StoredAnswer(state_from_values(values), _still_good(row))
+
+    def highest_context(self) -> int:
+        """The highest number of a context; it falls when a staged import is thrown away."""
+        return self._connection.scalar(select(func.max(context.c.id))) or 0
+
+    def kid_contexts(self, since: int) -> Iterator[bytes]:
+        """The kid contexts of every context above ``since``, for the filter."""
+        result = self._connection.execution_options(yield_per=5000).execute(
+            select(context_kid.c.kid_context).where(context_kid.c.context_id > since)
+        )
+        return result.scalars()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+
+def _still_good(row: Row[*tuple[Any, ...]]) -> bool:
+    if row.pledge_state not in _ANSWERABLE:
+        return False
+    if row.answer_generation_id is None:
+        return True
+    return row.generation_state in _LIVE_STATES and row.released_at_ms is None

@@ -1,0 +1,172 @@
+"""The open database: one writer connection, keyring, MAC key, and transactions on them.
+
+A ``Database`` belongs to one thread at a time; the daemon's belongs to the writer thread
+(``writer.py``). Whoever opens it holds the lock on its state directory.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection, RootTransaction, select
+from sqlalchemy.exc import DBAPIError
+
+from jrc.errors import OperatorError, StateError
+from jrc.model import Event, Secret
+from jrc.service.ports import NetworkPolicy
+from jrc.store import ledger as ledgers
+from jrc.store.engine import check_private, database_path, reader_engine, writer_engine
+from jrc.store.joins import Joins
+from jrc.store.keyring import Keyring, Purpose, RandomBytes, WrappedDataKey, open_keyring
+from jrc.store.ledger import Instance, Ledger
+from jrc.store.policy import load_policy
+from jrc.store.rowmac import RowMac
+from jrc.store.schema import data_key
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A write transaction of the operator's use cases; closed and committed by ``Database``."""
+
+    connection: Connection
+    ledger: Ledger
+    keyring: Keyring
+    mac: RowMac
+    now_ms: int
+    random: RandomBytes
+
+    def record(self, *events: Event) -> None:
+        """Add to the audit log."""
+        self.ledger.record(*events)
+
+
+@dataclass(slots=True)
+class ReadTransaction:
+    """A consistent view of the database that can't write."""
+
+    connection: Connection
+    keyring: Keyring
+    mac: RowMac
+    now_ms: int
+
+
+class CommitError(Exception):
+    """The commit itself failed: whether it is on disk is unknown, so nothing may go on."""
+
+
+class Database:
+    """Opened by ``open``; every method blocks, none is for the loop."""
+
+    def __init__(
+        self, url: str, connection: Connection, keyring: Keyring, random: RandomBytes
+    ) -> None:
+        self.url = url
+        self.keyring = keyring
+        self.mac = RowMac(keyring.row_mac_key)
+        self.random = random
+        self._connection = connection
+        self._policy: NetworkPolicy | None = None
+        with connection.begin():
+            self.instance = ledgers.read(connection, self.mac)
+
+    @classmethod
+    def open(cls, url: str, kek: Secret, random: RandomBytes = os.urandom) -> "Database":
+        """The database at ``url``, whose schema the caller has checked.
+
+        Raises:
+            OperatorError: it can't be opened, or ``kek`` is not its key.
+            StateError: its instance row does not authenticate.
+        """
+        path = database_path(url)
+        if path is not None:
+            check_private(path)
+        try:
+            connection = writer_engine(url).connect()
+            with connection.begin():
+                keys = _data_keys(connection)
+        except DBAPIError as error:
+            raise OperatorError(f"database.url: {error.orig}") from None
+        return cls(url, connection, open_keyring(kek, keys, random), random)
+
+    def close(self) -> None:
+        """Give the connection back; the WAL is checkpointed if no reader is left."""
+        self._connection.close()
+
+    def write(self, work: Callable[[Transaction], T], now_ms: int) -> T:
+        """``work``'s result, after its writes are on disk; nothing of it if it raises."""
+
+        def run(ledger: Ledger) -> T:
+            return work(
+                Transaction(self._connection, ledger, self.keyring, self.mac, now_ms, self.random)
+            )
+
+        return self._transact(run, now_ms)
+
+    def join(self, work: Callable[[Joins], T], now_ms: int) -> T:
+        """As ``write``, for the join path: collected writes, policy at hand."""
+
+        def run(ledger: Ledger) -> T:
+            joins = Joins(
+                self._connection,
+                ledger,
+                self.keyring,
+                self.mac,
+                self._current_policy(ledger.instance.policy_revision),
+                self.random,
+                now_ms,
+            )
+            result = work(joins)
+            joins.flush()
+            return result
+
+        return self._transact(run, now_ms)
+
+    def _transact(self, run: Callable[[Ledger], T], now_ms: int) -> T:
+        transaction = self._connection.begin()
+        try:
+            ledger = Ledger(self._connection, self.mac, now_ms)
+            result = run(ledger)
+            instance = ledger.close()
+        except BaseException:
+            transaction.rollback()
+            raise
+        self._commit(transaction)
+        self.instance = instance
+        return result
+
+    def _commit(self, transaction: RootTransaction) -> None:
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            raise CommitError(str(error.orig)) from error
+
+    def _current_policy(self, revision: int) -> NetworkPolicy:
+        if self._policy is None or self._policy.revision != revision:
+            self._policy = load_policy(self._connection, self.keyring, self.mac, revision)
+        return self._policy
+
+    def read_instance(self) -> Instance:
+        """The instance row as it is on disk."""
+        with self._connection.begin():
+            return ledgers.read(self._connection, self.mac)
+
+    @contextmanager
+    def read(self, now_ms: int) -> Iterator[ReadTransaction]:
+        """A read transaction on a connection of its own."""
+        with reader_engine(self.url).connect() as connection, connection.begin():
+            yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
+
+
+def _data_keys(connection: Connection) -> Sequence[WrappedDataKey]:
+    rows = connection.execute(
+        select(data_key.c.id, data_key.c.purpose, data_key.c.kek_id, data_key.c.wrapped).order_by(
+            data_key.c.id
+        )
+    ).all()
+    if not rows:
+        raise StateError("the database holds no data keys")
+    return [WrappedDataKey(row.id, Purpose(row.purpose), row.kek_id, row.wrapped) for row in rows]

@@ -1,0 +1,155 @@
+"""Connections to the database, with the settings that safety hangs on, read back.
+
+SQLite: WAL with synchronous=FULL (NORMAL does not sync at commit), an explicit BEGIN IMMEDIATE
+(SQLAlchemy's default transaction loses updates), one writer connection that alone checkpoints
+(SQLite before 3.51.3 can corrupt a WAL database where two do).
+"""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool
+
+from jrc.errors import OperatorError
+
+BUSY_TIMEOUT_MS = 2000
+"""Under ACK_TIMEOUT (RFC 9031 §7.2): a datagram that waits longer is asked for again anyway."""
+
+_SYNCHRONOUS_FULL = 2
+_PRIVATE_UMASK = 0o077
+
+
+def database_path(url: str) -> Path | None:
+    """The file of an SQLite URL, or None for a server's.
+
+    Raises:
+        OperatorError: the URL can't be read, or names an SQLite database in memory.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() != "sqlite":
+        return None
+    if not parsed.database or parsed.database == ":memory:":
+        raise OperatorError(
+            "database.url: a database in memory forgets replay windows",
+            "name a file: sqlite:////var/lib/jrc/jrc.db",
+        )
+    return Path(parsed.database)
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise OperatorError(
+            "database.url can't be read as a URL", "write it as sqlite:////var/lib/jrc/jrc.db"
+        ) from None
+
+
+def writer_engine(url: str) -> Engine:
+    """The engine of the one writer: every transaction takes the write lock as it begins."""
+    return _engine(url, begin="BEGIN IMMEDIATE", prepare=_prepare_writer)
+
+
+def reader_engine(url: str) -> Engine:
+    """An engine for consistent views: its connections can't write and never checkpoint."""
+    return _engine(url, begin="BEGIN", prepare=_prepare_reader)
+
+
+def lookup_engine(url: str) -> Engine:
+    """As ``reader_engine``, but each statement sees what is committed when it runs."""
+    if database_path(url) is None:
+        return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    return _engine(url, begin=None, prepare=_prepare_reader)
+
+
+def _engine(
+    url: str, *, begin: str | None, prepare: Callable[[sqlite3.Connection], None]
+) -> Engine:
+    if database_path(url) is None:
+        return create_engine(url, poolclass=NullPool)
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: Any) -> None:
+        prepare(connection)
+
+    if begin is not None:
+
+        @event.listens_for(engine, "begin")
+        def _begun(connection: Any) -> None:
+            connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _prepare_writer(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
+    _expect(connection, "journal_mode", "wal")
+    _expect(connection, "synchronous", _SYNCHRONOUS_FULL)
+    _expect(connection, "foreign_keys", 1)
+
+
+def _prepare_reader(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _expect(connection: sqlite3.Connection, pragma: str, expected: object) -> None:
+    actual = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    if actual != expected:
+        raise OperatorError(
+            f"database.url: SQLite answers {pragma}={actual!r} where {expected!r} was set;"
+            " without it an answered join could be forgotten",
+            "put the database on a local file system (not NFS, SMB or 9p)",
+        )
+
+
+def create_private_file(path: Path) -> None:
+    """An empty file of mode 0600 at ``path``, which must not exist; SQLite's WAL inherits the mode.
+
+    Raises:
+        OperatorError: it exists, or can't be made.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        raise OperatorError(f"{path} exists; nothing was overwritten") from None
+    except OSError as error:
+        raise OperatorError(f"{path} can't be made ({error.strerror})") from None
+
+
+def check_private(path: Path) -> None:
+    """Refuse a database that others can read.
+
+    Raises:
+        OperatorError: it is missing or its mode lets others in.
+    """
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        raise OperatorError(
+            f"database.url: {path} does not exist", "`jrc init` makes a new one"
+        ) from None
+    except OSError as error:
+        raise OperatorError(f"database.url: {path} can't be opened ({error.strerror})") from None
+    if mode & _PRIVATE_UMASK:
+        raise OperatorError(
+            f"database.url: {path} can be read by others (mode {mode:04o})",
+            f"run: chmod 600 {path}",
+        )

@@ -1,0 +1,361 @@
+"""The writes of a batch of joins: one read of all rows it touches, one executemany a table."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+
+from jrc.model import Event, Pledge, PledgeState
+from jrc.policy.leases import Lease
+from jrc.service.ports import (
+    ContextState,
+    JoinRow,
+    KnownContext,
+    NetworkPolicy,
+    NodePlace,
+)
+from jrc.store.contexts import STATE_COLUMNS, find, state_from_values, state_values
+from jrc.store.keyring import Keyring
+from jrc.store.ledger import Ledger
+from jrc.store.prepared import Prepared, PreparedIn, Rows
+from jrc.store.rowmac import RowMac
+from jrc.store.schema import (
+    context,
+    context_state,
+    node,
+    pledge,
+    pledge_network,
+    short_identifier,
+    unsupported_parameter,
+)
+
+
+def _names(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
+_LEASE_COLUMNS = [column for column in short_identifier.columns if column.name != "mac"]
+_STATE_COUNT = len(STATE_COLUMNS)
+_PLEDGE_AT = _STATE_COUNT + 1
+_PLACE_AT = _PLEDGE_AT + 2
+_LEASE_AT = _PLACE_AT + 3
+_LEASE_COUNT = len(_LEASE_COLUMNS)
+
+
+def _rows_of(listed: Sequence[str]) -> Executable:
+    return (
+        select(
+            *STATE_COLUMNS,
+            context_state.c.mac,
+            pledge.c.id.label("pledge_id"),
+            pledge.c.version.label("pledge_version"),
+            node.c.network_id,
+            node.c.role,
+            node.c.generation_id,
+            *(column.label(f"lease_{column.name}") for column in _LEASE_COLUMNS),
+            short_identifier.c.mac.label("lease_mac"),
+        )
+        .select_from(context_state)
+        .join(context, context.c.id == context_state.c.context_id)
+        .join(pledge, pledge.c.id == context.c.pledge_id)
+        .outerjoin(node, node.c.pledge_id == pledge.c.id)
+        .outerjoin(short_identifier, short_identifier.c.pledge_id == pledge.c.id)
+        .where(context_state.c.context_id.in_([bindparam(name) for name in listed]))
+        .order_by(context_state.c.context_id)
+        .with_for_update(of=[context_state, pledge])
+    )
+
+
+def _values_of(listed: Sequence[str]) -> Executable:
+    return _VALUES.where(short_identifier.c.value.in_([bindparam(name) for name in listed]))
+
+
+def _pledges_of(listed: Sequence[str]) -> Executable:
+    return (
+        select(pledge, pledge_network.c.network_id.label("of_network"))
+        .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
+        .where(pledge.c.id.in_([bindparam(name) for name in listed]))
+        .order_by(pledge.c.id, pledge_network.c.position)
+    )
+
+
+def _updating(table: Table, keys: Sequence[str], names: Sequence[str]) -> Prepared:
+    """UPDATE of ``names`` in the row of ``keys``; takes the names' values, then the keys'."""
+    statement = update(table).values({table.c[name]: bindparam(f"b_{name}") for name in names})
+    for key in keys:
+        statement = statement.where(table.c[key] == bindparam(f"b_{key}"))
+    return Prepared(statement, [f"b_{name}" for name in (*names, *keys)])
+
+
+_STATE_NAMES = [
+    name
+    for name in _names(context_state)
+    if name not in ("context_id", "numbers_reserved", "needs_recovery")
+]
+_LEASE_NAMES = [name for name in _names(short_identifier) if name not in ("domain_id", "value")]
+_PLEDGE_NAMES = ["state", "updated_at_ms", "version", "mac"]
+_PLEDGE_COLUMNS = _names(pledge)
+
+_VALUES = select(
+    short_identifier.c.value,
+    short_identifier.c.released_at_ms,
+    short_identifier.c.last_generation,
+).where(short_identifier.c.domain_id == bindparam("domain_id"))
+
+_SELECT_ROWS = PreparedIn(_rows_of)
+_SELECT_VALUES = PreparedIn(_values_of, ["domain_id"])
+_SELECT_ALL_VALUES = Prepared(_VALUES, ["domain_id"])
+_SELECT_PLEDGES = PreparedIn(_pledges_of)
+_UPDATE_STATE = _updating(context_state, ["context_id"], _STATE_NAMES)
+_INSERT_LEASE = Prepared(insert(short_identifier), _names(short_identifier))
+_UPDATE_LEASE = _updating(short_identifier, ["domain_id", "value"], _LEASE_NAMES)
+_DELETE_LEASE = Prepared(
+    delete(short_identifier)
+    .where(short_identifier.c.domain_id == bindparam("b_domain_id"))
+    .where(short_identifier.c.value == bindparam("b_value")),
+    ["b_domain_id", "b_value"],
+)
+_INSERT_NODE = Prepared(insert(node), _names(node))
+_UPDATE_NODE = _updating(node, ["pledge_id"], ["network_id", "role", "generation_id"])
+_UPDATE_PLEDGE = _updating(pledge, ["id"], _PLEDGE_NAMES)
+
+MAX_STORED_LABEL = 8
+"""Reports about other labels are not stored: the registrar configures none of them."""
+MAX_STORED_ADDINFO_BYTES = 512
+
+
+class Joins:
+    """One transaction of the join path, as ``ports.JoinTransaction``; ``flush`` writes it out."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        ledger: Ledger,
+        keyring: Keyring,
+        mac: RowMac,
+        policy: NetworkPolicy,
+        random: Callable[[int], bytes],
+        now_ms: int,
+    ) -> None:
+        self.policy = policy
+        self.random = random
+        self._connection = connection
+        self._ledger = ledger
+        self._keyring = keyring
+        self._mac = mac
+        self._now_ms = now_ms
+        self._states: list[tuple[int, ContextState]] = []
+        self._given: dict[tuple[int, int], Lease] = {}
+        self._renewed: list[Lease] = []
+        self._free_again: set[tuple[int, int]] = set()
+        self._lease_versions: dict[tuple[int, int], int] = {}
+        self._places: list[tuple[int, NodePlace]] = []
+        self._placed: set[int] = set()
+        self._reports: list[dict[str, object]] = []
+        self._touched: dict[int, bool] = {}
+
+    # Reading
+
+    def rows(self, context_ids: Sequence[int]) -> dict[int, JoinRow]:
+        """As ``ports.JoinTransaction.rows``."""
+        found: dict[int, JoinRow] = {}
+        for row in _SELECT_ROWS.rows(self._connection, sorted(context_ids)):
+            entry = found.get(row[0])
+            if entry is None:
+                entry = found[row[0]] = self._join_row(row)
+            if row[_LEASE_AT] is not None:
+                found[row[0]] = self._with_lease(entry, row)
+        return found
+
+    def _join_row(self, row: Sequence[Any]) -> JoinRow:
+        values = row[:_STATE_COUNT]
+        intact = self._mac.fits("context_state", values, row[_STATE_COUNT])
+        place = None
+        if row[_PLACE_AT] is not None:
+            place = NodePlace(*row[_PLACE_AT : _PLACE_AT + 3])
+            self._placed.add(row[_PLEDGE_AT])
+        state = state_from_values(values) if intact else None
+        return JoinRow(state, row[_PLEDGE_AT + 1], {}, place)
+
+    def _with_lease(self, entry: JoinRow, row: Sequence[Any]) -> JoinRow:
+        """``entry`` with a short identifier; one still held comes before one given back."""
+        values = row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT]
+        if not self._mac.fits("short_identifier", values, row[_LEASE_AT + _LEASE_COUNT]):
+            return entry._replace(state=None)
+        domain_id, value, pledge_id, first, last, until, released, version = values
+        self._lease_versions[domain_id, value] = version
+        lease = Lease(
+            value=value,
+            domain_id=domain_id,
+            pledge_id=pledge_id,
+            first_generation=first,
+            last_generation=last,
+            lease_until_ms=until,
+            released=released is not None,
+        )
+        other = entry.leases.get(domain_id)
+        if other is not None and _preference(other) > _preference(lease):
+            return entry
+        return entry._replace(leases={**entry.leases, domain_id: lease})
+
+    def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
+        """As ``ports.JoinTransaction.reload``."""
+        for known in find(self._connection, self._keyring, self._mac, kid_context):
+            if known.context_id == context_id:
+                return known
+        return None
+
+    def taken(self, domain_id: int, values: Sequence[int], oldest_live: int) -> set[int]:
+        """As ``ports.JoinTransaction.taken``."""
+        if not values:
+            return set()
+        rows = _SELECT_VALUES.rows(self._connection, values, (domain_id,))
+        return self._taken(domain_id, rows, oldest_live)
+
+    def all_taken(self, domain_id: int, oldest_live: int) -> set[int]:
+        """As ``ports.JoinTransaction.all_taken``."""
+        rows = _SELECT_ALL_VALUES.rows(self._connection, (domain_id,))
+        return self._taken(domain_id, rows, oldest_live)
+
+    def _taken(self, domain_id: int, rows: Rows, oldest_live: int) -> set[int]:
+        taken = {value for domain, value in self._given if domain == domain_id}
+        for value, released, last_generation in rows:
+            if released is None or last_generation >= oldest_live:
+                taken.add(value)
+            else:
+                self._free_again.add((domain_id, value))
+        return taken
+
+    # Writing
+
+    def save_state(self, context_id: int, state: ContextState) -> None:
+        """As ``ports.JoinTransaction.save_state``."""
+        self._states.append((context_id, state))
+
+    def save_lease(self, lease: Lease, *, new: bool) -> None:
+        """As ``ports.JoinTransaction.save_lease``."""
+        if new:
+            self._given[lease.domain_id, lease.value] = lease
+        else:
+            self._renewed.append(lease)
+
+    def save_place(self, device: Pledge, place: NodePlace) -> None:
+        """As ``ports.JoinTransaction.save_place``."""
+        self._places.append((device.id, place))
+        if device.state is not PledgeState.JOINED:
+            self._touched[device.id] = True
+
+    def save_reports(
+        self, device: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
+    ) -> None:
+        """As ``ports.JoinTransaction.save_reports``; only labels we might ever configure."""
+        for code, label, addinfo in reports:
+            if 0 < label <= MAX_STORED_LABEL and len(addinfo or b"") <= MAX_STORED_ADDINFO_BYTES:
+                self._reports.append(
+                    {
+                        "pledge_id": device.id,
+                        "label": label,
+                        "code": code,
+                        "addinfo": addinfo,
+                        "reported_at_ms": self._now_ms,
+                    }
+                )
+        self._touched.setdefault(device.id, False)
+
+    def record(self, event: Event) -> None:
+        """As ``ports.JoinTransaction.record``."""
+        self._ledger.record(event)
+
+    def flush(self) -> None:
+        """Send every collected write to the database; the commit is the caller's."""
+        _UPDATE_STATE.many(self._connection, [self._state_row(*entry) for entry in self._states])
+        self._flush_leases()
+        self._flush_places()
+        self._flush_reports()
+        self._flush_pledges()
+
+    def _state_row(self, context_id: int, state: ContextState) -> tuple[object, ...]:
+        values = state_values(context_id, state)
+        mac = self._mac.compute("context_state", values)
+        return (*values[1:3], *values[5:], mac, context_id)
+
+    def _flush_leases(self) -> None:
+        """New rows (in place of ones whose keys are all retired) and renewed ones."""
+        reused = self._free_again.intersection(self._given)
+        _DELETE_LEASE.many(self._connection, list(reused))
+        _INSERT_LEASE.many(
+            self._connection, [self._lease_row(lease, 1) for lease in self._given.values()]
+        )
+        _UPDATE_LEASE.many(self._connection, [self._renewed_row(lease) for lease in self._renewed])
+
+    def _lease_row(self, lease: Lease, version: int) -> tuple[object, ...]:
+        values = (
+            lease.domain_id,
+            lease.value,
+            lease.pledge_id,
+            lease.first_generation,
+            lease.last_generation,
+            lease.lease_until_ms,
+            self._now_ms if lease.released else None,
+            version,
+        )
+        return (*values, self._mac.compute("short_identifier", values))
+
+    def _renewed_row(self, lease: Lease) -> tuple[object, ...]:
+        version = self._lease_versions[lease.domain_id, lease.value] + 1
+        row = self._lease_row(lease, version)
+        return (*row[2:], *row[:2])
+
+    def _flush_places(self) -> None:
+        new: list[tuple[object, ...]] = []
+        known: list[tuple[object, ...]] = []
+        for pledge_id, place in self._places:
+            if pledge_id in self._placed:
+                known.append((*place, pledge_id))
+            else:
+                new.append((pledge_id, *place, self._now_ms, None))
+        _INSERT_NODE.many(self._connection, new)
+        _UPDATE_NODE.many(self._connection, known)
+
+    def _flush_reports(self) -> None:
+        for report in self._reports:
+            self._connection.execute(
+                delete(unsupported_parameter)
+                .where(unsupported_parameter.c.pledge_id == report["pledge_id"])
+                .where(unsupported_parameter.c.label == report["label"])
+            )
+            self._connection.execute(insert(unsupported_parameter), report)
+
+    def _flush_pledges(self) -> None:
+        """Seal the touched pledges anew; some have joined for the first time."""
+        if not self._touched:
+            return
+        rows: dict[int, tuple[dict[str, Any], list[int]]] = {}
+        for row in _SELECT_PLEDGES.rows(self._connection, sorted(self._touched)):
+            values = dict(zip(_PLEDGE_COLUMNS, row, strict=False))
+            _, networks = rows.setdefault(values["id"], (values, []))
+            if row[-1] is not None:
+                networks.append(row[-1])
+        _UPDATE_PLEDGE.many(self._connection, [self._pledge_row(*entry) for entry in rows.values()])
+
+    def _pledge_row(self, row: dict[str, Any], networks: list[int]) -> tuple[object, ...]:
+        self._mac.check(pledge, row, networks)
+        if self._touched[row["id"]]:
+            row["state"] = PledgeState.JOINED.value
+        row["updated_at_ms"] = self._now_ms
+        row["version"] += 1
+        sealed = self._mac.seal(pledge, row, networks)
+        return (*(sealed[name] for name in _PLEDGE_NAMES), row["id"])
+
+
+def _preference(lease: Lease) -> tuple[bool, int]:
+    return (not lease.released, lease.last_generation)

@@ -1,0 +1,175 @@
+"""Key domains and generations of link-layer keys (RFC 9031 §8.4.3); values are stored wrapped."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from jrc.model import KeySetState, Secret
+from jrc.policy.keys import KeySet
+from jrc.service.records import Domain, Generation
+from jrc.store.keyring import Purpose
+from jrc.store.policy import sealed_keys
+from jrc.store.schema import key_domain, key_generation, link_layer_key
+from jrc.store.scope import Scope, draw_ids
+
+
+class KeySets:
+    """As ``service.registry.KeySetStore``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._connection = scope.connection
+
+    def domain(self, name: str) -> Domain | None:
+        """The key domain of this name.
+
+        Raises:
+            StateError: its row does not authenticate.
+        """
+        query = select(key_domain).where(key_domain.c.name == name)
+        row = self._connection.execute(query).mappings().one_or_none()
+        if row is None:
+            return None
+        self._scope.mac.check(key_domain, row)
+        return Domain(row["id"], row["name"], _usages(row["key_usages"]))
+
+    def add_domain(self, name: str, key_usages: Sequence[int]) -> Domain:
+        """Write a new key domain."""
+        (number,) = draw_ids(self._connection, key_domain, 1)
+        row = {
+            "id": number,
+            "name": name,
+            "key_usages": _usages_text(key_usages),
+            "created_at_ms": self._scope.now_ms,
+            "version": 1,
+        }
+        self._connection.execute(insert(key_domain), self._scope.mac.seal(key_domain, row))
+        return Domain(number, name, tuple(key_usages))
+
+    def change_usages(self, domain_id: int, key_usages: Sequence[int]) -> None:
+        """Give a domain without live keys other usages."""
+        query = select(key_domain).where(key_domain.c.id == domain_id).with_for_update()
+        row = dict(self._connection.execute(query).mappings().one())
+        row.update(key_usages=_usages_text(key_usages), version=row["version"] + 1)
+        self._connection.execute(
+            update(key_domain)
+            .where(key_domain.c.id == domain_id)
+            .values(self._scope.mac.seal(key_domain, row))
+        )
+
+    def generations(self, domain_id: int) -> list[Generation]:
+        """Every generation of a domain, oldest first.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        keys = self._keys(domain_id)
+        found = []
+        for row in self._rows(domain_id):
+            self._scope.mac.check(key_generation, row, sealed_keys(keys[row["id"]]))
+            key_ids = tuple(key["key_id"] for key in keys[row["id"]])
+            found.append(Generation(row["id"], row["number"], KeySetState(row["state"]), key_ids))
+        return found
+
+    def _rows(self, domain_id: int) -> Sequence[Mapping[Any, Any]]:
+        query = (
+            select(key_generation)
+            .where(key_generation.c.domain_id == domain_id)
+            .order_by(key_generation.c.number)
+        )
+        return self._connection.execute(query).mappings().all()
+
+    def _keys(self, domain_id: int) -> Mapping[int, list[Mapping[Any, Any]]]:
+        query = (
+            select(link_layer_key)
+            .join(key_generation, key_generation.c.id == link_layer_key.c.generation_id)
+            .where(key_generation.c.domain_id == domain_id)
+            .order_by(link_layer_key.c.id)
+        )
+        keys: defaultdict[int, list[Mapping[Any, Any]]] = defaultdict(list)
+        for row in self._connection.execute(query).mappings():
+            keys[row["generation_id"]].append(row)
+        return keys
+
+    def fingerprint(self, value: Secret) -> bytes:
+        """What tells whether two key values are equal."""
+        return self._scope.keyring.fingerprint(value.reveal())
+
+    def known_values(self, values: Sequence[Secret]) -> dict[bytes, int]:
+        """MIC lengths by fingerprint, of those among ``values`` that were ever used."""
+        query = select(link_layer_key.c.fingerprint, link_layer_key.c.mic_length).where(
+            link_layer_key.c.fingerprint.in_([self.fingerprint(value) for value in values])
+        )
+        return {row.fingerprint: row.mic_length for row in self._connection.execute(query)}
+
+    def add(self, domain_id: int, key_set: KeySet, provenance: str) -> int:
+        """Write a generation with its keys; its row number."""
+        (number,) = draw_ids(self._connection, key_generation, 1)
+        keys = self._key_rows(number, key_set, provenance)
+        is_current = key_set.state is KeySetState.CURRENT
+        row = {
+            "id": number,
+            "domain_id": domain_id,
+            "number": key_set.generation,
+            "state": key_set.state.value,
+            "created_at_ms": self._scope.now_ms,
+            "activated_at_ms": self._scope.now_ms if is_current else None,
+            "retired_at_ms": None,
+            "version": 1,
+        }
+        sealed = self._scope.mac.seal(key_generation, row, sealed_keys(keys))
+        self._connection.execute(insert(key_generation), sealed)
+        self._connection.execute(insert(link_layer_key), keys)
+        return number
+
+    def _key_rows(
+        self, generation_id: int, key_set: KeySet, provenance: str
+    ) -> list[Mapping[Any, Any]]:
+        numbers = draw_ids(self._connection, link_layer_key, len(key_set.keys))
+        return [
+            {
+                "id": number,
+                "generation_id": generation_id,
+                "key_id": key.key_id,
+                "key_usage": key.key_usage,
+                "key_addinfo": key.addinfo,
+                "mic_length": key.mic_length,
+                "fingerprint": self.fingerprint(key.key_value),
+                "wrapped_value": self._wrap(number, key.key_value),
+                "provenance": provenance,
+            }
+            for number, key in zip(numbers, key_set.keys, strict=True)
+        ]
+
+    def _wrap(self, number: int, value: Secret) -> bytes:
+        return self._scope.keyring.wrap(
+            Purpose.LINK_LAYER, "link_layer_key", number, "wrapped_value", 1, value.reveal()
+        )
+
+    def retire_all(self, domain_id: int) -> None:
+        """Retire every generation of a domain that no network uses any more."""
+        keys = self._keys(domain_id)
+        for found in self._rows(domain_id):
+            if found["state"] == KeySetState.RETIRED.value:
+                continue
+            row = {
+                **found,
+                "state": KeySetState.RETIRED.value,
+                "retired_at_ms": self._scope.now_ms,
+                "version": found["version"] + 1,
+            }
+            self._connection.execute(
+                update(key_generation)
+                .where(key_generation.c.id == row["id"])
+                .values(self._scope.mac.seal(key_generation, row, sealed_keys(keys[row["id"]])))
+            )
+
+
+def _usages(text: str) -> tuple[int, ...]:
+    return tuple(int(usage) for usage in text.split(","))
+
+
+def _usages_text(usages: Sequence[int]) -> str:
+    return ",".join(str(usage) for usage in usages)

@@ -1,0 +1,190 @@
+"""What every transaction leaves behind: a commit number, and events in a hash chain.
+
+The one row of ``instance`` names the database and holds the head of the chain; it is read at the
+beginning of each write transaction and written at its end, under its MAC.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import cbor2
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from jrc.errors import StateError
+from jrc.model import Event, PledgeId
+from jrc.store.prepared import Prepared
+from jrc.store.rowmac import RowMac
+from jrc.store.schema import event, instance
+
+GENESIS_HASH = bytes(32)
+_EPOCH_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The row of ``instance``: identity and progress of this database."""
+
+    epoch: bytes
+    created_at_ms: int
+    commit_number: int
+    event_number: int
+    event_hash: bytes
+    policy_revision: int
+    clock_high_water_ms: int
+    version: int
+
+    def values(self) -> tuple[int | bytes, ...]:
+        """What the MAC covers."""
+        return (
+            1,
+            self.epoch,
+            self.created_at_ms,
+            self.commit_number,
+            self.event_number,
+            self.event_hash,
+            self.policy_revision,
+            self.clock_high_water_ms,
+            self.version,
+        )
+
+
+_NAMES = [
+    "commit_number", "event_number", "event_hash", "policy_revision", "clock_high_water_ms",
+    "version", "mac",
+]  # fmt: skip
+_SELECT = Prepared(
+    select(instance.c.epoch, instance.c.created_at_ms, *(instance.c[name] for name in _NAMES))
+    .where(instance.c.id == bindparam("b_id"))
+    .with_for_update(),
+    ["b_id"],
+)
+_UPDATE = Prepared(
+    update(instance)
+    .values({instance.c[name]: bindparam(f"b_{name}") for name in _NAMES})
+    .where(instance.c.id == bindparam("b_id")),
+    [*(f"b_{name}" for name in _NAMES), "b_id"],
+)
+_INSERT_EVENT = Prepared(insert(event), [column.name for column in event.columns])
+
+
+def create(connection: Connection, mac: RowMac, epoch: bytes, now_ms: int) -> Instance:
+    """The first row of a new database."""
+    row = Instance(epoch, now_ms, 0, 0, GENESIS_HASH, 0, now_ms, 1)
+    connection.execute(
+        insert(instance).values(
+            id=1,
+            epoch=row.epoch,
+            created_at_ms=row.created_at_ms,
+            commit_number=0,
+            event_number=0,
+            event_hash=GENESIS_HASH,
+            policy_revision=0,
+            clock_high_water_ms=now_ms,
+            version=1,
+            mac=mac.compute("instance", row.values()),
+        )
+    )
+    return row
+
+
+def read(connection: Connection, mac: RowMac) -> Instance:
+    """The row as it is, locked where the database can lock rows.
+
+    Raises:
+        StateError: it is missing or its MAC does not fit.
+    """
+    rows = _SELECT.rows(connection, (1,))
+    if not rows:
+        raise StateError("the database has no instance row")
+    row = rows[0]
+    current = Instance(*row[:-1])
+    if not mac.fits("instance", current.values(), row[-1]):
+        raise StateError("the instance row does not authenticate: the database was damaged")
+    return current
+
+
+class Ledger:
+    """Collects a transaction's events and closes it with one write of the instance row."""
+
+    def __init__(self, connection: Connection, mac: RowMac, now_ms: int) -> None:
+        self._connection = connection
+        self._mac = mac
+        self._now_ms = now_ms
+        self._events: list[Event] = []
+        self._policy_changed = False
+        self.instance = read(connection, mac)
+
+    def record(self, *events: Event) -> None:
+        """Add events; they get their numbers and hashes when the transaction closes."""
+        self._events += events
+
+    def policy_changed(self) -> None:
+        """Networks, keys or admissions changed: other readers must look again."""
+        self._policy_changed = True
+
+    def close(self) -> Instance:
+        """Write events and instance row; what comes back is in force once the commit is done."""
+        before = self.instance
+        rows, head = chain(self._events, before.event_number, before.event_hash, self._now_ms)
+        _INSERT_EVENT.many(self._connection, rows)
+        after = replace(
+            before,
+            commit_number=before.commit_number + 1,
+            event_number=before.event_number + len(rows),
+            event_hash=head,
+            policy_revision=before.policy_revision + self._policy_changed,
+            clock_high_water_ms=max(before.clock_high_water_ms, self._now_ms),
+            version=before.version + 1,
+        )
+        self._write(after)
+        self.instance = after
+        return after
+
+    def _write(self, row: Instance) -> None:
+        values = row.values()
+        mac = self._mac.compute("instance", values)
+        _UPDATE.many(self._connection, [(*values[3:], mac, 1)])
+
+
+def chain(
+    events: Iterable[Event], number: int, head: bytes, at_ms: int
+) -> tuple[list[tuple[object, ...]], bytes]:
+    """Rows for ``events`` that follow ``number`` and ``head``, and the new head of the chain.
+
+    Each row is a tuple in the order of the table's columns.
+    """
+    rows: list[tuple[object, ...]] = []
+    for entry in events:
+        number += 1
+        detail = _detail_text(entry.detail)
+        fields = (
+            number, at_ms, entry.kind, entry.pledge, entry.network, entry.actor, entry.reason,
+            detail,
+        )  # fmt: skip
+        head = event_hash(head, fields)
+        rows.append((*fields, head))
+    return rows, head
+
+
+def event_hash(head: bytes, fields: Sequence[object]) -> bytes:
+    """SHA-256 over the hash before and the CBOR array of the row's fields."""
+    return sha256(head + cbor2.dumps(fields)).digest()
+
+
+def _detail_text(detail: Mapping[str, object] | None) -> str:
+    if not detail:
+        return "{}"
+    return _ENCODER.encode(detail)
+
+
+def _json_value(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, PledgeId):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} does not belong into an event")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_json_value)

@@ -1,0 +1,350 @@
+"""Pledges: rows sealed together with their networks; removed ones stay as tombstones."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select, update
+
+from jrc.errors import StateError
+from jrc.model import PledgeState, Profile
+from jrc.service.records import CredentialState, NewPledge, PledgeRecord, Standing
+from jrc.store.credentials import Credentials, Draft
+from jrc.store.leases import Leases
+from jrc.store.schema import (
+    context,
+    context_state,
+    credential,
+    import_batch,
+    network,
+    node,
+    pledge,
+    pledge_network,
+    short_identifier,
+    unsupported_parameter,
+)
+from jrc.store.scope import Scope, chunked, draw_ids
+
+_IS_STAGED = import_batch.c.state.is_not(None) & (import_batch.c.state != "published")
+_ROWS = select(pledge, _IS_STAGED.label("is_staged")).outerjoin(
+    import_batch, import_batch.c.id == pledge.c.import_id
+)
+_VISIBLE = ~_IS_STAGED & (pledge.c.state != PledgeState.REMOVED.value)
+
+
+class Pledges:
+    """As ``service.registry.PledgeStore``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._connection = scope.connection
+
+    # Reading
+
+    def find(self, identifiers: Sequence[bytes]) -> dict[bytes, PledgeRecord]:
+        """The rows of these identifiers, tombstones and staged ones included.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        found = {}
+        for some in chunked(identifiers):
+            query = _ROWS.where(pledge.c.identifier.in_(some)).with_for_update(of=pledge)
+            for record in self._records(self._connection.execute(query).mappings().all()):
+                if record.damaged:
+                    raise _damaged(record)
+                found[record.identifier] = record
+        return found
+
+    def page(
+        self,
+        *,
+        after: bytes | None,
+        limit: int,
+        network_id: int | None = None,
+        state: PledgeState | None = None,
+    ) -> list[PledgeRecord]:
+        """Rows in the order of their identifiers, without tombstones and staged ones."""
+        query = _ROWS.where(_VISIBLE).order_by(pledge.c.identifier).limit(limit)
+        if after is not None:
+            query = query.where(pledge.c.identifier > after)
+        if state is not None:
+            query = query.where(pledge.c.state == state.value)
+        if network_id is not None:
+            assigned = select(pledge_network.c.pledge_id).where(
+                pledge_network.c.network_id == network_id
+            )
+            query = query.where(pledge.c.id.in_(assigned))
+        return self._records(self._connection.execute(query).mappings().all())
+
+    def _records(self, rows: Sequence[Mapping[Any, Any]]) -> list[PledgeRecord]:
+        networks = self._network_ids([row["id"] for row in rows])
+        return [self._record(row, networks[row["id"]]) for row in rows]
+
+    def _network_ids(self, pledge_ids: Sequence[int]) -> Mapping[int, list[int]]:
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for numbers in chunked(pledge_ids):
+            query = (
+                select(pledge_network.c.pledge_id, pledge_network.c.network_id)
+                .where(pledge_network.c.pledge_id.in_(numbers))
+                .order_by(pledge_network.c.pledge_id, pledge_network.c.position)
+            )
+            for pledge_id, network_id in self._connection.execute(query):
+                found[pledge_id].append(network_id)
+        return found
+
+    def _record(self, row: Mapping[Any, Any], network_ids: list[int]) -> PledgeRecord:
+        before = row["state_before_revocation"]
+        return PledgeRecord(
+            id=row["id"],
+            identifier=row["identifier"],
+            state=PledgeState(row["state"]),
+            state_before_revocation=None if before is None else PledgeState(before),
+            role=row["role"],
+            label=row["label"],
+            profile=None if row["profile"] is None else Profile(row["profile"]),
+            credential_id=row["credential_id"],
+            import_id=row["import_id"],
+            supersedes_id=row["supersedes_id"],
+            created_at_ms=row["created_at_ms"],
+            updated_at_ms=row["updated_at_ms"],
+            version=row["version"],
+            network_ids=tuple(network_ids),
+            staged=bool(row["is_staged"]),
+            damaged=not self._is_intact(row, network_ids),
+        )
+
+    def _is_intact(self, row: Mapping[Any, Any], network_ids: list[int]) -> bool:
+        try:
+            self._scope.mac.check(pledge, row, network_ids)
+        except StateError:
+            return False
+        return True
+
+    def standing(self, pledges: Sequence[PledgeRecord]) -> dict[int, Standing]:
+        """What else is known of these pledges, by row number."""
+        numbers = [record.id for record in pledges]
+        leases = Leases(self._scope).of(numbers)
+        places: dict[int, int] = {}
+        windows: dict[int, tuple[int | None, int]] = {}
+        for some in chunked(numbers):
+            places.update(self._places(some))
+            windows.update(self._windows(some))
+        return {
+            number: Standing(
+                places.get(number), leases.get(number, ()), *windows.get(number, (None, -1))
+            )
+            for number in numbers
+        }
+
+    def _places(self, pledge_ids: Sequence[int]) -> Iterable[tuple[int, int]]:
+        query = select(node.c.pledge_id, node.c.network_id).where(node.c.pledge_id.in_(pledge_ids))
+        return [(row.pledge_id, row.network_id) for row in self._connection.execute(query)]
+
+    def _windows(self, pledge_ids: Sequence[int]) -> Iterable[tuple[int, tuple[int | None, int]]]:
+        query = (
+            select(
+                context.c.pledge_id,
+                func.max(context_state.c.joined_at_ms),
+                func.max(context_state.c.highest),
+            )
+            .join(context_state, context_state.c.context_id == context.c.id)
+            .join(pledge, pledge.c.credential_id == context.c.credential_id)
+            .where(pledge.c.id.in_(pledge_ids))
+            .group_by(context.c.pledge_id)
+        )
+        return [(row[0], (row[1], row[2])) for row in self._connection.execute(query)]
+
+    def reports(self, pledge_id: int) -> list[tuple[int, int, bytes | None]]:
+        """The (code, label, addinfo) it has reported (RFC 9031 §8.4.5)."""
+        query = (
+            select(
+                unsupported_parameter.c.code,
+                unsupported_parameter.c.label,
+                unsupported_parameter.c.addinfo,
+            )
+            .where(unsupported_parameter.c.pledge_id == pledge_id)
+            .order_by(unsupported_parameter.c.label)
+        )
+        return [(row.code, row.label, row.addinfo) for row in self._connection.execute(query)]
+
+    def counts(self) -> dict[int | None, dict[PledgeState, int]]:
+        """Pledges by network and state; under None each pledge once."""
+        visible = select(pledge.c.id, pledge.c.state).outerjoin(
+            import_batch, import_batch.c.id == pledge.c.import_id
+        )
+        once = visible.where(_VISIBLE).subquery()
+        totals = select(once.c.state, func.count()).group_by(once.c.state)
+        by_network = (
+            select(pledge_network.c.network_id, once.c.state, func.count())
+            .join(once, once.c.id == pledge_network.c.pledge_id)
+            .group_by(pledge_network.c.network_id, once.c.state)
+        )
+        found: defaultdict[int | None, dict[PledgeState, int]] = defaultdict(dict)
+        for state, count in self._connection.execute(totals):
+            found[None][PledgeState(state)] = count
+        for network_id, state, count in self._connection.execute(by_network):
+            found[network_id][PledgeState(state)] = count
+        return dict(found)
+
+    def assigned_only(self, network_id: int, limit: int) -> tuple[int, list[bytes]]:
+        """How many pledges have no other live network, and the first of them."""
+        here = exists().where(
+            pledge_network.c.pledge_id == pledge.c.id, pledge_network.c.network_id == network_id
+        )
+        elsewhere = (
+            exists()
+            .where(pledge_network.c.pledge_id == pledge.c.id)
+            .where(pledge_network.c.network_id == network.c.id)
+            .where(network.c.id != network_id)
+            .where(network.c.removed_at_ms.is_(None))
+        )
+        return self._count_and_first(here & ~elsewhere, limit)
+
+    def joined(self, network_id: int, limit: int) -> tuple[int, list[bytes]]:
+        """How many pledges have joined a network, and the first of them."""
+        here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id)
+        return self._count_and_first(here, limit)
+
+    def _count_and_first(
+        self, condition: ColumnElement[bool], limit: int
+    ) -> tuple[int, list[bytes]]:
+        count = _visible(select(func.count()).select_from(pledge)).where(condition)
+        first = _visible(select(pledge.c.identifier)).where(condition)
+        found = self._connection.scalars(first.order_by(pledge.c.identifier).limit(limit))
+        return self._connection.scalar(count) or 0, list(found)
+
+    # Writing
+
+    def insert(self, pledges: Sequence[NewPledge], import_id: int | None) -> None:
+        """Write new pledges with keys, contexts and windows that nothing was received in."""
+        numbers = draw_ids(self._connection, pledge, len(pledges))
+        credentials = draw_ids(self._connection, credential, len(pledges))
+        rows = [
+            self._seal(_new_row(number, key, new, import_id, self._scope.now_ms), new.network_ids)
+            for number, key, new in zip(numbers, credentials, pledges, strict=True)
+        ]
+        self._connection.execute(insert(pledge), rows)
+        self._write_networks(
+            (number, new.network_ids) for number, new in zip(numbers, pledges, strict=True)
+        )
+        drafts = [
+            Draft(
+                number,
+                new.identifier,
+                new.material,
+                new.provenance,
+                new.source,
+                CredentialState.CURRENT,
+                import_id,
+            )
+            for number, new in zip(numbers, pledges, strict=True)
+        ]
+        Credentials(self._scope).insert_many(drafts, credentials)
+
+    def save(self, record: PledgeRecord) -> None:
+        """Write a changed row and its networks; its version goes up by one."""
+        row = _row(replace(record, updated_at_ms=self._scope.now_ms, version=record.version + 1))
+        sealed = self._seal(row, record.network_ids)
+        self._connection.execute(update(pledge).where(pledge.c.id == record.id).values(sealed))
+        if self._network_ids([record.id])[record.id] != list(record.network_ids):
+            self._connection.execute(
+                delete(pledge_network).where(pledge_network.c.pledge_id == record.id)
+            )
+            self._write_networks([(record.id, record.network_ids)])
+
+    def _seal(self, row: dict[str, object], network_ids: Sequence[int]) -> dict[str, object]:
+        return self._scope.mac.seal(pledge, row, list(network_ids))
+
+    def _write_networks(self, entries: Iterable[tuple[int, Sequence[int]]]) -> None:
+        rows = [
+            {"pledge_id": pledge_id, "network_id": network_id, "position": position}
+            for pledge_id, network_ids in entries
+            for position, network_id in enumerate(network_ids)
+        ]
+        if rows:
+            self._connection.execute(insert(pledge_network), rows)
+
+    def forget_place(self, pledge_id: int) -> None:
+        """A pledge has to join again before it counts as joined."""
+        self._connection.execute(delete(node).where(node.c.pledge_id == pledge_id))
+
+    def forget_reports(self, pledge_id: int) -> None:
+        """Firmware or key changed: what it could not do is no longer known."""
+        self._connection.execute(
+            delete(unsupported_parameter).where(unsupported_parameter.c.pledge_id == pledge_id)
+        )
+
+    def forget_network(self, network_id: int, *, release: bool) -> None:
+        """Everybody in a network has to join again; ``release`` gives short identifiers back."""
+        here = select(node.c.pledge_id).where(node.c.network_id == network_id)
+        if release:
+            domain = select(network.c.domain_id).where(network.c.id == network_id)
+            Leases(self._scope).release_where(
+                short_identifier.c.pledge_id.in_(here)
+                & (short_identifier.c.domain_id == domain.scalar_subquery())
+            )
+        members = list(self._connection.scalars(here))
+        for numbers in chunked(members):
+            query = _ROWS.where(pledge.c.id.in_(numbers))
+            for record in self._records(self._connection.execute(query).mappings().all()):
+                self._unjoin(record)
+        self._connection.execute(delete(node).where(node.c.network_id == network_id))
+
+    def _unjoin(self, record: PledgeRecord) -> None:
+        if record.damaged:
+            raise _damaged(record)
+        if record.state is PledgeState.JOINED:
+            self.save(replace(record, state=PledgeState.PROVISIONED))
+        elif record.state_before_revocation is PledgeState.JOINED:
+            self.save(replace(record, state_before_revocation=PledgeState.PROVISIONED))
+
+
+def _visible(query: Select[Any]) -> Select[Any]:
+    joined = query.outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
+    return joined.where(_VISIBLE)
+
+
+def _damaged(record: PledgeRecord) -> StateError:
+    return StateError(
+        f"pledge {record.identifier.hex()} does not authenticate: its row was damaged"
+    )
+
+
+def _new_row(
+    number: int, credential_id: int, new: NewPledge, import_id: int | None, now_ms: int
+) -> dict[str, object]:
+    return _row(
+        PledgeRecord(
+            id=number,
+            identifier=new.identifier,
+            state=PledgeState.PROVISIONED,
+            role=new.role,
+            label=new.label,
+            profile=new.profile,
+            credential_id=credential_id,
+            import_id=import_id,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+        )
+    )
+
+
+def _row(record: PledgeRecord) -> dict[str, object]:
+    before = record.state_before_revocation
+    return {
+        "id": record.id,
+        "identifier": record.identifier,
+        "state": record.state.value,
+        "state_before_revocation": None if before is None else before.value,
+        "role": record.role,
+        "label": record.label,
+        "profile": None if record.profile is None else record.profile.value,
+        "credential_id": record.credential_id,
+        "import_id": record.import_id,
+        "supersedes_id": record.supersedes_id,
+        "created_at_ms": record.created_at_ms,
+        "updated_at_ms": record.updated_at_ms,
+        "version": record.version,
+    }

@@ -1,0 +1,119 @@
+"""Networks and their current keys, read whole: what a join is decided by."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from ipaddress import IPv6Address, IPv6Network
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from jrc.cojp.objects import LinkLayerKey
+from jrc.model import KeySetState, Network, Profile, Secret, ShortIdRange
+from jrc.policy.keys import KeySet
+from jrc.service.ports import LiveKeys, NetworkPolicy
+from jrc.store.keyring import Keyring
+from jrc.store.rowmac import RowMac
+from jrc.store.schema import (
+    key_domain,
+    key_generation,
+    link_layer_key,
+    network,
+    network_identifier,
+)
+
+_NETWORKS = (
+    select(network, key_domain.c.name.label("domain_name"), key_domain.c.key_usages)
+    .join(key_domain, key_domain.c.id == network.c.domain_id)
+    .where(network.c.removed_at_ms.is_(None))
+    .order_by(network.c.id)
+)
+_IDENTIFIERS = select(network_identifier.c.network_id, network_identifier.c.identifier).order_by(
+    network_identifier.c.network_id, network_identifier.c.position
+)
+_GENERATIONS = (
+    select(key_generation)
+    .where(key_generation.c.state != KeySetState.RETIRED.value)
+    .order_by(key_generation.c.domain_id, key_generation.c.number)
+)
+_KEYS = select(link_layer_key).order_by(link_layer_key.c.id)
+
+
+def load_networks(connection: Connection, mac: RowMac) -> dict[int, Network]:
+    """Every network that was not removed, by its number.
+
+    Raises:
+        StateError: a row does not authenticate.
+    """
+    identifiers: defaultdict[int, list[bytes]] = defaultdict(list)
+    for network_id, identifier in connection.execute(_IDENTIFIERS):
+        identifiers[network_id].append(identifier)
+    networks = {}
+    for row in connection.execute(_NETWORKS).mappings():
+        mac.check(network, row, identifiers[row["id"]])
+        networks[row["id"]] = network_from_row(row, identifiers[row["id"]])
+    return networks
+
+
+def network_from_row(row: Mapping[Any, Any], identifiers: list[bytes]) -> Network:
+    """The record of a row of ``network`` joined with its domain's ``domain_name`` and usages."""
+    address = row["jrc_address"]
+    return Network(
+        id=row["id"],
+        name=row["name"],
+        domain_id=row["domain_id"],
+        domain=row["domain_name"],
+        identifiers=tuple(identifiers),
+        prefix=IPv6Network(row["prefix"]),
+        key_usages=tuple(int(usage) for usage in row["key_usages"].split(",")),
+        jrc_address=None if address is None else IPv6Address(address),
+        short_ids=ShortIdRange(row["short_id_first"], row["short_id_last"]),
+        lease_hours=row["lease_hours"],
+        join_rate_bytes_per_s=row["join_rate"],
+        profile=Profile(row["profile"]),
+    )
+
+
+def load_policy(
+    connection: Connection, keyring: Keyring, mac: RowMac, revision: int
+) -> NetworkPolicy:
+    """What joins are decided by, as of ``revision``.
+
+    Raises:
+        StateError: a row does not authenticate.
+    """
+    return NetworkPolicy(
+        revision, load_networks(connection, mac), _live_keys(connection, keyring, mac)
+    )
+
+
+def _live_keys(connection: Connection, keyring: Keyring, mac: RowMac) -> dict[int, LiveKeys]:
+    keys: defaultdict[int, list[Mapping[Any, Any]]] = defaultdict(list)
+    for key in connection.execute(_KEYS).mappings():
+        keys[key["generation_id"]].append(key)
+    live: dict[int, LiveKeys] = {}
+    oldest: dict[int, int] = {}
+    for row in connection.execute(_GENERATIONS).mappings():
+        mac.check(key_generation, row, sealed_keys(keys[row["id"]]))
+        domain_id = row["domain_id"]
+        oldest.setdefault(domain_id, row["number"])
+        if row["state"] == KeySetState.CURRENT.value:
+            key_set = KeySet(
+                row["number"],
+                KeySetState.CURRENT,
+                tuple(_open_key(keyring, key) for key in keys[row["id"]]),
+            )
+            live[domain_id] = LiveKeys(row["id"], key_set, oldest[domain_id])
+    return live
+
+
+def sealed_keys(keys: list[Mapping[Any, Any]]) -> list[list[object]]:
+    """What the MAC of a ``key_generation`` covers of its keys."""
+    return [
+        [key["id"], key["key_id"], key["key_usage"], key["key_addinfo"], key["fingerprint"]]
+        for key in keys
+    ]
+
+
+def _open_key(keyring: Keyring, row: Mapping[Any, Any]) -> LinkLayerKey:
+    value = keyring.unwrap("link_layer_key", row["id"], "wrapped_value", 1, row["wrapped_value"])
+    return LinkLayerKey(row["key_id"], Secret(value), row["key_usage"], row["key_addinfo"])

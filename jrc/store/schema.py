@@ -1,0 +1,336 @@
+"""The tables. Migrations in ``migrations/`` build the same; a test holds the two equal.
+
+Conventions: times are integers, milliseconds since 1970 (``*_at_ms``, ``*_until_ms``); secrets are
+stored wrapped (``keyring.py``), bound to table, row, column and version; rows that decide about
+security carry ``version`` and ``mac`` (``rowmac.py``). Only types and constraints that SQLite and
+PostgreSQL share are used.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_REVISION = "0001"
+"""The Alembic revision this program works with; older and newer ones are refused."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _id() -> Column[int]:
+    return Column("id", _Id, primary_key=True, autoincrement=True)
+
+
+def _sealed() -> tuple[Column[int], Column[bytes]]:
+    return (
+        Column("version", BigInteger, nullable=False),
+        Column("mac", LargeBinary(16), nullable=False),
+    )
+
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    Column("epoch", LargeBinary(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("commit_number", BigInteger, nullable=False),
+    Column("event_number", BigInteger, nullable=False),
+    Column("event_hash", LargeBinary(32), nullable=False),
+    Column("policy_revision", BigInteger, nullable=False),
+    Column("clock_high_water_ms", BigInteger, nullable=False),
+    *_sealed(),
+    comment="One row: which database this is, how far it has come, the head of the event chain.",
+)
+
+data_key = Table(
+    "data_key",
+    metadata,
+    _id(),
+    Column("purpose", String(32), nullable=False),
+    Column("kek_id", LargeBinary(8), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("retired_at_ms", BigInteger),
+    comment="Data keys by purpose, each wrapped by the key encryption key.",
+)
+
+key_domain = Table(
+    "key_domain",
+    metadata,
+    _id(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("key_usages", String(32), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    *_sealed(),
+    comment="Networks that share link-layer keys (RFC 9031 §8.4.4.1).",
+)
+
+key_generation = Table(
+    "key_generation",
+    metadata,
+    _id(),
+    Column("domain_id", _Id, ForeignKey("key_domain.id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("activated_at_ms", BigInteger),
+    Column("retired_at_ms", BigInteger),
+    *_sealed(),
+    UniqueConstraint("domain_id", "number"),
+    comment="A set of link-layer keys and its life (RFC 9031 §8.4.3.1).",
+)
+
+link_layer_key = Table(
+    "link_layer_key",
+    metadata,
+    _id(),
+    Column("generation_id", _Id, ForeignKey("key_generation.id"), nullable=False, index=True),
+    Column("key_id", Integer, nullable=False),
+    Column("key_usage", Integer, nullable=False),
+    Column("key_addinfo", LargeBinary),
+    Column("mic_length", Integer, nullable=False),
+    Column("fingerprint", LargeBinary(16), nullable=False, unique=True),
+    Column("wrapped_value", LargeBinary, nullable=False),
+    Column("provenance", String(32), nullable=False),
+    comment="Key values; the fingerprint keeps a value from ever being used a second time.",
+)
+
+network = Table(
+    "network",
+    metadata,
+    _id(),
+    Column("name", String(64), nullable=False),
+    Column("domain_id", _Id, ForeignKey("key_domain.id"), nullable=False, index=True),
+    Column("prefix", String(43), nullable=False),
+    Column("jrc_address", String(39)),
+    Column("short_id_first", Integer, nullable=False),
+    Column("short_id_last", Integer, nullable=False),
+    Column("lease_hours", BigInteger),
+    Column("join_rate", BigInteger),
+    Column("profile", String(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("removed_at_ms", BigInteger),
+    *_sealed(),
+    Index(
+        "uq_network_name_live",
+        "name",
+        unique=True,
+        sqlite_where=text("removed_at_ms IS NULL"),
+        postgresql_where=text("removed_at_ms IS NULL"),
+    ),
+)
+
+network_identifier = Table(
+    "network_identifier",
+    metadata,
+    Column("network_id", _Id, ForeignKey("network.id"), primary_key=True),
+    Column("identifier", LargeBinary, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Index("ix_network_identifier_identifier", "identifier"),
+    comment="The identifiers a network answers to; a PAN ID may come in either byte order.",
+)
+
+import_batch = Table(
+    "import_batch",
+    metadata,
+    _id(),
+    Column("source", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("published_at_ms", BigInteger),
+    Column("row_count", BigInteger, nullable=False),
+    CheckConstraint("state IN ('staged', 'published', 'discarded')", name="state"),
+    comment="Rows of a staged import are invisible until its one row here says published.",
+)
+
+pledge = Table(
+    "pledge",
+    metadata,
+    _id(),
+    Column("identifier", LargeBinary(248), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("state_before_revocation", String(16)),
+    Column("role", Integer, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("profile", String(16)),
+    Column("credential_id", _Id),
+    Column("import_id", _Id, ForeignKey("import_batch.id"), index=True),
+    Column("supersedes_id", _Id, ForeignKey("pledge.id")),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    *_sealed(),
+    comment="A device. credential_id is the key in force; removed rows stay as tombstones.",
+)
+
+pledge_network = Table(
+    "pledge_network",
+    metadata,
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), primary_key=True),
+    Column("network_id", _Id, ForeignKey("network.id"), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Index("ix_pledge_network_network", "network_id", "pledge_id"),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    _id(),
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("wrapped_secret", LargeBinary),
+    Column("aead", Integer, nullable=False),
+    Column("hkdf", Integer, nullable=False),
+    Column("provenance", String(32), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("import_id", _Id, ForeignKey("import_batch.id"), index=True),
+    Column("psk_fingerprint", LargeBinary(16), unique=True),
+    Column("sender_fingerprint", LargeBinary(16), nullable=False, unique=True),
+    Column("recipient_fingerprint", LargeBinary(16), nullable=False, unique=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("retired_at_ms", BigInteger),
+    CheckConstraint("kind IN ('psk', 'derived')", name="kind"),
+    CheckConstraint(
+        "state IN ('staged','current','candidate','superseded','removed')", name="state"
+    ),
+    comment="The keys a pledge has and had. Fingerprints outlive the wrapped secret.",
+)
+
+staged_change = Table(
+    "staged_change",
+    metadata,
+    Column("import_id", _Id, ForeignKey("import_batch.id"), primary_key=True),
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), primary_key=True),
+    Column("credential_id", _Id, ForeignKey("credential.id"), index=True),
+    Column("role", Integer, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("profile", String(16)),
+    Column("network_ids", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    *_sealed(),
+    comment="What an import will change about a pledge that existed before, once published.",
+)
+
+context = Table(
+    "context",
+    metadata,
+    _id(),
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), nullable=False, index=True),
+    Column("credential_id", _Id, ForeignKey("credential.id"), nullable=False, index=True),
+    Column("id_context", LargeBinary, nullable=False),
+    Column("aead", Integer, nullable=False),
+    Column("wrapped_keys", LargeBinary, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    comment="OSCORE contexts (RFC 9031 §7.3), apart from pledges: one per credential and B.2 run.",
+)
+
+context_kid = Table(
+    "context_kid",
+    metadata,
+    Column("kid_context", LargeBinary, primary_key=True),
+    Column("context_id", _Id, ForeignKey("context.id"), primary_key=True, index=True),
+    comment="Every kid context under which a context may be asked for.",
+)
+
+context_state = Table(
+    "context_state",
+    metadata,
+    Column("context_id", _Id, ForeignKey("context.id"), primary_key=True),
+    Column("highest", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("numbers_reserved", BigInteger, nullable=False),
+    Column("needs_recovery", Integer, nullable=False),
+    Column("request_digest", LargeBinary(16)),
+    Column("answer", LargeBinary),
+    Column("answered_at_ms", BigInteger),
+    Column("answer_peer", LargeBinary(16)),
+    Column("answer_generation_id", _Id),
+    Column("joined_at_ms", BigInteger),
+    *_sealed(),
+    CheckConstraint("numbers_reserved BETWEEN 0 AND 1099511627776", name="numbers"),
+    comment="What changes with every request: replay window, reserved numbers, stored answer.",
+)
+
+short_identifier = Table(
+    "short_identifier",
+    metadata,
+    Column("domain_id", _Id, ForeignKey("key_domain.id"), primary_key=True),
+    Column("value", Integer, primary_key=True),
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), nullable=False),
+    Column("first_generation", BigInteger, nullable=False),
+    Column("last_generation", BigInteger, nullable=False),
+    Column("lease_until_ms", BigInteger),
+    Column("released_at_ms", BigInteger),
+    *_sealed(),
+    CheckConstraint("value BETWEEN 0 AND 65533", name="value"),
+    Index(
+        "uq_short_identifier_holder",
+        "domain_id",
+        "pledge_id",
+        unique=True,
+        sqlite_where=text("released_at_ms IS NULL"),
+        postgresql_where=text("released_at_ms IS NULL"),
+    ),
+    Index("ix_short_identifier_pledge", "pledge_id"),
+    comment="Who holds or burned which value under which generations of keys (§8.4.4.1).",
+)
+
+node = Table(
+    "node",
+    metadata,
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), primary_key=True),
+    Column("network_id", _Id, ForeignKey("network.id"), nullable=False, index=True),
+    Column("role", Integer, nullable=False),
+    Column("generation_id", _Id, ForeignKey("key_generation.id"), nullable=False),
+    Column("first_joined_at_ms", BigInteger, nullable=False),
+    Column("address", String(39)),
+    comment="Where a pledge has joined and which generation of keys it was sent last.",
+)
+
+unsupported_parameter = Table(
+    "unsupported_parameter",
+    metadata,
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), primary_key=True),
+    Column("label", BigInteger, primary_key=True),
+    Column("code", BigInteger, nullable=False),
+    Column("addinfo", LargeBinary),
+    Column("reported_at_ms", BigInteger, nullable=False),
+    comment="What a pledge says it cannot act upon (RFC 9031 §8.4.5); addinfo NULL means null.",
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("number", _Id, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("pledge", LargeBinary, index=True),
+    Column("network", String(64)),
+    Column("actor", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    comment="The audit log: append-only, each hash covers the row and the hash before it.",
+)

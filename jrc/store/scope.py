@@ -1,0 +1,45 @@
+"""What each aggregate works with inside one transaction, and row numbers known in advance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection, Table, func, select, text
+
+from jrc.store.keyring import Keyring
+from jrc.store.rowmac import RowMac
+
+_T = TypeVar("_T")
+
+CHUNK = 500
+"""Values in one ``IN`` list; SQLite's limit on variables lies far above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One transaction's connection, the keys it works with, and its time in ms since 1970."""
+
+    connection: Connection
+    keyring: Keyring
+    mac: RowMac
+    now_ms: int
+
+
+def draw_ids(connection: Connection, table: Table, count: int) -> Sequence[int]:
+    """Numbers for ``count`` new rows: a row's number is needed before its secret is wrapped.
+
+    SQLite has one writer, so the numbers after the highest are free until the commit; PostgreSQL
+    takes them from the sequence.
+    """
+    if connection.dialect.name == "postgresql":
+        draw = text(
+            "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :n)"
+        )
+        return list(connection.scalars(draw, {"name": table.name, "n": count}))
+    highest = connection.scalar(select(func.max(table.c.id))) or 0
+    return range(highest + 1, highest + 1 + count)
+
+
+def chunked(values: Sequence[_T], size: int = CHUNK) -> Sequence[Sequence[_T]]:
+    """``values`` in slices of at most ``size``."""
+    return [values[at : at + size] for at in range(0, len(values), size)]

@@ -1,0 +1,364 @@
+"""The stateless Join Proxy: what passes, as what, and what ends in silence (RFC 9031 §7.1)."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jrc.coap.proxy import (
+    CLIENT_MAX_TOKEN_BYTES,
+    JoinProxy,
+    Outgoing,
+    Peer,
+    ProxyEndpoint,
+    open_sockets,
+)
+from jrc.coap.token import FRESHNESS_MS, TokenSealer
+from jrc.cojp import message
+from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
+from jrc.cojp.message import Message
+from jrc.errors import Reason
+
+LINK_LOCAL = bytes.fromhex("fe80000000000000021b4b0014b5b67e")
+PEER = Peer(LINK_LOCAL, 61616, 3)
+OSCORE = (OptionNumber.OSCORE, b"\x19\x00\x08\x00\x12\x4b\x00\x14\xb5\xb6\x7e")
+HOST = (OptionNumber.URI_HOST, b"6tisch.arpa")
+SCHEME = (OptionNumber.PROXY_SCHEME, b"coap")
+REQUEST = Message(
+    MessageType.CON, CoapCode.POST, 0x1234, b"\x05", (HOST, OSCORE, SCHEME), b"sealed"
+)
+FIRST_MESSAGE_ID = 0xFFFE
+
+
+def make_proxy() -> JoinProxy:
+    return JoinProxy(TokenSealer(lambda size: b"k" * size, 0, replay_slots=64), FIRST_MESSAGE_ID)
+
+
+def forward(proxy: JoinProxy, request: Message = REQUEST, now_ms: int = 0) -> Message:
+    datagram = proxy.from_pledge(message.encode(request), PEER, now_ms)
+    assert datagram is not None
+    return message.decode(datagram)
+
+
+def answer_to(forwarded: Message, **changes: object) -> bytes:
+    """What a registrar sends for a forwarded request."""
+    answer = Message(
+        MessageType.NON,
+        CoapCode.CHANGED,
+        77,
+        forwarded.token,
+        ((OptionNumber.OSCORE, b""),),
+        b"keys",
+    )
+    return message.encode(answer._replace(**changes))  # type: ignore[arg-type]
+
+
+def refusal(request: Message | bytes) -> Reason:
+    """Why a request is not forwarded."""
+    proxy = make_proxy()
+    datagram = request if isinstance(request, bytes) else message.encode(request)
+    assert proxy.from_pledge(datagram, PEER, 0) is None
+    assert proxy.forwarded == 0
+    (reason,) = proxy.dropped.elements()
+    return reason
+
+
+def with_options(*options: tuple[int, bytes]) -> Message:
+    return REQUEST._replace(options=options)
+
+
+@given(
+    peer=st.builds(Peer, st.binary(min_size=16, max_size=16), st.integers(1, 0xFFFF), st.just(0)),
+    message_type=st.sampled_from([MessageType.CON, MessageType.NON]),
+    message_id=st.integers(0, 0xFFFF),
+    token=st.binary(max_size=300),
+    payload=st.binary(min_size=1, max_size=60),
+)
+def test_p03_the_answer_returns_to_the_peer_as_what_it_sent(
+    peer: Peer, message_type: MessageType, message_id: int, token: bytes, payload: bytes
+) -> None:
+    """An ACK with its message id for a CON, a NON for a NON, its own token (RFC 7252 §5.2)."""
+    proxy = make_proxy()
+    request = REQUEST._replace(type=message_type, message_id=message_id, token=token)
+    datagram = proxy.from_pledge(message.encode(request), peer, 0)
+    assert datagram is not None
+    (outgoing,) = proxy.from_jrc(answer_to(message.decode(datagram), payload=payload), 1)
+    answer = message.decode(outgoing.datagram)
+    assert outgoing.peer == peer
+    assert (answer.token, answer.payload, answer.code) == (token, payload, CoapCode.CHANGED)
+    if message_type == MessageType.CON:
+        assert (answer.type, answer.message_id) == (MessageType.ACK, message_id)
+    else:
+        assert answer.type == MessageType.NON
+    assert proxy.dropped.total() == 0
+
+
+@pytest.mark.parametrize("message_type", [MessageType.CON, MessageType.NON])
+def test_p02_a_request_goes_on_as_non_without_proxy_scheme(message_type: MessageType) -> None:
+    """The forwarded type MUST be NON; Uri-Host stays, Proxy-Scheme does not (RFC 9031 §7.1)."""
+    forwarded = forward(make_proxy(), REQUEST._replace(type=message_type))
+    assert forwarded.type == MessageType.NON
+    assert forwarded.options == (HOST, OSCORE)
+    assert (forwarded.code, forwarded.payload) == (REQUEST.code, REQUEST.payload)
+
+
+def test_p02_a_request_without_proxy_scheme_is_forwarded() -> None:
+    """Uri-Host alone names the registrar too (RFC 9031 §8.1.1)."""
+    assert forward(make_proxy(), with_options(HOST, OSCORE)).options == (HOST, OSCORE)
+
+
+def test_p02_the_alias_counts_in_any_case() -> None:
+    """Host names have no case; the value goes on as it came (RFC 7252 §6.1)."""
+    host = (OptionNumber.URI_HOST, b"6TiSCH.ARPA")
+    assert forward(make_proxy(), with_options(host, OSCORE, SCHEME)).options == (host, OSCORE)
+
+
+def test_p02_each_forwarded_request_has_a_message_id_of_its_own() -> None:
+    """A copy from the pledge is a new message on the way to the registrar (RFC 7252 §4.4)."""
+    proxy = make_proxy()
+    assert [forward(proxy).message_id for _ in range(3)] == [0xFFFF, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ((OSCORE, SCHEME), Reason.WRONG_HOST),
+        (((OptionNumber.URI_HOST, b"6tisch.arp"), OSCORE), Reason.WRONG_HOST),
+        (((OptionNumber.URI_HOST, b"example.org"), OSCORE, SCHEME), Reason.WRONG_HOST),
+        (((OptionNumber.URI_HOST, b"\xff\xfe"), OSCORE, SCHEME), Reason.WRONG_HOST),
+        ((HOST, HOST, OSCORE), Reason.WRONG_HOST),
+        ((HOST, OSCORE, (OptionNumber.PROXY_SCHEME, b"coaps")), Reason.WRONG_SCHEME),
+        ((HOST, OSCORE, (OptionNumber.PROXY_SCHEME, b"")), Reason.WRONG_SCHEME),
+        ((HOST, OSCORE, SCHEME, SCHEME), Reason.WRONG_SCHEME),
+        ((HOST, (OptionNumber.URI_PORT, b"\x50"), OSCORE), Reason.UNSAFE_OPTION),
+        ((HOST, OSCORE, (OptionNumber.PROXY_URI, b"coap://6tisch.arpa/j")), Reason.UNSAFE_OPTION),
+        ((HOST, SCHEME), Reason.UNPROTECTED),
+    ],
+)
+def test_p02_nothing_but_joining_is_forwarded(
+    options: tuple[tuple[int, bytes], ...], reason: Reason
+) -> None:
+    """A neighbour reaches the registrar through a proxy and nobody else (RFC 9031 §9)."""
+    assert refusal(with_options(*options)) is reason
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (REQUEST._replace(type=MessageType.ACK), Reason.NOT_A_REQUEST),
+        (REQUEST._replace(code=CoapCode.CHANGED), Reason.NOT_A_REQUEST),
+        (REQUEST._replace(code=CoapCode.GET), Reason.OUTER_CODE),
+        (b"\x40\x00\x00\x01", Reason.NOT_A_REQUEST),
+        (b"\x70\x00\x00\x01", Reason.NOT_A_REQUEST),
+        (b"", Reason.MALFORMED_MESSAGE),
+        (b"\xff" * 40, Reason.MALFORMED_MESSAGE),
+        (b"\x40" * 4097, Reason.TOO_LONG),
+    ],
+)
+def test_p07_bad_messages_end_in_silence(request_: Message | bytes, reason: Reason) -> None:
+    """Where RFC 7252 §5.7 has an error sent to a stranger, nothing is sent (RFC 9031 §7.3.2)."""
+    assert refusal(request_) is reason
+
+
+def test_p07_a_request_cut_at_any_byte_is_dropped_unless_a_payload_is_left() -> None:
+    """The codec is total (RFC 7252 §3); OSCORE without a payload is malformed (RFC 8613 §2)."""
+    datagram = message.encode(REQUEST)
+    payload_at = len(datagram) - len(REQUEST.payload)
+    for size in range(len(datagram)):
+        proxy = make_proxy()
+        forwarded = proxy.from_pledge(datagram[:size], PEER, 0)
+        assert (forwarded is not None) == (size > payload_at), size
+
+
+def test_p07_unknown_options_that_are_safe_go_on_both_ways() -> None:
+    """Safe-to-Forward options are forwarded unseen (RFC 7252 §5.7.1)."""
+    safe = ((OptionNumber.HOP_LIMIT, b"\x10"), (40, b"state"), (65000, b""))
+    proxy = make_proxy()
+    forwarded = forward(proxy, with_options(HOST, OSCORE, *safe[:1], SCHEME, *safe[1:]))
+    assert forwarded.options == (HOST, OSCORE, *safe)
+    options = ((OptionNumber.OSCORE, b""), (OptionNumber.MAX_AGE, b""), (40, b"state"))
+    (outgoing,) = proxy.from_jrc(answer_to(forwarded, options=options), 0)
+    assert message.decode(outgoing.datagram).options == options
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (OptionNumber.OBSERVE, Reason.OBSERVE),
+        (OptionNumber.BLOCK1, Reason.UNSAFE_OPTION),
+        (OptionNumber.BLOCK2, Reason.UNSAFE_OPTION),
+        (65002, Reason.UNSAFE_OPTION),
+    ],
+)
+def test_p07_unsafe_options_stop_a_message_both_ways(number: int, reason: Reason) -> None:
+    """Observe MUST NOT be forwarded (RFC 8974 §4.1), nor what is unsafe and unknown to us."""
+    options = tuple(sorted((HOST, OSCORE, (number, b""))))
+    assert refusal(with_options(*options)) is reason
+    proxy = make_proxy()
+    options = tuple(sorted(((OptionNumber.OSCORE, b""), (number, b""))))
+    assert proxy.from_jrc(answer_to(forward(proxy), options=options), 0) == ()
+    assert proxy.dropped == {reason: 1}
+
+
+def test_p06_tokens_of_pledges_pass_up_to_the_stated_limit() -> None:
+    """Extended tokens from clients are taken up to 512 bytes (RFC 8974 §4.4)."""
+    longest = b"t" * CLIENT_MAX_TOKEN_BYTES
+    assert len(forward(make_proxy(), REQUEST._replace(token=longest)).token) <= 1024
+    assert refusal(REQUEST._replace(token=longest + b"t")) is Reason.TOKEN_TOO_LONG
+
+
+def test_p08_a_piggybacked_answer_is_returned() -> None:
+    """Any type of response may come to a NON (RFC 8974 §3.3)."""
+    proxy = make_proxy()
+    (outgoing,) = proxy.from_jrc(answer_to(forward(proxy), type=MessageType.ACK), 0)
+    assert message.decode(outgoing.datagram).payload == b"keys"
+
+
+def test_p08_a_separate_answer_is_acknowledged_each_time_and_returned_once() -> None:
+    """Copies of a confirmable response are acknowledged, not forwarded (RFC 7252 §4.2)."""
+    proxy = make_proxy()
+    separate = answer_to(forward(proxy), type=MessageType.CON)
+    acknowledgement = Outgoing(b"\x60\x00\x00\x4d", None)
+    answer, *others = proxy.from_jrc(separate, 0)
+    assert answer.peer == PEER
+    assert others == [acknowledgement]
+    assert proxy.from_jrc(separate, 0) == (acknowledgement,)
+    assert (proxy.returned, proxy.dropped) == (1, {Reason.TOKEN_REPLAYED: 1})
+
+
+@pytest.mark.parametrize(
+    ("changes", "now_ms", "reason"),
+    [
+        ({"code": CoapCode.EMPTY, "token": b"", "options": (), "payload": b""}, 0,
+         Reason.NOT_A_RESPONSE),
+        ({"code": CoapCode.POST}, 0, Reason.NOT_A_RESPONSE),
+        ({"type": MessageType.RST}, 0, Reason.NOT_A_RESPONSE),
+        ({"options": ()}, 0, Reason.UNPROTECTED),
+        ({"token": b""}, 0, Reason.TOKEN_FORGED),
+        ({"token": b"\x00" * 31}, 0, Reason.TOKEN_FORGED),
+        ({"token": b"\x00" * 31, "type": MessageType.CON}, 0, Reason.TOKEN_FORGED),
+        ({}, FRESHNESS_MS + 1, Reason.TOKEN_STALE),
+        ({"type": MessageType.CON}, FRESHNESS_MS + 1, Reason.TOKEN_STALE),
+    ],
+)  # fmt: skip
+def test_p01_an_answer_with_a_bad_token_goes_nowhere(
+    changes: dict[str, object], now_ms: int, reason: Reason
+) -> None:
+    """Forged and stale tokens are dropped, and nobody is told (RFC 8974 §3.3)."""
+    proxy = make_proxy()
+    assert proxy.from_jrc(answer_to(forward(proxy), **changes), now_ms) == ()
+    assert proxy.dropped == {reason: 1}
+
+
+def test_p01_a_replayed_answer_goes_nowhere() -> None:
+    """A token comes back once (RFC 8974 §3.1)."""
+    proxy = make_proxy()
+    answer = answer_to(forward(proxy))
+    assert len(proxy.from_jrc(answer, 0)) == 1
+    assert proxy.from_jrc(answer, 0) == ()
+
+
+@given(st.binary(max_size=120))
+def test_p01_any_bytes_from_either_side_are_survived(datagram: bytes) -> None:
+    """Both directions are total (RFC 8974 §5.2)."""
+    proxy = make_proxy()
+    proxy.from_pledge(datagram, PEER, 0)
+    assert proxy.from_jrc(datagram, 0) == ()
+
+
+def test_p01_what_the_proxy_holds_does_not_grow_with_pledges() -> None:
+    """No state per pledge (RFC 9031 §7.1): counters, two keys and their filters are all of it."""
+    proxy = make_proxy()
+    for port in range(1, 200):
+        assert proxy.from_pledge(message.encode(REQUEST), PEER._replace(port=port), 0)
+    assert set(vars(proxy)) == {
+        "_sealer", "_message_id", "_max_token", "dropped", "forwarded", "returned",
+    }  # fmt: skip
+    assert proxy.forwarded == 199
+    assert not proxy.dropped
+
+
+@contextmanager
+def udp() -> Iterator[socket.socket]:
+    """A bound socket on loopback with a time limit."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.bind(("::1", 0))
+        sock.settimeout(5)
+        yield sock
+
+
+class Forwarding:
+    """A proxy endpoint between two plain sockets."""
+
+    def __init__(self, jrc: socket.socket) -> None:
+        self.proxy = make_proxy()
+        sockets = open_sockets(("::1", 0), jrc.getsockname()[:2])
+        self.endpoint = ProxyEndpoint(self.proxy, *sockets, lambda: 0)
+        jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+
+    async def exchange(self, pledge: socket.socket, jrc: socket.socket) -> tuple[Message, int]:
+        """One request of the pledge to the registrar: what arrives, with its traffic class."""
+        loop = asyncio.get_running_loop()
+        self.endpoint.start(loop)
+        try:
+            pledge.sendto(message.encode(REQUEST), self.endpoint.address)
+            datagram, ancillary, _, source = await loop.run_in_executor(None, jrc.recvmsg, 2048, 64)
+            request = message.decode(datagram)
+            with udp() as stranger:
+                stranger.sendto(answer_to(request, payload=b"lies"), source)
+            jrc.sendto(answer_to(request), source)
+            answer = await loop.run_in_executor(None, pledge.recv, 2048)
+        finally:
+            self.endpoint.close(loop)
+        return message.decode(answer), int.from_bytes(ancillary[0][2], "little")
+
+
+def test_p08_h02_the_endpoint_marks_requests_and_hears_the_registrar_alone() -> None:
+    """AF43 towards the registrar (RFC 9031 §6.1.1); answers of others are not read (P8)."""
+    with udp() as pledge, udp() as jrc:
+        forwarding = Forwarding(jrc)
+        answer, traffic_class = asyncio.run(forwarding.exchange(pledge, jrc))
+    assert (answer.type, answer.message_id) == (MessageType.ACK, REQUEST.message_id)
+    assert (answer.token, answer.payload) == (REQUEST.token, b"keys")
+    assert traffic_class == 38 << 2
+    assert (forwarding.proxy.forwarded, forwarding.proxy.returned) == (1, 1)
+    assert not forwarding.proxy.dropped
+
+
+def test_p08_the_endpoint_survives_a_registrar_that_is_not_there() -> None:
+    """What ICMP tells of a closed port is counted and nothing else."""
+
+    async def run() -> JoinProxy:
+        with udp() as pledge, udp() as jrc:
+            sockets = open_sockets(("::1", 0), jrc.getsockname()[:2])
+            jrc.close()
+            endpoint = ProxyEndpoint(make_proxy(), *sockets, lambda: 0)
+            loop = asyncio.get_running_loop()
+            endpoint.start(loop)
+            for _ in range(3):
+                pledge.sendto(message.encode(REQUEST), endpoint.address)
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            endpoint.close(loop)
+            return endpoint.proxy
+
+    proxy = asyncio.run(run())
+    assert proxy.forwarded == 3
+    assert proxy.dropped[Reason.SEND_FAILED] >= 1
+
+
+@pytest.mark.parametrize("address", ["::", "ff02::1"])
+def test_p08_the_endpoint_needs_one_unicast_address(address: str) -> None:
+    """Answers leave from the address that was asked (RFC 7252 §5.3.2)."""
+    with pytest.raises(ValueError, match="unicast"):
+        open_sockets((address, 0), ("::1", 5683))
+
+
+def test_p08_a_taken_address_is_an_error_and_leaves_no_socket_open() -> None:
+    """Two proxies never share a port in silence."""
+    with udp() as taken, pytest.raises(OSError, match="in use"):
+        open_sockets(taken.getsockname()[:2], ("::1", 5683))

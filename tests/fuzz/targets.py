@@ -1,0 +1,132 @@
+"""What each parser is held to, whatever the bytes: a value that comes back, or a ``PeerError``."""
+
+from collections.abc import Callable
+
+from jrc.cojp import codec, message, oscore
+from jrc.cojp.constants import MAX_CBOR_BYTES
+from jrc.errors import PeerError, Reason
+
+Target = Callable[[bytes], None]
+H = bytes.fromhex
+
+
+def fuzz_message(data: bytes) -> None:
+    """A datagram that is read would be written the same way (RFC 7252 §3)."""
+    try:
+        got = message.decode(data, 1024)
+    except PeerError as error:
+        assert error.answer is None
+        assert error.reason in (Reason.MALFORMED_MESSAGE, Reason.TOKEN_TOO_LONG)
+    else:
+        assert len(got.token) <= 1024
+        assert message.encode(got) == data
+
+
+def fuzz_inner(data: bytes) -> None:
+    """A plaintext that is read would be written the same way (RFC 8613 §5.3)."""
+    try:
+        got = message.decode_inner(data)
+    except PeerError as error:
+        assert (error.reason, error.answer) == (Reason.MALFORMED_INNER, None)
+    else:
+        assert message.encode_inner(*got) == data
+
+
+def fuzz_option(data: bytes) -> None:
+    """An option value that is read would be written the same way (RFC 8613 §6.1)."""
+    try:
+        got = oscore.decode_option(data)
+    except PeerError as error:
+        assert (error.reason, error.answer) == (Reason.MALFORMED_OSCORE, None)
+    else:
+        if got.kid_context is None or len(got.kid_context) <= 255:
+            assert oscore.encode_option(got) == data
+        if got.piv is not None:
+            assert oscore.encode_piv(oscore.decode_piv(got.piv)) == got.piv
+
+
+def fuzz_join_request(data: bytes) -> None:
+    """An object that is read comes back; one that is not has one parameter as answer."""
+    try:
+        got = codec.decode_join_request(data)
+    except PeerError as error:
+        assert error.reason in (
+            Reason.MALFORMED_OBJECT,
+            Reason.UNKNOWN_PARAMETER,
+            Reason.UNKNOWN_ROLE,
+        )
+        assert error.answer is not None
+        assert len(codec.decode_unsupported(error.answer)) == 1
+    else:
+        assert len(data) <= MAX_CBOR_BYTES
+        encoded = codec.encode_join_request(got)
+        assert len(encoded) <= len(data)
+        assert codec.decode_join_request(encoded) == got
+
+
+def fuzz_configuration(data: bytes) -> None:
+    """An object that is read comes back without what was reported (RFC 9031 §8.4.2)."""
+    try:
+        got, reported = codec.read_configuration(data)
+    except PeerError as error:
+        assert error.reason is Reason.MALFORMED_OBJECT
+        assert error.answer is not None
+        assert len(codec.decode_unsupported(error.answer)) == 1
+    else:
+        assert codec.read_configuration(codec.encode_configuration(got)) == (got, ())
+        if reported:
+            _assert_comes_back(codec.encode_unsupported(reported))
+
+
+def fuzz_unsupported(data: bytes) -> None:
+    """Parameters that are read come back (RFC 9031 §8.4.5)."""
+    try:
+        codec.decode_unsupported(data)
+    except PeerError as error:
+        assert (error.reason, error.answer) == (Reason.MALFORMED_OBJECT, None)
+    else:
+        _assert_comes_back(data)
+
+
+def _assert_comes_back(encoded: bytes) -> None:
+    parameters = codec.decode_unsupported(encoded)
+    assert codec.decode_unsupported(codec.encode_unsupported(parameters)) == parameters
+
+
+_KEY = "50e6bf4287c2d7618d6a9687445ffd33e6"
+TARGETS: dict[Target, tuple[bytes, ...]] = {
+    fuzz_message: (
+        H("5102d6f7453b3674697363682e617270616b190108141592cc00000002d411636f6170ff100571b3d6a5"),
+        H("5102bd8e6f9b190108141592cc00000003d812141592cc00000003ffcff3e9ddaf7c4a242efa9c5ab403"),
+        H("4d0200010000112233445566778899aabbccff01"),
+        H("40000001"),
+        H("40020001e0fef2"),
+    ),
+    fuzz_inner: (H("02b16affa10542feca"), H("80ff8183010205f6"), H("81d1ef00")),
+    fuzz_option: (
+        b"",
+        H("190108141592cc00000002"),
+        H("19050544616c656b"),
+        H("0107"),
+        H("090525"),
+    ),
+    fuzz_join_request: (
+        H("a10542cafe"),
+        H("a201010542cafe"),
+        H("a20542cafe0886000282 01" + _KEY + "0003f6"),
+        H("a20542cafe088300029f0102ff"),
+    ),
+    fuzz_configuration: (
+        H("a2028201" + _KEY + "038142af93"),
+        H("a10284 010c" + _KEY + "4401020304"),
+        H("a30382420001181804 50" + "20" * 16 + "068148141592cc00000002"),
+        H("a1070a"),
+    ),
+    fuzz_unsupported: (
+        H("83010205"),
+        H("8183010205f6"),
+        H("860002f6010381f7"),
+        H("83000282 01" + _KEY),
+    ),
+}
+"""Seeds by target."""

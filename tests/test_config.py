@@ -1,0 +1,232 @@
+"""The config file: defaults, paths, and one sentence for each mistake."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jrc import config
+from jrc.config import Endpoint, Settings
+from jrc.errors import OperatorError
+
+CHECKOUT = Path(__file__).parent.parent
+CANARY = "9f1c5bd2a7e84436"
+
+
+def refusal(text: str) -> OperatorError:
+    """The error that ``text`` gives."""
+    with pytest.raises(OperatorError) as caught:
+        config.parse(text)
+    return caught.value
+
+
+def uncommented(text: str) -> str:
+    """The example with its commented-out keys switched on, but for those that exclude others."""
+    return re.sub(r"^#(?=[\[a-z])(?!credential)", "", text, flags=re.MULTILINE)
+
+
+def test_an_empty_file_gives_the_defaults_of_a_system() -> None:
+    """Every section may be left out."""
+    settings = config.parse("")
+    assert (Endpoint("::", 5683),) == settings.coap.listen
+    assert settings.coap.retransmit_cache
+    assert Path("/var/lib/jrc/jrc.db") == settings.database.file
+    assert Path("/var/lib/jrc/kek") == settings.keys.kek_file
+    assert Path("/var/lib/jrc/jrc.instance") == settings.instance_file
+    assert Path("/run/jrc/admin.sock") == settings.admin.socket
+    assert Path("/var/lib/jrc") == settings.state_dir
+    assert settings.metrics is None
+    assert settings.proxy is None
+    assert () == settings.installer
+
+
+def test_the_example_file_is_the_template_and_says_what_the_defaults_are() -> None:
+    """``config.example.toml`` is what ``jrc init`` writes for a system."""
+    text = (CHECKOUT / "config.example.toml").read_text()
+    assert config.example() == text
+    example, default = config.parse(text), config.parse("")
+    assert default.instance_file == example.instance_file
+    assert default == example.model_copy(update={"instance": default.instance})
+
+
+def test_what_the_example_comments_out_is_valid_and_covers_every_key() -> None:
+    """An operator who removes a ``#`` gets what the comment says, and no key goes unmentioned."""
+    text = config.example()
+    settings = config.parse(uncommented(text))
+    assert settings.proxy is not None
+    assert settings.metrics == config.Metrics()
+    assert settings.rollover == config.Rollover()
+    assert ("/usr/local/bin/set-keys",) == settings.installer[0].command
+    assert settings.model_fields_set == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", ["plain", 'with "quotes" and spaces', "ünï\\code", "tab\tbed"])
+def test_the_example_for_a_folder_keeps_everything_in_it(tmp_path: Path, name: str) -> None:
+    """``jrc init --dir DIR`` needs no root, whatever the folder is called."""
+    folder = tmp_path / name
+    settings = config.parse(config.example(folder))
+    files = [settings.database.file, settings.keys.kek_file, settings.instance_file]
+    assert [folder] * 4 == [f.parent for f in [*files, settings.admin.socket] if f is not None]
+
+
+def test_relative_paths_start_at_the_folder_of_the_config_file() -> None:
+    """The same file works from any working folder."""
+    text = '[database]\nurl = "sqlite:///jrc.db"\n[keys]\nkek_file = "sub/kek"\n'
+    settings = config.parse(text, path="/etc/lab/config.toml")
+    assert settings.database.url == "sqlite:////etc/lab/jrc.db"
+    assert Path("/etc/lab/sub/kek") == settings.keys.kek_file
+    assert Path("/etc/lab/jrc.instance") == settings.instance_file
+
+
+def test_a_database_server_needs_a_place_for_the_instance_file() -> None:
+    """There is no database file to put it beside."""
+    server = '[database]\nurl = "postgresql://jrc@db/jrc"\n'
+    assert "instance.file is needed" in refusal(server).message
+    settings = config.parse(server + '[instance]\nfile = "/var/lib/jrc/here"\n')
+    assert Path("/var/lib/jrc/here") == settings.instance_file
+    assert Path("/var/lib/jrc") == settings.state_dir
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[::]:5683", Endpoint("::", 5683)),
+        ("[2001:DB8:0::1]:0", Endpoint("2001:db8::1", 0)),
+        ("[fe80::1%eth0.5]:5683", Endpoint("fe80::1", 5683, "eth0.5")),
+        ("127.0.0.1:65535", Endpoint("127.0.0.1", 65535)),
+    ],
+)
+def test_an_endpoint_is_read_and_written_back(text: str, expected: Endpoint) -> None:
+    """Host, port and zone come apart, and together again."""
+    assert expected == config.endpoint(text)
+    assert expected == config.endpoint(str(expected))
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
+    """Nothing else comes out of a wrong address."""
+    try:
+        assert config.endpoint(text) == config.endpoint(str(config.endpoint(text)))
+    except ValueError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "hint"),
+    [
+        ("[coap]\nlistne = 1", "coap.listne is not a known key", "coap.listen?"),
+        ("listen = 1", "listen is not a known key", "coap.listen?"),
+        ("[lgo]", "lgo is not a known key", "log?"),
+        ("[[installer]]\nnetwrk = 1", "installer[0].netwrk is not a known key", "installer.netw"),
+        ("[zzz]", "zzz is not a known key", "config.example.toml"),
+        ("coap = 1", "coap must be a section, not a whole number", ""),
+        ("[[proxy]]", "proxy must be a section, not a list", ""),
+        ("[coap]\nlisten = 'x'", "coap.listen must be a list, not a string", ""),
+        ("[coap]\nlisten = []", "coap.listen must not be empty", ""),
+        ("[coap]\nlisten = [1]", "coap.listen[0] must be a string such as", ""),
+        ("[coap]\nlisten = ['1.2.3.4:5']", "coap.listen[0] must be an IPv6 address", ""),
+        ("[coap]\nlisten = ['[ff02::1]:5']", "coap.listen[0] is a multicast address", ""),
+        ("[coap]\nlisten = ['[fe80::1]:5']", "coap.listen[0] is a link-local address", ""),
+        ("[coap]\nlisten = ['[::]:65536']", "coap.listen[0] must be an address and a port", ""),
+        ("[coap]\nlisten = ['[::1]:5', '[::1]:5']", "coap.listen names one address and port", ""),
+        ("[coap]\nretransmit_cache = 1", "must be true or false, not a whole number", ""),
+        ("[database]\nurl = 'mysql://x'", 'database.url must begin with "sqlite:///"', ""),
+        ("[database]\nurl = 'sqlite:///:memory:'", "database.url must name a plain file", ""),
+        ("[database]\nurl = 3", "database.url must be a string, not a whole number", ""),
+        ("[keys]\nkek_file = 3", "keys.kek_file must be a string with a path", ""),
+        ("[keys]\nkek_file = ''", "keys.kek_file must be the path of a file", ""),
+        ("[keys]\nkek_file = 'a'\ncredential = 'b'", "keys.credential exclude each other", ""),
+        ("[keys]\ncredential = '../x'", "keys.credential holds characters", ""),
+        (f"[admin]\nsocket = '/{'a' * 107}'", "admin.socket is longer than the 107 bytes", ""),
+        ("[admin]\nsocket = '/var/lib/jrc/jrc.db'", "database.url and admin.socket name", ""),
+        ("[log]\nlevel = 'loud'", "log.level must be one of 'debug', 'info',", ""),
+        ("[log]\nlevel = 1979-05-27", "'error', not a date or time", ""),
+        ("[log]\nlevel = 'x'\nformat = 'y'", "log.level must be one of", "1 more beside"),
+        ("[rollover]\nquorum = 1.5", "rollover.quorum is out of bounds", ""),
+        ("[rollover]\nguard_time_s = inf", "rollover.guard_time_s", ""),
+        ("[proxy]\ninterface = 'a'", "proxy.jrc is missing", "add it"),
+        ("[proxy]\ninterface = 'a'\njrc = '[::]:5'", "proxy.jrc must name one address", ""),
+        (
+            "[proxy]\ninterface = 'a'\njrc = '[::1]:5'\npledge_id = '00'",
+            "proxy.pledge_id and proxy.psk_file go together",
+            "",
+        ),
+        ("[[installer]]\nnetwork = 'a'\nkind = 'exec'", "installer.command belongs to", ""),
+        ("a = [", "config.toml is not valid TOML:", "mend"),
+        ("x = 1\nx = 2\ny = 3", "(at line 2, column 6)", "mend"),
+        ("a = " + "[" * 9999, "not valid TOML: nested too deeply", "mend"),
+    ],
+)
+def test_a_mistake_gives_one_sentence_with_the_key(text: str, sentence: str, hint: str) -> None:
+    """The operator reads the key's dotted name, what it wants and what it got."""
+    error = refusal(text)
+    assert sentence in error.message
+    assert hint in error.hint
+    assert "\n" not in error.message
+    assert error.message.startswith("config.toml")
+
+
+def keys_with_a_value() -> list[str]:
+    """The lines of the example that set a key, under their section's header."""
+    section, found = "", []
+    for line in uncommented(config.example()).replace("#credential", "credential").splitlines():
+        if line.startswith("["):
+            section = line
+        elif "=" in line and not line.startswith("#"):
+            found.append(f"{section}\n{line.partition('=')[0]}")
+    return found
+
+
+@pytest.mark.parametrize("key", keys_with_a_value())
+@pytest.mark.parametrize(
+    "value", ["'{}!/'", "['{}']", "{{ {} = '{}' }}", "[['{}']]", "'pg://u:{}@h'"]
+)
+def test_no_error_repeats_what_stood_in_the_wrong_place(key: str, value: str) -> None:
+    """Somebody pastes a key into the wrong line; the error goes to logs and tickets."""
+    try:
+        config.parse(f"{key} = {value.format(CANARY, CANARY)}")
+    except OperatorError as error:
+        assert CANARY not in error.message.replace(f".{CANARY} is not a known key", "")
+        assert CANARY not in error.hint
+
+
+def test_settings_do_not_print_the_password_of_the_database() -> None:
+    """A URL may hold one, and settings end up in tracebacks."""
+    url = f"postgresql://jrc:{CANARY}@db/jrc"
+    settings = config.parse(f'[database]\nurl = "{url}"\n[instance]\nfile = "/x"')
+    assert url == settings.database.url
+    assert CANARY not in repr(settings)
+
+
+def test_the_config_file_is_found_in_the_stated_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--config``, ``$JRC_CONFIG``, ``./config.toml``, ``/etc/jrc/config.toml``."""
+    assert (Path("config.toml"), Path("/etc/jrc/config.toml")) == config.SEARCHED
+    system = tmp_path / "etc.toml"
+    monkeypatch.setattr("jrc.config.reading.SEARCHED", (Path("config.toml"), system))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OperatorError, match="no config file: looked for"):
+        config.find(None, {})
+    system.touch()
+    assert system == config.find(None, {})
+    Path("config.toml").touch()
+    assert Path("config.toml") == config.find(None, {})
+    assert Path("/b") == config.find(None, {"JRC_CONFIG": "/b"})
+    assert Path("/a") == config.find("/a", {"JRC_CONFIG": "/b"})
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Missing, a folder, or no text: each is one sentence with the path."""
+    for path in (tmp_path / "missing.toml", tmp_path):
+        with pytest.raises(OperatorError, match="can't be read") as caught:
+            config.load(path)
+        assert str(path) in caught.value.message
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"a = '\xff'")
+    with pytest.raises(OperatorError, match="not UTF-8"):
+        config.load(binary)
+    binary.write_text("[log]\nlevel = 'debug'")
+    assert config.load(binary).log.level == "debug"
