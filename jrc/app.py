@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from jrc.admin.services import Health
 from jrc.clock import SystemClock
 from jrc.coap.endpoint import Datagram, Endpoint, bind, prepare
 from jrc.config import Settings
-from jrc.errors import ExitCode, JrcError
+from jrc.errors import ExitCode, JrcError, StateError
 from jrc.opened import Opened
 from jrc.service.contexts import Contexts
 from jrc.service.intake import Intake
@@ -180,10 +180,12 @@ class Daemon:
         self._intake.finish(outcomes)
 
     def _failed(self, asks: Sequence[Ask], error: BaseException) -> None:
+        self._intake.abandon(asks, error)
+        if isinstance(error, StateError):
+            return
         if self._trouble is None:
             _log.error("joins_not_answered", error=str(error))
         self._trouble = str(error)
-        self._intake.abandon(asks)
 
     def _fatal(self, error: BaseException) -> None:
         _log.critical("stopping", error=str(error), hint="what is on disk is read at the start")
@@ -265,15 +267,16 @@ class Daemon:
 
     # What recurs
 
-    async def _every(self, period_s: float, work: Callable[[], object]) -> None:
+    async def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(period_s)
             try:
-                result = work()
-                if asyncio.iscoroutine(result):
-                    await result
-            except (JrcError, OSError) as error:
-                _log.error("housekeeping_failed", work=work.__name__, error=str(error))
+                await work()
+            except JrcError as error:
+                _log.error("housekeeping_failed", error=str(error))
+            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
+                self._fatal(error)
+                return
 
     async def _tick(self) -> None:
         self._counters.sample(time.monotonic())
@@ -299,7 +302,8 @@ def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:
 
 def _counts(registry: Registry) -> dict[str, object]:
     networks = [network.name for network in registry.networks.all().values()]
-    return {"networks": networks, "pledges": dict(registry.pledges.count_by_state())}
+    states = registry.pledges.counts().get(None, {})
+    return {"networks": networks, "pledges": {state.value: n for state, n in states.items()}}
 
 
 def _identity(opened: Opened) -> dict[str, object]:

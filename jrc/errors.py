@@ -101,5 +101,15 @@ class OperatorError(JrcError):
         self.exit_code = exit_code
 
 
+class StoreError(OperatorError):
+    """The database can't be read or written just now; what was under way has not happened."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the database can't be used ({what})",
+            "see whether its disk is full or broken; joins are answered again when it works",
+        )
+
+
 class StateError(JrcError):
     """An invariant broke; going on could repeat a nonce or a short identifier, so we stop."""

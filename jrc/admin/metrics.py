@@ -139,7 +139,9 @@ class _JoinCollector(Collector):
 
     def _counted(self) -> Iterator[Metric]:
         c = self._counters
-        yield _counter("datagrams_received", "Datagrams read from the sockets.", c.datagrams_received)
+        yield _counter(
+            "datagrams_received", "Datagrams read from the sockets.", c.datagrams_received
+        )
         dropped = CounterMetricFamily(
             "jrc_datagrams_dropped", "Datagrams that ended in silence.", labels=["reason"]
         )
@@ -158,7 +160,9 @@ class _JoinCollector(Collector):
     def _batch_sizes(self) -> Metric:
         buckets: list[tuple[str, float]] = []
         total = 0
-        for bound, count in zip((*map(str, BATCH_BOUNDS), "+Inf"), self._counters.batches, strict=True):
+        for bound, count in zip(
+            (*map(str, BATCH_BOUNDS), "+Inf"), self._counters.batches, strict=True
+        ):
             total += count
             buckets.append((bound, total))
         sizes = HistogramMetricFamily("jrc_commit_batch_size", "Requests that share a commit.")

@@ -98,9 +98,7 @@ class NetworkRoutes:
         agreed, reason = params.flag("agreed"), params.reason()
         name, actor = _name(request), actor_of(request.scope)
         plan = await self._services.run_write(
-            lambda tx: networks.remove_network(
-                tx, name, actor=actor, reason=reason, agreed=agreed
-            )
+            lambda tx: networks.remove_network(tx, name, actor=actor, reason=reason, agreed=agreed)
         )
         return JSONResponse({"name": name, **plan_json(plan)})
 

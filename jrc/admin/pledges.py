@@ -11,6 +11,7 @@ from jrc.admin.params import Params, choice, json_params, page_limit, pledge_id,
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
+from jrc.cojp.oscore import aead_by_name, hkdf_by_name
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Profile, Secret
 from jrc.service import enroll
@@ -138,7 +139,7 @@ def _identifier(request: Request) -> PledgeId:
 def _applicant(params: Params) -> Applicant:
     algorithms = {
         name: number
-        for name, parse in (("aead", parse_aead), ("hkdf", parse_hkdf))
+        for name, parse in (("aead", aead_by_name), ("hkdf", hkdf_by_name))
         if (number := params.parsed(name, parse)) is not None
     }
     return Applicant(

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``alive``: the process does its work. ``ready``: joins are answered. ``why``: else why not."""
+    """``alive``: the process works. ``ready``: joins are answered. ``why``: else why not."""
 
     alive: bool
     ready: bool

@@ -1,7 +1,7 @@
 """Plans of what destroys, re-keys or revokes: shown first, carried out after a yes."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import typer
 
@@ -9,16 +9,23 @@ from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
 
 MAX_SHOWN = 20
+Plan = Mapping[str, object]
 
 
-def confirm(plan: Sequence[str], *, yes: bool) -> None:
-    """Shows the plan and returns if it may be carried out.
+def confirm(plan: Plan, *, yes: bool) -> None:
+    """Shows a plan of the API and returns if it may be carried out.
+
+    One that needs no consent is carried out without a question.
 
     Raises:
         OperatorError: nobody can be asked, or the answer was no.
     """
-    for sentence in plan:
+    if not plan["needs_yes"]:
+        return
+    for sentence in _words(plan["sentences"]):
         say(sentence)
+    for name in _concerned(plan):
+        say(f"  {name}")
     if yes:
         return
     if not sys.stdin.isatty():
@@ -31,8 +38,16 @@ def confirm(plan: Sequence[str], *, yes: bool) -> None:
         raise OperatorError("nothing was changed", exit_code=ExitCode.REFUSED)
 
 
-def some_of(items: Sequence[str], count: int | None = None) -> list[str]:
-    """The first items, indented, and how many more there are."""
-    total = len(items) if count is None else count
-    shown = [f"  {item}" for item in items[:MAX_SHOWN]]
-    return [*shown, f"  and {total - len(shown)} more"] if total > len(shown) else shown
+def _concerned(plan: Plan) -> list[str]:
+    """The first pledges, and how many more there are; one alone stands in the sentence."""
+    count = plan["count"]
+    assert isinstance(count, int)
+    if count == 1:
+        return []
+    shown = _words(plan["pledges"])[:MAX_SHOWN]
+    return [*shown, f"and {count - len(shown)} more"] if count > len(shown) else shown
+
+
+def _words(value: object) -> list[str]:
+    assert isinstance(value, list)
+    return [str(item) for item in value]

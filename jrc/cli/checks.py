@@ -48,10 +48,10 @@ def _check_folder(key: str, settings: Settings) -> None:
 
 
 def _check_state(settings: Settings) -> Iterator[str]:
+    """The key and the database, without changing a file; only their owner may look."""
+    from jrc.opened import key_encryption_key
     from jrc.store.engine import check_private
-    from jrc.store.keyring import read_kek
 
-    file = settings.database.file
     owner = settings.state_dir.stat().st_uid if settings.state_dir.is_dir() else os.geteuid()
     if owner != os.geteuid():
         yield (
@@ -59,7 +59,9 @@ def _check_state(settings: Settings) -> Iterator[str]:
             f" looked at; run: {as_user(owner)}"
         )
         return
-    if settings.keys.kek_file is not None:
-        read_kek(settings.keys.kek_file)
-    if file is not None:
-        check_private(file)
+    if settings.keys.credential is None:
+        key_encryption_key(settings)
+    else:
+        yield "the key encryption key comes from the service manager and was not looked at"
+    if settings.database.file is not None:
+        check_private(settings.database.file)

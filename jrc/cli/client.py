@@ -36,17 +36,14 @@ class Api:
         return self._call("GET", path, params=dict(query or {}))
 
     def send(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
-        """The answer to a request with a JSON body; parameters that are None are left out."""
-        given = {name: value for name, value in body.items() if value is not None}
-        return self._call(method, path, json=given)
+        """The answer to a request with a JSON body."""
+        return self._call(method, path, json=dict(body))
 
     def post(self, path: str, body: Mapping[str, object]) -> dict[str, object]:
         """The answer to a POST."""
         return self.send("POST", path, body)
 
-    def upload(
-        self, path: str, query: Query, content: AsyncIterable[bytes]
-    ) -> dict[str, object]:
+    def upload(self, path: str, query: Query, content: AsyncIterable[bytes]) -> dict[str, object]:
         """The answer to a body that is sent piece by piece."""
         return self._call("POST", path, params=dict(query), content=content)
 
@@ -97,7 +94,7 @@ def _checked(answer: httpx.Response) -> dict[str, object]:
 
 
 def _exit_code(value: object) -> ExitCode:
-    return ExitCode(value) if value in ExitCode.__members__.values() else ExitCode.FAILED
+    return ExitCode(value) if value in set(ExitCode) and isinstance(value, int) else ExitCode.FAILED
 
 
 @contextmanager
@@ -141,7 +138,7 @@ async def _in_process(stack: AsyncExitStack, settings: Settings) -> httpx.ASGITr
     from jrc.app import offline_services
 
     services = await stack.enter_async_context(offline_services(settings))
-    return httpx.ASGITransport(as_this_process(build_api(services)))  # type: ignore[arg-type]
+    return httpx.ASGITransport(as_this_process(build_api(services)))
 
 
 def daemon_answers(path: Path) -> bool:

@@ -3,7 +3,13 @@
 from enum import StrEnum
 
 import typer
-from typer.completion import get_completion_script
+from typer.completion import (  # type: ignore[attr-defined]  # not in its __all__
+    completion_init,
+    get_completion_script,
+)
+
+VARIABLE = "_JRC_COMPLETE"
+"""Set by the shell when it asks for completions."""
 
 
 class Shell(StrEnum):
@@ -22,5 +28,10 @@ def completion(shell: Shell) -> None:
       jrc completion bash > ~/.local/share/bash-completion/completions/jrc
     """
     typer.echo(
-        get_completion_script(prog_name="jrc", complete_var="_JRC_COMPLETE", shell=shell.value)
+        get_completion_script(prog_name="jrc", complete_var=VARIABLE, shell=shell.value)
     )
+
+
+def prepare() -> None:
+    """Makes the answers to a shell that asks for completions available."""
+    completion_init()

@@ -15,7 +15,7 @@ _COLUMNS = {
     "number": "NUMBER",
     "at": "TIME",
     "kind": "EVENT",
-    "pledge_id": "PLEDGE",
+    "pledge": "PLEDGE",
     "network": "NETWORK",
     "actor": "BY",
     "reason": "REASON",
@@ -66,9 +66,7 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         found = api.get("/v1/events/verify")
     if as_json:
         output.document(found)
-    elif found["ok"]:
-        output.line(f"{found['entries']} entries, none changed")
     else:
-        output.line(f"entry {found['first_broken']} was changed, or one before it is missing")
-    if not found["ok"]:
+        output.line(str(found["sentence"]))
+    if not found["intact"]:
         raise typer.Exit(ExitCode.FAILED)

@@ -20,9 +20,8 @@ from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
 
 _PIECE_BYTES = 64 * 1024
-_PEEK_BYTES = 4096
 _ERROR = {"line": "LINE", "column": "COLUMN", "reason": "REASON"}
-_COUNTS = ("added", "replaced", "unchanged", "skipped", "wrong")
+_OUTCOMES = ("added", "returned", "replaced", "changed", "unchanged", "skipped")
 
 
 class Format(StrEnum):
@@ -71,16 +70,16 @@ def import_(
     content = open_input(file)
     try:
         with connect(common(context)) as api, _progress(content) as bar:
-            start = content.read(_PEEK_BYTES)
-            query = {
-                "format": (format_ or _told_by(file, start)).value,
+            query: dict[str, str | int] = {
                 "source": "standard input" if file == STDIN else str(Path(file).absolute()),
                 "on_conflict": on_conflict.value,
                 "dry_run": int(dry_run),
                 "partial": int(partial),
                 "reason": reason,
             }
-            done = api.upload("/v1/imports", query, _pieces(start, content, bar))
+            if format_ is not None:
+                query["format"] = format_.value
+            done = api.upload("/v1/imports", query, _pieces(content, bar))
     finally:
         if file != STDIN:
             content.close()
@@ -93,15 +92,6 @@ def import_(
 
 class _Bar(Protocol):
     def __call__(self, count: int) -> None: ...
-
-
-def _told_by(name: str, start: bytes) -> Format:
-    """The format by the file's name, else by its first character."""
-    by_name = {".csv": Format.CSV, ".json": Format.JSON, ".jsonl": Format.JSONL}
-    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    by_start = {b"[": Format.JSON, b"{": Format.JSONL}.get(first, Format.CSV)
-    told = by_name.get(Path(name).suffix.lower())
-    return by_start if told is None or told is Format.JSON else told
 
 
 class _Progress:
@@ -125,12 +115,10 @@ def _progress(content: BinaryIO) -> AbstractContextManager[_Bar]:
     return _Progress(content) if sys.stderr.isatty() else nullcontext(lambda _count: None)
 
 
-async def _pieces(start: bytes, content: BinaryIO, bar: _Bar) -> AsyncIterator[bytes]:
-    piece = start
-    while piece:
+async def _pieces(content: BinaryIO, bar: _Bar) -> AsyncIterator[bytes]:
+    while piece := content.read(_PIECE_BYTES):
         bar(len(piece))
         yield piece
-        piece = content.read(_PIECE_BYTES)
 
 
 def _tell(done: dict[str, object]) -> None:
@@ -138,29 +126,35 @@ def _tell(done: dict[str, object]) -> None:
     assert isinstance(errors, list)
     if errors:
         output.listing(errors, _ERROR, as_json=False)
-    more = _count(done, "wrong_rows_not_listed")
+    more = _count(done, "error_count") - len(errors)
     if more:
-        say(f"and {more} more errors that are not listed")
-    counts = ", ".join(f"{_count(done, name)} {name}" for name in _COUNTS if _count(done, name))
-    did = "checked, nothing stored" if done["dry_run"] else "stored"
-    if not done["published"] and not done["dry_run"]:
-        did = "nothing stored"
-    say(f"{did}: {counts or 'no rows'}")
+        say(f"and {more} more that are not listed")
+    would = "" if done["published"] else "would be "
+    counts = ", ".join(
+        f"{_count(done, name)} {would}{name}" for name in _OUTCOMES if _count(done, name)
+    )
+    say(f"{_verdict(done)}: {_count(done, 'rows')} rows read{counts and ', '}{counts}")
+
+
+def _verdict(done: dict[str, object]) -> str:
+    if done["dry_run"]:
+        return "checked, nothing stored"
+    return "stored" if done["published"] else "nothing stored"
 
 
 def _count(done: dict[str, object], name: str) -> int:
-    value = done.get(name, 0)
+    value = done[name]
     assert isinstance(value, int)
     return value
 
 
 def _exit(done: dict[str, object]) -> None:
-    wrong = _count(done, "wrong")
+    wrong = _count(done, "error_count")
     if not wrong:
         return
     if done["published"]:
         raise typer.Exit(ExitCode.PARTLY)
     raise OperatorError(
-        f"{wrong} rows are wrong; nothing was stored",
-        "mend them, or say --partial to store the others",
+        f"{wrong} {'error' if wrong == 1 else 'errors'} in the file; nothing was stored",
+        "mend them, or say --partial to store the good rows",
     )

@@ -1,4 +1,4 @@
-"""The entry point ``jrc``. ``jrc run`` starts from here without loading what other commands need."""
+"""The entry point ``jrc``. ``jrc run`` starts here without loading what other commands need."""
 
 import os
 import sys

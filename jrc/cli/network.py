@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
-from jrc.cli.asking import confirm, some_of
+from jrc.cli.asking import confirm
 from jrc.cli.client import connect
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
@@ -14,7 +14,7 @@ app = typer.Typer(help="Networks: identifiers, prefix, key usage, policy.", no_a
 
 _LISTED = {
     "name": "NAME",
-    "network_ids": "NETWORK ID",
+    "identifiers": "NETWORK ID",
     "prefix": "PREFIX",
     "key_domain": "KEY DOMAIN",
     "pledges": "PLEDGES",
@@ -22,21 +22,22 @@ _LISTED = {
 }
 _SHOWN = {
     "name": "name",
-    "network_ids": "network identifiers",
+    "identifiers": "network identifiers",
     "prefix": "prefix",
     "jrc_address": "JRC address",
     "profile": "profile",
     "short_ids": "short identifiers",
     "short_ids_used": "short identifiers used",
+    "short_ids_low": "short identifiers run low",
     "lease_hours": "lease (hours)",
-    "join_rate": "join rate (bytes/s)",
+    "join_rate_bytes_per_s": "join rate (bytes/s)",
     "key_domain": "key domain",
     "key_usages": "key usages",
     "generation": "key generation",
     "key_ids": "key ids",
     "pledges": "pledges",
-    "pledges_by_state": "by state",
     "joined": "joined",
+    "revoked": "revoked",
 }
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The network's name.")]
@@ -98,12 +99,12 @@ def add(
     """
     body: dict[str, object | None] = {
         "name": name,
-        "network_ids": network_id,
+        "identifiers": network_id,
         "prefix": prefix,
         "key_usages": key_usage,
         "short_ids": short_ids,
         "lease_hours": None if lease_hours is None else _limit("--lease-hours", lease_hours),
-        "join_rate": None if join_rate is None else _limit("--join-rate", join_rate),
+        "join_rate_bytes_per_s": None if join_rate is None else _limit("--join-rate", join_rate),
         "jrc_address": jrc_address,
         "profile": profile,
         "key_domain": key_domain,
@@ -168,7 +169,7 @@ def set_(
     """
     changes: dict[str, object] = {}
     if network_id:
-        changes["network_ids"] = network_id
+        changes["identifiers"] = network_id
     if key_usage:
         changes["key_usages"] = key_usage
     for field, text in (("prefix", prefix), ("short_ids", short_ids), ("profile", profile)):
@@ -177,16 +178,14 @@ def set_(
     if lease_hours is not None:
         changes["lease_hours"] = _limit("--lease-hours", lease_hours)
     if join_rate is not None:
-        changes["join_rate"] = _limit("--join-rate", join_rate)
+        changes["join_rate_bytes_per_s"] = _limit("--join-rate", join_rate)
     if jrc_address is not None:
         changes["jrc_address"] = None if jrc_address == "none" else jrc_address
     if not changes:
         raise typer.BadParameter("nothing to change was given; see jrc network set --help")
     with connect(common(context)) as api:
-        _confirm(api.post(f"{_path(name)}/plan", changes), yes=yes)
-        changed = api.send(
-            "PATCH", _path(name), {**changes, "reason": reason, "confirmed": True}
-        )
+        confirm(api.post(f"{_path(name)}/plan", changes), yes=yes)
+        changed = api.send("PATCH", _path(name), {**changes, "reason": reason, "agreed": True})
     output.fields(changed, _SHOWN, as_json=as_json)
 
 
@@ -205,23 +204,12 @@ def remove(
       jrc network remove hall --reason "site closed"
     """
     with connect(common(context)) as api:
-        _confirm(api.get(f"{_path(name)}/removal"), yes=yes)
-        done = api.send("DELETE", _path(name), {"reason": reason, "confirmed": True})
+        confirm(api.get(f"{_path(name)}/removal"), yes=yes)
+        done = api.send("DELETE", _path(name), {"reason": reason, "agreed": True})
     if as_json:
         output.document(done)
     else:
         say(f"removed {name}")
-
-
-def _confirm(plan: dict[str, object], *, yes: bool) -> None:
-    """Shows a plan that has a price and asks; one that has none needs no question."""
-    sentences, affected = plan["sentences"], plan["affected"]
-    assert isinstance(sentences, list)
-    assert isinstance(affected, list)
-    count = plan["affected_count"]
-    assert isinstance(count, int)
-    if plan["needs_yes"]:
-        confirm([*sentences, *some_of(affected, count)], yes=yes)
 
 
 def _limit(option: str, text: str) -> int | None:

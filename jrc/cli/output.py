@@ -60,7 +60,9 @@ def fields(record: Record, headings: Mapping[str, str], *, as_json: bool) -> Non
     if as_json:
         document(record)
         return
-    shown = {heading: shown_as(record[name]) for name, heading in headings.items() if name in record}
+    shown = {
+        heading: shown_as(record[name]) for name, heading in headings.items() if name in record
+    }
     width = max(map(len, shown), default=0)
     for heading, text in shown.items():
         line(f"{heading:<{width}}  {text}")

@@ -7,8 +7,8 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.asking import confirm
-from jrc.cli.client import Api, connect
-from jrc.cli.imports import import_
+from jrc.cli.client import connect
+from jrc.cli.imports import OnConflict, import_
 from jrc.cli.keyfiles import derived_from, psk_from
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
@@ -36,14 +36,23 @@ _SHOWN = {
     "short_id": "short identifier",
     "address": "address",
     "last_join": "last join",
+    "joined_network": "joined network",
     "highest_number": "highest Partial IV",
-    "key": "key",
+    "created": "added",
+    "updated": "changed",
+    "damaged": "damaged",
+}
+_KEYS = {
+    "kind": "KEY",
+    "state": "STATE",
     "aead": "AEAD",
     "hkdf": "HKDF",
-    "provenance": "provenance",
-    "source": "source",
-    "unsupported": "reported as unsupported",
+    "provenance": "PROVENANCE",
+    "source": "SOURCE",
+    "created": "ADDED",
+    "retired": "RETIRED",
 }
+_UNSUPPORTED = {"label": "UNSUPPORTED LABEL", "code": "CODE", "addinfo": "ADDINFO"}
 _EVENT = {"number": "NUMBER", "at": "TIME", "kind": "EVENT", "actor": "BY", "reason": "REASON"}
 
 Identifier = Annotated[
@@ -73,6 +82,9 @@ def add(
     ] = None,
     aead: Annotated[str | None, typer.Option(help="OSCORE's AEAD algorithm.")] = None,
     hkdf: Annotated[str | None, typer.Option(help="OSCORE's HKDF algorithm.")] = None,
+    on_conflict: Annotated[
+        OnConflict, typer.Option("--on-conflict", help="If it is there and differs.")
+    ] = OnConflict.FAIL,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
@@ -95,11 +107,15 @@ def add(
         "profile": profile,
         "aead": aead,
         "hkdf": hkdf,
+        "on_conflict": on_conflict.value,
         "reason": reason,
     }
     with connect(common(context)) as api:
         done = api.post("/v1/pledges", {k: v for k, v in given.items() if v is not None})
-    _report(done, as_json=as_json)
+    if as_json:
+        output.document(done)
+    else:
+        say(f"{done['pledge_id']}: {done['outcome']}, network {output.shown_as(done['networks'])}")
 
 
 @app.command("list")
@@ -136,11 +152,18 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
     """
     with connect(common(context)) as api:
         found = api.get(_path(pledge_id))
-    output.fields(found, _SHOWN, as_json=as_json)
-    events = found.get("events")
-    if not as_json and isinstance(events, list) and events:
-        output.line("")
-        output.listing(events, _EVENT, as_json=False)
+    if as_json:
+        output.document(found)
+        return
+    none_yet = {"highest_number": None} if found["highest_number"] == -1 else {}
+    output.fields({**found, **none_yet}, _SHOWN, as_json=False)
+    tables = (("credentials", _KEYS), ("unsupported", _UNSUPPORTED), ("events", _EVENT))
+    for name, columns in tables:
+        rows = found[name]
+        assert isinstance(rows, list)
+        if rows:
+            output.line("")
+            output.listing(rows, columns, as_json=False)
 
 
 @app.command()
@@ -158,12 +181,9 @@ def revoke(
       jrc pledge revoke 00124b0014b5b67e --reason "stolen"
     """
     with connect(common(context)) as api:
-        plan = [
-            f"revoke {_described(api, pledge_id)}",
-            "its requests will go unanswered; the link-layer keys that it has stay in use",
-        ]
-        confirm(plan, yes=yes)
-        _report(api.post(f"{_path(pledge_id)}/revoke", {"reason": reason}), as_json=as_json)
+        confirm(api.get(f"{_path(pledge_id)}/revocation"), yes=yes)
+        body = {"reason": reason, "agreed": True}
+        _report_state(api.post(f"{_path(pledge_id)}/revoke", body), as_json=as_json)
 
 
 @app.command()
@@ -177,7 +197,8 @@ def restore(
       jrc pledge restore 00124b0014b5b67e --reason "found again"
     """
     with connect(common(context)) as api:
-        _report(api.post(f"{_path(pledge_id)}/restore", {"reason": reason}), as_json=as_json)
+        done = api.post(f"{_path(pledge_id)}/restore", {"reason": reason})
+    _report_state(done, as_json=as_json)
 
 
 @app.command()
@@ -195,26 +216,16 @@ def remove(
       jrc pledge remove 00124b0014b5b67e --reason "scrapped"
     """
     with connect(common(context)) as api:
-        plan = [
-            f"remove {_described(api, pledge_id)}",
-            "its key is wiped and can never be added again; its short identifier stays burned",
-        ]
-        confirm(plan, yes=yes)
-        _report(api.send("DELETE", _path(pledge_id), {"reason": reason}), as_json=as_json)
+        confirm(api.get(f"{_path(pledge_id)}/removal"), yes=yes)
+        done = api.send("DELETE", _path(pledge_id), {"reason": reason, "agreed": True})
+    _report_state(done, as_json=as_json)
 
 
-def _described(api: Api, pledge_id: str) -> str:
-    found = api.get(_path(pledge_id))
-    label = f" ({found['label']})" if found.get("label") else ""
-    networks = output.shown_as(found["networks"])
-    return f"{found['pledge_id']}{label}: {found['state']}, network {networks}"
-
-
-def _report(done: dict[str, object], *, as_json: bool) -> None:
+def _report_state(done: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         output.document(done)
     else:
-        say(f"{done['pledge_id']}: {done['result']}")
+        say(f"{done['pledge_id']}: {done['state']}{'' if done['changed'] else ', as before'}")
 
 
 def _path(pledge_id: str) -> str:

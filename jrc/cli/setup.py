@@ -121,9 +121,7 @@ def _make_database(settings: Settings, file: Path, undo: ExitStack) -> None:
     kek = read_kek(settings.keys.kek_file)
     for path in _database_files(file):
         undo.callback(path.unlink, missing_ok=True)
-    create_database(
-        settings.database.url, kek, time.time_ns() // 1_000_000, secrets.token_bytes
-    )
+    create_database(settings.database.url, kek, time.time_ns() // 1_000_000, secrets.token_bytes)
     database = Database.open(settings.database.url, kek)
     try:
         undo.callback(settings.instance_file.unlink, missing_ok=True)

@@ -1,5 +1,6 @@
 """The tree of commands."""
 
+import os
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from jrc import __version__
 from jrc.cli import daemon, db, events, network, pledge, setup
-from jrc.cli.completion import completion
+from jrc.cli.completion import VARIABLE, completion, prepare
 from jrc.cli.lab import app as lab
 from jrc.cli.options import Common
 
@@ -73,6 +74,8 @@ def invoke(arguments: Sequence[str]) -> int:
     Raises:
         JrcError: the command failed.
     """
+    if VARIABLE in os.environ:
+        prepare()
     try:
         app(args=list(arguments), prog_name="jrc")
     except SystemExit as done:

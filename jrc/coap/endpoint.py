@@ -122,7 +122,8 @@ class Endpoint:
 
     def _drain(self, listener: socket.socket) -> None:
         batch: list[Datagram] = []
-        with suppress(BlockingIOError, ConnectionError):
+        # Empty (EAGAIN), or an ICMP error or a lost interface: what comes next is read all the same.
+        with suppress(OSError):
             for _ in range(DRAIN):
                 batch.append(_read(listener))
         self._receive(batch)

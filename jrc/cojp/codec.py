@@ -200,11 +200,36 @@ def _known_role(role: int) -> int:
 
 def encode_configuration(config: Configuration, *, explicit_usage: bool = False) -> bytes:
     """A Configuration object, labels ascending; usage 0 is left out unless ``explicit_usage``."""
+    short = config.short_identifier
+    identifier = b"" if short is None else short.identifier
+    return ConfigurationForm(config, explicit_usage=explicit_usage).fill(identifier)
+
+
+class ConfigurationForm:
+    """A Configuration encoded but for the short identifier's value, which differs by pledge.
+
+    The value in ``config`` stands for any other of the same length; without one, nothing is left
+    to fill in.
+    """
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(self, config: Configuration, *, explicit_usage: bool = False) -> None:
+        first = [] if not config.keys else [b"\x02" + _encode_keys(config.keys, explicit_usage)]
+        last = _entries_after_short_identifier(config)
+        short = config.short_identifier
+        count = len(first) + len(last) + (short is not None)
+        before, after = (b"", b"") if short is None else _around_identifier(short)
+        self._before = cbor.head(cbor.MAP, count) + b"".join(first) + before
+        self._after = after + b"".join(last)
+
+    def fill(self, identifier: bytes) -> bytes:
+        """The object for a pledge; ``identifier`` is empty where it has no short identifier."""
+        return self._before + identifier + self._after
+
+
+def _entries_after_short_identifier(config: Configuration) -> list[bytes]:
     parts = []
-    if config.keys:
-        parts.append(b"\x02" + _encode_keys(config.keys, explicit_usage))
-    if config.short_identifier is not None:
-        parts.append(b"\x03" + _encode_short_identifier(config.short_identifier))
     if config.jrc_address is not None:
         parts.append(b"\x04" + cbor.encode_bytes(config.jrc_address))
     if config.blocklist is not None:
@@ -212,7 +237,15 @@ def encode_configuration(config: Configuration, *, explicit_usage: bool = False)
         parts.append(b"\x06" + cbor.head(cbor.ARRAY, len(config.blocklist)) + members)
     if config.join_rate_bytes_per_s is not None:
         parts.append(b"\x07" + cbor.head(cbor.UNSIGNED, config.join_rate_bytes_per_s))
-    return cbor.head(cbor.MAP, len(parts)) + b"".join(parts)
+    return parts
+
+
+def _around_identifier(short: ShortIdentifier) -> tuple[bytes, bytes]:
+    """What stands before and after the value in the entry of label 3 (RFC 9031 §8.4.4)."""
+    head = cbor.head(cbor.BYTES, len(short.identifier))
+    if short.lease_hours is None:
+        return b"\x03\x81" + head, b""
+    return b"\x03\x82" + head, cbor.head(cbor.UNSIGNED, short.lease_hours)
 
 
 def _encode_keys(keys: tuple[LinkLayerKey, ...], explicit_usage: bool) -> bytes:
@@ -226,13 +259,6 @@ def _encode_keys(keys: tuple[LinkLayerKey, ...], explicit_usage: bool) -> bytes:
         if key.addinfo is not None:
             elements.append(cbor.encode_bytes(key.addinfo))
     return cbor.head(cbor.ARRAY, len(elements)) + b"".join(elements)
-
-
-def _encode_short_identifier(short: ShortIdentifier) -> bytes:
-    identifier = cbor.encode_bytes(short.identifier)
-    if short.lease_hours is None:
-        return b"\x81" + identifier
-    return b"\x82" + identifier + cbor.head(cbor.UNSIGNED, short.lease_hours)
 
 
 def decode_configuration(data: bytes) -> Configuration:

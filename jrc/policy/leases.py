@@ -110,6 +110,9 @@ def renew(lease: Lease, generation: int, now_ms: int, lease_hours: int | None) -
     another identifier. The end is that of the lease that goes out now, sooner or later than the
     former: the node must hear again before the shorter one ends. RFC 9031 §8.4.4, §8.4.4.1
     """
+    in_force = lease.first_generation <= generation <= lease.last_generation
+    if in_force and lease_hours is None and lease.lease_until_ms is None and not lease.released:
+        return lease
     return replace(
         lease,
         first_generation=min(lease.first_generation, generation),

@@ -74,6 +74,7 @@ class Checked(NamedTuple):
 def check_applicant(
     tx: Registry, applicant: Applicant, networks: Mapping[str, Network]
 ) -> Checked | Fault:
+    """The applicant with its keys derived, or what is wrong with it by itself."""
     try:
         _check_words(applicant)
         material = key_material(applicant)
@@ -130,6 +131,7 @@ def _derive(applicant: Applicant) -> SecurityContext:
 
 
 def key_column(applicant: Applicant) -> str:
+    """The column or option that its keys came in."""
     return "psk" if isinstance(applicant.keys, Secret) else "pledge_sender_key"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId, PledgeState
 from jrc.service.applicants import Applicant, Fault
-from jrc.service.examine import Decision, OnConflict, Outcome, examine
+from jrc.service.examine import Decision, OnConflict, examine
 from jrc.service.records import CredentialState, PledgeRecord, Standing
 from jrc.service.registry import Registry
 from jrc.service.wording import Plan, listed, role_name
@@ -170,10 +170,8 @@ def _still_holds(tx: Registry, record: PledgeRecord) -> list[str]:
     network = tx.networks.all().get(standing.network_id or 0)
     if network is None:
         return []
-    return [
-        f"It has joined {network.name}{_as_short(standing)} and keeps the link-layer keys it has:"
-        " they are good until they are changed."
-    ]
+    joined = f"It has joined {network.name}{_as_short(standing)}"
+    return [f"{joined} and keeps the link-layer keys it has: they are good until changed."]
 
 
 def _as_short(standing: Standing) -> str:
@@ -273,20 +271,3 @@ def _changed(
     tx.record(Event(kind, actor, identifier.value, reason=reason))
     tx.policy_changed()
     return Changed(pledge_id=str(identifier), state=state.value, changed=True)
-
-
-__all__ = [
-    "Applicant",
-    "Changed",
-    "Enrolled",
-    "OnConflict",
-    "Outcome",
-    "add_pledge",
-    "find_pledge",
-    "plan_removal",
-    "plan_revocation",
-    "remove_pledge",
-    "restore_pledge",
-    "revoke_pledge",
-    "settle",
-]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from jrc.cojp import codec, message, oscore
+from jrc.cojp import message, oscore
+from jrc.cojp.codec import ConfigurationForm
 from jrc.cojp.constants import CoapCode, Label
 from jrc.cojp.envelope import Envelope
 from jrc.cojp.objects import JoinRequest
@@ -199,7 +200,7 @@ def _admit(
     value = None
     if profile is not Profile.OPENWSN and Label.SHORT_IDENTIFIER not in left_out:
         value = _lease(tx, known.pledge.id, network, keys, row, now_ms)
-    configuration = admission.configuration_for(network, (keys.current,), value, left_out, profile)
+    form = _form(tx, network, keys, left_out, profile, leased=value is not None)
     place = NodePlace(network.id, role, keys.generation_id)
     first = known.pledge.state is not PledgeState.JOINED
     if first or row.place != place:
@@ -207,11 +208,32 @@ def _admit(
     tx.record(_joined(known, network, keys, role, value))
     return _Answer(
         CoapCode.CHANGED,
-        codec.encode_configuration(configuration),
+        form.fill(b"" if value is None else value.to_bytes(2)),
         network=network.name,
         generation_id=keys.generation_id,
         changed_pledge=first,
     )
+
+
+def _form(
+    tx: JoinTransaction,
+    network: Network,
+    keys: LiveKeys,
+    left_out: frozenset[int],
+    profile: Profile,
+    *,
+    leased: bool,
+) -> ConfigurationForm:
+    """What pledges of this kind are told, encoded once for all of them (RFC 9031 §8.4.2)."""
+    kind = (network.id, left_out, profile, leased)
+    form = tx.policy.forms.get(kind)
+    if form is None:
+        any_value = 0 if leased else None
+        configuration = admission.configuration_for(
+            network, (keys.current,), any_value, left_out, profile
+        )
+        form = tx.policy.forms[kind] = ConfigurationForm(configuration)
+    return form
 
 
 def _joined(
@@ -246,7 +268,7 @@ def _lease(
     held = row.leases.get(network.domain_id)
     if held is not None:
         renewed = leases.renew(held, generation, now_ms, network.lease_hours)
-        if renewed != held:
+        if renewed is not held:
             tx.save_lease(renewed, new=False)
         return held.value
     value = _draw(tx, network, keys.oldest_live_generation)

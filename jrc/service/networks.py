@@ -1,31 +1,21 @@
 """The operator's hand on networks: add, list, show, set, remove (RFC 9031 §8.4)."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv6Address, IPv6Network
 
-from jrc.cojp.constants import DEFAULT_KEY_USAGE, LINK_LAYER_KEY_BYTES
-from jrc.errors import ExitCode, OperatorError
-from jrc.model import Event, KeySetState, Network, PledgeState, Profile, Secret, ShortIdRange
+from jrc.errors import OperatorError
+from jrc.model import Event, KeySetState, Network, PledgeState, Profile, ShortIdRange
 from jrc.policy.admission import check_identifier_sharing
-from jrc.policy.keys import check_key_values, check_usages, choose_key_ids, make_key_set
 from jrc.policy.leases import range_is_low
-from jrc.service.records import Domain, Generation
+from jrc.service.key_domains import choose_domain, current_generation, ensure_keys
+from jrc.service.network_settings import check_settings, is_name, refused
 from jrc.service.registry import Registry
-from jrc.service.wording import MAX_LISTED, Plan, counted, listed, nearest
+from jrc.service.wording import MAX_LISTED, Plan, counted, nearest
 
-# Ours.
-MAX_IDENTIFIER_BYTES = 64
-"""A network identifier has to fit a beacon (RFC 9032) and a Join Request of one frame."""
-MAX_IDENTIFIERS = 16
-MAX_LEASE_HOURS = 876_000
-"""A hundred years."""
-MAX_JOIN_RATE_BYTES_PER_S = 2**32 - 1
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_PREFIX_BITS = 64
+DEFAULT_SHORT_IDS = ShortIdRange()
+"""RFC 4944 §12 has 0001 to 7fff for unicast (RFC 9031 §8.4.4.1)."""
 
 
 class Unset(Enum):
@@ -49,7 +39,7 @@ class AddNetwork:
     identifiers: tuple[bytes, ...]
     prefix: IPv6Network
     key_usages: tuple[int, ...] = ()
-    short_ids: ShortIdRange = ShortIdRange()
+    short_ids: ShortIdRange = DEFAULT_SHORT_IDS
     lease_hours: int | None = None
     join_rate_bytes_per_s: int | None = None
     jrc_address: IPv6Address | None = None
@@ -65,9 +55,9 @@ class NetworkChanges:
     prefix: IPv6Network | Unset = KEEP
     key_usages: tuple[int, ...] | Unset = KEEP
     short_ids: ShortIdRange | Unset = KEEP
-    lease_hours: int | None | Unset = KEEP
-    join_rate_bytes_per_s: int | None | Unset = KEEP
-    jrc_address: IPv6Address | None | Unset = KEEP
+    lease_hours: int | Unset | None = KEEP
+    join_rate_bytes_per_s: int | Unset | None = KEEP
+    jrc_address: IPv6Address | Unset | None = KEEP
     profile: Profile | Unset = KEEP
 
 
@@ -105,14 +95,14 @@ def add_network(
     Raises:
         OperatorError: a setting is refused; says which and why.
     """
-    if _NAME.fullmatch(command.name) is None:
-        raise _refused(
+    if not is_name(command.name):
+        raise refused(
             f"{command.name!r} can't be a network's name",
             "a name has 1 to 64 letters, digits, dots, dashes or underscores",
         )
     if tx.networks.by_name(command.name) is not None:
-        raise _refused(f"network {command.name} exists already", "`jrc network set` changes it")
-    domain = _domain(tx, command)
+        raise refused(f"network {command.name} exists already", "`jrc network set` changes it")
+    domain = choose_domain(tx, command.key_domain or command.name, command.key_usages)
     draft = Network(
         id=0,
         name=command.name,
@@ -127,112 +117,15 @@ def add_network(
         join_rate_bytes_per_s=command.join_rate_bytes_per_s,
         profile=command.profile,
     )
-    _check_settings(draft)
+    check_settings(draft)
     check_identifier_sharing(draft, tx.networks.all().values())
-    _ensure_keys(tx, domain, actor, reason)
+    ensure_keys(tx, domain, actor, reason)
     network = tx.networks.add(draft)
     tx.record(
         Event("network.added", actor, network=network.name, reason=reason, detail=_facts(network))
     )
     tx.policy_changed()
     return show_network(tx, network.name)
-
-
-def _domain(tx: Registry, command: AddNetwork) -> Domain:
-    """The key domain of a new network, made or given other usages where that is safe."""
-    name = command.key_domain or command.name
-    if _NAME.fullmatch(name) is None:
-        raise _refused(f"{name!r} can't be a key domain's name", "use letters, digits and dashes")
-    found = tx.keysets.domain(name)
-    usages = command.key_usages or (found.key_usages if found else (DEFAULT_KEY_USAGE,))
-    try:
-        check_usages(usages)
-    except ValueError as error:
-        raise _refused(f"key-usage: {error}") from None
-    if found is None:
-        return tx.keysets.add_domain(name, usages)
-    if usages == found.key_usages:
-        return found
-    if _current(tx.keysets.generations(found.id)) is not None:
-        had = listed(str(usage) for usage in found.key_usages)
-        raise _refused(
-            f"key domain {name} has the key usage {had}, which its networks share",
-            "leave --key-usage out, or choose another --key-domain",
-        )
-    tx.keysets.change_usages(found.id, usages)
-    return Domain(found.id, name, usages)
-
-
-def _ensure_keys(tx: Registry, domain: Domain, actor: str, reason: str) -> None:
-    """A current generation of keys; fresh ones, under ids that no node may still know (D5)."""
-    generations = tx.keysets.generations(domain.id)
-    if _current(generations) is not None:
-        return
-    values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in domain.key_usages]
-    number = generations[-1].number + 1 if generations else 1
-    key_ids = choose_key_ids(len(values), _key_ids_in_use(generations))
-    key_set = make_key_set(number, KeySetState.CURRENT, domain.key_usages, key_ids, values)
-    prints = [(tx.keysets.fingerprint(key.key_value), key.mic_length) for key in key_set.keys]
-    check_key_values(prints, tx.keysets.known_values(values))
-    tx.keysets.add(domain.id, key_set, "generated")
-    detail = {"key_domain": domain.name, "generation": number, "key_ids": key_ids}
-    tx.record(Event("key_generation.created", actor, reason=reason, detail=detail))
-
-
-def _key_ids_in_use(generations: Sequence[Generation]) -> set[int]:
-    """Ids of generations that are not retired, and of the last one, whoever may still know it."""
-    live = [entry for entry in generations if entry.state is not KeySetState.RETIRED]
-    return {key_id for entry in (*live, *generations[-1:]) for key_id in entry.key_ids}
-
-
-def _current(generations: Sequence[Generation]) -> Generation | None:
-    states = {entry.state: entry for entry in generations}
-    return states.get(KeySetState.CURRENT)
-
-
-def _check_settings(network: Network) -> None:
-    _check_identifiers(network.identifiers)
-    _check_prefix(network.prefix)
-    _check_limit("lease-hours", network.lease_hours, 1, MAX_LEASE_HOURS)
-    _check_limit("join-rate", network.join_rate_bytes_per_s, 0, MAX_JOIN_RATE_BYTES_PER_S)
-    address = network.jrc_address
-    if address is not None and (
-        address.is_multicast or address.is_unspecified or address.is_link_local
-    ):
-        raise _refused(
-            f"jrc-address: {address} does not reach a registrar from another link",
-            "give a global or unique local address, or leave it out where the 6LBR is the JRC",
-        )
-
-
-def _check_identifiers(identifiers: Sequence[bytes]) -> None:
-    if not 1 <= len(identifiers) <= MAX_IDENTIFIERS:
-        raise _refused(f"network-id: a network has 1 to {MAX_IDENTIFIERS} identifiers")
-    for value in identifiers:
-        if not 1 <= len(value) <= MAX_IDENTIFIER_BYTES:
-            raise _refused(
-                f"network-id: an identifier has 1 to {MAX_IDENTIFIER_BYTES} bytes, not {len(value)}"
-            )
-    if len(set(identifiers)) != len(identifiers):
-        raise _refused("network-id: an identifier is given twice")
-
-
-def _check_prefix(prefix: IPv6Network) -> None:
-    address = prefix.network_address
-    if prefix.prefixlen != _PREFIX_BITS or address.is_multicast or address.is_link_local:
-        raise _refused(
-            f"prefix: {prefix} is no /64 of global or unique local addresses",
-            "write it as 2001:db8:0:1::/64",
-        )
-
-
-def _check_limit(name: str, value: int | None, least: int, most: int) -> None:
-    if value is not None and not least <= value <= most:
-        raise _refused(f"{name}: {value} does not lie in {least} to {most}")
-
-
-def _refused(message: str, hint: str = "") -> OperatorError:
-    return OperatorError(message, hint, exit_code=ExitCode.REFUSED)
 
 
 def _facts(network: Network) -> dict[str, object]:
@@ -286,7 +179,7 @@ def show_network(tx: Registry, name: str) -> NetworkReport:
 
 def _report(tx: Registry, network: Network, counts: Mapping[PledgeState, int]) -> NetworkReport:
     generations = tx.keysets.generations(network.domain_id)
-    current = _current(generations)
+    current = current_generation(generations)
     live = [entry.number for entry in generations if entry.state is not KeySetState.RETIRED]
     used = tx.leases.used(network.domain_id, min(live, default=0))
     return NetworkReport(
@@ -354,7 +247,7 @@ def set_network(
 
 def _changed(tx: Registry, network: Network, changes: NetworkChanges) -> Network:
     if changes.key_usages is not KEEP and changes.key_usages != network.key_usages:
-        raise _refused(
+        raise refused(
             f"the key usage of network {network.name} can't be changed while its keys are in use",
             "another usage means new keys for everybody; make a new network with it",
         )
@@ -364,7 +257,7 @@ def _changed(tx: Registry, network: Network, changes: NetworkChanges) -> Network
         if name != "key_usages" and getattr(changes, name) is not KEEP
     }
     wanted = replace(network, **given)
-    _check_settings(wanted)
+    check_settings(wanted)
     check_identifier_sharing(wanted, tx.networks.all().values())
     return wanted
 

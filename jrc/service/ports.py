@@ -1,9 +1,10 @@
 """What the use cases need from the outside, as Protocols; ``app.py`` connects the real things."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from jrc.cojp.codec import ConfigurationForm
 from jrc.cojp.oscore import SecurityContext
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import Reason
@@ -141,11 +142,15 @@ class LiveKeys:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
-    """Everything about networks that a join needs, as of one revision of the database."""
+    """Everything about networks that a join needs, as of one revision of the database.
+
+    ``forms`` fills with Configurations encoded for kinds of pledges (``join.py``).
+    """
 
     revision: int
     networks: Mapping[int, Network]
     keys: Mapping[int, LiveKeys]
+    forms: dict[object, ConfigurationForm] = field(default_factory=dict)
 
 
 class StoredAnswer(NamedTuple):

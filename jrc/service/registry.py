@@ -93,6 +93,14 @@ class PledgeStore(Protocol):
         """
         ...
 
+    def by_id(self, pledge_id: int) -> PledgeRecord:
+        """One row by its number.
+
+        Raises:
+            StateError: it does not authenticate.
+        """
+        ...
+
     def page(
         self,
         *,

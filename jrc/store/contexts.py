@@ -1,15 +1,17 @@
 """OSCORE contexts as the join path finds them: by kid context, keys opened, MACs checked."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import cbor2
 from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, select
+from sqlalchemy.exc import DBAPIError
 
 from jrc.cojp.constants import JRC_ID
 from jrc.cojp.oscore import SecurityContext
 from jrc.cojp.replay import ReplayWindow
-from jrc.errors import StateError
+from jrc.errors import StateError, StoreError
 from jrc.model import KeySetState, Pledge, PledgeId, PledgeState, Profile
 from jrc.service.ports import ContextState, KnownContext, StoredAnswer
 from jrc.store.keyring import Keyring
@@ -217,6 +219,14 @@ def open_security(
     )
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(str(error.orig)) from error
+
+
 class Lookup:
     """Reads contexts for the loop, on a connection of its own that can't write."""
 
@@ -227,11 +237,13 @@ class Lookup:
 
     def find(self, kid_context: bytes) -> list[KnownContext]:
         """As ``ContextReader.find``."""
-        return find(self._connection, self._keyring, self._mac, kid_context)
+        with _readable():
+            return find(self._connection, self._keyring, self._mac, kid_context)
 
     def stored_answer(self, context_id: int) -> StoredAnswer | None:
         """As ``ContextReader.stored_answer``."""
-        row = self._connection.execute(_STORED, {"context_id": context_id}).first()
+        with _readable():
+            row = self._connection.execute(_STORED, {"context_id": context_id}).first()
         if row is None:
             return None
         values = tuple(row[: len(STATE_COLUMNS)])

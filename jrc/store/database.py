@@ -5,6 +5,7 @@ A ``Database`` belongs to one thread at a time; the daemon's belongs to the writ
 """
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, RootTransaction, select
 from sqlalchemy.exc import DBAPIError
 
-from jrc.errors import OperatorError, StateError
+from jrc.errors import OperatorError, StateError, StoreError
 from jrc.model import Event, Secret
 from jrc.service.ports import NetworkPolicy
 from jrc.store import ledger as ledgers
@@ -26,6 +27,9 @@ from jrc.store.rowmac import RowMac
 from jrc.store.schema import data_key
 
 T = TypeVar("T")
+
+_NOT_COMMITTED = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
+"""Failures of a commit that leave no doubt: the disk was full, or another process held a lock."""
 
 
 @dataclass(slots=True)
@@ -126,11 +130,14 @@ class Database:
         return self._transact(run, now_ms)
 
     def _transact(self, run: Callable[[Ledger], T], now_ms: int) -> T:
-        transaction = self._connection.begin()
+        transaction = self._begin()
         try:
             ledger = Ledger(self._connection, self.mac, now_ms)
             result = run(ledger)
             instance = ledger.close()
+        except DBAPIError as error:
+            transaction.rollback()
+            raise StoreError(str(error.orig)) from error
         except BaseException:
             transaction.rollback()
             raise
@@ -138,11 +145,21 @@ class Database:
         self.instance = instance
         return result
 
+    def _begin(self) -> RootTransaction:
+        try:
+            return self._connection.begin()
+        except DBAPIError as error:
+            self._connection.rollback()
+            raise StoreError(str(error.orig)) from error
+
     def _commit(self, transaction: RootTransaction) -> None:
         try:
             transaction.commit()
         except DBAPIError as error:
-            raise CommitError(str(error.orig)) from error
+            if getattr(error.orig, "sqlite_errorcode", None) not in _NOT_COMMITTED:
+                raise CommitError(str(error.orig)) from error
+            transaction.rollback()
+            raise StoreError(str(error.orig)) from error
 
     def _current_policy(self, revision: int) -> NetworkPolicy:
         if self._policy is None or self._policy.revision != revision:

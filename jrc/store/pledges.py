@@ -50,12 +50,26 @@ class Pledges:
         """
         found = {}
         for some in chunked(identifiers):
-            query = _ROWS.where(pledge.c.identifier.in_(some)).with_for_update(of=pledge)
-            for record in self._records(self._connection.execute(query).mappings().all()):
-                if record.damaged:
-                    raise _damaged(record)
+            for record in self._intact(pledge.c.identifier.in_(some)):
                 found[record.identifier] = record
         return found
+
+    def by_id(self, pledge_id: int) -> PledgeRecord:
+        """One row by its number.
+
+        Raises:
+            StateError: it does not authenticate.
+        """
+        (record,) = self._intact(pledge.c.id == pledge_id)
+        return record
+
+    def _intact(self, condition: ColumnElement[bool]) -> list[PledgeRecord]:
+        query = _ROWS.where(condition).with_for_update(of=pledge)
+        records = self._records(self._connection.execute(query).mappings().all())
+        for record in records:
+            if record.damaged:
+                raise _damaged(record)
+        return records
 
     def page(
         self,
@@ -287,14 +301,11 @@ class Pledges:
             )
         members = list(self._connection.scalars(here))
         for numbers in chunked(members):
-            query = _ROWS.where(pledge.c.id.in_(numbers))
-            for record in self._records(self._connection.execute(query).mappings().all()):
+            for record in self._intact(pledge.c.id.in_(numbers)):
                 self._unjoin(record)
         self._connection.execute(delete(node).where(node.c.network_id == network_id))
 
     def _unjoin(self, record: PledgeRecord) -> None:
-        if record.damaged:
-            raise _damaged(record)
         if record.state is PledgeState.JOINED:
             self.save(replace(record, state=PledgeState.PROVISIONED))
         elif record.state_before_revocation is PledgeState.JOINED:

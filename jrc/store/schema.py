@@ -61,7 +61,7 @@ instance = Table(
     Column("policy_revision", BigInteger, nullable=False),
     Column("clock_high_water_ms", BigInteger, nullable=False),
     *_sealed(),
-    comment="One row: which database this is, how far it has come, the head of the event chain.",
+    comment="One row: which database this is, its progress, the head of the event chain.",
 )
 
 data_key = Table(
@@ -243,7 +243,7 @@ context = Table(
     Column("aead", Integer, nullable=False),
     Column("wrapped_keys", LargeBinary, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
-    comment="OSCORE contexts (RFC 9031 §7.3), apart from pledges: one per credential and B.2 run.",
+    comment="OSCORE contexts (RFC 9031 §7.3): one per credential and B.2 run.",
 )
 
 context_kid = Table(

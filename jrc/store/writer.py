@@ -12,11 +12,10 @@ from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
 from jrc.errors import JrcError
 from jrc.service.ports import Clock
-from jrc.store.database import CommitError, Database
+from jrc.store.database import Database
 from jrc.store.joins import Joins
 
 MAX_BATCH = 64
@@ -120,7 +119,7 @@ class Writer(Generic[AskT, OutcomeT]):
         now_ms = self._clock.now_ms()
         try:
             outcomes = self._commit(batch, now_ms)
-        except DBAPIError:
+        except JrcError:
             self._one_by_one(batch, now_ms)
             return
         self._call(self._answered, outcomes)
@@ -131,12 +130,14 @@ class Writer(Generic[AskT, OutcomeT]):
     def _one_by_one(self, batch: Sequence[AskT], now_ms: int) -> None:
         """Each request of a failed batch alone, so that one bad row takes no other with it.
 
+        A row that is damaged, a constraint that another registrar's row trips (row M2).
+
         The ciphertexts of the failed transaction are gone: none of them has left this thread.
         """
         for ask in batch:
             try:
                 outcomes = self._commit([ask], now_ms)
-            except DBAPIError as error:
+            except JrcError as error:
                 self._call(self._failed, [ask], error)
             else:
                 self._call(self._answered, outcomes)
@@ -144,9 +145,7 @@ class Writer(Generic[AskT, OutcomeT]):
     def _work(self, work: _Work) -> None:
         try:
             result = work.run(self._database)
-        except CommitError:
-            raise
-        except (JrcError, DBAPIError) as error:
+        except JrcError as error:
             self._call(work.done, None, error)
         else:
             self._call(work.done, result, None)

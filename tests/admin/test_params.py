@@ -56,7 +56,9 @@ def test_a_malformed_key_is_not_repeated() -> None:
 def test_what_was_left_out_is_none() -> None:
     """Absence is no value of any type."""
     params = Params({}, ("a",))
-    assert (params.maybe_text("a"), params.maybe_number("a"), params.maybe_texts("a")) == (None,) * 3
+    assert (params.maybe_text("a"), params.maybe_number("a"), params.maybe_texts("a")) == (
+        None,
+    ) * 3
     assert params.flag("a") is False
     assert params.reason() == ""
 

@@ -153,9 +153,7 @@ def test_a_request_that_hangs_does_not_keep_the_server_from_stopping(tmp_path: P
     assert cancelled.is_set()
 
 
-@pytest.mark.parametrize(
-    "raw", [b"\x16\x03\x01\x00\x00", b"GET\r\n\r\n", b"A" * 70_000]
-)
+@pytest.mark.parametrize("raw", [b"\x16\x03\x01\x00\x00", b"GET\r\n\r\n", b"A" * 70_000])
 def test_what_is_no_http_gets_a_400_and_the_server_lives_on(tmp_path: Path, raw: bytes) -> None:
     """Garbage on the socket, among it a header that never ends."""
 

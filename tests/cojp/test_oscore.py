@@ -226,6 +226,14 @@ def test_a06_derived_keys_that_do_not_fit_are_refused(
         oscore.context_from_keys(sender_key, recipient_key, common_iv, PLEDGE)
 
 
+def test_identifiers_too_long_for_the_nonce_are_refused() -> None:
+    """RFC 8613 §3.3: 7 bytes at most with a nonce of 13."""
+    assert oscore.derive(PSK, b"", None, bytes(7), b"").sender_id == bytes(7)
+    for sender_id, recipient_id in ((bytes(8), b""), (b"", bytes(8))):
+        with pytest.raises(ValueError, match="7 bytes at most"):
+            oscore.derive(PSK, b"", None, sender_id, recipient_id)
+
+
 def test_a_context_shows_none_of_its_keys() -> None:
     """Neither keys nor the Common IV are in its text."""
     jrc, _ = both()

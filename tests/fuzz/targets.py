@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 
+import cbor2
+
 from jrc.cojp import codec, message, oscore
 from jrc.cojp.constants import MAX_CBOR_BYTES
+from jrc.cojp.objects import JoinRequest
 from jrc.errors import PeerError, Reason
 
 Target = Callable[[bytes], None]
@@ -62,6 +65,16 @@ def fuzz_join_request(data: bytes) -> None:
         encoded = codec.encode_join_request(got)
         assert len(encoded) <= len(data)
         assert codec.decode_join_request(encoded) == got
+        if not got.unsupported:  # else an addinfo may hold what cbor2 refuses
+            theirs = cbor2.loads(data, allow_duplicate_keys=False, allow_indefinite=False)
+            assert theirs == _with_role(got) or (
+                got.role == 0 and theirs == {5: got.network_identifier}
+            )
+            assert len(data) >= len(cbor2.dumps(theirs))
+
+
+def _with_role(request: JoinRequest) -> dict[int, object]:
+    return {1: request.role, 5: request.network_identifier}
 
 
 def fuzz_configuration(data: bytes) -> None:

@@ -15,7 +15,7 @@ from jrc.model import Secret
 from tests.lab.registrar import Registrar
 
 NETWORK_ID = bytes.fromhex("cafe")
-QUICK = Timing().scaled(0.005)
+QUICK = Timing().scaled(0.01)
 
 
 def psk_of(identifier: bytes) -> bytes:
@@ -27,8 +27,8 @@ def pledges(count: int) -> list[SimulatedPledge]:
     return [SimulatedPledge(i, Secret(psk_of(i)), NETWORK_ID) for i in identifiers]
 
 
-def make_registrar(losses: Iterator[bool] = iter(())) -> Registrar:
-    return Registrar({p.identifier: psk_of(p.identifier) for p in pledges(20)}, losses=losses)
+def make_registrar(losses: Iterator[bool] | None = None) -> Registrar:
+    return Registrar({p.identifier: psk_of(p.identifier) for p in pledges(20)}, losses=losses or iter(()))
 
 
 @asynccontextmanager
@@ -63,7 +63,7 @@ def test_the_waits_are_those_of_the_rfc() -> None:
 def test_p02_twenty_pledges_join_through_the_proxy() -> None:
     """The registrar sees NONs from one proxy; each pledge gets its own answer (RFC 9031 §7.1)."""
     registrar = make_registrar()
-    results = join_through_proxy(20, registrar, timing=Timing())
+    results = join_through_proxy(20, registrar)
     assert [result.pledge_id for result in results] == [p.identifier for p in pledges(20)]
     assert all(isinstance(result.outcome, Joined) for result in results)
     assert {result.transmissions for result in results} == {1}
@@ -79,7 +79,7 @@ def test_p06_requests_of_any_form_pass_the_proxy(
 ) -> None:
     """CON and NON, with extended tokens of pledges (RFC 8974 §4.4)."""
     form = RequestForm(confirmable, bytes(size), proxy_scheme)
-    (result,) = join_through_proxy(1, make_registrar(), form, Timing())
+    (result,) = join_through_proxy(1, make_registrar(), form)
     assert isinstance(result.outcome, Joined)
 
 

@@ -1,0 +1,82 @@
+"""``/v1/imports``: a file of pledges as the request's body, read while it arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jrc.admin.params import choice, query_params
+from jrc.admin.peers import actor_of
+from jrc.admin.problems import problem
+from jrc.admin.services import Services
+from jrc.service.examine import OnConflict
+from jrc.service.import_file import FileReader, format_of
+from jrc.service.import_rows import Row, RowError
+from jrc.service.imports import CHUNK_ROWS, Import, ImportReport
+
+_PARAMS = ("source", "format", "on_conflict", "partial", "dry_run", "reason")
+_MAX_SOURCE_CHARACTERS = 200
+_CLIENT_CLOSED = 499
+
+
+class ImportRoutes:
+    """The handler."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """The routes, for ``build_api``."""
+        return [Route("/v1/imports", self.run, methods=["POST"])]
+
+    async def run(self, request: Request) -> Response:
+        """Stage the rows chunk by chunk, then publish all of them or none.
+
+        Whatever ends it early, a client that goes away included, leaves nothing behind.
+        """
+        job, reader = _job(request)
+        try:
+            await self._stage(job, reader, request.stream())
+            report = await self._services.run_write(job.finish)
+        except ClientDisconnect:
+            return problem("the client went away", "nothing was stored", status=_CLIENT_CLOSED)
+        finally:
+            while await self._services.run_write(job.sweep):
+                pass
+        return JSONResponse(_report_json(report))
+
+    async def _stage(self, job: Import, reader: FileReader, body: AsyncIterator[bytes]) -> None:
+        await self._services.run_write(job.begin)
+        waiting: list[Row | RowError] = []
+        async for piece in body:
+            waiting += await asyncio.to_thread(list, reader.feed(piece))
+            while len(waiting) >= CHUNK_ROWS:
+                chunk, waiting = waiting[:CHUNK_ROWS], waiting[CHUNK_ROWS:]
+                await self._write(job, chunk)
+        waiting += reader.finish()
+        if waiting:
+            await self._write(job, waiting)
+
+    async def _write(self, job: Import, rows: list[Row | RowError]) -> None:
+        await self._services.run_write(lambda tx: job.stage(tx, rows))
+
+
+def _job(request: Request) -> tuple[Import, FileReader]:
+    params = query_params(request, _PARAMS)
+    source = (params.maybe_text("source") or "upload")[-_MAX_SOURCE_CHARACTERS:]
+    job = Import(
+        source,
+        actor=actor_of(request.scope),
+        reason=params.reason(),
+        on_conflict=params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL,
+        partial=params.flag("partial"),
+        dry_run=params.flag("dry_run"),
+    )
+    return job, FileReader(format_of(source, params.maybe_text("format")))
+
+
+def _report_json(report: ImportReport) -> dict[str, object]:
+    return {**asdict(report), "errors": [error._asdict() for error in report.errors]}

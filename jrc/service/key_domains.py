@@ -1,0 +1,69 @@
+"""Key domains: networks that share link-layer keys, and their first keys (RFC 9031 §8.4.3)."""
+
+from collections.abc import Sequence
+
+from jrc.cojp.constants import DEFAULT_KEY_USAGE, LINK_LAYER_KEY_BYTES
+from jrc.model import Event, KeySetState, Secret
+from jrc.policy.keys import check_key_values, check_usages, choose_key_ids, make_key_set
+from jrc.service.network_settings import is_name, refused
+from jrc.service.records import Domain, Generation
+from jrc.service.registry import Registry
+from jrc.service.wording import listed
+
+
+def choose_domain(tx: Registry, name: str, key_usages: tuple[int, ...]) -> Domain:
+    """The key domain of a new network, made or given other usages where that is safe.
+
+    ``key_usages``: empty takes those of an existing domain, or 0.
+
+    Raises:
+        OperatorError: name or usages are refused, or differ from those of keys in use.
+    """
+    if not is_name(name):
+        raise refused(f"{name!r} can't be a key domain's name", "use letters, digits and dashes")
+    found = tx.keysets.domain(name)
+    usages = key_usages or (found.key_usages if found else (DEFAULT_KEY_USAGE,))
+    try:
+        check_usages(usages)
+    except ValueError as error:
+        raise refused(f"key-usage: {error}") from None
+    if found is None:
+        return tx.keysets.add_domain(name, usages)
+    if usages == found.key_usages:
+        return found
+    if current_generation(tx.keysets.generations(found.id)) is not None:
+        had = listed(str(usage) for usage in found.key_usages)
+        raise refused(
+            f"key domain {name} has the key usage {had}, which its networks share",
+            "leave --key-usage out, or choose another --key-domain",
+        )
+    tx.keysets.change_usages(found.id, usages)
+    return Domain(found.id, name, usages)
+
+
+def ensure_keys(tx: Registry, domain: Domain, actor: str, reason: str) -> None:
+    """A current generation of keys; fresh ones, under ids that no node may still know (D5)."""
+    generations = tx.keysets.generations(domain.id)
+    if current_generation(generations) is not None:
+        return
+    values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in domain.key_usages]
+    number = generations[-1].number + 1 if generations else 1
+    key_ids = choose_key_ids(len(values), _key_ids_in_use(generations))
+    key_set = make_key_set(number, KeySetState.CURRENT, domain.key_usages, key_ids, values)
+    prints = [(tx.keysets.fingerprint(key.key_value), key.mic_length) for key in key_set.keys]
+    check_key_values(prints, tx.keysets.known_values(values))
+    tx.keysets.add(domain.id, key_set, "generated")
+    detail = {"key_domain": domain.name, "generation": number, "key_ids": key_ids}
+    tx.record(Event("key_generation.created", actor, reason=reason, detail=detail))
+
+
+def _key_ids_in_use(generations: Sequence[Generation]) -> set[int]:
+    """Ids of generations that are not retired, and of the last one, whoever may still know it."""
+    live = [entry for entry in generations if entry.state is not KeySetState.RETIRED]
+    return {key_id for entry in (*live, *generations[-1:]) for key_id in entry.key_ids}
+
+
+def current_generation(generations: Sequence[Generation]) -> Generation | None:
+    """The generation in force."""
+    states = {entry.state: entry for entry in generations}
+    return states.get(KeySetState.CURRENT)

@@ -1,0 +1,474 @@
+"""The first schema."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    _data_key()
+    _event()
+    _import_batch()
+    _instance()
+    _key_domain()
+    _key_generation()
+    _network()
+    _pledge()
+    _credential()
+    _link_layer_key()
+    _network_identifier()
+    _node()
+    _pledge_network()
+    _short_identifier()
+    _unsupported_parameter()
+    _context()
+    _staged_change()
+    _context_kid()
+    _context_state()
+
+
+def _data_key() -> None:
+    op.create_table(
+        "data_key",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("purpose", sa.String(length=32), nullable=False),
+        sa.Column("kek_id", sa.LargeBinary(length=8), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("retired_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_data_key")),
+        comment="Data keys by purpose, each wrapped by the key encryption key.",
+    )
+
+
+def _event() -> None:
+    op.create_table(
+        "event",
+        sa.Column("number", _ID, autoincrement=False, nullable=False),
+        sa.Column("at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("pledge", sa.LargeBinary(), nullable=True),
+        sa.Column("network", sa.String(length=64), nullable=True),
+        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_event")),
+        comment="The audit log: append-only, each hash covers the row and the hash before it.",
+    )
+    op.create_index(op.f("ix_event_pledge"), "event", ["pledge"], unique=False)
+
+
+def _import_batch() -> None:
+    op.create_table(
+        "import_batch",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("published_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("row_count", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('staged', 'published', 'discarded')", name=op.f("ck_import_batch_state")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_batch")),
+        comment="Rows of a staged import are invisible until its one row here says published.",
+    )
+
+
+def _instance() -> None:
+    op.create_table(
+        "instance",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("epoch", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("commit_number", sa.BigInteger(), nullable=False),
+        sa.Column("event_number", sa.BigInteger(), nullable=False),
+        sa.Column("event_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("policy_revision", sa.BigInteger(), nullable=False),
+        sa.Column("clock_high_water_ms", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_instance_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
+        comment="One row: which database this is, its progress, the head of the event chain.",
+    )
+
+
+def _key_domain() -> None:
+    op.create_table(
+        "key_domain",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("key_usages", sa.String(length=32), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_domain")),
+        sa.UniqueConstraint("name", name=op.f("uq_key_domain_name")),
+        comment="Networks that share link-layer keys (RFC 9031 §8.4.4.1).",
+    )
+
+
+def _key_generation() -> None:
+    op.create_table(
+        "key_generation",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("domain_id", _ID, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("activated_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("retired_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["key_domain.id"], name=op.f("fk_key_generation_domain_id_key_domain")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_generation")),
+        sa.UniqueConstraint("domain_id", "number", name=op.f("uq_key_generation_domain_id_number")),
+        comment="A set of link-layer keys and its life (RFC 9031 §8.4.3.1).",
+    )
+
+
+def _network() -> None:
+    op.create_table(
+        "network",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", _ID, nullable=False),
+        sa.Column("prefix", sa.String(length=43), nullable=False),
+        sa.Column("jrc_address", sa.String(length=39), nullable=True),
+        sa.Column("short_id_first", sa.Integer(), nullable=False),
+        sa.Column("short_id_last", sa.Integer(), nullable=False),
+        sa.Column("lease_hours", sa.BigInteger(), nullable=True),
+        sa.Column("join_rate", sa.BigInteger(), nullable=True),
+        sa.Column("profile", sa.String(length=16), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["key_domain.id"], name=op.f("fk_network_domain_id_key_domain")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_network")),
+    )
+    op.create_index(op.f("ix_network_domain_id"), "network", ["domain_id"], unique=False)
+    op.create_index(
+        "uq_network_name_live",
+        "network",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("removed_at_ms IS NULL"),
+        postgresql_where=sa.text("removed_at_ms IS NULL"),
+    )
+
+
+def _pledge() -> None:
+    op.create_table(
+        "pledge",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("identifier", sa.LargeBinary(length=248), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("state_before_revocation", sa.String(length=16), nullable=True),
+        sa.Column("role", sa.Integer(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("profile", sa.String(length=16), nullable=True),
+        sa.Column("credential_id", _ID, nullable=True),
+        sa.Column("import_id", _ID, nullable=True),
+        sa.Column("supersedes_id", _ID, nullable=True),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["import_batch.id"], name=op.f("fk_pledge_import_id_import_batch")
+        ),
+        sa.ForeignKeyConstraint(
+            ["supersedes_id"], ["pledge.id"], name=op.f("fk_pledge_supersedes_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pledge")),
+        sa.UniqueConstraint("identifier", name=op.f("uq_pledge_identifier")),
+        comment="A device. credential_id is the key in force; removed rows stay as tombstones.",
+    )
+    op.create_index(op.f("ix_pledge_import_id"), "pledge", ["import_id"], unique=False)
+
+
+def _credential() -> None:
+    op.create_table(
+        "credential",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("wrapped_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("aead", sa.Integer(), nullable=False),
+        sa.Column("hkdf", sa.Integer(), nullable=False),
+        sa.Column("provenance", sa.String(length=32), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("import_id", _ID, nullable=True),
+        sa.Column("psk_fingerprint", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("sender_fingerprint", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("recipient_fingerprint", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("retired_at_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("kind IN ('psk', 'derived')", name=op.f("ck_credential_kind")),
+        sa.CheckConstraint(
+            "state IN ('staged','current','candidate','superseded','removed')",
+            name=op.f("ck_credential_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["import_batch.id"], name=op.f("fk_credential_import_id_import_batch")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_credential_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credential")),
+        sa.UniqueConstraint("psk_fingerprint", name=op.f("uq_credential_psk_fingerprint")),
+        sa.UniqueConstraint(
+            "recipient_fingerprint", name=op.f("uq_credential_recipient_fingerprint")
+        ),
+        sa.UniqueConstraint("sender_fingerprint", name=op.f("uq_credential_sender_fingerprint")),
+        comment="The keys a pledge has and had. Fingerprints outlive the wrapped secret.",
+    )
+    op.create_index(op.f("ix_credential_import_id"), "credential", ["import_id"], unique=False)
+    op.create_index(op.f("ix_credential_pledge_id"), "credential", ["pledge_id"], unique=False)
+
+
+def _link_layer_key() -> None:
+    op.create_table(
+        "link_layer_key",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("generation_id", _ID, nullable=False),
+        sa.Column("key_id", sa.Integer(), nullable=False),
+        sa.Column("key_usage", sa.Integer(), nullable=False),
+        sa.Column("key_addinfo", sa.LargeBinary(), nullable=True),
+        sa.Column("mic_length", sa.Integer(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("wrapped_value", sa.LargeBinary(), nullable=False),
+        sa.Column("provenance", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["generation_id"],
+            ["key_generation.id"],
+            name=op.f("fk_link_layer_key_generation_id_key_generation"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_layer_key")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_link_layer_key_fingerprint")),
+        comment="Key values; the fingerprint keeps a value from ever being used a second time.",
+    )
+    op.create_index(
+        op.f("ix_link_layer_key_generation_id"), "link_layer_key", ["generation_id"], unique=False
+    )
+
+
+def _network_identifier() -> None:
+    op.create_table(
+        "network_identifier",
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("identifier", sa.LargeBinary(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_network_identifier_network_id_network")
+        ),
+        sa.PrimaryKeyConstraint("network_id", "identifier", name=op.f("pk_network_identifier")),
+        comment="The identifiers a network answers to; a PAN ID may come in either byte order.",
+    )
+    op.create_index(
+        "ix_network_identifier_identifier", "network_identifier", ["identifier"], unique=False
+    )
+
+
+def _node() -> None:
+    op.create_table(
+        "node",
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("role", sa.Integer(), nullable=False),
+        sa.Column("generation_id", _ID, nullable=False),
+        sa.Column("first_joined_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("address", sa.String(length=39), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["generation_id"],
+            ["key_generation.id"],
+            name=op.f("fk_node_generation_id_key_generation"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_node_network_id_network")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_node_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("pledge_id", name=op.f("pk_node")),
+        comment="Where a pledge has joined and which generation of keys it was sent last.",
+    )
+    op.create_index(op.f("ix_node_network_id"), "node", ["network_id"], unique=False)
+
+
+def _pledge_network() -> None:
+    op.create_table(
+        "pledge_network",
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_pledge_network_network_id_network")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_pledge_network_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("pledge_id", "network_id", name=op.f("pk_pledge_network")),
+    )
+    op.create_index(
+        "ix_pledge_network_network", "pledge_network", ["network_id", "pledge_id"], unique=False
+    )
+
+
+def _short_identifier() -> None:
+    op.create_table(
+        "short_identifier",
+        sa.Column("domain_id", _ID, nullable=False),
+        sa.Column("value", sa.Integer(), nullable=False),
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("first_generation", sa.BigInteger(), nullable=False),
+        sa.Column("last_generation", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until_ms", sa.BigInteger(), nullable=True),
+        sa.Column("released_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint("value BETWEEN 0 AND 65533", name=op.f("ck_short_identifier_value")),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["key_domain.id"], name=op.f("fk_short_identifier_domain_id_key_domain")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_short_identifier_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("domain_id", "value", name=op.f("pk_short_identifier")),
+        comment="Who holds or burned which value under which generations of keys (§8.4.4.1).",
+    )
+    op.create_index("ix_short_identifier_pledge", "short_identifier", ["pledge_id"], unique=False)
+    op.create_index(
+        "uq_short_identifier_holder",
+        "short_identifier",
+        ["domain_id", "pledge_id"],
+        unique=True,
+        sqlite_where=sa.text("released_at_ms IS NULL"),
+        postgresql_where=sa.text("released_at_ms IS NULL"),
+    )
+
+
+def _unsupported_parameter() -> None:
+    op.create_table(
+        "unsupported_parameter",
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("label", sa.BigInteger(), nullable=False),
+        sa.Column("code", sa.BigInteger(), nullable=False),
+        sa.Column("addinfo", sa.LargeBinary(), nullable=True),
+        sa.Column("reported_at_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_unsupported_parameter_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("pledge_id", "label", name=op.f("pk_unsupported_parameter")),
+        comment="What a pledge says it cannot act upon (RFC 9031 §8.4.5); addinfo NULL means null.",
+    )
+
+
+def _context() -> None:
+    op.create_table(
+        "context",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("credential_id", _ID, nullable=False),
+        sa.Column("id_context", sa.LargeBinary(), nullable=False),
+        sa.Column("aead", sa.Integer(), nullable=False),
+        sa.Column("wrapped_keys", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["credential_id"], ["credential.id"], name=op.f("fk_context_credential_id_credential")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_context_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_context")),
+        comment="OSCORE contexts (RFC 9031 §7.3): one per credential and B.2 run.",
+    )
+    op.create_index(op.f("ix_context_credential_id"), "context", ["credential_id"], unique=False)
+    op.create_index(op.f("ix_context_pledge_id"), "context", ["pledge_id"], unique=False)
+
+
+def _staged_change() -> None:
+    op.create_table(
+        "staged_change",
+        sa.Column("import_id", _ID, nullable=False),
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("credential_id", _ID, nullable=True),
+        sa.Column("role", sa.Integer(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("profile", sa.String(length=16), nullable=True),
+        sa.Column("network_ids", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["credential_id"],
+            ["credential.id"],
+            name=op.f("fk_staged_change_credential_id_credential"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["import_batch.id"], name=op.f("fk_staged_change_import_id_import_batch")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_staged_change_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("import_id", "pledge_id", name=op.f("pk_staged_change")),
+        comment="What an import will change about a pledge that existed before, once published.",
+    )
+    op.create_index(
+        op.f("ix_staged_change_credential_id"), "staged_change", ["credential_id"], unique=False
+    )
+
+
+def _context_kid() -> None:
+    op.create_table(
+        "context_kid",
+        sa.Column("kid_context", sa.LargeBinary(), nullable=False),
+        sa.Column("context_id", _ID, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["context_id"], ["context.id"], name=op.f("fk_context_kid_context_id_context")
+        ),
+        sa.PrimaryKeyConstraint("kid_context", "context_id", name=op.f("pk_context_kid")),
+        comment="Every kid context under which a context may be asked for.",
+    )
+    op.create_index(op.f("ix_context_kid_context_id"), "context_kid", ["context_id"], unique=False)
+
+
+def _context_state() -> None:
+    op.create_table(
+        "context_state",
+        sa.Column("context_id", _ID, nullable=False),
+        sa.Column("highest", sa.BigInteger(), nullable=False),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.Column("numbers_reserved", sa.BigInteger(), nullable=False),
+        sa.Column("needs_recovery", sa.Integer(), nullable=False),
+        sa.Column("request_digest", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("answered_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("answer_peer", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("answer_generation_id", _ID, nullable=True),
+        sa.Column("joined_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint(
+            "numbers_reserved BETWEEN 0 AND 1099511627776", name=op.f("ck_context_state_numbers")
+        ),
+        sa.ForeignKeyConstraint(
+            ["context_id"], ["context.id"], name=op.f("fk_context_state_context_id_context")
+        ),
+        sa.PrimaryKeyConstraint("context_id", name=op.f("pk_context_state")),
+        comment="What changes with every request: replay window, reserved numbers, stored answer.",
+    )

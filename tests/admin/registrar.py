@@ -1,0 +1,83 @@
+"""A registrar without a daemon for tests: a real database, the real API, no socket."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from jrc.admin.api import build_api
+from jrc.admin.peers import as_this_process
+from jrc.admin.services import Health
+from jrc.model import Secret
+from jrc.service.registry import Registry
+from jrc.store.bootstrap import create_database
+from jrc.store.database import Database
+from jrc.store.registry import StoreRegistry
+
+T = TypeVar("T")
+NOW_MS = 1_800_000_000_000
+KEK = Secret(bytes(range(32)))
+
+
+@dataclass
+class OfflineServices:
+    """As ``admin.services.Services`` over a database; ``writes`` counts transactions."""
+
+    database: Database
+    writes: int = 0
+    answers: Mapping[str, object] = field(default_factory=lambda: {"ready": True})
+
+    async def run_write(self, work: Callable[[Registry], T]) -> T:
+        self.writes += 1
+        return self.database.write(lambda tx: work(StoreRegistry(tx)), NOW_MS)
+
+    async def run_read(self, work: Callable[[Registry], T]) -> T:
+        with self.database.read(NOW_MS) as tx:
+            return work(StoreRegistry(tx))
+
+    async def status(self) -> Mapping[str, object]:
+        return self.answers
+
+    def metrics_text(self) -> bytes:
+        return b"jrc_ready 1\n"
+
+    def health(self) -> Health:
+        ready = bool(self.answers["ready"])
+        return Health(alive=True, ready=ready, why=() if ready else ("quarantined",))
+
+
+class Registrar(AbstractContextManager["Registrar"]):
+    """A new database in ``folder`` and a client of its API."""
+
+    def __init__(self, folder: Path) -> None:
+        url = f"sqlite:///{folder / 'jrc.db'}"
+        create_database(url, KEK, NOW_MS, os.urandom)
+        self.services = OfflineServices(Database.open(url, KEK))
+        self.file = folder / "jrc.db"
+
+    def __exit__(self, *_error: object) -> None:
+        self.services.database.close()
+
+    def run(self, work: Callable[[httpx.AsyncClient], Awaitable[T]]) -> T:
+        """``work`` with a client."""
+
+        async def session() -> T:
+            transport = httpx.ASGITransport(as_this_process(build_api(self.services)))
+            async with httpx.AsyncClient(transport=transport, base_url="http://jrc") as client:
+                return await work(client)
+
+        return asyncio.run(session())
+
+    def call(self, method: str, path: str, **content: object) -> httpx.Response:
+        """The answer to one request."""
+        return self.run(lambda client: client.request(method, path, **content))  # type: ignore[arg-type]
+
+    def add_lab(self) -> None:
+        """A network called lab."""
+        body = {"name": "lab", "identifiers": ["cafe"], "prefix": "2001:db8:0:1::/64"}
+        self.call("POST", "/v1/networks", json=body).raise_for_status()
