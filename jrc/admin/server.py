@@ -83,6 +83,12 @@ class HttpServer:
         )
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        port: int = self._listener.getsockname()[1]
+        return port
+
     async def start(self) -> None:
         """Returns once connections are accepted."""
         task = asyncio.create_task(self._server.serve(sockets=[self._listener]))

@@ -20,8 +20,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from jrc.cli.client import daemon_answers
-from jrc.cli.lab_screen import screen
-from jrc.cli.output import line
+from jrc.cli.lab_screen import screen, tell
 from jrc.cli.reporting import INTERRUPTED, say
 from jrc.config import load
 from jrc.errors import ExitCode, OperatorError
@@ -73,7 +72,7 @@ class _Lab:
         jrc = await self._prepare()
         async with self._registrar() as daemon:
             await self._enroll()
-            line(f"{len(self._devices)} pledges join the registrar at [{jrc[0]}]:{jrc[1]}")
+            tell(f"{len(self._devices)} pledges join the registrar at [{jrc[0]}]:{jrc[1]}")
             with screen(len(self._devices)) as shown:
                 results = await demo.join_devices(self._devices, jrc, shown.show)
             code = _judge(results)
@@ -84,7 +83,7 @@ class _Lab:
 
     async def _prepare(self) -> Address:
         """Makes the registrar's files, and has it listen on a free port of loopback."""
-        line(f"setting up a registrar in {self._folder}")
+        tell(f"setting up a registrar in {self._folder}")
         await _jrc("init", "--dir", str(self._folder))
         address = LOOPBACK, _free_port()
         text = self._config.read_text()
@@ -144,7 +143,7 @@ class _Lab:
             OperatorError: it has ended without being asked.
         """
         first, last = (self._devices[at].identifier.hex() for at in (0, -1))
-        line("\nThe registrar keeps running. Try, in another terminal from this folder:\n")
+        tell("\nThe registrar keeps running. Try, in another terminal from this folder:\n")
         for words in (
             ("status",),
             ("network", "show", demo.NETWORK_NAME),
@@ -153,9 +152,8 @@ class _Lab:
             ("pledge", "revoke", last, "--reason", "lost"),
             ("events",),
         ):
-            line(f"  {_typed('--config', str(self._config), *words)}")
-        line(f"\nIts log is {self._log}. Ctrl-C stops it.")
-        sys.stdout.flush()
+            tell(f"  {_typed('--config', str(self._config), *words)}")
+        tell(f"\nIts log is {self._log}. Ctrl-C stops it.")
         await daemon.wait()
         raise OperatorError("the registrar has stopped by itself", self._last_words())
 
@@ -167,7 +165,7 @@ def _judge(results: Sequence[JoinResult]) -> ExitCode:
         say(f"fault: {fault}")
     if faults:
         return ExitCode.FAILED
-    line(f"all {len(results)} joined, with the same link-layer keys and a short address each")
+    tell(f"all {len(results)} joined, with the same link-layer keys and a short address each")
     return ExitCode.DONE
 
 

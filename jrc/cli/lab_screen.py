@@ -1,5 +1,6 @@
 """How joins are shown: a live table on a terminal, a line each elsewhere."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
@@ -19,6 +20,12 @@ REFRESHES_PER_S = 10
 LINES_AROUND_TABLE = 6
 
 
+def tell(text: str) -> None:
+    """One line of output, seen at once also through a pipe."""
+    line(text)
+    sys.stdout.flush()
+
+
 class Screen(Protocol):
     """Shows results as they come."""
 
@@ -33,7 +40,7 @@ class Lines:
     def show(self, result: JoinResult) -> None:
         """One pledge is done."""
         pledge, short_id, took, requests, text = _cells(result)
-        line(f"{pledge}  {short_id:>4}  {took:>8}  {requests:>2}  {text}")
+        tell(f"{pledge}  {short_id:>4}  {took:>8}  {requests:>2}  {text}")
 
 
 class LiveTable:

@@ -21,6 +21,10 @@ MAX_PLEDGES: Final = 10_000
 TIMING: Final = Timing().scaled(0.1)
 """Loopback has no slots to wait for: a tenth of the seconds of RFC 9031 §7.2."""
 
+INTERVAL_S: Final = 0.05
+LONGEST_START_S: Final = 2.0
+"""Pledges begin one after the other, so that one can watch, but the last no later than this."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabDevice:
@@ -54,7 +58,10 @@ async def join_devices(
     """
     pledges = [SimulatedPledge(device.identifier, device.psk, NETWORK_ID) for device in devices]
     async with join_proxy(jrc) as proxy:
-        return await join_all(pledges, proxy.address, TIMING, on_result=on_result)
+        interval_s = min(INTERVAL_S, LONGEST_START_S / len(pledges))
+        return await join_all(
+            pledges, proxy.address, TIMING, interval_s=interval_s, on_result=on_result
+        )
 
 
 def describe(result: JoinResult) -> str:

@@ -162,20 +162,23 @@ async def join_all(
     form: RequestForm | None = None,
     *,
     concurrency: int = MAX_CONCURRENT,
+    interval_s: float = 0,
     on_result: Callable[[JoinResult], None] = lambda result: None,
 ) -> list[JoinResult]:
     """One attempt of each pledge, ``concurrency`` at a time; results in the order of the pledges.
 
-    ``on_result`` hears of each as it ends.
+    ``interval_s`` apart they begin, as devices do that hear the network's beacons one after the
+    other. ``on_result`` hears of each as it ends.
     """
     places = asyncio.Semaphore(min(concurrency, MAX_CONCURRENT))
 
-    async def one(pledge: SimulatedPledge) -> JoinResult:
+    async def one(place: int, pledge: SimulatedPledge) -> JoinResult:
+        await asyncio.sleep(place * interval_s)
         async with places:
             result = await join(pledge, proxy, timing, form)
         on_result(result)
         return result
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(pledge)) for pledge in pledges]
+        tasks = [group.create_task(one(*numbered)) for numbered in enumerate(pledges)]
     return [task.result() for task in tasks]

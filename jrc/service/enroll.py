@@ -102,7 +102,6 @@ def settle(
         tx.pledges.forget_reports(before.id)
     if credential_id is not None or _is_displaced(tx, before, wanted):
         tx.pledges.forget_place(before.id)
-        wanted = _unjoined(wanted)
     if before.network_ids != wanted.network_ids:
         tx.leases.release(before.id, but=_domains(tx, wanted.network_ids))
     tx.pledges.save(wanted)
@@ -121,14 +120,6 @@ def _is_displaced(tx: Registry, before: PledgeRecord, wanted: PledgeRecord) -> b
         or before.role != wanted.role
         or before.profile is not wanted.profile
     )
-
-
-def _unjoined(record: PledgeRecord) -> PledgeRecord:
-    if record.state is PledgeState.JOINED:
-        return replace(record, state=PledgeState.PROVISIONED)
-    if record.state_before_revocation is PledgeState.JOINED:
-        return replace(record, state_before_revocation=PledgeState.PROVISIONED)
-    return record
 
 
 def _domains(tx: Registry, network_ids: Collection[int]) -> set[int]:
@@ -213,7 +204,8 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
         return Changed(pledge_id=str(identifier), state=record.state.value, changed=False)
     state = record.state_before_revocation or PledgeState.PROVISIONED
     tx.pledges.save(replace(record, state=state, state_before_revocation=None))
-    return _changed(tx, "pledge.restored", identifier, state, actor, reason)
+    shown = find_pledge(tx, identifier).state
+    return _changed(tx, "pledge.restored", identifier, shown, actor, reason)
 
 
 def plan_removal(tx: Registry, identifier: PledgeId) -> Plan:

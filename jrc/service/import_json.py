@@ -75,6 +75,9 @@ _STEPS = {
 }
 """What may follow where, but for the objects themselves."""
 
+_ENDLESS = f"no JSON object ends here within {MAX_ROW_BYTES} bytes"
+_MISPLACED = "an object, a comma or the end of the array is missing here"
+
 
 class ArrayReader:
     """Takes one object after the other out of a JSON array; as ``import_rows.Reader``.
@@ -94,21 +97,24 @@ class ArrayReader:
             return
         try:
             self._text += self._decoder.decode(data)
-        except UnicodeDecodeError:
-            yield self._stop("the file is not UTF-8")
+        except UnicodeDecodeError as error:
+            self._text += error.object[: error.start].decode("utf-8")
+            yield from self._take()
+            yield from self._stop("the file is not UTF-8")
             return
         yield from self._take()
         if len(self._text) > MAX_ROW_BYTES:
-            yield self._stop(f"no JSON object ends here within {MAX_ROW_BYTES} bytes")
+            yield from self._stop(_ENDLESS)
 
     def finish(self) -> Read:
         """What the end of the file completes."""
-        if self._place not in ("end", "stopped"):
-            yield self._stop("the JSON is wrong from here on, or its array is not closed")
+        if self._place != "end" or self._decoder.getstate()[0]:
+            yield from self._stop("the JSON is wrong from here on, or its array is not closed")
 
-    def _stop(self, reason: str) -> RowError:
+    def _stop(self, reason: str) -> Read:
+        if self._place != "stopped":
+            yield RowError(self._line, "", reason)
         self._place, self._text = "stopped", ""
-        return RowError(self._line, "", reason)
 
     def _take(self) -> Read:
         at = self._skip_blank(0)
@@ -118,12 +124,15 @@ class ArrayReader:
                     value, end = _DECODER.raw_decode(self._text, at)
                 except (json.JSONDecodeError, RecursionError):
                     break
+                if end - at > MAX_ROW_BYTES:
+                    yield from self._stop(_ENDLESS)
+                    return
                 yield from _rows(self._line, value)
                 self._place = "comma"
             else:
                 step = _STEPS.get((self._place, self._text[at]))
                 if step is None:
-                    yield self._stop("an object, a comma or the end of the array is missing here")
+                    yield from self._stop(_MISPLACED)
                     return
                 self._place, end = step, at + 1
             self._line += self._text.count("\n", at, end)

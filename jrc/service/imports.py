@@ -107,38 +107,32 @@ class Import:
     def stage(self, tx: Registry, rows: Sequence[Row | RowError]) -> None:
         """Judge a chunk and write what is good of it, invisibly."""
         self._rows += len({entry.line for entry in rows})
+        faults = [entry for entry in rows if isinstance(entry, RowError)]
         lines, applicants = [], []
         for entry in rows:
-            faults: Sequence[RowError] = [entry] if isinstance(entry, RowError) else []
-            applicant = None
             if isinstance(entry, Row):
-                applicant, faults = applicant_of(entry, self.source)
-            if applicant is None:
-                self._fault(*faults)
-                continue
-            lines.append(entry.line)
-            applicants.append(applicant)
-        decisions = examine(tx, applicants, self._on_conflict, self._import_id)
-        self._write(tx, list(zip(lines, decisions, strict=True)))
-
-    def _fault(self, *faults: RowError) -> None:
-        self._error_count += len(faults)
-        self._errors += faults[: MAX_REPORTED - len(self._errors)]
-
-    def _write(self, tx: Registry, decisions: Sequence[tuple[int, Decision | Fault]]) -> None:
-        new = []
-        for line, decision in decisions:
+                applicant, wrong = applicant_of(entry, self.source)
+                faults += wrong
+                if applicant is not None:
+                    lines.append(entry.line)
+                    applicants.append(applicant)
+        judged = examine(tx, applicants, self._on_conflict, self._import_id)
+        for line, decision in zip(lines, judged, strict=True):
             if isinstance(decision, Fault):
-                self._fault(RowError(line, *decision))
-                continue
+                faults.append(RowError(line, *decision))
+        self._write(tx, [entry for entry in judged if isinstance(entry, Decision)])
+        self._error_count += len(faults)
+        self._errors += sorted(faults)[: MAX_REPORTED - len(self._errors)]
+
+    def _write(self, tx: Registry, decisions: Sequence[Decision]) -> None:
+        new = [decision.new for decision in decisions if decision.new is not None]
+        if new:
+            tx.pledges.insert(new, self._import_id)
+        for decision in decisions:
             self._counts[decision.outcome] += 1
-            if decision.new is not None:
-                new.append(decision.new)
             if decision.change is not None:
                 identifier = decision.applicant.identifier.value
                 tx.imports.change(self._import_id, decision.change, identifier)
-        if new:
-            tx.pledges.insert(new, self._import_id)
 
     def finish(self, tx: Registry) -> ImportReport:
         """Publish, if all is well or ``partial`` was asked for; else nothing is changed."""

@@ -109,7 +109,7 @@ class Intake:
     def _hand_on(
         self, known: KnownContext, number: int, plaintext: bytes, request: Envelope, way: Way
     ) -> None:
-        if known.pledge.state not in ADMISSIBLE:
+        if known.pledge.state is not ADMISSIBLE:
             raise PeerError(Reason.REVOKED)
         if known.context_id in self._in_flight:
             raise PeerError(Reason.IN_FLIGHT)

@@ -7,7 +7,6 @@ unique, so no request nonce ever protects two plaintexts (RFC 8613 §5.2).
 """
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from jrc.cojp import message, oscore
@@ -29,12 +28,12 @@ from jrc.service.ports import (
     Way,
 )
 
-ADMISSIBLE = (PledgeState.PROVISIONED, PledgeState.JOINED)
-"""States in which a pledge is answered at all."""
+ADMISSIBLE = PledgeState.PROVISIONED
+"""The stored state in which a pledge is answered; ``joined`` is one that has a place as well."""
 
 _ACTOR = "pledge"
-_DRAWS = 16
-"""Random values tried at once; only a range that is nearly full needs the whole list."""
+_DRAWS = (2, 16)
+"""Random values tried at once, few first; only a range that is nearly full is walked through."""
 
 
 class Refusal(NamedTuple):
@@ -135,7 +134,7 @@ def _in_force(tx: JoinTransaction, ask: Ask, row: JoinRow) -> tuple[ContextState
     known: KnownContext | None = ask.known
     if row.pledge_version != ask.known.pledge_version:
         known = tx.reload(ask.known.kid_context, ask.known.context_id)
-    if known is None or known.pledge.state not in ADMISSIBLE:
+    if known is None or known.pledge.state is not ADMISSIBLE:
         raise _SilenceError(Reason.REVOKED)
     if row.state.needs_recovery:
         raise _SilenceError(Reason.QUARANTINED)
@@ -202,8 +201,7 @@ def _admit(
         value = _lease(tx, known.pledge.id, network, keys, row, now_ms)
     form = _form(tx, network, keys, left_out, profile, leased=value is not None)
     place = NodePlace(network.id, role, keys.generation_id)
-    first = known.pledge.state is not PledgeState.JOINED
-    if first or row.place != place:
+    if row.place != place:
         tx.save_place(known.pledge, place)
     tx.record(_joined(known, network, keys, role, value))
     return _Answer(
@@ -211,7 +209,6 @@ def _admit(
         form.fill(b"" if value is None else value.to_bytes(2)),
         network=network.name,
         generation_id=keys.generation_id,
-        changed_pledge=first,
     )
 
 
@@ -290,14 +287,15 @@ def _lease(
 
 
 def _draw(tx: JoinTransaction, network: Network, oldest_live: int) -> int | None:
-    candidates = list(leases.candidate_values(network.short_ids, tx.random(2 * _DRAWS)))
-    taken = tx.taken(network.domain_id, candidates, oldest_live)
-    value = leases.draw(network.short_ids, candidates, taken)
-    if value is not None:
-        return value
+    for count in _DRAWS:
+        candidates = list(leases.candidate_values(network.short_ids, tx.random(2 * count)))
+        taken = tx.taken(network.domain_id, candidates, oldest_live)
+        value = leases.draw(network.short_ids, candidates, taken)
+        if value is not None:
+            return value
     start = int.from_bytes(tx.random(2))
     return leases.draw(
         network.short_ids,
-        chain(candidates, leases.walk(network.short_ids, start)),
+        leases.walk(network.short_ids, start),
         tx.all_taken(network.domain_id, oldest_live),
     )

@@ -106,7 +106,6 @@ _STORED = (
 )
 
 _LIVE_STATES = (KeySetState.CURRENT.value, KeySetState.SCHEDULED.value)
-_ANSWERABLE = (PledgeState.PROVISIONED.value, PledgeState.JOINED.value)
 
 
 def state_values(context_id: int, state: ContextState) -> tuple[object, ...]:
@@ -268,7 +267,7 @@ class Lookup:
 
 
 def _still_good(row: Row[*tuple[Any, ...]]) -> bool:
-    if row.pledge_state not in _ANSWERABLE:
+    if row.pledge_state != PledgeState.PROVISIONED.value:
         return False
     if row.answer_generation_id is None:
         return True

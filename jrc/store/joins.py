@@ -14,7 +14,7 @@ from sqlalchemy import (
     update,
 )
 
-from jrc.model import Event, Pledge, PledgeState
+from jrc.model import Event, Pledge
 from jrc.policy.leases import Lease
 from jrc.service.ports import (
     ContextState,
@@ -102,7 +102,7 @@ _STATE_NAMES = [
     if name not in ("context_id", "numbers_reserved", "needs_recovery")
 ]
 _LEASE_NAMES = [name for name in _names(short_identifier) if name not in ("domain_id", "value")]
-_PLEDGE_NAMES = ["state", "updated_at_ms", "version", "mac"]
+_PLEDGE_NAMES = ["updated_at_ms", "version", "mac"]
 _PLEDGE_COLUMNS = _names(pledge)
 
 _VALUES = select(
@@ -161,7 +161,7 @@ class Joins:
         self._places: list[tuple[int, NodePlace]] = []
         self._placed: set[int] = set()
         self._reports: list[dict[str, object]] = []
-        self._touched: dict[int, bool] = {}
+        self._touched: set[int] = set()
 
     # Reading
 
@@ -251,8 +251,6 @@ class Joins:
     def save_place(self, device: Pledge, place: NodePlace) -> None:
         """As ``ports.JoinTransaction.save_place``."""
         self._places.append((device.id, place))
-        if device.state is not PledgeState.JOINED:
-            self._touched[device.id] = True
 
     def save_reports(
         self, device: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
@@ -269,7 +267,7 @@ class Joins:
                         "reported_at_ms": self._now_ms,
                     }
                 )
-        self._touched.setdefault(device.id, False)
+        self._touched.add(device.id)
 
     def record(self, event: Event) -> None:
         """As ``ports.JoinTransaction.record``."""
@@ -336,7 +334,7 @@ class Joins:
             self._connection.execute(insert(unsupported_parameter), report)
 
     def _flush_pledges(self) -> None:
-        """Seal the touched pledges anew; some have joined for the first time."""
+        """Give pledges whose reports changed a new version, so that caches read them anew."""
         if not self._touched:
             return
         rows: dict[int, tuple[dict[str, Any], list[int]]] = {}
@@ -349,8 +347,6 @@ class Joins:
 
     def _pledge_row(self, row: dict[str, Any], networks: list[int]) -> tuple[object, ...]:
         self._mac.check(pledge, row, networks)
-        if self._touched[row["id"]]:
-            row["state"] = PledgeState.JOINED.value
         row["updated_at_ms"] = self._now_ms
         row["version"] += 1
         sealed = self._mac.seal(pledge, row, networks)

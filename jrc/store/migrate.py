@@ -49,9 +49,12 @@ def check_schema(connection: Connection) -> None:
     """Nothing, if the schema is the one this program works with.
 
     Raises:
-        OperatorError: it is older, newer, or none of ours; names `jrc db upgrade`.
+        OperatorError: it is older, newer, none of ours, or no database; names `jrc db upgrade`.
     """
-    revision = current_revision(connection)
+    try:
+        revision = current_revision(connection)
+    except DBAPIError as error:
+        raise OperatorError(f"database.url: {error.orig}", "put a good copy back") from None
     if revision == SCHEMA_REVISION:
         return
     if revision is None:

@@ -1,6 +1,6 @@
 """Pledges: rows sealed together with their networks; removed ones stay as tombstones."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,8 @@ from jrc.store.schema import (
 from jrc.store.scope import Scope, chunked, draw_ids
 
 _IS_STAGED = import_batch.c.state.is_not(None) & (import_batch.c.state != "published")
-_ROWS = select(pledge, _IS_STAGED.label("is_staged")).outerjoin(
+_HAS_PLACE = exists().where(node.c.pledge_id == pledge.c.id)
+_ROWS = select(pledge, _IS_STAGED.label("is_staged"), _HAS_PLACE.label("has_place")).outerjoin(
     import_batch, import_batch.c.id == pledge.c.import_id
 )
 _VISIBLE = ~_IS_STAGED & (pledge.c.state != PledgeState.REMOVED.value)
@@ -84,7 +85,7 @@ class Pledges:
         if after is not None:
             query = query.where(pledge.c.identifier > after)
         if state is not None:
-            query = query.where(pledge.c.state == state.value)
+            query = query.where(_is_in(state))
         if network_id is not None:
             assigned = select(pledge_network.c.pledge_id).where(
                 pledge_network.c.network_id == network_id
@@ -113,7 +114,7 @@ class Pledges:
         return PledgeRecord(
             id=row["id"],
             identifier=row["identifier"],
-            state=PledgeState(row["state"]),
+            state=_shown(row["state"], row["has_place"]),
             state_before_revocation=None if before is None else PledgeState(before),
             role=row["role"],
             label=row["label"],
@@ -185,22 +186,23 @@ class Pledges:
 
     def counts(self) -> dict[int | None, dict[PledgeState, int]]:
         """Pledges by network and state; under None each pledge once."""
-        visible = select(pledge.c.id, pledge.c.state).outerjoin(
+        visible = select(pledge.c.id, pledge.c.state, _HAS_PLACE.label("has_place")).outerjoin(
             import_batch, import_batch.c.id == pledge.c.import_id
         )
         once = visible.where(_VISIBLE).subquery()
-        totals = select(once.c.state, func.count()).group_by(once.c.state)
+        kind = (once.c.state, once.c.has_place)
+        totals = select(*kind, func.count()).group_by(*kind)
         by_network = (
-            select(pledge_network.c.network_id, once.c.state, func.count())
+            select(*kind, func.count(), pledge_network.c.network_id)
             .join(once, once.c.id == pledge_network.c.pledge_id)
-            .group_by(pledge_network.c.network_id, once.c.state)
+            .group_by(pledge_network.c.network_id, *kind)
         )
-        found: defaultdict[int | None, dict[PledgeState, int]] = defaultdict(dict)
-        for state, count in self._connection.execute(totals):
-            found[None][PledgeState(state)] = count
-        for network_id, state, count in self._connection.execute(by_network):
-            found[network_id][PledgeState(state)] = count
-        return dict(found)
+        found: defaultdict[int | None, Counter[PledgeState]] = defaultdict(Counter)
+        for state, has_place, count in self._connection.execute(totals):
+            found[None][_shown(state, has_place)] += count
+        for state, has_place, count, network_id in self._connection.execute(by_network):
+            found[network_id][_shown(state, has_place)] += count
+        return {network_id: dict(states) for network_id, states in found.items()}
 
     def assigned_only(self, network_id: int, limit: int) -> tuple[int, list[bytes]]:
         """How many pledges have no other live network, and the first of them."""
@@ -299,22 +301,32 @@ class Pledges:
                 short_identifier.c.pledge_id.in_(here)
                 & (short_identifier.c.domain_id == domain.scalar_subquery())
             )
-        members = list(self._connection.scalars(here))
-        for numbers in chunked(members):
-            for record in self._intact(pledge.c.id.in_(numbers)):
-                self._unjoin(record)
         self._connection.execute(delete(node).where(node.c.network_id == network_id))
-
-    def _unjoin(self, record: PledgeRecord) -> None:
-        if record.state is PledgeState.JOINED:
-            self.save(replace(record, state=PledgeState.PROVISIONED))
-        elif record.state_before_revocation is PledgeState.JOINED:
-            self.save(replace(record, state_before_revocation=PledgeState.PROVISIONED))
 
 
 def _visible(query: Select[Any]) -> Select[Any]:
     joined = query.outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
     return joined.where(_VISIBLE)
+
+
+def _shown(state: str, has_place: object) -> PledgeState:
+    """``joined`` is not stored: it is a provisioned pledge that has a place in a network."""
+    if state == PledgeState.PROVISIONED.value and has_place:
+        return PledgeState.JOINED
+    return PledgeState(state)
+
+
+def _stored(state: PledgeState) -> PledgeState:
+    return PledgeState.PROVISIONED if state is PledgeState.JOINED else state
+
+
+def _is_in(state: PledgeState) -> ColumnElement[bool]:
+    condition = pledge.c.state == _stored(state).value
+    if state is PledgeState.JOINED:
+        return condition & _HAS_PLACE
+    if state is PledgeState.PROVISIONED:
+        return condition & ~_HAS_PLACE
+    return condition
 
 
 def _damaged(record: PledgeRecord) -> StateError:
@@ -347,8 +359,8 @@ def _row(record: PledgeRecord) -> dict[str, object]:
     return {
         "id": record.id,
         "identifier": record.identifier,
-        "state": record.state.value,
-        "state_before_revocation": None if before is None else before.value,
+        "state": _stored(record.state).value,
+        "state_before_revocation": None if before is None else _stored(before).value,
         "role": record.role,
         "label": record.label,
         "profile": None if record.profile is None else record.profile.value,

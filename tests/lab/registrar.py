@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from jrc.cojp import message, oscore
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
@@ -23,8 +24,7 @@ class Registrar(asyncio.DatagramProtocol):
     received: list[Message] = field(default_factory=list)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         request = message.decode(data)

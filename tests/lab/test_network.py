@@ -28,7 +28,9 @@ def pledges(count: int) -> list[SimulatedPledge]:
 
 
 def make_registrar(losses: Iterator[bool] | None = None) -> Registrar:
-    return Registrar({p.identifier: psk_of(p.identifier) for p in pledges(20)}, losses=losses or iter(()))
+    return Registrar(
+        {p.identifier: psk_of(p.identifier) for p in pledges(20)}, losses=losses or iter(())
+    )
 
 
 @asynccontextmanager

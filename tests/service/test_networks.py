@@ -138,20 +138,7 @@ def joined(desk: Desk, number: int = 1) -> str:
         " VALUES (:p, 1, 0, 1, 1)",
         p=row[0],
     )
-    mark_joined(desk, identifier.value)
     return str(identifier)
-
-
-def mark_joined(desk: Desk, identifier: bytes) -> None:
-    from dataclasses import replace
-
-    from jrc.model import PledgeState
-
-    desk.write(
-        lambda tx: tx.pledges.save(
-            replace(tx.pledges.find([identifier])[identifier], state=PledgeState.JOINED)
-        )
-    )
 
 
 @pytest.mark.parametrize(

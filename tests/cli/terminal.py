@@ -1,0 +1,114 @@
+"""Commands as a person gives them: in this process, or as processes of their own."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from jrc.cli.main import main
+
+PREFIX = "2001:db8:0:1::/64"
+PLEDGE = "00124b0014b5b67e"
+PSK = "6d1f9c0a73e84b52a9c7d0e15f3b8264"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left: exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Terminal:
+    """Gives commands with the config file in ``folder``; standard input is no terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "config.toml"
+
+    def jrc(self, *words: str, stdin: bytes = b"", config: bool = True) -> Done:
+        """The command, carried out in this process."""
+        out, err = io.StringIO(), io.StringIO()
+        before = ["--config", str(self.config)] if config else []
+        typed = io.TextIOWrapper(io.BytesIO(stdin))
+        with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "stdin", typed):
+            code = main([*before, *words])
+        return Done(int(code), out.getvalue(), err.getvalue())
+
+    def command(self, *words: str) -> list[str]:
+        """The command as a process has it."""
+        return [sys.executable, "-m", "jrc.cli.main", "--config", str(self.config), *words]
+
+    def process(self, *words: str, stdin: bytes = b"") -> Done:
+        """The command, carried out by a process of its own."""
+        done = subprocess.run(
+            self.command(*words), input=stdin, capture_output=True, timeout=60, check=False
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def init(self) -> None:
+        """A new registrar that listens on a free port of loopback."""
+        assert self.jrc("init", "--dir", str(self.folder), config=False).code == 0
+        text = self.config.read_text()
+        self.config.write_text(text.replace("[::]:5683", f"[::1]:{free_port()}"))
+
+    def add_lab(self) -> None:
+        """A network called lab and one pledge."""
+        assert self.jrc("network", "add", "lab", "--network-id", "cafe", "--prefix", PREFIX).code == 0
+        assert self.add_pledge().code == 0
+
+    def add_pledge(self, identifier: str = PLEDGE, psk: str = PSK, *more: str) -> Done:
+        """A pledge with its key on standard input."""
+        words = ("pledge", "add", identifier, "--psk-file", "-", *more)
+        return self.jrc(*words, stdin=psk.encode())
+
+    @contextmanager
+    def daemon(self) -> Any:
+        """`jrc run` as a process, until it answers; stopped by SIGTERM."""
+        daemon = subprocess.Popen(
+            self.command("run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()
+        )
+        try:
+            assert daemon.stderr is not None
+            for line in daemon.stderr:
+                if b'"ready"' in line:
+                    break
+            else:
+                raise AssertionError("the daemon did not come up")
+            yield daemon
+        finally:
+            daemon.terminate()
+            daemon.communicate(timeout=30)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+
+
+def free_port() -> int:
+    """A UDP port that nobody has just now."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        probe.bind(("::1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def pledge_file(path: Path, rows: Sequence[str]) -> Path:
+    """A CSV file of pledges that only its owner reads."""
+    path.write_text("\n".join(("pledge_id,psk,label", *rows, "")))
+    path.chmod(0o600)
+    return path

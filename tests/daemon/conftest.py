@@ -1,0 +1,50 @@
+"""A registrar with one network, ``lab``, and fixtures that run it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.daemon.site import Daemon, Device, Site
+from tests.daemon.wire import Wire
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site with the network ``lab``, to be copied."""
+    site = Site.make(tmp_path_factory.mktemp("template") / "site")
+    site.add_lab()
+    return site
+
+
+@pytest.fixture
+def site(template: Site, tmp_path: Path) -> Site:
+    """A site of the test's own."""
+    return copy_of(template, tmp_path / "site")
+
+
+def copy_of(template: Site, folder: Path) -> Site:
+    """The same database elsewhere; nobody works on either at the moment."""
+    shutil.copytree(template.folder, folder)
+    return Site(folder, template.metrics_port)
+
+
+@pytest.fixture(scope="module")
+def daemon(template: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """A daemon that the tests of a module share; each enrolls pledges of its own."""
+    with copy_of(template, tmp_path_factory.mktemp("shared") / "site").start() as running:
+        yield running
+        assert running.stop() == 0
+
+
+@pytest.fixture
+def wire(daemon: Daemon) -> Iterator[Wire]:
+    """A peer of the shared daemon."""
+    with Wire(daemon.address) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def witness(daemon: Daemon) -> Device:
+    """A pledge whose joins show that the daemon still answers."""
+    return daemon.enroll()

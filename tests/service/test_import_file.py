@@ -1,0 +1,179 @@
+"""Reading import files: formats, chunks, faults with their lines, flat memory."""
+
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jrc.errors import OperatorError
+from jrc.service.import_fields import applicant_of
+from jrc.service.import_file import Format, format_of, read_rows
+from jrc.service.import_rows import MAX_ROW_BYTES, Row, RowError
+
+EUI = "00124b0000000001"
+PSK = "8c1d5f0ba7e34296d8317cb05efa6921"
+
+
+def rows(data: bytes, form: Format | None = None, size: int = 7) -> list[Row | RowError]:
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    return list(read_rows(pieces, form))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_of_spreadsheets_is_read(delimiter: str, mark: bytes, end: str) -> None:
+    """Comma, semicolon or tab; with a byte order mark; either line end; quotes."""
+    lines = ["Pledge_ID,psk,network", f'{EUI},"{PSK}","lab"', "", f"{EUI},{PSK},"]
+    data = end.join(line.replace(",", delimiter) for line in lines).encode()
+    assert rows(mark + data) == [
+        Row(2, {"pledge_id": EUI, "psk": PSK, "network": "lab"}),
+        Row(4, {"pledge_id": EUI, "psk": PSK}),
+    ]
+
+
+@pytest.mark.parametrize("form", [None, Format.JSON])
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_json_array_is_taken_apart_as_it_comes(form: Format | None, size: int) -> None:
+    """Each row has the line on which its object begins."""
+    data = f"""[
+      {{"pledge_id": "{EUI}", "psk": "{PSK}", "network": ["a", "b"], "aead": 10}},
+      {{"pledge_id": "{EUI}",
+        "label": "T\u00fcr", "role": null}}
+    ]"""
+    assert rows(data.encode(), form, size) == [
+        Row(2, {"pledge_id": EUI, "psk": PSK, "network": "a;b", "aead": "10"}),
+        Row(3, {"pledge_id": EUI, "label": "T\u00fcr"}),
+    ]
+
+
+@pytest.mark.parametrize("form", [None, Format.JSON, Format.JSONL])
+def test_json_lines_are_read(form: Format | None) -> None:
+    """One object a line; a wrong line spoils no other."""
+    data = f'{{"pledge_id": "{EUI}"}}\nnonsense\n[1]\n{{"pledge_id": "{EUI}", "label": ""}}\n'
+    assert rows(data.encode(), form) == [
+        Row(1, {"pledge_id": EUI}),
+        RowError(2, "", "the line is no JSON object"),
+        RowError(3, "", "a row is a JSON object"),
+        Row(4, {"pledge_id": EUI}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"pledge,psk\n", "no header with a column pledge_id"),
+        (b"pledge_id,psk,netwrok\n00,00,x\n", "unknown column 'netwrok'; did you mean network?"),
+        (b"pledge_id,psk,psk\n", "psk is there twice"),
+        (b'pledge_id,psk\n"00,11\n', "a quoted field is not closed"),
+        (b"pledge_id,psk\n00,11,22\n", "3 fields, and 2 in the header"),
+        (b"pledge_id,psk\n\xff\xfe,00\n", "not UTF-8"),
+        (b"\xff\xfep\x00l\x00", "the file is UTF-16"),
+        (b"pledge_id,psk\n" + b"0" * (MAX_ROW_BYTES + 2), "more than 65536 bytes"),
+        (b'[{"pledge_id": "00"} {"pledge_id": "01"}]', "a comma, an object|an object, a comma"),
+        (b'[{"pledge_id": "00"},', "is not closed"),
+        (b'[{"pledge_id": 5}]', "the value is no string"),
+        (b'[{"pledge_id": "00", "pledge_id": "01"}]', "there twice"),
+        (b'[{"pledge_id": "00", "pks": ""}]', "unknown column 'pks'; did you mean psk?"),
+        (b"[5]", "is missing here"),
+        (b"[] x", "is missing here"),
+        (b"[{" + b'"a":{' * 20000, "no JSON object ends here"),
+        (b'["\xff"]', "is missing here|not UTF-8"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(data: bytes, reason: str) -> None:
+    """One fault with its line; nothing raises."""
+    faults = [row for row in rows(data, size=1000) if isinstance(row, RowError)]
+    assert len(faults) == 1
+    assert any(part in faults[0].reason for part in reason.split("|"))
+
+
+def test_what_may_be_a_key_is_never_repeated() -> None:
+    """A key in the place of a column's name, or in the wrong column."""
+    for data in (
+        f"pledge_id,{PSK}\n",
+        f'{{"{PSK}": 1}}',
+        f'[{{"pledge_id": "{EUI}", "psk": ["{PSK}"]}}]',
+    ):
+        assert PSK not in str(rows(data.encode()))
+    row = Row(2, {"pledge_id": PSK + "z", "psk": PSK + "z", "role": PSK, "network": "a;a"})
+    _, faults = applicant_of(row, "f.csv")
+    assert [fault.column for fault in faults] == ["pledge_id", "psk", "network", "role"]
+    assert PSK not in str(faults)
+
+
+@pytest.mark.parametrize(
+    ("fields", "columns"),
+    [
+        ({"psk": PSK}, ["pledge_id"]),
+        ({"pledge_id": EUI}, ["psk"]),
+        ({"pledge_id": EUI, "psk": PSK, "common_iv": "00"}, ["common_iv"]),
+        ({"pledge_id": EUI, "common_iv": "00"}, ["pledge_sender_key", "pledge_recipient_key"]),
+        ({"pledge_id": EUI, "psk": PSK, "profile": "x", "aead": "x", "hkdf": "x"},
+         ["profile", "aead", "hkdf"]),
+        ({"pledge_id": "00" * 249, "psk": PSK}, ["pledge_id"]),
+    ],
+)  # fmt: skip
+def test_every_wrong_field_of_a_row_is_named(fields: dict[str, str], columns: list[str]) -> None:
+    """All of them at once."""
+    applicant, faults = applicant_of(Row(9, fields), "f.csv")
+    assert applicant is None
+    assert [(fault.line, fault.column) for fault in faults] == [(9, name) for name in columns]
+
+
+def test_a07_algorithms_go_by_name_or_number() -> None:
+    """RFC 9031 §7.3; an unknown one is refused by name."""
+    fields = {"pledge_id": EUI, "psk": PSK, "aead": "a128gcm", "hkdf": "-11"}
+    applicant, _ = applicant_of(Row(2, fields), "f.csv")
+    assert applicant is not None
+    assert (applicant.aead, applicant.hkdf, applicant.source) == (1, -11, "f.csv:2")
+    _, faults = applicant_of(Row(2, {**fields, "aead": "rot13"}), "f.csv")
+    assert faults[0].reason == "the AEAD algorithm 'rot13' is not supported"
+
+
+def test_the_format_comes_from_the_name_or_is_asked_for() -> None:
+    """`-` and unknown endings are found out by content."""
+    assert [format_of(name) for name in ("a.csv", "b.JSON", "c.jsonl", "-", "keys.txt")] == [
+        Format.CSV, Format.JSON, Format.JSONL, None, None,
+    ]  # fmt: skip
+    assert format_of("a.csv", "json") is Format.JSON
+    with pytest.raises(OperatorError, match="'yaml'"):
+        format_of("a", "yaml")
+
+
+@given(st.binary(max_size=300), st.sampled_from([None, *Format]), st.integers(1, 50))
+def test_any_bytes_give_rows_or_faults(data: bytes, form: Format | None, size: int) -> None:
+    """The readers are total, and how the bytes were cut makes no difference."""
+    assert rows(data, form, size) == rows(data, form, 10_000)
+
+
+@pytest.mark.parametrize("form", [Format.CSV, Format.JSON, Format.JSONL])
+def test_memory_does_not_grow_with_the_file(form: Format) -> None:
+    """8 MB are read in well under 1 MB."""
+    tracemalloc.start()
+    try:
+        count = sum(isinstance(row, Row) for row in read_rows(long_file(form, 100_000), form))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count == 100_000
+    assert peak < 1_000_000
+
+
+def long_file(form: Format, count: int) -> Iterator[bytes]:
+    if form is Format.CSV:
+        yield b"pledge_id,psk,label\n"
+        for at in range(0, count, 500):
+            yield b"".join(b"%016x,%032x,x\n" % (n, n) for n in range(at, at + 500))
+        return
+    between = b",\n" if form is Format.JSON else b"\n"
+    yield b"[" if form is Format.JSON else b""
+    for at in range(0, count, 500):
+        yield between if at else b""
+        yield between.join(
+            b'{"pledge_id": "%016x", "psk": "%032x"}' % (n, n) for n in range(at, at + 500)
+        )
+    yield b"]" if form is Format.JSON else b""
