@@ -12,7 +12,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Carries out one command and gives its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
     except JrcError as error:
         return report(error)
     except BrokenPipeError:

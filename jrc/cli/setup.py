@@ -5,7 +5,7 @@ import pwd
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -73,10 +73,11 @@ def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_pas
     with ExitStack() as undo:
         try:
             for folder in dict.fromkeys(path.parent for path in made):
-                _make_folder(folder, undo, owner)
+                _make_folder(folder, undo)
             _write_files(config, text, kek_file, undo)
             _make_database(settings, file, undo)
-            _give_away(owner, settings)
+            if owner is not None:
+                _give_away(owner, config, [kek_file, settings.instance_file, *_all_of(file)])
         except OSError as error:
             raise OperatorError(
                 f"{error.filename} can't be made ({error.strerror})",
@@ -85,13 +86,11 @@ def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_pas
         undo.pop_all()
 
 
-def _make_folder(folder: Path, undo: ExitStack, owner: pwd.struct_passwd | None) -> None:
+def _make_folder(folder: Path, undo: ExitStack) -> None:
     if folder.is_dir():
         return
     folder.mkdir(mode=_FOLDER_MODE, parents=True)
     undo.callback(shutil.rmtree, folder, ignore_errors=True)
-    if owner is not None and folder != SYSTEM_CONFIG.parent:
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
 
 
 def _write_files(config: Path, text: str, kek_file: Path, undo: ExitStack) -> None:
@@ -119,7 +118,7 @@ def _make_database(settings: Settings, file: Path, undo: ExitStack) -> None:
 
     assert settings.keys.kek_file is not None
     kek = read_kek(settings.keys.kek_file)
-    for path in _database_files(file):
+    for path in _all_of(file):
         undo.callback(path.unlink, missing_ok=True)
     create_database(settings.database.url, kek, time.time_ns() // 1_000_000, secrets.token_bytes)
     database = Database.open(settings.database.url, kek)
@@ -130,21 +129,20 @@ def _make_database(settings: Settings, file: Path, undo: ExitStack) -> None:
         database.close()
 
 
-def _database_files(file: Path) -> list[Path]:
+def _all_of(file: Path) -> list[Path]:
+    """A database's file, and what may be beside it."""
     return [file, *(file.with_name(file.name + end) for end in ("-wal", "-shm", ".lock"))]
 
 
-def _give_away(owner: pwd.struct_passwd | None, settings: Settings) -> None:
-    """Gives the state to the service's user: files of root's would be in its way."""
-    file, kek_file = settings.database.file, settings.keys.kek_file
-    assert file is not None
-    assert kek_file is not None
-    if owner is None:
-        return
-    for path in (kek_file, settings.instance_file, *_database_files(file)):
-        if path.exists():
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-    os.chown(SYSTEM_CONFIG, 0, owner.pw_gid)
+def _give_away(owner: pwd.struct_passwd, config: Path, state: Sequence[Path]) -> None:
+    """Gives the state to the service's user, whom files of root's would hinder.
+
+    The config file stays root's, readable for the service.
+    """
+    folders = {path.parent for path in state} - {config.parent}
+    for path in (*folders, *(path for path in state if path.exists())):
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+    os.chown(config, 0, owner.pw_gid)
 
 
 def service_user() -> pwd.struct_passwd | None:

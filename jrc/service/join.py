@@ -95,7 +95,7 @@ def decide(tx: JoinTransaction, asks: Sequence[Ask], now_ms: int) -> list[Outcom
     A context appears once in ``asks`` (row M2). Nothing of what comes back may be sent or cached
     before the transaction has committed (RFC 9031 §7.3.1).
     """
-    rows = tx.rows([ask.known.context_id for ask in asks])
+    rows = tx.rows({ask.known.context_id: ask.known.state for ask in asks})
     return [_decide(tx, ask, rows.get(ask.known.context_id), now_ms) for ask in asks]
 
 

@@ -188,7 +188,7 @@ class JoinRow(NamedTuple):
 
     state: ContextState | None
     pledge_version: int
-    leases: Mapping[int, Lease]
+    leases: dict[int, Lease]
     place: NodePlace | None
 
 
@@ -200,8 +200,12 @@ class JoinTransaction(Protocol):
         """Networks and keys as this transaction sees them."""
         ...
 
-    def rows(self, context_ids: Sequence[int]) -> Mapping[int, JoinRow]:
-        """The rows of these contexts, locked in the order of their keys."""
+    def rows(self, cached: Mapping[int, ContextState]) -> Mapping[int, JoinRow]:
+        """The rows of these contexts, locked in the order of their keys.
+
+        ``cached`` holds what was read or written last; a row that still equals it was
+        authenticated then.
+        """
         ...
 
     def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:

@@ -1,6 +1,6 @@
 """The writes of a batch of joins: one read of all rows it touches, one executemany a table."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -165,32 +165,37 @@ class Joins:
 
     # Reading
 
-    def rows(self, context_ids: Sequence[int]) -> dict[int, JoinRow]:
+    def rows(self, cached: Mapping[int, ContextState]) -> dict[int, JoinRow]:
         """As ``ports.JoinTransaction.rows``."""
         found: dict[int, JoinRow] = {}
-        for row in _SELECT_ROWS.rows(self._connection, sorted(context_ids)):
+        for row in _SELECT_ROWS.rows(self._connection, sorted(cached)):
             entry = found.get(row[0])
             if entry is None:
-                entry = found[row[0]] = self._join_row(row)
-            if row[_LEASE_AT] is not None:
-                found[row[0]] = self._with_lease(entry, row)
+                entry = found[row[0]] = self._join_row(row, cached[row[0]])
+            if row[_LEASE_AT] is not None and not self._take_lease(entry.leases, row):
+                found[row[0]] = entry._replace(state=None)
         return found
 
-    def _join_row(self, row: Sequence[Any]) -> JoinRow:
+    def _join_row(self, row: Sequence[Any], cached: ContextState) -> JoinRow:
         values = row[:_STATE_COUNT]
-        intact = self._mac.fits("context_state", values, row[_STATE_COUNT])
+        state: ContextState | None = cached
+        if values != state_values(row[0], cached):
+            intact = self._mac.fits("context_state", values, row[_STATE_COUNT])
+            state = state_from_values(values) if intact else None
         place = None
         if row[_PLACE_AT] is not None:
             place = NodePlace(*row[_PLACE_AT : _PLACE_AT + 3])
             self._placed.add(row[_PLEDGE_AT])
-        state = state_from_values(values) if intact else None
         return JoinRow(state, row[_PLEDGE_AT + 1], {}, place)
 
-    def _with_lease(self, entry: JoinRow, row: Sequence[Any]) -> JoinRow:
-        """``entry`` with a short identifier; one still held comes before one given back."""
+    def _take_lease(self, leases: dict[int, Lease], row: Sequence[Any]) -> bool:
+        """Add a row's short identifier; False if it does not authenticate.
+
+        One that is still held comes before one given back.
+        """
         values = row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT]
         if not self._mac.fits("short_identifier", values, row[_LEASE_AT + _LEASE_COUNT]):
-            return entry._replace(state=None)
+            return False
         domain_id, value, pledge_id, first, last, until, released, version = values
         self._lease_versions[domain_id, value] = version
         lease = Lease(
@@ -202,10 +207,10 @@ class Joins:
             lease_until_ms=until,
             released=released is not None,
         )
-        other = entry.leases.get(domain_id)
-        if other is not None and _preference(other) > _preference(lease):
-            return entry
-        return entry._replace(leases={**entry.leases, domain_id: lease})
+        other = leases.get(domain_id)
+        if other is None or _preference(other) <= _preference(lease):
+            leases[domain_id] = lease
+        return True
 
     def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
         """As ``ports.JoinTransaction.reload``."""

@@ -1,11 +1,15 @@
 """Commands as a person gives them: in this process, or as processes of their own."""
 
+import fcntl
 import io
 import json
 import os
+import pty
 import socket
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -60,6 +64,25 @@ class Terminal:
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
+    def typed(self, *words: str, answer: str = "") -> tuple[int, str]:
+        """Exit code and what a terminal shows of a command that gets ``answer`` typed."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+        command = subprocess.Popen(
+            self.command(*words), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
+        shown = bytearray()
+        try:
+            while piece := _read_terminal(ours):
+                shown += piece
+                if answer and shown.rstrip().endswith((b"[y/N]:", b"(hex):")):
+                    os.write(ours, answer.encode())
+                    answer = ""
+        finally:
+            os.close(ours)
+        return command.wait(timeout=30), shown.decode()
+
     def init(self) -> None:
         """A new registrar that listens on a free port of loopback."""
         assert self.jrc("init", "--dir", str(self.folder), config=False).code == 0
@@ -97,6 +120,14 @@ class Terminal:
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+
+
+def _read_terminal(terminal: int) -> bytes:
+    """The next piece; Linux reports the far side's end as an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
 
 
 def free_port() -> int:

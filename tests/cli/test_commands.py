@@ -1,12 +1,17 @@
 """Commands without a daemon: output, exit codes, questions, and what is never printed."""
 
 import os
+import pwd
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from jrc.cli import setup
+from jrc.config import example, parse
 from jrc.errors import ExitCode
 from jrc.store.lock import StateLock
 from tests.cli.terminal import PLEDGE, PREFIX, PSK, Done, Terminal, pledge_file
@@ -375,3 +380,69 @@ def test_a_wrong_option_is_exit_code_2(made: Terminal) -> None:
     assert made.jrc("network", "lst").code == ExitCode.USAGE
     assert made.jrc("--colour").code == ExitCode.USAGE
     assert made.jrc("run", "--fast").code == ExitCode.USAGE
+
+
+# on a terminal
+
+
+def test_a_question_is_asked_on_a_terminal_and_no_is_no(terminal: Terminal) -> None:
+    """The plan, then a question; anything but a yes changes nothing."""
+    terminal.add_lab()
+    code, shown = terminal.typed("pledge", "revoke", PLEDGE, answer="n\n")
+    assert code == ExitCode.REFUSED
+    assert "gets no more answers" in shown
+    assert terminal.jrc("pledge", "show", PLEDGE, "--json").json["state"] == "provisioned"
+    assert terminal.typed("pledge", "revoke", PLEDGE, answer="y\n")[0] == 0
+    assert terminal.jrc("pledge", "show", PLEDGE, "--json").json["state"] == "revoked"
+
+
+def test_a_key_that_is_typed_is_not_echoed(terminal: Terminal) -> None:
+    """A hidden prompt, where there is a terminal and no file."""
+    terminal.add_lab()
+    psk = os.urandom(16).hex()
+    code, shown = terminal.typed("pledge", "add", "01", answer=psk + "\n")
+    assert (code, psk in shown) == (0, False)
+
+
+def test_a_terminal_shows_a_table_with_all_of_an_identifier(terminal: Terminal) -> None:
+    """Aligned columns; long cells fold and are never cut."""
+    terminal.add_lab()
+    assert terminal.add_pledge("ab" * 8, os.urandom(16).hex(), "--label", "[bold]x[/]").code == 0
+    code, shown = terminal.typed("pledge", "list")
+    assert (code, PLEDGE in shown, "[bold]x[/]" in shown, "…" in shown) == (0, True, True, False)
+
+
+# as root, for the service
+
+
+def test_a_system_wide_init_gives_the_state_to_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's files would be in the daemon's way; the config file stays root's."""
+    given: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(os, "chown", lambda path, u, g: given.update({Path(path).name: (u, g)}))
+    owner = pwd.struct_passwd(("jrc", "x", 901, 902, "", "/", "/bin/false"))
+    state, config = tmp_path / "state", tmp_path / "etc" / "config.toml"
+    text = example(state)
+    setup.create(config, text, parse(text, path=str(config)), owner=owner)
+    assert given.pop("config.toml") == (0, 902)
+    assert {"state", "kek", "jrc.db", "jrc.instance"} <= set(given)
+    assert set(given.values()) == {(901, 902)}
+    assert "etc" not in given
+
+
+# completion
+
+
+def test_a_shell_gets_commands_completed(made: Terminal) -> None:
+    """The script that `jrc completion` prints asks like this."""
+    assert "_JRC_COMPLETE" in made.jrc("completion", "bash").out
+    environment = {"_JRC_COMPLETE": "complete_bash", "COMP_WORDS": "jrc pledge re", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-m", "jrc.cli.main"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stdout.split() == [b"revoke", b"restore", b"remove"]

@@ -1,11 +1,12 @@
 """A registrar with one network, ``lab``, and fixtures that run it."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.site import Daemon, Device, Site
+
+from jrc.lab.pledge import SimulatedPledge
+from tests.daemon.site import Daemon, Site
 from tests.daemon.wire import Wire
 
 
@@ -20,19 +21,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Site:
 @pytest.fixture
 def site(template: Site, tmp_path: Path) -> Site:
     """A site of the test's own."""
-    return copy_of(template, tmp_path / "site")
-
-
-def copy_of(template: Site, folder: Path) -> Site:
-    """The same database elsewhere; nobody works on either at the moment."""
-    shutil.copytree(template.folder, folder)
-    return Site(folder, template.metrics_port)
+    return template.copy(tmp_path / "site")
 
 
 @pytest.fixture(scope="module")
 def daemon(template: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon that the tests of a module share; each enrolls pledges of its own."""
-    with copy_of(template, tmp_path_factory.mktemp("shared") / "site").start() as running:
+    with template.copy(tmp_path_factory.mktemp("shared") / "site").start() as running:
         yield running
         assert running.stop() == 0
 
@@ -45,6 +40,6 @@ def wire(daemon: Daemon) -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="module")
-def witness(daemon: Daemon) -> Device:
+def witness(daemon: Daemon) -> SimulatedPledge:
     """A pledge whose joins show that the daemon still answers."""
-    return daemon.enroll()
+    return daemon.enroll().pledge()

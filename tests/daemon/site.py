@@ -4,6 +4,7 @@ import json
 import os
 import queue
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +19,7 @@ import httpx
 
 from jrc.lab.pledge import SimulatedPledge
 from jrc.model import Secret
-from tests.daemon.wire import Address
+from tests.daemon.wire import LOOPBACK, Address
 
 CAFE = bytes.fromhex("cafe")
 BEEF = bytes.fromhex("beef")
@@ -95,6 +96,13 @@ class Site:
         site.config.write_text(text)
         return site
 
+    def copy(self, folder: Path) -> "Site":
+        """The same state elsewhere, while nobody works on it."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.sock"))
+        other = Site(folder, _free_port(), self._next_device)
+        other.change(f":{self.metrics_port}", f":{other.metrics_port}")
+        return other
+
     @property
     def config(self) -> Path:
         return self.folder / "config.toml"
@@ -160,9 +168,12 @@ class Site:
         *,
         before: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
-        passed: socket.socket | None = None,
+        keep: Sequence[int] = (),
     ) -> "Daemon":
-        """The daemon, once it answers joins; ``before`` is a tool that runs it."""
+        """The daemon, once it answers joins.
+
+        ``before`` is a tool that runs it, ``keep`` are file descriptors that it inherits.
+        """
         command = [*before, sys.executable, *program, "--config", str(self.config), "run"]
         process = subprocess.Popen(
             command,
@@ -171,7 +182,7 @@ class Site:
             stderr=subprocess.STDOUT,
             text=True,
             env={**os.environ, **(environ or {})},
-            pass_fds=(3,) if passed is not None else (),
+            pass_fds=keep,
             start_new_session=True,
         )
         daemon = Daemon(self, process)
@@ -228,9 +239,8 @@ class Daemon:
             self.kill()
             raise AssertionError("the daemon did not start: " + "".join(self.log[-20:]))
         host, _, port = listening[0].rpartition(":")
-        self.address = (host.strip("[]").replace("::", "::"), int(port))
-        if self.address[0] == "::":
-            self.address = ("::1", self.address[1])
+        host = host.strip("[]")
+        self.address = (LOOPBACK if host == "::" else host, int(port))
         # Under a tool such as strace the daemon is its child and the last who had the lock.
         self.pid = int(self.site.database.with_name("jrc.db.lock").read_text())
 

@@ -6,13 +6,9 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-
-from jrc.cli.client import daemon_answers
-from jrc.config import load
 
 JRC = (sys.executable, "-m", "jrc.cli.main")
 CHECKOUT = Path(__file__).parents[2]
@@ -22,7 +18,7 @@ START_WITHIN_S = 30
 def jrc(*arguments: str, expected: int = 0) -> str:
     """What a command prints; it has to end with the expected exit code."""
     done = subprocess.run(
-        [*JRC, *arguments], capture_output=True, text=True, cwd=CHECKOUT, timeout=60
+        [*JRC, *arguments], capture_output=True, text=True, cwd=CHECKOUT, timeout=60, check=False
     )
     assert done.returncode == expected, done.stdout + done.stderr
     return done.stdout
@@ -44,22 +40,23 @@ def running(folder: Path, pledges: list[Mapping[str, str]]) -> Iterator[tuple[st
     rows.write_text(json.dumps(pledges))
     rows.chmod(0o600)
     jrc("--config", str(config), "pledge", "import", str(rows))
-    with (folder / "log").open("wb") as log:
+    with _ready_socket(folder / "ready") as ready, (folder / "log").open("wb") as log:
         daemon = subprocess.Popen(
-            [*JRC, "--config", str(config), "run"], cwd=CHECKOUT, stdout=log, stderr=log
-        )
-    try:
-        _wait(daemon, load(config).admin.socket, folder / "log")
-        yield address
-    finally:
-        daemon.terminate()
-        daemon.wait(30)
+            [*JRC, "--config", str(config), "run"], cwd=CHECKOUT, stdout=log, stderr=log,
+            env=os.environ | {"NOTIFY_SOCKET": str(folder / "ready")},
+        )  # fmt: skip
+        try:
+            assert b"READY=1" in ready.recv(256), (folder / "log").read_text()
+            yield address
+        finally:
+            daemon.terminate()
+            daemon.wait(30)
 
 
-def _wait(daemon: subprocess.Popen[bytes], admin: Path, log: Path) -> None:
-    """Returns when the daemon can be told things."""
-    deadline = time.monotonic() + START_WITHIN_S
-    while not daemon_answers(admin):
-        assert daemon.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        os.sched_yield()
+@contextmanager
+def _ready_socket(path: Path) -> Iterator[socket.socket]:
+    """Where the daemon tells a service manager that it is ready."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+        ready.bind(str(path))
+        ready.settimeout(START_WITHIN_S)
+        yield ready

@@ -152,15 +152,15 @@ def test_any_bytes_give_rows_or_faults(data: bytes, form: Format | None, size: i
 
 @pytest.mark.parametrize("form", [Format.CSV, Format.JSON, Format.JSONL])
 def test_memory_does_not_grow_with_the_file(form: Format) -> None:
-    """8 MB are read in well under 1 MB."""
+    """Over 1 MB is read in well under half of it."""
     tracemalloc.start()
     try:
-        count = sum(isinstance(row, Row) for row in read_rows(long_file(form, 100_000), form))
+        count = sum(isinstance(row, Row) for row in read_rows(long_file(form, 20_000), form))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert count == 100_000
-    assert peak < 1_000_000
+    assert count == 20_000
+    assert peak < 400_000
 
 
 def long_file(form: Format, count: int) -> Iterator[bytes]:

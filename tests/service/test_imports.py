@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable
 
 import pytest
-from tests.desk import ACTOR, Desk, pledge_id
 
 from jrc.cojp.oscore import derive_for_jrc
 from jrc.errors import OperatorError
@@ -23,6 +22,7 @@ from jrc.service.imports import (
 )
 from jrc.service.pledges import list_pledges
 from jrc.store.contexts import find
+from tests.desk import ACTOR, Desk, pledge_id
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
-from tests.desk import ACTOR, Desk, network_command
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import ShortIdRange
@@ -17,6 +16,7 @@ from jrc.service.networks import (
     set_network,
     show_network,
 )
+from tests.desk import ACTOR, Desk, network_command
 
 
 def test_a_network_comes_with_a_generation_of_keys(desk: Desk) -> None:
@@ -76,9 +76,9 @@ def test_m01_networks_that_share_an_identifier_share_a_key_domain(desk: Desk) ->
         desk.network("south", b"\x01")
     shared = desk.network("south", b"\x01", key_domain="north")
     assert (shared.key_domain, shared.generation) == ("north", 1)
+    desk.network("east", b"\x02")
+    changes = NetworkChanges(identifiers=(b"\x01",))
     with pytest.raises(OperatorError, match="share the identifier"):
-        desk.network("east", b"\x02")
-        changes = NetworkChanges(identifiers=(b"\x01",))
         desk.write(lambda tx: set_network(tx, "east", changes, actor=ACTOR))
 
 
