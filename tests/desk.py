@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,8 +78,6 @@ def network_command(
     **more: object,
 ) -> AddNetwork:
     """What adds a network."""
-    from ipaddress import IPv6Network
-
     return AddNetwork(
         name=name,
         identifiers=(identifier,),

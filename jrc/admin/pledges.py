@@ -11,7 +11,7 @@ from jrc.admin.params import Params, choice, json_params, page_limit, pledge_id,
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
-from jrc.cojp.oscore import aead_by_name, hkdf_by_name
+from jrc.cojp.algorithms import aead_by_name, hkdf_by_name
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Profile, Secret
 from jrc.service import enroll

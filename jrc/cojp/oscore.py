@@ -5,15 +5,13 @@ in. Who calls ``protect_response`` without a Partial IV must do so once a reques
 """
 
 import hmac
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20Poly1305
 
 from jrc.cojp import cbor
+from jrc.cojp.algorithms import AEADS, HASHES, Aead, Hkdf, check_aead, parameters_of
 from jrc.cojp.constants import (
     JRC_ID,
     MAX_ECHO_BYTES,
@@ -26,141 +24,8 @@ from jrc.cojp.constants import (
 from jrc.cojp.message import Inner, Options, option_values
 from jrc.errors import PeerError, Reason, StateError
 
-# --- Algorithms (COSE registry, RFC 9053 §4 and §5) --------------------------------------------
-
-
-class Aead(IntEnum):
-    """AEAD algorithms by their COSE number (RFC 9053 §4)."""
-
-    A128GCM = 1
-    A256GCM = 3
-    AES_CCM_16_64_128 = 10
-    AES_CCM_16_64_256 = 11
-    AES_CCM_64_64_128 = 12
-    AES_CCM_64_64_256 = 13
-    CHACHA20_POLY1305 = 24
-    AES_CCM_16_128_128 = 30
-    AES_CCM_16_128_256 = 31
-    AES_CCM_64_128_128 = 32
-    AES_CCM_64_128_256 = 33
-
-
-class Hkdf(IntEnum):
-    """Key derivation functions by their COSE number (RFC 9053 §5.1)."""
-
-    SHA_256 = -10
-    SHA_512 = -11
-
-
-class _Cipher(Protocol):
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
-    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class AeadParameters:
-    """What an AEAD algorithm needs; lengths in bytes."""
-
-    name: str
-    key_length: int
-    nonce_length: int
-    tag_length: int
-    make: Callable[[bytes], _Cipher] = field(repr=False)
-
-    @property
-    def max_id_length(self) -> int:
-        """The longest Sender ID (RFC 8613 §3.3)."""
-        return self.nonce_length - 6
-
-
-def _ccm8(key: bytes) -> _Cipher:
-    return AESCCM(key, tag_length=8)
-
-
-def _ccm16(key: bytes) -> _Cipher:
-    return AESCCM(key, tag_length=16)
-
-
-AEADS: Final[dict[int, AeadParameters]] = {
-    Aead.A128GCM: AeadParameters("A128GCM", 16, 12, 16, AESGCM),
-    Aead.A256GCM: AeadParameters("A256GCM", 32, 12, 16, AESGCM),
-    Aead.AES_CCM_16_64_128: AeadParameters("AES-CCM-16-64-128", 16, 13, 8, _ccm8),
-    Aead.AES_CCM_16_64_256: AeadParameters("AES-CCM-16-64-256", 32, 13, 8, _ccm8),
-    Aead.AES_CCM_64_64_128: AeadParameters("AES-CCM-64-64-128", 16, 7, 8, _ccm8),
-    Aead.AES_CCM_64_64_256: AeadParameters("AES-CCM-64-64-256", 32, 7, 8, _ccm8),
-    Aead.CHACHA20_POLY1305: AeadParameters("ChaCha20/Poly1305", 32, 12, 16, ChaCha20Poly1305),
-    Aead.AES_CCM_16_128_128: AeadParameters("AES-CCM-16-128-128", 16, 13, 16, _ccm16),
-    Aead.AES_CCM_16_128_256: AeadParameters("AES-CCM-16-128-256", 32, 13, 16, _ccm16),
-    Aead.AES_CCM_64_128_128: AeadParameters("AES-CCM-64-128-128", 16, 7, 16, _ccm16),
-    Aead.AES_CCM_64_128_256: AeadParameters("AES-CCM-64-128-256", 32, 7, 16, _ccm16),
-}
-_HASHES: Final[dict[int, tuple[str, str]]] = {
-    Hkdf.SHA_256: ("HKDF SHA-256", "sha256"),
-    Hkdf.SHA_512: ("HKDF SHA-512", "sha512"),
-}
 _MAX_PLAINTEXT_BYTES: Final = 65535
 """A CCM nonce of 13 bytes leaves two for the length (RFC 3610 §2.1); no datagram is longer."""
-
-
-def aead_by_name(text: str) -> Aead:
-    """The AEAD algorithm of a COSE name or number, in any case.
-
-    Raises:
-        ValueError: it is unknown, or its nonce is too short for the registrar's identifier.
-    """
-    found = _by_name(text, {number: entry.name for number, entry in AEADS.items()})
-    if found is None:
-        raise ValueError(f"the AEAD algorithm {text!r} is not supported")
-    check_aead(found)
-    return Aead(found)
-
-
-def hkdf_by_name(text: str) -> Hkdf:
-    """The key derivation function of a COSE name or number, in any case.
-
-    Raises:
-        ValueError: it is unknown.
-    """
-    names = {number: name for number, (name, _) in _HASHES.items()}
-    found = _by_name(text, names)
-    if found is None:
-        raise ValueError(f"the key derivation function {text!r} is not supported")
-    return Hkdf(found)
-
-
-def _by_name(text: str, names: dict[int, str]) -> int | None:
-    wanted = _bare(text)
-    for number, name in names.items():
-        if wanted in (_bare(name), str(number)):
-            return number
-    return None
-
-
-def _bare(name: str) -> str:
-    """A name for comparing: in lower case, one separator (``-``, in front it is a sign)."""
-    return name.strip().lower().replace("_", "-").replace(" ", "-").replace("/", "-")
-
-
-def check_aead(aead: int) -> None:
-    """Nothing, where a pledge can have this algorithm.
-
-    Raises:
-        ValueError: it is unknown, or its nonce is too short for the registrar's identifier
-            (RFC 8613 §3.3, RFC 9031 §7.3).
-    """
-    parameters = _parameters(aead)
-    if parameters.max_id_length < len(JRC_ID):
-        raise ValueError(
-            f"{parameters.name} has a nonce of {parameters.nonce_length} bytes: too short for"
-            " the registrar's identifier of 3 bytes"
-        )
-
-
-def _parameters(aead: int) -> AeadParameters:
-    try:
-        return AEADS[aead]
-    except KeyError:
-        raise ValueError(f"the AEAD algorithm {aead} is not supported") from None
 
 
 # --- Security context (RFC 8613 §3) ------------------------------------------------------------
@@ -183,7 +48,7 @@ class SecurityContext:
     aead: int = Aead.AES_CCM_16_64_128.value
 
     def __post_init__(self) -> None:
-        aead = _parameters(self.aead)
+        aead = parameters_of(self.aead)
         if max(len(self.sender_id), len(self.recipient_id)) > aead.max_id_length:
             raise ValueError(f"{aead.name} takes identifiers of {aead.max_id_length} bytes at most")
         if not len(self.sender_key) == len(self.recipient_key) == aead.key_length:
@@ -220,9 +85,9 @@ def derive(
     Raises:
         ValueError: an algorithm is unknown, or an identifier too long for it.
     """
-    if hkdf not in _HASHES:
+    if hkdf not in HASHES:
         raise ValueError(f"the key derivation function {hkdf} is not supported")
-    parameters, digest = _parameters(aead), _HASHES[hkdf][1]
+    parameters, digest = parameters_of(aead), HASHES[hkdf][1]
     prk = hmac.digest(master_salt, master_secret, digest)
     tail = (b"\xf6" if id_context is None else cbor.encode_bytes(id_context)) + cbor.encode_int(
         aead

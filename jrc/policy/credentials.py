@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Iterator
 from itertools import pairwise
 
+from jrc.cojp.algorithms import AEADS, Aead, check_aead
 from jrc.cojp.cbor import NotWellFormedError, read_bytes
-from jrc.cojp.oscore import AEADS, Aead, check_aead
 from jrc.model import PledgeId
 
 MIN_KEY_BYTES = 16

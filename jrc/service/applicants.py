@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jrc.cojp.oscore import Aead, Hkdf, SecurityContext, context_from_keys, derive_for_jrc
+from jrc.cojp.algorithms import Aead, Hkdf
+from jrc.cojp.oscore import SecurityContext, context_from_keys, derive_for_jrc
 from jrc.model import Network, PledgeId, Profile, Secret
 from jrc.policy.credentials import check_derived, check_identifier, check_psk
 from jrc.service.records import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from jrc.cojp.oscore import Aead, Hkdf, aead_by_name, hkdf_by_name
+from jrc.cojp.algorithms import Aead, Hkdf, aead_by_name, hkdf_by_name
 from jrc.model import PledgeId, Profile, Secret
 from jrc.service.applicants import Applicant, DerivedKeys
 from jrc.service.import_rows import Row, RowError

@@ -52,7 +52,7 @@ def _sealed() -> tuple[Column[int], Column[bytes]]:
 instance = Table(
     "instance",
     metadata,
-    Column("id", Integer, CheckConstraint("id = 1", name="single"), primary_key=True),
+    Column("id", Integer, primary_key=True),
     Column("epoch", LargeBinary(16), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("commit_number", BigInteger, nullable=False),
@@ -61,6 +61,7 @@ instance = Table(
     Column("policy_revision", BigInteger, nullable=False),
     Column("clock_high_water_ms", BigInteger, nullable=False),
     *_sealed(),
+    CheckConstraint("id = 1", name="single"),
     comment="One row: which database this is, its progress, the head of the event chain.",
 )
 

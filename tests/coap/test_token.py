@@ -140,6 +140,13 @@ def test_p01_a_token_behind_the_window_counts_as_used() -> None:
     assert proxy.open(last, 0) == PLEDGE
 
 
+def test_p01_a_place_in_the_window_is_free_again_for_a_later_token() -> None:
+    """Used up places come round; no new request meets the mark of an old one (RFC 8974 §5.2)."""
+    proxy = sealer(replay_slots=64)
+    for _ in range(3 * 64):
+        assert proxy.open(proxy.seal(PLEDGE, 0), 0) == PLEDGE
+
+
 @pytest.mark.parametrize(("age_ms", "good"), [(FRESHNESS_MS, True), (FRESHNESS_MS + 1, False)])
 def test_p01_a_stale_token_is_dropped(age_ms: int, good: bool) -> None:
     """No pledge waits longer than 465 s for an answer (RFC 8974 §3.1, RFC 9031 §7.2)."""

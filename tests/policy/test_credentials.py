@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrc.cojp.oscore import Aead
+from jrc.cojp.algorithms import Aead
 from jrc.model import PledgeId
 from jrc.policy.credentials import check_derived, check_identifier, check_psk, unwrapped
 

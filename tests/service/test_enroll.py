@@ -6,8 +6,10 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import insert, select, update
 
-from jrc.cojp.oscore import Aead, derive_for_jrc
+from jrc.cojp.algorithms import Aead
+from jrc.cojp.oscore import derive_for_jrc
 from jrc.errors import ExitCode, OperatorError, StateError
 from jrc.model import PledgeId, PledgeState, Secret
 from jrc.service.applicants import Applicant, DerivedKeys
@@ -24,7 +26,9 @@ from jrc.service.enroll import (
 from jrc.service.events import list_events
 from jrc.service.examine import OnConflict
 from jrc.service.pledges import list_pledges, show_pledge
+from jrc.store import schema
 from jrc.store.contexts import find
+from jrc.store.database import Transaction
 from tests.desk import ACTOR, Desk, pledge_id
 
 KEY = bytes.fromhex("8c1d5f0ba7e34296d8317cb05efa6921")
@@ -262,13 +266,7 @@ def join(desk: Desk, number: int = 1) -> None:
     """What the join path leaves behind of a join with request number 7."""
     identifier = pledge_id(number).value
 
-    def work(tx: object) -> None:
-        from sqlalchemy import insert, select, update
-
-        from jrc.store import schema
-        from jrc.store.database import Transaction
-
-        assert isinstance(tx, Transaction)
+    def work(tx: Transaction) -> None:
         pledge = (
             tx.connection.execute(
                 select(schema.pledge).where(schema.pledge.c.identifier == identifier)

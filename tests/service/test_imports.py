@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable
+from hashlib import sha256
 
 import pytest
 
 from jrc.cojp.oscore import derive_for_jrc
-from jrc.errors import OperatorError
+from jrc.errors import OperatorError, StateError
 from jrc.model import Secret
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge, remove_pledge, revoke_pledge
@@ -34,9 +35,7 @@ def lab(desk: Desk) -> Desk:
 
 def key(number: int) -> bytes:
     """A key that passes for random, always the same for a number."""
-    import hashlib
-
-    return hashlib.sha256(b"%d, drawn by a fair die" % number).digest()[:16]
+    return sha256(b"%d, drawn by a fair die" % number).digest()[:16]
 
 
 def line(number: int, psk: bytes | None = None, rest: str = "") -> str:
@@ -285,8 +284,6 @@ def test_only_the_first_thousand_faults_are_kept(lab: Desk) -> None:
 
 def test_a_staged_change_that_was_edited_is_not_published(lab: Desk) -> None:
     """Its MAC covers role and networks."""
-    from jrc.errors import StateError
-
     lab.pledge(1, key(1))
     step = Run(lab, csv([line(1, key(9))]), on_conflict=OnConflict.REPLACE)
     lab.sql("UPDATE staged_change SET role = 1")

@@ -4,7 +4,7 @@ from ipaddress import IPv6Address, IPv6Network
 
 import pytest
 
-from jrc.errors import ExitCode, OperatorError
+from jrc.errors import ExitCode, OperatorError, StateError
 from jrc.model import ShortIdRange
 from jrc.service.events import list_events
 from jrc.service.networks import (
@@ -220,8 +220,6 @@ def test_keys_stay_while_another_network_of_the_domain_needs_them(desk: Desk) ->
 
 def test_a_network_whose_row_was_edited_is_not_used(desk: Desk) -> None:
     """The MAC covers every column and the identifiers."""
-    from jrc.errors import StateError
-
     desk.network()
     desk.sql("UPDATE network_identifier SET identifier = :i", i=b"\x02")
     with pytest.raises(StateError, match="network 1 does not authenticate"):

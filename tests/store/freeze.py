@@ -1,0 +1,32 @@
+"""Writes ``schemas/<revision>.sql``: a small database as this version makes it, for good.
+
+``python -m tests.store.freeze`` before a release whose schema is new; never for an older one.
+"""
+
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from jrc.service.enroll import remove_pledge, revoke_pledge
+from jrc.store.schema import SCHEMA_REVISION
+from tests.desk import ACTOR, Desk, pledge_id
+
+
+def main() -> None:
+    """Write the dump of the current revision, which must not exist."""
+    target = Path(__file__).parent / "schemas" / f"{SCHEMA_REVISION}.sql"
+    with tempfile.TemporaryDirectory() as folder, target.open("x") as file:
+        desk = Desk(Path(folder))
+        desk.network()
+        for number in (1, 2, 3):
+            desk.pledge(number)
+        desk.write(lambda tx: revoke_pledge(tx, pledge_id(2), actor=ACTOR))
+        desk.write(lambda tx: remove_pledge(tx, pledge_id(3), actor=ACTOR))
+        desk.close()
+        with closing(sqlite3.connect(desk.path)) as connection:
+            file.write("\n".join(connection.iterdump()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The audit log: pages, and every kind of tampering is found."""
+
+import pytest
+
+from jrc.errors import StateError
+from jrc.model import Event
+from jrc.service.events import list_events, verify_chain
+from jrc.service.registry import Registry
+from tests.desk import ACTOR, Desk, pledge_id
+
+
+@pytest.fixture
+def log(desk: Desk) -> Desk:
+    """A database with five events."""
+
+    def work(tx: Registry) -> None:
+        for number in range(1, 6):
+            tx.record(
+                Event(
+                    "odd" if number % 2 else "even",
+                    ACTOR,
+                    pledge_id(number % 3).value,
+                    "lab" if number > 2 else None,
+                    f"reason {number}",
+                    {"n": number},
+                )
+            )
+
+    desk.write(work)
+    return desk
+
+
+def numbers(desk: Desk, **filters: object) -> list[int]:
+    found = desk.read(lambda tx: list_events(tx, **filters))  # type: ignore[arg-type]
+    return [event.number for event in found]
+
+
+def test_events_come_in_pages_and_by_kind_pledge_and_network(log: Desk) -> None:
+    """Ascending, also where the last ones are asked for."""
+    assert numbers(log) == [1, 2, 3, 4, 5]
+    assert numbers(log, after=2, limit=2) == [3, 4]
+    assert numbers(log, limit=2, newest=True) == [4, 5]
+    assert numbers(log, kind="odd") == [1, 3, 5]
+    assert numbers(log, pledge=pledge_id(1)) == [1, 4]
+    assert numbers(log, network="lab") == [3, 4, 5]
+
+
+def test_an_event_is_read_as_it_was_recorded(log: Desk) -> None:
+    """Time in UTC, pledge in hex."""
+    (event,) = log.read(lambda tx: list_events(tx, limit=1))
+    assert (event.at, event.pledge, event.reason, event.detail) == (
+        "2026-11-30T00:53:20.000Z", "00124b0000000001", "reason 1", {"n": 1},
+    )  # fmt: skip
+
+
+def test_an_untouched_log_is_intact(log: Desk) -> None:
+    """Also an empty one."""
+    report = log.read(verify_chain)
+    assert (report.intact, report.count, report.broken_at) == (True, 5, None)
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken_at"),
+    [
+        ("UPDATE event SET reason = 'other' WHERE number = 3", 3),
+        ("UPDATE event SET at_ms = at_ms + 1 WHERE number = 1", 1),
+        ("UPDATE event SET hash = x'00' WHERE number = 4", 4),
+        ("DELETE FROM event WHERE number = 1", 1),
+        ("DELETE FROM event WHERE number = 3", 3),
+        ("DELETE FROM event WHERE number = 5", 5),
+        ("DELETE FROM event", 1),
+        ("INSERT INTO event SELECT 6, at_ms, kind, pledge, network, actor, reason, detail, hash"
+         " FROM event WHERE number = 5", 6),
+    ],
+)  # fmt: skip
+def test_a_changed_log_names_the_first_event_that_does_not_fit(
+    log: Desk, statement: str, broken_at: int
+) -> None:
+    """Edited, deleted, cut off, added."""
+    log.sql(statement)
+    report = log.read(verify_chain)
+    assert (report.intact, report.broken_at) == (False, broken_at)
+
+
+def test_a_log_with_recomputed_hashes_still_does_not_fit(log: Desk) -> None:
+    """The head of the chain is under a MAC: who can't compute that can't rewrite history."""
+    log.sql("DELETE FROM event WHERE number = 5")
+    log.sql(
+        "UPDATE instance SET event_number = 4,"
+        " event_hash = (SELECT hash FROM event WHERE number = 4)"
+    )
+    with pytest.raises(StateError, match="instance row does not authenticate"):
+        log.read(verify_chain)
