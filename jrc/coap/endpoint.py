@@ -122,7 +122,7 @@ class Endpoint:
 
     def _drain(self, listener: socket.socket) -> None:
         batch: list[Datagram] = []
-        # Empty (EAGAIN), or an ICMP error or a lost interface: what comes next is read all the same.
+        # Empty (EAGAIN), an ICMP error, a lost interface: what comes next is read all the same.
         with suppress(OSError):
             for _ in range(DRAIN):
                 batch.append(_read(listener))

@@ -1,4 +1,4 @@
-"""Sender sequence numbers of the registrar, reserved in blocks on disk (RFC 8613 Appendix B.1.1)."""
+"""Our sender sequence numbers, reserved in blocks on disk (RFC 8613 Appendix B.1.1)."""
 
 from sqlalchemy import select, update
 

@@ -99,3 +99,9 @@ def test_a_registrar_that_does_not_start_is_told_with_its_last_words(
         lab_demo.demonstrate(1, tmp_path / "lab", once=True)
     assert "its log ends" in error.value.hint
     assert not is_running(tmp_path / "lab")
+
+
+def test_other_commands_do_not_load_what_the_lab_needs() -> None:
+    """aiocoap is loaded when the lab runs and by nothing else of the command line."""
+    question = "import sys, jrc.cli.tree; sys.exit('aiocoap' in sys.modules)"
+    assert subprocess.run([JRC[0], "-c", question], check=False, cwd=CHECKOUT).returncode == 0

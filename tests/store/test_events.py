@@ -8,6 +8,11 @@ from jrc.service.events import list_events, verify_chain
 from jrc.service.registry import Registry
 from tests.desk import ACTOR, Desk, pledge_id
 
+ADDED = (
+    "INSERT INTO event SELECT 6, at_ms, kind, pledge, network, actor, reason, detail, hash"
+    " FROM event WHERE number = 5"
+)
+
 
 @pytest.fixture
 def log(desk: Desk) -> Desk:
@@ -69,8 +74,7 @@ def test_an_untouched_log_is_intact(log: Desk) -> None:
         ("DELETE FROM event WHERE number = 3", 3),
         ("DELETE FROM event WHERE number = 5", 5),
         ("DELETE FROM event", 1),
-        ("INSERT INTO event SELECT 6, at_ms, kind, pledge, network, actor, reason, detail, hash"
-         " FROM event WHERE number = 5", 6),
+        (ADDED, 6),
     ],
 )  # fmt: skip
 def test_a_changed_log_names_the_first_event_that_does_not_fit(

@@ -1,0 +1,44 @@
+"""What the kernel says of another process: CPU time, memory, its socket's queue."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCHEDULER_CLOCK = 2
+_RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB$", re.MULTILINE)
+_UDP6 = Path("/proc/net/udp6")
+_LOCAL, _QUEUES, _DROPS = 1, 4, -1
+
+
+def cpu_ns(pid: int) -> int:
+    """User and system time of all threads of a process, ended ones too, in nanoseconds.
+
+    The identifier of a process's clock is what clock_getcpuclockid(3) makes of its number.
+    """
+    return time.clock_gettime_ns(~pid << 3 | _SCHEDULER_CLOCK)
+
+
+def resident_bytes(pid: int) -> int:
+    """VmRSS."""
+    found = _RESIDENT.search(Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A UDP socket's receive queue in the kernel: bytes that wait, datagrams that found no room."""
+
+    waiting_bytes: int
+    dropped: int
+
+
+def receive_queue(port: int) -> Queue:
+    """The queue of the IPv6 socket that is bound to ``port``."""
+    suffix = f":{port:04X}"
+    for line in _UDP6.read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[_LOCAL].endswith(suffix):
+            return Queue(int(fields[_QUEUES].partition(":")[2], 16), int(fields[_DROPS]))
+    raise LookupError(f"no UDP socket is bound to port {port}")
