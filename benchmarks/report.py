@@ -133,7 +133,7 @@ def _processor() -> str:
 
 
 def file_system(folder: Path) -> str:
-    """Its type, such as ext4, by the device number in proc_pid_mountinfo(5); ``unknown`` if none."""
+    """Its type, such as ext4, found by its device in proc_pid_mountinfo(5), or ``unknown``."""
     device = folder.stat().st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     for line in Path("/proc/self/mountinfo").read_text().splitlines():

@@ -6,6 +6,7 @@ order, so that none of the refusals can be walked around.
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from typing import TypeVar
 from jrc.config import Settings
 from jrc.errors import OperatorError
 from jrc.model import Secret
+from jrc.service.imports import discard_leftovers
 from jrc.service.ports import Clock
 from jrc.service.registry import Registry
 from jrc.store import instancefile
@@ -54,7 +56,7 @@ class Opened:
     clock: Clock
     database: Database
     lookup: Lookup
-    _lock: StateLock | None
+    _undo: ExitStack
     _remembered: int = -1
 
     @classmethod
@@ -69,34 +71,25 @@ class Opened:
         if path is not None:
             check_private(path)
         kek = key_encryption_key(settings)
-        lock = None if path is None else StateLock(path).acquire()
-        try:
-            return cls._open(settings, clock, kek, lock)
-        except BaseException:
-            if lock is not None:
-                lock.release()
-            raise
-
-    @classmethod
-    def _open(
-        cls, settings: Settings, clock: Clock, kek: Secret, lock: StateLock | None
-    ) -> "Opened":
-        url = settings.database.url
-        reader = lookup_engine(url).connect()
-        try:
-            check_schema(reader)
-            database = Database.open(url, kek)
-        except BaseException:
-            reader.close()
-            raise
-        lookup = Lookup(reader, database.keyring, database.mac)
-        try:
+        with ExitStack() as undo:
+            if path is not None:
+                undo.callback(StateLock(path).acquire().release)
+            with closing(lookup_engine(url).connect()) as first_look:
+                check_schema(first_look)
+            database = undo.enter_context(closing(Database.open(url, kek)))
+            # Opened last and so closed first: the writer is the one that checkpoints.
+            reader = undo.enter_context(closing(lookup_engine(url).connect()))
+            lookup = Lookup(reader, database.keyring, database.mac)
             instancefile.check(settings.instance_file, database.instance)
-        except BaseException:
-            lookup.close()
-            database.close()
-            raise
-        return cls(settings, clock, database, lookup, lock)
+            opened = cls(settings, clock, database, lookup, undo)
+            opened._clean_up()
+            opened._undo = undo.pop_all()
+        return opened
+
+    def _clean_up(self) -> None:
+        """Delete what an import left that was broken off."""
+        while self.read(lambda tx: tx.imports.leftover()) is not None:
+            self.write(discard_leftovers)
 
     def write(self, work: Callable[[Registry], T]) -> T:
         """``work``'s result from a transaction of its own, once that is on disk."""
@@ -116,10 +109,5 @@ class Opened:
 
     def close(self) -> None:
         """Remember how far the database has come, close it, give the lock back."""
-        try:
+        with self._undo:
             self.remember()
-        finally:
-            self.lookup.close()
-            self.database.close()
-            if self._lock is not None:
-                self._lock.release()

@@ -11,7 +11,7 @@ from jrc.admin.params import Params, choice, json_params, page_limit, pledge_id,
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
-from jrc.cojp.algorithms import aead_by_name, hkdf_by_name
+from jrc.cojp.algorithms import Aead, Hkdf, aead_by_name, hkdf_by_name
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Profile, Secret
 from jrc.service import enroll
@@ -137,11 +137,7 @@ def _identifier(request: Request) -> PledgeId:
 
 
 def _applicant(params: Params) -> Applicant:
-    algorithms = {
-        name: number
-        for name, parse in (("aead", aead_by_name), ("hkdf", hkdf_by_name))
-        if (number := params.parsed(name, parse)) is not None
-    }
+    aead, hkdf = params.parsed("aead", aead_by_name), params.parsed("hkdf", hkdf_by_name)
     return Applicant(
         identifier=pledge_id(params.text("pledge_id")),
         keys=_keys(params),
@@ -149,7 +145,8 @@ def _applicant(params: Params) -> Applicant:
         role=params.parsed("role", parse_role),
         label=params.maybe_text("label"),
         profile=params.parsed("profile", choice(Profile)),
-        **algorithms,
+        aead=int(Aead.AES_CCM_16_64_128 if aead is None else aead),
+        hkdf=int(Hkdf.SHA_256 if hkdf is None else hkdf),
     )
 
 

@@ -27,9 +27,7 @@ def completion(shell: Shell) -> None:
     Example:
       jrc completion bash > ~/.local/share/bash-completion/completions/jrc
     """
-    typer.echo(
-        get_completion_script(prog_name="jrc", complete_var=VARIABLE, shell=shell.value)
-    )
+    typer.echo(get_completion_script(prog_name="jrc", complete_var=VARIABLE, shell=shell.value))
 
 
 def prepare() -> None:

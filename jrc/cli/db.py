@@ -35,7 +35,9 @@ def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
     refuse_other_owner(settings)
     report = _upgrade(settings)
     if as_json:
-        output.document({**asdict(report), "copy": None if report.copy is None else str(report.copy)})
+        output.document(
+            {**asdict(report), "copy": None if report.copy is None else str(report.copy)}
+        )
     elif report.copy is not None:
         output.line(f"upgraded from {report.before} to {report.after}")
         output.line(f"the database as it was: {report.copy}")

@@ -11,6 +11,9 @@ from rich.text import Text
 from jrc.cli.reporting import clean
 
 ABSENT = "-"
+_MAX_WHOLE_CHARACTERS = 40
+"""What the first column names is copied into the next command, so it stays on one line."""
+
 Record = Mapping[str, object]
 
 
@@ -85,11 +88,13 @@ def _table(records: Sequence[Record], columns: Mapping[str, str], empty: str) ->
     if not records:
         line(empty or "none")
         return
+    rows = [[shown_as(record.get(name)) for name in columns] for record in records]
+    whole = max(len(row[0]) for row in rows) <= _MAX_WHOLE_CHARACTERS
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
-    for record in records:
-        table.add_row(*(Text(shown_as(record.get(name))) for name in columns))
+    for place, heading in enumerate(columns.values()):
+        table.add_column(heading, overflow="fold", no_wrap=whole and place == 0)
+    for row in rows:
+        table.add_row(*map(Text, row))
     Console().print(table)
 
 

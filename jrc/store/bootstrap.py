@@ -19,9 +19,7 @@ from jrc.store.schema import data_key
 EPOCH_BYTES = 16
 
 
-def create_database(
-    url: str, kek: Secret, now_ms: int, random: RandomBytes = os.urandom
-) -> bytes:
+def create_database(url: str, kek: Secret, now_ms: int, random: RandomBytes = os.urandom) -> bytes:
     """Make a database under ``kek``; the epoch that names it comes back, for the instance file.
 
     Raises:

@@ -65,7 +65,10 @@ _FIND = Prepared(
     )
     .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
     .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
-    .outerjoin(network, network.c.id == pledge_network.c.network_id)
+    .outerjoin(
+        network,
+        and_(network.c.id == pledge_network.c.network_id, network.c.removed_at_ms.is_(None)),
+    )
     .outerjoin(
         unsupported_parameter,
         and_(
@@ -173,10 +176,17 @@ def _known(keyring: Keyring, mac: RowMac, kid_context: bytes, rows: Rows) -> Kno
         security=open_security(keyring, context_id, aead, id_context, wrapped_keys),
         pledge=device,
         pledge_version=version,
-        profile=device.profile or Profile(row[_NETWORK_AT + 1] or Profile.RFC9031),
+        profile=device.profile or _first_profile(rows),
         left_out=frozenset(part[-1] for part in rows if part[-1] is not None),
         state=state_from_values(state_at),
     )
+
+
+def _first_profile(rows: Rows) -> Profile:
+    for row in rows:
+        if row[_NETWORK_AT + 1] is not None:
+            return Profile(row[_NETWORK_AT + 1])
+    return Profile.RFC9031
 
 
 def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> tuple[Pledge, int]:
@@ -260,10 +270,6 @@ class Lookup:
             select(context_kid.c.kid_context).where(context_kid.c.context_id > since)
         )
         return result.scalars()
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._connection.close()
 
 
 def _still_good(row: Row[*tuple[Any, ...]]) -> bool:

@@ -59,7 +59,7 @@ class Events:
             number += 1
             fields = tuple(row)
             head = ledger.event_hash(head, fields[:-1])
-            if row.number != number or row.hash != head:
+            if row.hash != head:
                 return number
         if number != end.event_number:
             return min(number, end.event_number) + 1

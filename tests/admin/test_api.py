@@ -268,3 +268,15 @@ def test_requests_without_credentials_are_not_served(registrar: Registrar) -> No
 
     with pytest.raises(KeyError):
         asyncio.run(work())
+
+
+def test_a07_algorithms_are_honoured_or_refused_by_name(registrar: Registrar) -> None:
+    """As names or COSE numbers (RFC 9031 §3, §7.3)."""
+    registrar.add_lab()
+    body = {"pledge_id": "01", "psk": os.urandom(16).hex(), "aead": "AES-CCM-16-128-128"}
+    registrar.call("POST", "/v1/pledges", json=body).raise_for_status()
+    (credential,) = registrar.call("GET", "/v1/pledges/01").json()["credentials"]
+    assert (credential["aead"], credential["hkdf"]) == (30, -10)
+    other = {"pledge_id": "02", "psk": os.urandom(16).hex(), "aead": "ROT13"}
+    refused = registrar.call("POST", "/v1/pledges", json=other)
+    assert (refused.status_code, "aead" in refused.json()["error"]) == (400, True)

@@ -67,20 +67,25 @@ class Terminal:
     def typed(self, *words: str, answer: str = "") -> tuple[int, str]:
         """Exit code and what a terminal shows of a command that gets ``answer`` typed."""
         ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         command = subprocess.Popen(
-            self.command(*words), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+            self.command(*words),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            env=_environment(),
         )
         os.close(theirs)
         shown = bytearray()
         try:
             while piece := _read_terminal(ours):
                 shown += piece
-                if answer and shown.rstrip().endswith((b"[y/N]:", b"(hex):")):
+                if answer and shown.endswith((b"[y/N]: ", b"(hex): ")):
                     os.write(ours, answer.encode())
                     answer = ""
         finally:
-            os.close(ours)
+            os.close(ours)  # which hangs up, so that a command that still waits ends
         return command.wait(timeout=30), shown.decode()
 
     def init(self) -> None:
@@ -91,7 +96,9 @@ class Terminal:
 
     def add_lab(self) -> None:
         """A network called lab and one pledge."""
-        assert self.jrc("network", "add", "lab", "--network-id", "cafe", "--prefix", PREFIX).code == 0
+        assert (
+            self.jrc("network", "add", "lab", "--network-id", "cafe", "--prefix", PREFIX).code == 0
+        )
         assert self.add_pledge().code == 0
 
     def add_pledge(self, identifier: str = PLEDGE, psk: str = PSK, *more: str) -> Done:
@@ -119,7 +126,9 @@ class Terminal:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}
+    """Nothing of the service manager's, or of this terminal's size."""
+    left_out = {"NOTIFY_SOCKET", "COLUMNS", "LINES"}
+    return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
 def _read_terminal(terminal: int) -> bytes:

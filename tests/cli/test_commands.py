@@ -5,7 +5,6 @@ import pwd
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,12 +17,12 @@ from tests.cli.terminal import PLEDGE, PREFIX, PSK, Done, Terminal, pledge_file
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     """A registrar with a network and a pledge that no test of this module changes."""
     terminal = Terminal(tmp_path_factory.mktemp("jrc"))
     terminal.init()
     terminal.add_lab()
-    yield terminal
+    return terminal
 
 
 @pytest.fixture
@@ -407,9 +406,10 @@ def test_a_key_that_is_typed_is_not_echoed(terminal: Terminal) -> None:
 def test_a_terminal_shows_a_table_with_all_of_an_identifier(terminal: Terminal) -> None:
     """Aligned columns; long cells fold and are never cut."""
     terminal.add_lab()
-    assert terminal.add_pledge("ab" * 8, os.urandom(16).hex(), "--label", "[bold]x[/]").code == 0
+    label = "[bold]a label of some length[/], second floor"
+    assert terminal.add_pledge("ab" * 8, os.urandom(16).hex(), "--label", label).code == 0
     code, shown = terminal.typed("pledge", "list")
-    assert (code, PLEDGE in shown, "[bold]x[/]" in shown, "…" in shown) == (0, True, True, False)
+    assert (code, PLEDGE in shown, "[bold]a" in shown, "…" in shown) == (0, True, True, False)
 
 
 # as root, for the service
@@ -437,7 +437,11 @@ def test_a_system_wide_init_gives_the_state_to_the_service(
 def test_a_shell_gets_commands_completed(made: Terminal) -> None:
     """The script that `jrc completion` prints asks like this."""
     assert "_JRC_COMPLETE" in made.jrc("completion", "bash").out
-    environment = {"_JRC_COMPLETE": "complete_bash", "COMP_WORDS": "jrc pledge re", "COMP_CWORD": "2"}
+    environment = {
+        "_JRC_COMPLETE": "complete_bash",
+        "COMP_WORDS": "jrc pledge re",
+        "COMP_CWORD": "2",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "jrc.cli.main"],
         env={**os.environ, **environment},

@@ -183,6 +183,9 @@ def test_a_change_is_in_force_when_the_command_returns(running: Terminal) -> Non
             state: str = (await client.get(f"/v1/pledges/{PLEDGE}")).json()["state"]
             return state
 
-    for command, state in ((("revoke", PLEDGE, "--yes"), "revoked"), (("restore", PLEDGE), "provisioned")):
+    for command, state in (
+        (("revoke", PLEDGE, "--yes"), "revoked"),
+        (("restore", PLEDGE), "provisioned"),
+    ):
         assert running.process("pledge", *command).code == 0
         assert asyncio.run(look()) == state

@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple, Self
 
 from jrc.cojp import message, oscore
@@ -62,16 +63,19 @@ class Wire:
         self.send(datagram)
         return self.hear().payload
 
+    def waiting(self) -> list[bytes]:
+        """Everything that waits to be read at this moment."""
+        self.socket.setblocking(False)
+        found: list[bytes] = []
+        with suppress(BlockingIOError):
+            while True:
+                found.append(self.socket.recv(65_536))
+        self.socket.settimeout(ANSWER_WITHIN_S)
+        return found
+
     def is_quiet(self) -> bool:
         """Whether nothing waits to be read."""
-        self.socket.setblocking(False)
-        try:
-            self.socket.recv(65_536)
-        except BlockingIOError:
-            return True
-        finally:
-            self.socket.settimeout(ANSWER_WITHIN_S)
-        return False
+        return not self.waiting()
 
     def join(self, pledge: SimulatedPledge, token: bytes = b"\x77") -> LabConfiguration:
         """A join that must succeed, with the very next datagram as its answer."""

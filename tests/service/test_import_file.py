@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,7 @@ def test_what_may_be_a_key_is_never_repeated() -> None:
     """A key in the place of a column's name, or in the wrong column."""
     for data in (
         f"pledge_id,{PSK}\n",
+        f"pledge_id,{PSK}==z\n",
         f'{{"{PSK}": 1}}',
         f'[{{"pledge_id": "{EUI}", "psk": ["{PSK}"]}}]',
     ):
@@ -161,6 +163,23 @@ def test_memory_does_not_grow_with_the_file(form: Format) -> None:
         tracemalloc.stop()
     assert count == 20_000
     assert peak < 400_000
+
+
+@pytest.mark.parametrize("start", [b"pledge_id,psk\n", b"[{", b"["])
+def test_memory_does_not_grow_with_a_row_without_end(start: bytes) -> None:
+    """5 MB of it are dropped as they come."""
+    tracemalloc.start()
+    try:
+        found = list(read_rows(chain([start], (zeros(10_000) for _ in range(500)))))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [type(row) for row in found] == [RowError]
+    assert peak < 1_000_000
+
+
+def zeros(count: int) -> bytes:
+    return b"0" * count
 
 
 def long_file(form: Format, count: int) -> Iterator[bytes]:

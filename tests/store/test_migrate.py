@@ -149,10 +149,11 @@ def test_a_file_that_is_no_database_of_ours_is_refused(tmp_path: Path) -> None:
         upgrade(f"sqlite:///{path}", NOW_MS)
 
 
-def test_a_frozen_dump_upgrades_to_head_with_its_rows(tmp_path: Path) -> None:
+def test_a_frozen_dump_upgrades_to_head_with_its_rows(desk: Desk, tmp_path: Path) -> None:
     """What a release made opens with its key, and says the same as then."""
-    url = frozen(tmp_path / "jrc.db")
+    url = frozen(tmp_path / "old.db")
     upgrade(url, NOW_MS)
+    assert schema_of(tmp_path / "old.db") == schema_of(desk.path)
     database = Database.open(url, KEK)
     with database.read(NOW_MS) as tx:
         check_schema(tx.connection)

@@ -1,0 +1,54 @@
+"""What takes more addresses than loopback has: in a network namespace, where one can be made."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jrc.service.copies import MAX_COPY_RESENDS
+from tests.daemon.namespace import OTHER, THIRD
+from tests.daemon.wire import LOOPBACK
+
+NAMESPACE = ("unshare", "--net", "--map-root-user")
+
+
+def _possible() -> bool:
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        return False
+    probe = (*NAMESPACE, "ip", "link", "set", "lo", "up")
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not _possible(), reason="no network namespaces here")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What ``tests.daemon.namespace`` saw."""
+    folder = tmp_path_factory.mktemp("namespace") / "site"
+    command = (*NAMESPACE, sys.executable, "-m", "tests.daemon.namespace", str(folder))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+def test_c13_an_answer_leaves_from_the_address_that_was_asked(found: dict[str, Any]) -> None:
+    """RFC 7252 §5.3.2: also where one socket listens on all of them."""
+    assert [True, True, True] == found["from_where_asked"]
+
+
+def test_b10_a_request_to_a_group_is_silent(found: dict[str, Any]) -> None:
+    """RFC 7252 §11.3: although it would verify."""
+    assert {"heard": 0, "multicast": 1} == found["group"]
+
+
+def test_c11_copies_go_to_two_addresses_eight_times_each(found: dict[str, Any]) -> None:
+    """A pledge may change its Join Proxy once within an attempt; a third address gets silence."""
+    eight = MAX_COPY_RESENDS
+    assert {LOOPBACK: eight, OTHER: eight, THIRD: 0} == found["copies"]
+    assert found["joined"]

@@ -1,0 +1,101 @@
+"""Starts the daemon with one fault built in: ``python -m tests.faults.broken NAME ... run``.
+
+The oracles of this folder are worth something only if they see these.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import insert
+
+from jrc.cli.main import main
+
+
+def synchronous_normal() -> None:
+    """SQLite does not sync the log when it commits: a power cut takes answered joins back."""
+    from jrc.store import engine
+
+    prepare = engine._prepare_writer
+
+    def prepare_badly(connection: Any) -> None:
+        prepare(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    engine._prepare_writer = prepare_badly
+
+
+def answer_before_commit() -> None:
+    """Answers leave while their transaction is still open."""
+    from jrc.store.writer import Writer
+
+    def commit(self: Any, batch: Sequence[Any], now_ms: int) -> list[Any]:
+        def decide_and_answer(joins: Any) -> list[Any]:
+            outcomes: list[Any] = self._decide(joins, batch, now_ms)
+            self._call(self._answered, outcomes)
+            return outcomes
+
+        self._database.join(decide_and_answer, now_ms)
+        return []
+
+    Writer._commit = commit  # type: ignore[method-assign]
+
+
+def window_in_memory() -> None:
+    """Replay window and answer are never written down."""
+    from jrc.store.joins import Joins
+
+    Joins.save_state = lambda self, context_id, state: None  # type: ignore[method-assign]
+
+
+def copies_encrypted_anew() -> None:
+    """A copy of the last request goes through the whole exchange once more."""
+    from jrc.cojp.replay import ReplayWindow
+    from jrc.service.intake import Intake
+
+    is_fresh = ReplayWindow.is_fresh
+    Intake._is_copy = lambda self, known, request: False  # type: ignore[method-assign]
+    ReplayWindow.is_fresh = (  # type: ignore[method-assign]
+        lambda self, number: number == self.highest or is_fresh(self, number)
+    )
+    accept = ReplayWindow.accept
+    ReplayWindow.accept = (  # type: ignore[method-assign]
+        lambda self, number: self if number == self.highest else accept(self, number)
+    )
+
+
+def short_id_unchecked() -> None:
+    """Short identifiers are drawn without a look at who has them, and overwrite."""
+    from jrc.policy import leases
+    from jrc.service import join
+    from jrc.store import joins
+
+    def draw(tx: Any, network: Any, _oldest_live: int) -> int | None:
+        return next(iter(leases.candidate_values(network.short_ids, tx.random(64))))
+
+    join._draw = draw
+    columns = joins._names(joins.short_identifier)
+    overwriting = insert(joins.short_identifier).prefix_with("OR REPLACE")
+    joins._INSERT_LEASE = joins.Prepared(overwriting, columns)
+
+
+FAULTS: dict[str, Callable[[], None]] = {
+    fault.__name__: fault
+    for fault in (
+        synchronous_normal,
+        answer_before_commit,
+        window_in_memory,
+        copies_encrypted_anew,
+        short_id_unchecked,
+    )
+}
+
+
+def program(fault: str | None) -> tuple[str, ...]:
+    """What the interpreter is given to start the daemon with a fault, or as it is."""
+    return ("-m", "jrc.cli.main") if fault is None else ("-m", "tests.faults.broken", fault)
+
+
+if __name__ == "__main__":
+    FAULTS[sys.argv[1]]()
+    sys.exit(main(sys.argv[2:]))
