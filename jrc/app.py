@@ -23,8 +23,9 @@ from jrc.admin.services import Health
 from jrc.clock import SystemClock
 from jrc.coap.endpoint import Datagram, Endpoint, bind, prepare
 from jrc.config import Settings
-from jrc.errors import ExitCode, JrcError, StateError
+from jrc.errors import ExitCode, JrcError, StoreError
 from jrc.opened import Opened
+from jrc.service.batches import Batches
 from jrc.service.contexts import Contexts
 from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
@@ -92,21 +93,22 @@ class Daemon:
         self._started_s = time.monotonic()
         self._counters = Counters()
         self._contexts = Contexts(opened.lookup)
-        self._endpoint = Endpoint(listeners, self._arrived)
         self._loop = asyncio.get_running_loop()
         self._writer: Writer[Ask, Outcome] = Writer(
             opened.database,
             opened.clock,
             decide,
             self._loop.call_soon_threadsafe,
-            self._answered,
-            self._failed,
+            self._finished,
+            self._let_go,
             self._fatal,
         )
+        self._endpoint = Endpoint(listeners, self._arrived, lambda: self._writer.is_computing)
+        self._batches = Batches(self._writer.submit)
         self._intake = Intake(
             self._contexts,
             opened.lookup,
-            self._writer.submit,
+            self._batches.add,
             self._endpoint,
             self._counters,
             opened.clock,
@@ -118,6 +120,8 @@ class Daemon:
         self._exit_code = ExitCode.DONE
         self._trouble: str | None = None
         self._ready = False
+        self._drained: asyncio.Event | None = None
+        self._ended_badly = False
         self._states: Mapping[str, int] = {}
         self._logged: Mapping[str, int] = {}
         self._policy_revision = opened.database.instance.policy_revision
@@ -168,6 +172,9 @@ class Daemon:
         for task in self._tasks:
             task.cancel()
         await self._servers.aclose()
+        if self._batches and not self._ended_badly:
+            self._drained = asyncio.Event()
+            await self._drained.wait()
         self._writer.stop()
         await asyncio.to_thread(self._writer.join)
         await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
@@ -178,26 +185,42 @@ class Daemon:
 
     def _arrived(self, datagrams: list[Datagram]) -> None:
         self._intake.take(datagrams)
+        self._batches.turn()
 
-    def _answered(self, outcomes: list[Outcome]) -> None:
-        if self._trouble is not None:
-            _log.info("database_works_again")
-            self._trouble = None
+    def _let_go(self) -> None:
+        """Called by the writer thread: the loop may read again while the commit waits."""
+        if self._endpoint.is_waiting:
+            self._loop.call_soon_threadsafe(self._endpoint.resume)
+
+    def _finished(self, outcomes: list[Outcome], failures: Sequence[tuple[Ask, JrcError]]) -> None:
+        self._endpoint.resume()
         self._intake.finish(outcomes)
+        for ask, error in failures:
+            self._intake.abandon(ask, error)
+        self._note_trouble(bool(outcomes), [error for _, error in failures])
+        self._batches.done()
+        self._batches.turn()
+        if self._drained is not None and not self._batches:
+            self._drained.set()
 
-    def _failed(self, asks: Sequence[Ask], error: BaseException) -> None:
-        self._intake.abandon(asks, error)
-        if isinstance(error, StateError):
-            return
-        if self._trouble is None:
-            _log.error("joins_not_answered", error=str(error))
-        self._trouble = str(error)
+    def _note_trouble(self, worked: bool, errors: Sequence[JrcError]) -> None:
+        """Say once that the database fails, and once that it works again."""
+        failed = [str(error) for error in errors if isinstance(error, StoreError)]
+        if failed and self._trouble is None:
+            _log.error("joins_not_answered", error=failed[0])
+        elif worked and self._trouble is not None:
+            _log.info("database_works_again")
+        if failed or worked:
+            self._trouble = failed[0] if failed else None
 
     def _fatal(self, error: BaseException) -> None:
         _log.critical("stopping", error=str(error), hint="what is on disk is read at the start")
         self._trouble = str(error)
         self._exit_code = ExitCode.FAILED
+        self._ended_badly = True
         self._ended.set()
+        if self._drained is not None:
+            self._drained.set()
 
     def _learn(self) -> None:
         """Take note of kid contexts that came since; of all, where numbers were used again."""

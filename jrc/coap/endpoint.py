@@ -85,15 +85,21 @@ def prepare(listener: socket.socket) -> None:
 
 
 class Endpoint:
-    """Reads datagrams into ``receive`` and sends answers back the way their requests came."""
+    """Reads datagrams into ``receive`` and sends answers back the way their requests came.
+
+    While ``is_held()``, what arrives is left to the kernel's queue, until ``resume``.
+    """
 
     def __init__(
         self,
         listeners: Sequence[socket.socket],
         receive: Callable[[list[Datagram]], None],
+        is_held: Callable[[], bool] = lambda: False,
     ) -> None:
         self._listeners = list(listeners)
         self._receive = receive
+        self._is_held = is_held
+        self._waiting: set[socket.socket] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.send_failures = 0
 
@@ -103,11 +109,24 @@ class Endpoint:
         for listener in self._listeners:
             loop.add_reader(listener, self._drain, listener)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether datagrams were left to the kernel's queue; ``resume`` has to be called."""
+        return bool(self._waiting)
+
+    def resume(self) -> None:
+        """Read again what was left while held."""
+        if self._loop is not None:
+            for listener in self._waiting:
+                self._loop.add_reader(listener, self._drain, listener)
+        self._waiting.clear()
+
     def stop_reading(self) -> None:
         """Read no more; answers may still leave."""
         if self._loop is not None:
             for listener in self._listeners:
                 self._loop.remove_reader(listener)
+        self._loop = None
 
     def close(self) -> None:
         """Give the ports back."""
@@ -121,6 +140,10 @@ class Endpoint:
         return [f"[{name[0]}]:{name[1]}" for name in names]
 
     def _drain(self, listener: socket.socket) -> None:
+        if self._is_held() and self._loop is not None:
+            self._loop.remove_reader(listener)
+            self._waiting.add(listener)
+            return
         batch: list[Datagram] = []
         # Empty (EAGAIN), an ICMP error, a lost interface: what comes next is read all the same.
         with suppress(OSError):

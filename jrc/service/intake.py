@@ -11,7 +11,7 @@ from jrc.cojp import codec, envelope, message, oscore
 from jrc.cojp.constants import ENDPOINT_MAX_TOKEN_BYTES, JOIN_PATH, CoapCode, OptionNumber
 from jrc.cojp.envelope import Envelope
 from jrc.cojp.objects import JoinRequest
-from jrc.errors import PeerError, Reason, StateError, StoreError
+from jrc.errors import JrcError, PeerError, Reason, StateError, StoreError
 from jrc.model import Profile
 from jrc.service.contexts import Contexts
 from jrc.service.copies import MAX_COPY_AGE_MS, Copies
@@ -149,7 +149,8 @@ class Intake:
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         """A transaction is on disk: its states come into force, its answers leave."""
-        self._metrics.committed(len(outcomes))
+        if outcomes:
+            self._metrics.committed(len(outcomes))
         for outcome in outcomes:
             known = outcome.ask.known
             self._in_flight.discard(known.context_id)
@@ -162,15 +163,14 @@ class Intake:
             self._metrics.answered(outcome.network, outcome.reason)
             self._send(known, outcome.ask.envelope, outcome.state.answer or b"", outcome.ask.way)
 
-    def abandon(self, asks: Sequence[Ask], error: BaseException) -> None:
-        """A transaction was rolled back: nothing was changed and nothing is answered."""
-        for ask in asks:
-            self._in_flight.discard(ask.known.context_id)
-            self._contexts.forget(ask.known.kid_context)
-            if isinstance(error, StateError):
-                self._metrics.damaged(str(error))
-            else:
-                self._metrics.dropped(Reason.DATABASE)
+    def abandon(self, ask: Ask, error: JrcError) -> None:
+        """A request's transaction was rolled back: nothing was changed, nothing is answered."""
+        self._in_flight.discard(ask.known.context_id)
+        self._contexts.forget(ask.known.kid_context)
+        if isinstance(error, StateError):
+            self._metrics.damaged(str(error))
+        else:
+            self._metrics.dropped(Reason.DATABASE)
 
 
 def _unprotect(known: KnownContext, request: Envelope) -> bytes | None:

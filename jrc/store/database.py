@@ -110,7 +110,12 @@ class Database:
 
         return self._transact(run, now_ms)
 
-    def join(self, work: Callable[[Joins], T], now_ms: int) -> T:
+    def join(
+        self,
+        work: Callable[[Joins], T],
+        now_ms: int,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> T:
         """As ``write``, for the join path: collected writes, policy at hand."""
 
         def run(ledger: Ledger) -> T:
@@ -127,9 +132,14 @@ class Database:
             joins.flush()
             return result
 
-        return self._transact(run, now_ms)
+        return self._transact(run, now_ms, before_commit)
 
-    def _transact(self, run: Callable[[Ledger], T], now_ms: int) -> T:
+    def _transact(
+        self,
+        run: Callable[[Ledger], T],
+        now_ms: int,
+        before_commit: Callable[[], None] = lambda: None,
+    ) -> T:
         transaction = self._begin()
         try:
             ledger = Ledger(self._connection, self.mac, now_ms)
@@ -141,6 +151,7 @@ class Database:
         except BaseException:
             transaction.rollback()
             raise
+        before_commit()
         self._commit(transaction)
         self.instance = instance
         return result

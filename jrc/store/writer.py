@@ -1,9 +1,8 @@
-"""The writer thread: everything that is written goes through here, joins in groups.
+"""The writer thread: everything that is written goes through here, joins in batches.
 
-Joins that arrive while a commit is under way form the next batch; an operator's change runs in a
-transaction of its own, in its place in the order. Results go back to the loop after the commit,
-never before. A failed commit leaves its outcome unknown, so the thread stops and the process with
-it: what is on disk is read again at the next start.
+A batch of joins is one transaction; an operator's change has one of its own, in its place in the
+order. Results go back to the loop after the commit, never before. A commit of unknown outcome ends
+the thread and with it the process: what is on disk is read again at the next start.
 """
 
 import threading
@@ -17,8 +16,6 @@ from jrc.errors import JrcError
 from jrc.service.ports import Clock
 from jrc.store.database import Database
 from jrc.store.joins import Joins
-
-MAX_BATCH = 64
 
 AskT = TypeVar("AskT")
 OutcomeT = TypeVar("OutcomeT")
@@ -39,8 +36,9 @@ class Writer(Generic[AskT, OutcomeT]):
     """One thread, one connection, one transaction at a time.
 
     ``decide`` is the use case that a batch of asks goes through; ``call`` runs a function on the
-    loop. ``answered`` and ``failed`` are called there, with the outcomes of a committed batch or
-    the asks of one that was rolled back; ``fatal`` when nothing may go on.
+    loop. There ``finished`` gets the outcomes of a batch that is on disk, and with their errors the
+    asks of it that were rolled back; ``let_go`` follows when ``is_computing`` has become False,
+    and ``fatal`` when nothing may go on.
     """
 
     def __init__(
@@ -49,27 +47,29 @@ class Writer(Generic[AskT, OutcomeT]):
         clock: Clock,
         decide: Callable[[Joins, Sequence[AskT], int], list[OutcomeT]],
         call: Callable[..., object],
-        answered: Callable[[list[OutcomeT]], None],
-        failed: Callable[[Sequence[AskT], BaseException], None],
+        finished: Callable[[list[OutcomeT], list[tuple[AskT, JrcError]]], None],
+        let_go: Callable[[], None],
         fatal: Callable[[BaseException], None],
     ) -> None:
+        self.is_computing = False
+        """Whether a batch is being decided: two threads that compute only hinder each other."""
         self._database = database
         self._clock = clock
         self._decide = decide
         self._call = call
-        self._answered = answered
-        self._failed = failed
+        self._finished = finished
+        self._let_go = let_go
         self._fatal = fatal
-        self._queue: SimpleQueue[AskT | _Work | _Stop] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[AskT] | _Work | _Stop] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="jrc-writer", daemon=True)
 
     def start(self) -> None:
         """Start taking work."""
         self._thread.start()
 
-    def submit(self, ask: AskT) -> None:
-        """Put a join into the next batch."""
-        self._queue.put(ask)
+    def submit(self, batch: Sequence[AskT]) -> None:
+        """Take a batch of joins; ``finished`` is called once for it."""
+        self._queue.put(batch)
 
     def work(
         self,
@@ -97,50 +97,54 @@ class Writer(Generic[AskT, OutcomeT]):
             self._call(self._fatal, error)
 
     def _turn(self) -> bool:
-        """One batch of joins and what stood behind it; False when told to stop."""
-        batch: list[AskT] = []
         entry = self._queue.get()
-        while True:
-            if isinstance(entry, _Stop | _Work):
-                break
-            batch.append(entry)
-            if len(batch) == MAX_BATCH or self._queue.empty():
-                self._join(batch)
-                return True
-            entry = self._queue.get_nowait()
-        if batch:
-            self._join(batch)
         if isinstance(entry, _Stop):
             return False
-        self._work(entry)
+        if isinstance(entry, _Work):
+            self._work(entry)
+        else:
+            self._join(entry)
         return True
 
-    def _join(self, batch: list[AskT]) -> None:
+    def _join(self, batch: Sequence[AskT]) -> None:
         now_ms = self._clock.now_ms()
+        failures: list[tuple[AskT, JrcError]] = []
         try:
             outcomes = self._commit(batch, now_ms)
         except JrcError:
-            self._one_by_one(batch, now_ms)
-            return
-        self._call(self._answered, outcomes)
+            outcomes, failures = self._one_by_one(batch, now_ms)
+        self._call(self._finished, outcomes, failures)
 
     def _commit(self, batch: Sequence[AskT], now_ms: int) -> list[OutcomeT]:
-        return self._database.join(lambda joins: self._decide(joins, batch, now_ms), now_ms)
+        self.is_computing = True
+        try:
+            return self._database.join(
+                lambda joins: self._decide(joins, batch, now_ms), now_ms, self._computed
+            )
+        finally:
+            self.is_computing = False
 
-    def _one_by_one(self, batch: Sequence[AskT], now_ms: int) -> None:
+    def _computed(self) -> None:
+        """All that is left is the commit, which waits for the disk: the loop may go on."""
+        self.is_computing = False
+        self._let_go()
+
+    def _one_by_one(
+        self, batch: Sequence[AskT], now_ms: int
+    ) -> tuple[list[OutcomeT], list[tuple[AskT, JrcError]]]:
         """Each request of a failed batch alone, so that one bad row takes no other with it.
 
-        A row that is damaged, a constraint that another registrar's row trips (row M2).
-
-        The ciphertexts of the failed transaction are gone: none of them has left this thread.
+        A row may be damaged, or a constraint tripped by another registrar's row (row M2). The
+        ciphertexts of the failed transaction are gone: none of them has left this thread.
         """
+        outcomes: list[OutcomeT] = []
+        failures: list[tuple[AskT, JrcError]] = []
         for ask in batch:
             try:
-                outcomes = self._commit([ask], now_ms)
+                outcomes += self._commit([ask], now_ms)
             except JrcError as error:
-                self._call(self._failed, [ask], error)
-            else:
-                self._call(self._answered, outcomes)
+                failures.append((ask, error))
+        return outcomes, failures
 
     def _work(self, work: _Work) -> None:
         try:

@@ -74,7 +74,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            env=_environment(),
+            env=environment(),
         )
         os.close(theirs)
         shown = bytearray()
@@ -110,7 +110,7 @@ class Terminal:
     def daemon(self) -> Any:
         """`jrc run` as a process, until it answers; stopped by SIGTERM."""
         daemon = subprocess.Popen(
-            self.command("run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()
+            self.command("run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
         )
         try:
             assert daemon.stderr is not None
@@ -125,9 +125,9 @@ class Terminal:
             daemon.communicate(timeout=30)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing of the service manager's, or of this terminal's size."""
-    left_out = {"NOTIFY_SOCKET", "COLUMNS", "LINES"}
+    left_out = {"NOTIFY_SOCKET", "COLUMNS", "LINES", "PYTHONUNBUFFERED"}
     return {name: value for name, value in os.environ.items() if name not in left_out}
 
 

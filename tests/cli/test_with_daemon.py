@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from jrc.errors import ExitCode
-from tests.cli.terminal import PLEDGE, PREFIX, PSK, Terminal, pledge_file
+from tests.cli.terminal import PLEDGE, PREFIX, PSK, Terminal, environment, pledge_file
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,10 @@ def test_an_import_through_the_daemon_reports_rows(running: Terminal, tmp_path: 
 def test_a_reader_that_stops_early_is_no_error_of_ours(running: Terminal) -> None:
     """`jrc pledge list | head -1`: no traceback."""
     listing = subprocess.Popen(
-        running.command("events", "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        running.command("events", "--json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
     )
     assert listing.stdout is not None
     listing.stdout.close()

@@ -42,10 +42,26 @@ def answer_before_commit() -> None:
 
 
 def window_in_memory() -> None:
-    """Replay window and answer are never written down."""
+    """Replay window and answer are known to this process alone."""
+    from jrc.store.contexts import Lookup
     from jrc.store.joins import Joins
 
-    Joins.save_state = lambda self, context_id, state: None  # type: ignore[method-assign]
+    memory: dict[int, Any] = {}
+    rows, stored_answer = Joins.rows, Lookup.stored_answer
+
+    def overlaid(self: Any, context_ids: Sequence[int]) -> dict[int, Any]:
+        found = rows(self, context_ids)
+        return {at: row._replace(state=memory.get(at, row.state)) for at, row in found.items()}
+
+    def overlaid_answer(self: Any, context_id: int) -> Any:
+        found = stored_answer(self, context_id)
+        return found and found._replace(state=memory.get(context_id, found.state))
+
+    Joins.rows = overlaid  # type: ignore[method-assign]
+    Joins.save_state = (  # type: ignore[method-assign]
+        lambda self, context_id, state: memory.__setitem__(context_id, state)
+    )
+    Lookup.stored_answer = overlaid_answer  # type: ignore[method-assign]
 
 
 def copies_encrypted_anew() -> None:

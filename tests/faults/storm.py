@@ -1,0 +1,189 @@
+"""Pledges that join in a storm, with copies and replays among it, and outlive the registrar."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from jrc.cojp import message, oscore
+from jrc.cojp.constants import MessageType, OptionNumber
+from jrc.cojp.message import Message
+from jrc.lab import configuration
+from tests.daemon.site import Daemon, Device
+from tests.daemon.wire import OddPledge, Wire
+from tests.faults.witness import Witness
+
+JOIN_CAFE = bytes.fromhex("a10542cafe")
+"""RFC 9031 App. A."""
+MAX_COPIES = 3
+"""Of one request and process: fewer than the registrar answers, so that each gets its answer."""
+
+PAGE = 500
+"""Pledges the registrar lists at a time, and so the most a storm may have."""
+
+
+@dataclass(slots=True)
+class Peer:
+    """One pledge: the requests it has sent, by number, and how many it waits for."""
+
+    index: int
+    odd: OddPledge
+    identifier: bytes
+    requests: list[Message] = field(default_factory=list)
+    copies: int = 0
+
+    def next_request(self) -> int:
+        """A new request; its number."""
+        self.requests.append(message.decode(self.odd.request(JOIN_CAFE)))
+        self.copies = 0
+        return len(self.requests) - 1
+
+
+class Storm:
+    """All pledges and the witness of what they hear; lives longer than any daemon."""
+
+    def __init__(self, devices: Sequence[Device], seed: int, patience_s: float) -> None:
+        assert len(devices) <= PAGE
+        self.witness = Witness()
+        self.stalls = 0
+        self.random = random.Random(seed)
+        self._peers = [
+            Peer(index, OddPledge(d.identifier, d.psk.reveal()), d.identifier)
+            for index, d in enumerate(devices)
+        ]
+        self._patience_s = patience_s
+        self._known = 0
+        self._waiting: set[bytes] = set()
+        self._serial = 0
+
+    @property
+    def answered(self) -> int:
+        """Requests that were answered."""
+        return len(self.witness.answers)
+
+    def blow(self, daemon: Daemon, newcomers: int, answers: int) -> None:
+        """Joins until so many answers have come, then SIGKILL with requests in the air."""
+        with Wire(daemon.address) as wire:
+            wire.socket.settimeout(self._patience_s)
+            self._go_on(wire)
+            self._known = min(self._known + newcomers, len(self._peers))
+            for peer in self._peers[self._known - newcomers : self._known]:
+                self._send(wire, peer, peer.next_request())
+            self._until(wire, answers)
+            daemon.kill()
+            for datagram in wire.waiting():
+                self._hear(datagram)
+        self._waiting.clear()
+
+    def settle(self, daemon: Daemon) -> None:
+        """Each pledge sends its last request again; whatever was answered must still be so."""
+        with Wire(daemon.address) as wire:
+            self._go_on(wire)
+            while self._waiting:
+                self._hear(wire.hear().payload)
+
+    def compare(self, daemon: Daemon) -> None:
+        """Hold the registrar's list of pledges against what it has answered."""
+        stored = daemon.api("GET", "/v1/pledges", params={"limit": PAGE})["pledges"]
+        assert isinstance(stored, list)
+        self.witness.compare({bytes.fromhex(p["pledge_id"]): p["short_id"] for p in stored})
+
+    def _go_on(self, wire: Wire) -> None:
+        """After a kill nobody knows what was taken: the last requests go out as they were."""
+        for peer in self._peers[: self._known]:
+            peer.copies = 1
+            self._send(wire, peer, len(peer.requests) - 1)
+            self._replay(wire, peer)
+
+    def _until(self, wire: Wire, answers: int) -> None:
+        """So many answers, or none for too long, which only a broken registrar makes us wait."""
+        for _ in range(answers):
+            try:
+                heard = wire.hear()
+            except TimeoutError:
+                self.stalls += 1
+                return
+            peer, number = self._hear(heard.payload)
+            if number == len(peer.requests) - 1:
+                self._next(wire, peer)
+
+    def _next(self, wire: Wire, peer: Peer) -> None:
+        """A new request; at times a copy of the last, at times an old one besides."""
+        if peer.copies < MAX_COPIES and self.random.random() < 0.2:
+            peer.copies += 1
+            self._send(wire, peer, len(peer.requests) - 1)
+            return
+        if self.random.random() < 0.2:
+            self._replay(wire, peer)
+        self._send(wire, peer, peer.next_request())
+
+    def _replay(self, wire: Wire, peer: Peer) -> None:
+        """An old request, which an attacker has heard; nobody waits for an answer."""
+        if len(peer.requests) > 1:
+            number = self.random.randrange(max(0, len(peer.requests) - 30), len(peer.requests) - 1)
+            wire.send(self._dressed(peer, number))
+
+    def _send(self, wire: Wire, peer: Peer, number: int) -> None:
+        datagram = self._dressed(peer, number)
+        self._waiting.add(message.decode(datagram).token)
+        wire.send(datagram)
+
+    def _dressed(self, peer: Peer, number: int) -> bytes:
+        """The request as a stateless proxy sends it: with a token and message id of its own."""
+        self._serial += 1
+        before = self.witness.highest_answered(peer.identifier)
+        token = b"".join(
+            part.to_bytes(4) for part in (peer.index, number, before + 1, self._serial)
+        )
+        kind = self.random.choice((MessageType.CON, MessageType.NON))
+        request = peer.requests[number]
+        return message.encode(
+            request._replace(type=kind, message_id=self._serial & 0xFFFF, token=token)
+        )
+
+    def _hear(self, datagram: bytes) -> tuple[Peer, int]:
+        """Tell the witness of an answer; whose it is, and to which request."""
+        outer = message.decode(datagram)
+        index, number, before, _ = (
+            int.from_bytes(outer.token[at : at + 4]) for at in range(0, 16, 4)
+        )
+        self._waiting.discard(outer.token)
+        peer = self._peers[index]
+        (value,) = message.option_values(outer.options, OptionNumber.OSCORE)
+        plaintext = oscore.unprotect_response(
+            peer.odd.context,
+            b"",
+            oscore.encode_piv(number),
+            oscore.decode_option(value),
+            outer.payload,
+        )
+        given = configuration.read(message.decode_inner(plaintext).payload)
+        assert given.short_id is not None
+        self.witness.saw(
+            peer.identifier, number, outer.payload, given.short_id, highest_before=before - 1
+        )
+        return peer, number
+
+
+def run(
+    storm: Storm,
+    start: Callable[[], Daemon],
+    runs: int,
+    newcomers: int,
+    *,
+    stop_early: bool = False,
+) -> None:
+    """Start and kill the registrar ``runs`` times, each time with other settings; then settle.
+
+    A changed join rate changes every Configuration: an answer that is made anew shows.
+    """
+    for number in range(runs + 1):
+        with start() as daemon:
+            storm.compare(daemon)
+            body = {"join_rate_bytes_per_s": 1000 + number}
+            daemon.api("PATCH", "/v1/networks/lab", json=body)
+            if number == runs:
+                storm.settle(daemon)
+            else:
+                storm.blow(daemon, newcomers, storm.random.randrange(20, 400))
+        if stop_early and storm.witness.violations:
+            return

@@ -1,0 +1,234 @@
+"""The outside world of the join path, in memory: no database, no socket, time that is given."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv6Network
+from typing import Any, NamedTuple
+
+from jrc.cojp.objects import LinkLayerKey
+from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.replay import ReplayWindow
+from jrc.errors import Reason
+from jrc.model import Event, KeySetState, Network, Pledge, PledgeId, PledgeState, Profile, Secret
+from jrc.policy.keys import KeySet
+from jrc.policy.leases import Lease
+from jrc.service.ports import (
+    ContextState,
+    JoinRow,
+    KnownContext,
+    LiveKeys,
+    NetworkPolicy,
+    NodePlace,
+    StoredAnswer,
+)
+from tests.daemon.wire import OddPledge
+
+NOW_MS = 1_796_000_000_000
+PSK = bytes.fromhex("8c1d5f0ba7e34296d8317cb05efa6921")
+KEY = LinkLayerKey(1, Secret(bytes(range(16))))
+LAB = Network(
+    id=1,
+    name="lab",
+    domain_id=1,
+    domain="lab",
+    identifiers=(b"\xca\xfe",),
+    prefix=IPv6Network("2001:db8::/64"),
+)
+
+
+class Path(NamedTuple):
+    """A way back; ``address`` is the peer's."""
+
+    address: bytes = bytes(15) + b"\x01"
+
+    def peer_address(self) -> bytes:
+        return self.address
+
+
+class Packet(NamedTuple):
+    """A datagram as an endpoint reads it."""
+
+    payload: bytes
+    way: Path = Path()
+    truncated: bool = False
+    to_multicast: bool = False
+
+
+class GivenClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, now: int = NOW_MS) -> None:
+        self.now = now
+
+    def now_ms(self) -> int:
+        return self.now
+
+
+class Tally:
+    """Counts what it is told."""
+
+    def __init__(self) -> None:
+        self.drops: Counter[Reason] = Counter()
+        self.damages: list[str] = []
+        self.answers: list[tuple[str, Reason | None]] = []
+        self.batches: list[int] = []
+        self.resends = 0
+        self.arrived = 0
+
+    def received(self, count: int) -> None:
+        self.arrived += count
+
+    def dropped(self, reason: Reason) -> None:
+        self.drops[reason] += 1
+
+    def damaged(self, message: str) -> None:
+        self.damages.append(message)
+
+    def answered(self, network: str, reason: Reason | None) -> None:
+        self.answers.append((network, reason))
+
+    def resent(self) -> None:
+        self.resends += 1
+
+    def committed(self, batch: int) -> None:
+        self.batches.append(batch)
+
+
+class Outbox:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, Any]] = []
+
+    def send(self, datagram: bytes, way: Any) -> None:
+        self.sent.append((datagram, way))
+
+
+class Shelf:
+    """Contexts and stored answers, as a ``ContextReader``."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, list[KnownContext]] = {}
+        self.stored: dict[int, StoredAnswer] = {}
+        self.reads = 0
+        self.error: Exception | None = None
+
+    def find(self, kid_context: bytes) -> Sequence[KnownContext]:
+        self.reads += 1
+        if self.error is not None:
+            raise self.error
+        return self.known.get(kid_context, ())
+
+    def stored_answer(self, context_id: int) -> StoredAnswer | None:
+        if self.error is not None:
+            raise self.error
+        return self.stored.get(context_id)
+
+
+def identifier(number: int = 1) -> bytes:
+    """An EUI-64."""
+    return bytes.fromhex("00124b00") + number.to_bytes(4)
+
+
+def known_context(
+    number: int = 1,
+    *,
+    psk: bytes = PSK,
+    state: ContextState | None = None,
+    left_out: Iterable[int] = (),
+    profile: Profile = Profile.RFC9031,
+    **pledge: Any,
+) -> KnownContext:
+    """The context of pledge ``number``, whose rows have that number too."""
+    name = identifier(number)
+    fields = {"state": PledgeState.PROVISIONED, "network_ids": (1,), **pledge}
+    return KnownContext(
+        context_id=number,
+        kid_context=name,
+        security=derive_for_jrc(psk, name),
+        pledge=Pledge(id=number, identifier=PledgeId(name), **fields),
+        pledge_version=1,
+        profile=profile,
+        left_out=frozenset(left_out),
+        state=state or ContextState(1, ReplayWindow()),
+    )
+
+
+def device(number: int = 1, psk: bytes = PSK, first: int = 0) -> OddPledge:
+    """The other end of ``known_context``."""
+    return OddPledge(identifier(number), psk, first)
+
+
+def live_keys(generation: int = 1, oldest: int | None = None) -> LiveKeys:
+    """One key of a generation, whose row has the number 10 + ``generation``."""
+    current = KeySet(generation, KeySetState.CURRENT, (KEY,))
+    return LiveKeys(10 + generation, current, generation if oldest is None else oldest)
+
+
+def lease(value: int = 0x42, pledge_id: int = 1, **more: Any) -> Lease:
+    """A short identifier of generation 1, held for ever."""
+    fields = {"first_generation": 1, "last_generation": 1, "lease_until_ms": None, **more}
+    return Lease(value=value, domain_id=1, pledge_id=pledge_id, **fields)
+
+
+class Ground:
+    """A join transaction without a database; what is written is kept in lists."""
+
+    def __init__(self, *contexts: KnownContext, network: Network = LAB) -> None:
+        self.policy = NetworkPolicy(1, {network.id: network}, {1: live_keys()})
+        self.on_disk: dict[int, JoinRow] = {
+            known.context_id: JoinRow(known.state, known.pledge_version, {}, None)
+            for known in contexts
+        }
+        self.reloads: dict[int, KnownContext] = {}
+        self.burned: set[int] = set()
+        self.bytes = iter(range(0x0102, 0x7FFF))
+        self.states: list[tuple[int, ContextState]] = []
+        self.leases: list[tuple[Lease, bool]] = []
+        self.places: list[NodePlace] = []
+        self.reports: list[tuple[int, int, bytes | None]] = []
+        self.events: list[Event] = []
+        self.draws = 0
+
+    def change(self, context_id: int, **fields: Any) -> None:
+        """Another row on disk than in the cache."""
+        self.on_disk[context_id] = self.on_disk[context_id]._replace(**fields)
+
+    def set_keys(self, keys: LiveKeys | None) -> None:
+        """Other keys, or none."""
+        self.policy = replace(self.policy, keys={} if keys is None else {1: keys})
+
+    def rows(self, cached: Mapping[int, ContextState]) -> Mapping[int, JoinRow]:
+        return {number: self.on_disk[number] for number in cached if number in self.on_disk}
+
+    def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
+        return self.reloads.get(context_id)
+
+    def taken(self, domain_id: int, values: Sequence[int], oldest_live: int) -> set[int]:
+        given = {entry.value for entry, _ in self.leases}
+        return {value for value in values if value in self.burned | given}
+
+    def all_taken(self, domain_id: int, oldest_live: int) -> set[int]:
+        return self.burned | {entry.value for entry, _ in self.leases}
+
+    def random(self, count: int) -> bytes:
+        self.draws += 1
+        return b"".join(next(self.bytes).to_bytes(2) for _ in range(-(-count // 2)))[:count]
+
+    def save_state(self, context_id: int, state: ContextState) -> None:
+        self.states.append((context_id, state))
+
+    def save_lease(self, lease: Lease, *, new: bool) -> None:
+        self.leases.append((lease, new))
+
+    def save_place(self, pledge: Pledge, place: NodePlace) -> None:
+        self.places.append(place)
+
+    def save_reports(
+        self, pledge: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
+    ) -> None:
+        self.reports += reports
+
+    def record(self, event: Event) -> None:
+        self.events.append(event)

@@ -1,0 +1,82 @@
+"""The filter of kid contexts and the bounded cache behind it."""
+
+import pytest
+
+from jrc.errors import StateError
+from jrc.service.contexts import Contexts
+from tests.service.fakes import Shelf, identifier, known_context
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """Contexts of the pledges 1 to 5."""
+    shelf = Shelf()
+    shelf.known = {identifier(number): [known_context(number)] for number in range(1, 6)}
+    return shelf
+
+
+@pytest.fixture
+def contexts(shelf: Shelf) -> Contexts:
+    """A cache of three that knows of all five."""
+    contexts = Contexts(shelf, capacity=3)
+    contexts.learn(shelf.known)
+    return contexts
+
+
+def test_b06_an_unknown_kid_context_costs_no_read(contexts: Contexts, shelf: Shelf) -> None:
+    """RFC 9031 §7.3.2: strangers reach neither the database nor memory."""
+    for number in range(10, 500):
+        assert not contexts.find(identifier(number))
+    assert (0, 0) == (shelf.reads, len(contexts))
+
+
+def test_b02_a_context_is_found_by_its_kid_context(contexts: Contexts, shelf: Shelf) -> None:
+    """RFC 9031 §7.3."""
+    assert shelf.known[identifier(2)] == contexts.find(identifier(2))
+
+
+def test_only_what_a_request_verified_under_is_kept(contexts: Contexts, shelf: Shelf) -> None:
+    """A forged datagram must not push out what is in use."""
+    contexts.find(identifier(1))
+    assert 0 == len(contexts)
+    contexts.keep(contexts.find(identifier(1)))
+    before = shelf.reads
+    contexts.find(identifier(1))
+    assert (1, before) == (len(contexts), shelf.reads)
+
+
+def test_the_oldest_makes_room(contexts: Contexts, shelf: Shelf) -> None:
+    """Keeping one twice takes no second place."""
+    for number in (1, 2, 2, 3, 4):
+        contexts.keep(contexts.find(identifier(number)))
+    assert 3 == len(contexts)
+    before = shelf.reads
+    for number in (2, 3, 4):
+        contexts.find(identifier(number))
+    assert before == shelf.reads
+    contexts.find(identifier(1))
+    assert before + 1 == shelf.reads
+
+
+def test_what_is_forgotten_is_read_anew(contexts: Contexts, shelf: Shelf) -> None:
+    """One, or all; a context that was never there too."""
+    for number in (1, 2, 3):
+        contexts.keep(contexts.find(identifier(number)))
+    contexts.forget(identifier(1))
+    contexts.forget(identifier(9))
+    assert 2 == len(contexts)
+    contexts.forget_all()
+    assert 0 == len(contexts)
+    replaced = [known_context(1)]
+    shelf.known[identifier(1)] = replaced
+    assert replaced == contexts.find(identifier(1))
+
+
+def test_a_context_that_does_not_authenticate_is_not_found(
+    contexts: Contexts, shelf: Shelf
+) -> None:
+    """The error goes to who asked, and nothing is kept of it."""
+    shelf.error = StateError("damaged")
+    with pytest.raises(StateError):
+        contexts.find(identifier(1))
+    assert 0 == len(contexts)
