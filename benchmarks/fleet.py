@@ -39,6 +39,7 @@ class Fleet:
             (self._random.randbytes(_PLEDGE_ID_BYTES), self._random.randbytes(_PSK_BYTES))
             for _ in range(count)
         ]
+        self._order = self._random.sample(self._keys, count)
         self._last_number = 0
 
     def write_csv(self, path: Path) -> None:
@@ -50,10 +51,13 @@ class Fleet:
             file.writelines(rows)
 
     def pledges(self, count: int | None = None) -> list[SimulatedPledge]:
-        """The first ``count`` pledges with their keys derived, or all."""
+        """``count`` pledges with their keys derived, or all, in another order than imported.
+
+        Pledges that join one after the other are no neighbours in the database.
+        """
         return [
             SimulatedPledge(identifier, oscore.derive_for_jrc(psk, identifier).mirrored())
-            for identifier, psk in self._keys[:count]
+            for identifier, psk in self._order[:count]
         ]
 
     def requests(self, pledges: Iterable[SimulatedPledge]) -> list[bytes]:

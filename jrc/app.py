@@ -30,7 +30,11 @@ from jrc.service.contexts import Contexts
 from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
 from jrc.service.registry import Registry
+from jrc.service.survey import Survey, survey
 from jrc.store.database import Database
+from jrc.store.engine import shown_url
+from jrc.store.registry import StoreRegistry
+from jrc.store.schema import SCHEMA_REVISION
 from jrc.store.writer import Writer
 
 T = TypeVar("T")
@@ -39,6 +43,9 @@ REMEMBER_EVERY_S = 1.0
 """How old the instance file may be (``store/instancefile.py``)."""
 SUMMARY_EVERY_S = 10.0
 """One log line for all datagrams in between, however many there were."""
+
+SURVEY_EVERY_S = 60.0
+"""How old the counts in the metrics may be."""
 
 _GC_THRESHOLDS = (50_000, 20, 20)
 """What a join allocates has no cycles; looking for some after every 700 objects costs time."""
@@ -122,7 +129,7 @@ class Daemon:
         self._ready = False
         self._drained: asyncio.Event | None = None
         self._ended_badly = False
-        self._states: Mapping[str, int] = {}
+        self._survey = Survey()
         self._logged: Mapping[str, int] = {}
         self._policy_revision = opened.database.instance.policy_revision
         self._highest_context = 0
@@ -134,6 +141,7 @@ class Daemon:
     async def start(self) -> None:
         """Open everything; when it returns, joins are answered."""
         self._learn()
+        self._survey = self._opened.read(survey)
         self._writer.start()
         await self._start_servers()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -142,6 +150,7 @@ class Daemon:
         self._tasks = [
             asyncio.create_task(self._every(REMEMBER_EVERY_S, self._tick)),
             asyncio.create_task(self._every(SUMMARY_EVERY_S, self._summarise)),
+            asyncio.create_task(self._every(SURVEY_EVERY_S, self._look_around)),
         ]
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
@@ -250,7 +259,7 @@ class Daemon:
     async def status(self) -> Mapping[str, object]:
         """As ``Services.status``."""
         return {
-            **await self.run_read(_counts),
+            **_surveyed(await self.run_read(survey)),
             **_identity(self._opened),
             "pid": os.getpid(),
             "ready": self._is_ready(),
@@ -277,7 +286,10 @@ class Daemon:
 
     def _gauges(self) -> Gauges:
         return Gauges(
-            ready=self._is_ready(), contexts_cached=len(self._contexts), pledges=self._states
+            ready=self._is_ready(),
+            contexts_cached=len(self._contexts),
+            pledges=self._survey.pledges,
+            short_ids_left=self._survey.short_ids_left,
         )
 
     async def _on_writer(self, run: Callable[[Database], T]) -> T:
@@ -311,8 +323,17 @@ class Daemon:
         self._counters.sample(time.monotonic())
         await self._on_writer(lambda _database: self._opened.remember())
 
+    async def _look_around(self) -> None:
+        before, self._survey = self._survey, await self.run_read(survey)
+        for network in set(self._survey.low) - set(before.low):
+            _log.warning(
+                "short_identifiers_run_low",
+                network=network,
+                left=self._survey.short_ids_left[network],
+                hint="only new link-layer keys make burned ones free again: a rollover is due",
+            )
+
     async def _summarise(self) -> None:
-        self._states = (await self.run_read(_counts))["pledges"]  # type: ignore[assignment]
         totals = self._counters.totals()
         changes = {name: n - self._logged.get(name, 0) for name, n in totals.items()}
         self._logged = totals
@@ -324,23 +345,21 @@ class Daemon:
 
 
 def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:
-    from jrc.store.registry import StoreRegistry
-
     return database.write(lambda tx: work(StoreRegistry(tx)), now_ms)
 
 
-def _counts(registry: Registry) -> dict[str, object]:
-    networks = [network.name for network in registry.networks.all().values()]
-    states = registry.pledges.counts().get(None, {})
-    return {"networks": networks, "pledges": {state.value: n for state, n in states.items()}}
+def _surveyed(found: Survey) -> dict[str, object]:
+    return {
+        "networks": list(found.networks),
+        "pledges": dict(found.pledges),
+        "short_ids_low": list(found.low),
+    }
 
 
 def _identity(opened: Opened) -> dict[str, object]:
-    from jrc.store.schema import SCHEMA_REVISION
-
     return {
         "version": __version__,
-        "database": opened.settings.database.url,
+        "database": shown_url(opened.settings.database.url),
         "schema": SCHEMA_REVISION,
         "epoch": opened.database.instance.epoch.hex(),
     }
@@ -362,7 +381,7 @@ class _Offline:
 
     async def status(self) -> Mapping[str, object]:
         """As ``Services.status``."""
-        return {**self._opened.read(_counts), **_identity(self._opened), "ready": False}
+        return {**_surveyed(self._opened.read(survey)), **_identity(self._opened), "ready": False}
 
     def metrics_text(self) -> bytes:
         """As ``Services.metrics_text``."""

@@ -114,11 +114,12 @@ class Counters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauges:
-    """What is looked up when somebody asks. ``pledges`` counts them by state."""
+    """What is looked up now and then: ``pledges`` by state, ``short_ids_left`` by network."""
 
     ready: bool
     contexts_cached: int
     pledges: Mapping[str, int]
+    short_ids_left: Mapping[str, int]
 
 
 class _JoinCollector(Collector):
@@ -178,6 +179,14 @@ class _JoinCollector(Collector):
         for state, count in sorted(gauges.pledges.items()):
             pledges.add_metric([state], count)
         yield pledges
+        left = GaugeMetricFamily(
+            "jrc_short_identifiers_left",
+            "Short identifiers that can still be given out.",
+            labels=["network"],
+        )
+        for network, count in sorted(gauges.short_ids_left.items()):
+            left.add_metric([network], count)
+        yield left
         build = GaugeMetricFamily("jrc_build_info", "The version that runs.", labels=["version"])
         build.add_metric([self._version], 1)
         yield build

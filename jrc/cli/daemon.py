@@ -21,6 +21,7 @@ _STATUS = {
     "epoch": "epoch",
     "networks": "networks",
     "pledges": "pledges",
+    "short_ids_low": "short identifiers run low in",
     "joins_total": "joins",
     "joins_last_minute": "joins, last minute",
     "answers_resent": "answers sent again",

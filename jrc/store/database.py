@@ -184,9 +184,16 @@ class Database:
 
     @contextmanager
     def read(self, now_ms: int) -> Iterator[ReadTransaction]:
-        """A read transaction on a connection of its own."""
-        with reader_engine(self.url).connect() as connection, connection.begin():
-            yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
+        """A read transaction on a connection of its own.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        try:
+            with reader_engine(self.url).connect() as connection, connection.begin():
+                yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
+        except DBAPIError as error:
+            raise StoreError(str(error.orig)) from error
 
 
 def _data_keys(connection: Connection) -> Sequence[WrappedDataKey]:

@@ -43,6 +43,11 @@ def database_path(url: str) -> Path | None:
     return Path(parsed.database)
 
 
+def shown_url(url: str) -> str:
+    """The URL without a password."""
+    return _parse(url).render_as_string(hide_password=True)
+
+
 def _parse(url: str) -> URL:
     try:
         return make_url(url)

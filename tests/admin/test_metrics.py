@@ -9,7 +9,12 @@ from jrc.service.ports import Metrics
 
 def _samples(counters: Counters, *, ready: bool = True) -> dict[str, float]:
     """All samples by name and labels."""
-    gauges = Gauges(ready=ready, contexts_cached=7, pledges={"joined": 3, "revoked": 1})
+    gauges = Gauges(
+        ready=ready,
+        contexts_cached=7,
+        pledges={"joined": 3, "revoked": 1},
+        short_ids_left={"lab": 32000},
+    )
     text = text_of(registry_of(counters, lambda: gauges, "1.2.3")).decode()
     return {
         sample.name + "".join(f" {k}={v}" for k, v in sorted(sample.labels.items())): sample.value

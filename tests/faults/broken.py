@@ -27,18 +27,35 @@ def synchronous_normal() -> None:
 
 def answer_before_commit() -> None:
     """Answers leave while their transaction is still open."""
-    from jrc.store.writer import Writer
+    from jrc.service.intake import Intake
+    from jrc.store.database import Database
 
-    def commit(self: Any, batch: Sequence[Any], now_ms: int) -> list[Any]:
-        def decide_and_answer(joins: Any) -> list[Any]:
-            outcomes: list[Any] = self._decide(joins, batch, now_ms)
-            self._call(self._answered, outcomes)
-            return outcomes
+    intakes: list[Any] = []
+    decided: list[Any] = []
+    take, join, commit = Intake.take, Database.join, Database._commit
 
-        self._database.join(decide_and_answer, now_ms)
-        return []
+    def taking(self: Any, datagrams: Any) -> None:
+        intakes[:] = [self]
+        take(self, datagrams)
 
-    Writer._commit = commit  # type: ignore[method-assign]
+    def joining(self: Any, work: Any, *rest: Any) -> Any:
+        def deciding(joins: Any) -> Any:
+            decided[:] = work(joins)
+            return list(decided)
+
+        return join(self, deciding, *rest)
+
+    def committing(self: Any, *given: Any) -> None:
+        for outcome in decided:
+            ask = outcome.ask
+            if outcome.state is not None:
+                intakes[0]._send(ask.known, ask.envelope, outcome.state.answer, ask.way)
+        decided.clear()
+        commit(self, *given)
+
+    Intake.take = taking  # type: ignore[method-assign]
+    Database.join = joining  # type: ignore[method-assign]
+    Database._commit = committing  # type: ignore[method-assign]
 
 
 def window_in_memory() -> None:

@@ -135,7 +135,7 @@ def known_context(
     number: int = 1,
     *,
     psk: bytes = PSK,
-    state: ContextState | None = None,
+    at: ContextState | None = None,
     left_out: Iterable[int] = (),
     profile: Profile = Profile.RFC9031,
     **pledge: Any,
@@ -151,7 +151,7 @@ def known_context(
         pledge_version=1,
         profile=profile,
         left_out=frozenset(left_out),
-        state=state or ContextState(1, ReplayWindow()),
+        state=at or ContextState(1, ReplayWindow()),
     )
 
 
@@ -183,7 +183,7 @@ class Ground:
         }
         self.reloads: dict[int, KnownContext] = {}
         self.burned: set[int] = set()
-        self.bytes = iter(range(0x0102, 0x7FFF))
+        self.bytes = iter(range(0x0101, 0x7FFF))
         self.states: list[tuple[int, ContextState]] = []
         self.leases: list[tuple[Lease, bool]] = []
         self.places: list[NodePlace] = []

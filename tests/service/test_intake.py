@@ -1,6 +1,5 @@
 """From a datagram to a verified request, and from a committed outcome to its answer."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,14 +226,13 @@ def test_requests_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
 )  # fmt: skip
 def test_m03_a_pledge_that_is_not_in_force_is_silence(state: PledgeState) -> None:
     """RFC 9031 §9."""
-    known = known_context()
-    known.pledge = replace(known.pledge, state=state)
+    known = known_context(state=state)
     assert Reason.REVOKED == Door(known).drop_of(device().request(JOIN))
 
 
 def test_a05_of_two_contexts_the_one_that_verifies_counts() -> None:
     """Two keys while one waits for its firmware, each with its own window."""
-    old = known_context(1, state=ContextState(1, ReplayWindow(50, (1 << 32) - 1)))
+    old = known_context(1, at=ContextState(1, ReplayWindow(50, (1 << 32) - 1)))
     new = known_context(1, psk=bytes(range(16)))
     new.context_id = 2
     door = Door(old, new)

@@ -1,0 +1,474 @@
+"""What a verified request gets in its transaction, and what is written with it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jrc.cojp import message, oscore
+from jrc.cojp.codec import decode_configuration, decode_unsupported
+from jrc.cojp.constants import CoapCode
+from jrc.cojp.envelope import digest, open_request
+from jrc.cojp.message import Inner
+from jrc.cojp.objects import Configuration, JoinRequest, UnsupportedParameter
+from jrc.cojp.replay import ReplayWindow
+from jrc.errors import Reason
+from jrc.model import PledgeId, PledgeState, Profile, ShortIdRange
+from jrc.service.intake import read_request
+from jrc.service.join import Ask, Outcome, Refusal, decide
+from jrc.service.ports import ContextState, JoinRow, KnownContext, NetworkPolicy, NodePlace
+from tests.daemon.wire import OddPledge
+from tests.service.fakes import (
+    KEY,
+    LAB,
+    NOW_MS,
+    Ground,
+    Path,
+    device,
+    identifier,
+    known_context,
+    lease,
+    live_keys,
+)
+
+JOIN = bytes.fromhex("a10542cafe")
+AS_6LBR = bytes.fromhex("a201010542cafe")
+REPORTS = bytes.fromhex("a20542cafe0883000300")
+"""Label 3 with the value 0."""
+REPORTS_NULL = bytes.fromhex("a20542cafe08830007f6")
+REPORTS_KEYS = bytes.fromhex("a20542cafe08830002f6")
+PEER = Path(bytes(15) + b"\x05")
+
+
+def ask(known: KnownContext, pledge: OddPledge, payload: bytes = JOIN) -> Ask:
+    """What the intake hands on for a request of ``pledge``."""
+    request = open_request(pledge.request(payload), 8)
+    plaintext = oscore.unprotect_request(
+        known.security, request.partial_iv, b"", request.ciphertext
+    )
+    number = oscore.decode_piv(request.partial_iv)
+    return Ask(known, number, digest(request), read_request(plaintext), request, PEER)
+
+
+def decided(ground: Ground, *asks: Ask, now_ms: int = NOW_MS) -> list[Outcome]:
+    return decide(ground, asks, now_ms)
+
+
+def opened(outcome: Outcome, pledge: OddPledge) -> Inner:
+    """The answer as the pledge reads it."""
+    assert outcome.state is not None
+    assert outcome.state.answer is not None
+    plaintext = oscore.unprotect_response(
+        pledge.context, b"", pledge.partial_iv, oscore.decode_option(b""), outcome.state.answer
+    )
+    return message.decode_inner(plaintext)
+
+
+def configuration(outcome: Outcome, pledge: OddPledge) -> Configuration:
+    inner = opened(outcome, pledge)
+    assert CoapCode.CHANGED == inner.code
+    return decode_configuration(inner.payload)
+
+
+def join(
+    ground: Ground, known: KnownContext, payload: bytes = JOIN, first: int = 0
+) -> tuple[Outcome, OddPledge]:
+    """One request, decided."""
+    pledge = device(known.context_id, first=first)
+    (outcome,) = decided(ground, ask(known, pledge, payload))
+    return outcome, pledge
+
+
+def silence(ground: Ground, known: KnownContext, payload: bytes = JOIN) -> Reason | None:
+    """Why a request gets no answer, with nothing written."""
+    outcome, _ = join(ground, known, payload)
+    assert outcome.state is None
+    assert outcome.stale
+    assert ([], [], [], []) == (ground.states, ground.leases, ground.places, ground.events)
+    return outcome.reason
+
+
+@pytest.fixture
+def known() -> KnownContext:
+    """The context of pledge 1."""
+    return known_context()
+
+
+@pytest.fixture
+def ground(known: KnownContext) -> Ground:
+    """A transaction in which pledge 1 is at rest."""
+    return Ground(known)
+
+
+def test_c02_a_pledge_gets_keys_and_short_identifier(ground: Ground, known: KnownContext) -> None:
+    """RFC 9031 §8.4.2; the answer is in the state that is written."""
+    outcome, pledge = join(ground, known)
+    told = configuration(outcome, pledge)
+    assert (KEY,) == told.keys
+    assert told.short_identifier is not None
+    assert (b"\x01\x02", None) == (
+        told.short_identifier.identifier, told.short_identifier.lease_hours,
+    )  # fmt: skip
+    assert [(1, outcome.state)] == ground.states
+    assert (None, "lab", False) == (outcome.reason, outcome.network, outcome.stale)
+
+
+def test_b03_c11_window_and_answer_are_one_state(ground: Ground, known: KnownContext) -> None:
+    """RFC 9031 §7.3.1: what is written holds everything that a copy will be judged by."""
+    known.state = ContextState(8, ReplayWindow(3, 0b1011), numbers_reserved=77, joined_at_ms=5)
+    ground.change(1, state=known.state)
+    outcome, pledge = join(ground, known, first=4)
+    sent = open_request(device(first=4).request(JOIN), 8)
+    state = outcome.state
+    assert state is not None
+    assert (9, ReplayWindow(4, 0b10111), 77, False) == state[:4]
+    assert (digest(sent), NOW_MS, PEER.address, 11, NOW_MS) == (
+        state.request_digest, state.answered_at_ms, state.answer_peer,
+        state.answer_generation_id, state.joined_at_ms,
+    )  # fmt: skip
+    assert ReplayWindow(3, 0b1011) == known.state.window, "the cache waits for the commit"
+
+
+def test_a_join_is_recorded(ground: Ground, known: KnownContext) -> None:
+    """Who, where, with which generation and identifier; never a key."""
+    join(ground, known)
+    (event,) = ground.events
+    assert ("pledge.joined", identifier(), "lab") == (event.kind, event.pledge, event.network)
+    assert {"generation": 1, "role": 0, "short_id": "0102"} == event.detail
+    assert [NodePlace(1, 0, 11)] == ground.places
+
+
+def test_b03_the_window_is_looked_at_again(ground: Ground, known: KnownContext) -> None:
+    """RFC 9031 §7.3.1: another batch, or another registrar, has accepted the number."""
+    moved = ContextState(2, ReplayWindow(0, 1))
+    ground.change(1, state=moved)
+    assert Reason.REPLAYED == silence(ground, known)
+
+
+def test_b03_the_window_on_disk_is_the_one_that_moves(ground: Ground, known: KnownContext) -> None:
+    """Not the cache's."""
+    ground.change(1, state=ContextState(5, ReplayWindow(20, 1), numbers_reserved=9))
+    outcome, _ = join(ground, known, first=18)
+    assert outcome.state is not None
+    assert (6, ReplayWindow(20, 0b101), 9) == outcome.state[:3]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"state": None}, Reason.DAMAGED_STATE),
+        ({"state": ContextState(1, ReplayWindow(), needs_recovery=True)}, Reason.QUARANTINED),
+        ({"pledge_version": 2}, Reason.REVOKED),
+    ],
+)
+def test_b07_m03_what_the_row_forbids_is_silence(
+    ground: Ground, known: KnownContext, change: dict[str, Any], reason: Reason
+) -> None:
+    """RFC 9031 §7.3.2, §8.3.3: damaged, restored from a backup, or gone."""
+    ground.change(1, **change)
+    assert reason == silence(ground, known)
+
+
+def test_a_context_that_was_removed_is_silence(known: KnownContext) -> None:
+    """Its row is gone."""
+    assert Reason.UNKNOWN_CONTEXT == silence(Ground(), known)
+
+
+@pytest.mark.parametrize("state", [state for state in PledgeState if state != "provisioned"])
+def test_m03_a_pledge_revoked_between_intake_and_transaction_is_silence(
+    ground: Ground, known: KnownContext, state: PledgeState
+) -> None:
+    """RFC 9031 §9: its row's version says that it was changed."""
+    ground.change(1, pledge_version=2)
+    revoked = known_context(state=state)
+    ground.reloads[1] = revoked
+    assert Reason.REVOKED == silence(ground, known)
+
+
+def test_m03_a_pledge_changed_meanwhile_is_answered_as_it_is_now(
+    ground: Ground, known: KnownContext
+) -> None:
+    """Its new role counts; the cached one is read anew."""
+    ground.change(1, pledge_version=2)
+    ground.reloads[1] = known_context(role=1)
+    outcome, _ = join(ground, known, AS_6LBR)
+    assert (None, True) == (outcome.reason, outcome.stale)
+
+
+def test_b08_the_answer_is_protected_with_the_context_on_disk(
+    ground: Ground, known: KnownContext
+) -> None:
+    """RFC 9031 §7.3: empty option, nonce of the request."""
+    ground.change(1, pledge_version=2)
+    ground.reloads[1] = known_context()
+    outcome, pledge = join(ground, known)
+    assert configuration(outcome, pledge).keys
+
+
+def test_m02_one_silent_request_of_a_batch_leaves_the_others() -> None:
+    """RFC 9031 §7.3.2."""
+    contexts = [known_context(number) for number in (1, 2, 3)]
+    ground = Ground(*contexts)
+    ground.change(2, state=None)
+    pledges = [device(number) for number in (1, 2, 3)]
+    outcomes = decided(ground, *map(ask, contexts, pledges))
+    assert [None, Reason.DAMAGED_STATE, None] == [outcome.reason for outcome in outcomes]
+    assert [1, 3] == [number for number, _ in ground.states]
+    assert configuration(outcomes[2], pledges[2]).keys
+
+
+# Refusals
+
+
+def test_c06_a_network_the_pledge_may_not_join_is_named(
+    ground: Ground, known: KnownContext
+) -> None:
+    """RFC 9031 §8.4.1: code 0, label 5, what was asked for; the window moves all the same."""
+    outcome, pledge = join(ground, known, bytes.fromhex("a10542beef"))
+    inner = opened(outcome, pledge)
+    assert CoapCode.BAD_REQUEST == inner.code
+    assert (UnsupportedParameter(0, 5, bytes.fromhex("42beef")),) == decode_unsupported(
+        inner.payload
+    )
+    assert Reason.UNKNOWN_NETWORK == outcome.reason
+    assert outcome.state is not None
+    assert (ReplayWindow(0, 1), None, None) == (
+        outcome.state.window, outcome.state.answer_generation_id, outcome.state.joined_at_ms,
+    )  # fmt: skip
+    assert ([], [], []) == (ground.leases, ground.places, ground.events)
+
+
+@pytest.mark.parametrize(("role", "reason"), [(0, Reason.ROLE_NOT_GRANTED), (1, None)])
+def test_c10_role_6lbr_is_for_border_routers(role: int, reason: Reason | None) -> None:
+    """RFC 9031 §8.4.1."""
+    known = known_context(role=role)
+    outcome, pledge = join(Ground(known), known, AS_6LBR)
+    assert reason == outcome.reason
+    if reason is not None:
+        refused = (UnsupportedParameter(0, 1, b"\x01"),)
+        assert refused == decode_unsupported(opened(outcome, pledge).payload)
+
+
+@pytest.mark.parametrize(
+    ("payload", "diagnostic"),
+    [("a0", "830105f6"), ("a20542cafe0900", "830009f6"), ("a201070542cafe", "83000107")],
+)
+def test_c04_c05_a_bad_object_is_answered_and_its_number_used_up(
+    ground: Ground, known: KnownContext, payload: str, diagnostic: str
+) -> None:
+    """RFC 9031 §8.3.1: protected with the nonce of the request, so once only (row B5)."""
+    outcome, pledge = join(ground, known, bytes.fromhex(payload))
+    inner = opened(outcome, pledge)
+    assert (CoapCode.BAD_REQUEST, bytes.fromhex(diagnostic)) == (inner.code, inner.payload)
+    assert outcome.state is not None
+    assert ReplayWindow(0, 1) == outcome.state.window
+    assert [(1, outcome.state)] == ground.states
+
+
+def test_a_network_without_keys_is_silence(ground: Ground, known: KnownContext) -> None:
+    """RFC 9031 §8.4.3: there is nothing to join with yet."""
+    ground.set_keys(None)
+    assert Reason.NO_KEYS == silence(ground, known)
+
+
+# What a pledge reports (row C7)
+
+
+def test_c07_a_report_is_stored_and_what_it_names_with_null_left_out(
+    ground: Ground, known: KnownContext
+) -> None:
+    """RFC 9031 §8.4.5."""
+    network = replace(LAB, join_rate_bytes_per_s=9)
+    ground.policy = NetworkPolicy(1, {1: network}, {1: live_keys()})
+    outcome, pledge = join(ground, known, REPORTS_NULL)
+    told = configuration(outcome, pledge)
+    assert (None, True) == (told.join_rate_bytes_per_s, outcome.stale)
+    assert [(0, 7, None)] == ground.reports
+    assert {"pledge.reported", "pledge.joined"} == {event.kind for event in ground.events}
+
+
+def test_c07_a_report_with_a_value_is_stored_and_leaves_the_label_in(
+    ground: Ground, known: KnownContext
+) -> None:
+    """That value alone could not be set."""
+    outcome, pledge = join(ground, known, REPORTS)
+    assert configuration(outcome, pledge).short_identifier is not None
+    assert [(0, 3, b"\x00")] == ground.reports
+
+
+def test_c07_what_is_known_already_is_not_written_again() -> None:
+    """A report comes with each join."""
+    known = known_context(left_out=(7,))
+    ground = Ground(known)
+    outcome, _ = join(ground, known, REPORTS_NULL)
+    assert ([], False) == (ground.reports, outcome.stale)
+
+
+def test_c07_what_was_reported_before_is_left_out(known: KnownContext) -> None:
+    """RFC 9031 §8.4.5; no identifier is drawn for a pledge that takes none."""
+    known = known_context(left_out=(3,))
+    ground = Ground(known)
+    outcome, pledge = join(ground, known)
+    assert configuration(outcome, pledge).short_identifier is None
+    assert ([], 0) == (ground.leases, ground.draws)
+
+
+def test_c07_a_pledge_that_can_not_take_keys_is_refused(
+    ground: Ground, known: KnownContext
+) -> None:
+    """Never admitted without; the report is stored all the same."""
+    outcome, pledge = join(ground, known, REPORTS_KEYS)
+    assert (Reason.KEYS_UNSUPPORTED, True) == (outcome.reason, outcome.stale)
+    assert (UnsupportedParameter(0, 2),) == decode_unsupported(opened(outcome, pledge).payload)
+    assert ([(0, 2, None)], [], []) == (ground.reports, ground.leases, ground.places)
+
+
+# Profiles
+
+
+@pytest.mark.parametrize("of_pledge", [True, False])
+def test_openwsn_gets_keys_alone(of_pledge: bool) -> None:
+    """A profile of its own counts before that of its network."""
+    own = Profile.OPENWSN if of_pledge else None
+    known = known_context()
+    known.pledge = replace(known.pledge, profile=own)
+    network = replace(LAB, profile=Profile.RFC9031 if of_pledge else Profile.OPENWSN)
+    ground = Ground(known, network=network)
+    outcome, pledge = join(ground, known)
+    assert Configuration(keys=(KEY,)) == configuration(outcome, pledge)
+    assert [] == ground.leases
+
+
+def test_forms_of_different_kinds_are_kept_apart() -> None:
+    """Each pledge gets its own short identifier, and nothing of another's kind."""
+    contexts = [known_context(1), known_context(2), known_context(3, left_out=(3,))]
+    ground = Ground(*contexts)
+    pledges = [device(number) for number in (1, 2, 3)]
+    outcomes = decided(ground, *map(ask, contexts, pledges))
+    told = [configuration(*pair).short_identifier for pair in zip(outcomes, pledges, strict=True)]
+    assert [b"\x01\x02", b"\x01\x03", None] == [
+        None if entry is None else entry.identifier for entry in told
+    ]
+
+
+# Short identifiers (rows F1 to F5)
+
+
+def test_f05_a_pledge_keeps_the_identifier_it_holds(ground: Ground, known: KnownContext) -> None:
+    """RFC 9031 §8.4.4; nothing to write where nothing changed."""
+    ground.change(1, leases={1: lease(0x42)}, place=NodePlace(1, 0, 11))
+    outcome, pledge = join(ground, known)
+    told = configuration(outcome, pledge).short_identifier
+    assert told is not None
+    assert b"\x00\x42" == told.identifier
+    assert ([], [], 0) == (ground.leases, ground.places, ground.draws)
+
+
+def test_f03_an_identifier_is_burned_in_each_generation_it_goes_out_with(
+    ground: Ground, known: KnownContext
+) -> None:
+    """RFC 9031 §8.4.4.1: before it goes out."""
+    ground.set_keys(live_keys(generation=3, oldest=2))
+    ground.change(1, leases={1: lease(0x42)}, place=NodePlace(1, 0, 11))
+    join(ground, known)
+    assert [(lease(0x42, last_generation=3), False)] == ground.leases
+    assert [NodePlace(1, 0, 13)] == ground.places
+
+
+def test_f03_a_pledge_gets_back_what_it_gave_back(ground: Ground, known: KnownContext) -> None:
+    """Within a generation always the same identifier."""
+    ground.change(1, leases={1: lease(0x42, released=True)})
+    join(ground, known)
+    assert [(lease(0x42), False)] == ground.leases
+
+
+def test_f05_a_lease_is_renewed_with_its_hours(ground: Ground, known: KnownContext) -> None:
+    """RFC 9031 §8.4.4: the registrar's end lies after the node's."""
+    ground.policy = NetworkPolicy(1, {1: replace(LAB, lease_hours=2)}, {1: live_keys()})
+    ground.change(1, leases={1: lease(0x42, lease_until_ms=1)})
+    outcome, pledge = join(ground, known)
+    told = configuration(outcome, pledge).short_identifier
+    ((renewed, new),) = ground.leases
+    assert told is not None
+    assert (2, False) == (told.lease_hours, new)
+    assert renewed.lease_until_ms is not None
+    assert renewed.lease_until_ms > NOW_MS + 2 * 3_600_000
+
+
+def test_f01_f03_a_new_identifier_is_held_in_its_generation(
+    ground: Ground, known: KnownContext
+) -> None:
+    """RFC 9031 §8.4.4.1."""
+    ground.set_keys(live_keys(generation=4, oldest=2))
+    join(ground, known)
+    assert [(lease(0x102, first_generation=4, last_generation=4), True)] == ground.leases
+
+
+def test_f02_identifiers_of_a_batch_differ() -> None:
+    """RFC 9031 §8.4.4.1, also where chance says the same twice."""
+    contexts = [known_context(number) for number in range(1, 6)]
+    ground = Ground(*contexts, network=replace(LAB, short_ids=ShortIdRange(0x10, 0x14)))
+    decided(ground, *(ask(known, device(known.context_id)) for known in contexts))
+    assert set(range(0x10, 0x15)) == {entry.value for entry, _ in ground.leases}
+
+
+@pytest.mark.parametrize("left", [0x10, 0x1F, 0x17])
+def test_f03_the_last_value_of_a_range_is_found(left: int, known: KnownContext) -> None:
+    """A range that is nearly full is walked through."""
+    ground = Ground(known, network=replace(LAB, short_ids=ShortIdRange(0x10, 0x1F)))
+    ground.burned = set(range(0x10, 0x20)) - {left}
+    outcome, pledge = join(ground, known)
+    told = configuration(outcome, pledge).short_identifier
+    assert told is not None
+    assert left == int.from_bytes(told.identifier)
+
+
+def test_f03_an_exhausted_range_is_silence(known: KnownContext) -> None:
+    """No identifier is given a second time; the request's number stays unused."""
+    ground = Ground(known, network=replace(LAB, short_ids=ShortIdRange(0x10, 0x1F)))
+    ground.burned = set(range(0x10, 0x20))
+    assert Reason.NO_SHORT_IDENTIFIER == silence(ground, known)
+
+
+def test_f04_an_identifier_has_nothing_to_do_with_the_pledges(ground: Ground) -> None:
+    """RFC 9031 §10: another pledge with the same chance gets the same value."""
+    found = []
+    for number in (1, 9):
+        known = known_context(number)
+        ground = Ground(known)
+        join(ground, known)
+        found.append(ground.leases[0][0].value)
+    assert found[0] == found[1]
+
+
+def test_f03_no_address_is_drawn_for_who_is_refused(ground: Ground, known: KnownContext) -> None:
+    """Ranges don't shrink by requests for another network."""
+    join(ground, known, bytes.fromhex("a10542beef"))
+    assert 0 == ground.draws
+
+
+def test_b05_asks_of_a_batch_are_protected_with_their_own_numbers() -> None:
+    """RFC 8613 §5.2: the same plaintext under two contexts gives two ciphertexts."""
+    contexts = [known_context(number, left_out=(3,)) for number in (1, 2)]
+    outcomes = decided(Ground(*contexts), *(ask(k, device(k.context_id)) for k in contexts))
+    answers = {outcome.state.answer for outcome in outcomes if outcome.state}
+    assert 2 == len(answers)
+
+
+def test_an_identifier_of_any_length_is_recorded(known: KnownContext) -> None:
+    """RFC 9031 §3: 248 bytes (row A4)."""
+    known.pledge = replace(known.pledge, identifier=PledgeId(bytes(range(248))))
+    ground = Ground(known)
+    join(ground, known)
+    assert bytes(range(248)) == ground.events[0].pledge
+
+
+def test_content_is_what_the_intake_found(ground: Ground, known: KnownContext) -> None:
+    """A refusal is carried through as it is."""
+    pledge = device()
+    asked = ask(known, pledge)
+    assert JoinRequest(b"\xca\xfe") == asked.content
+    refusal = Refusal(CoapCode.NOT_FOUND, b"", Reason.NOT_FOUND)
+    (outcome,) = decided(ground, asked._replace(content=refusal))
+    assert (CoapCode.NOT_FOUND, (), b"") == opened(outcome, pledge)
+    assert JoinRow(known.state, 1, {}, None) == ground.on_disk[1]
