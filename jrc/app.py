@@ -141,7 +141,6 @@ class Daemon:
     async def start(self) -> None:
         """Open everything; when it returns, joins are answered."""
         self._learn()
-        self._survey = self._opened.read(survey)
         self._writer.start()
         await self._start_servers()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -310,7 +309,6 @@ class Daemon:
 
     async def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await asyncio.sleep(period_s)
             try:
                 await work()
             except JrcError as error:
@@ -318,6 +316,7 @@ class Daemon:
             except Exception as error:  # noqa: BLE001 - the outermost guard of this task
                 self._fatal(error)
                 return
+            await asyncio.sleep(period_s)
 
     async def _tick(self) -> None:
         self._counters.sample(time.monotonic())

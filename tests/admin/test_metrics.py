@@ -71,6 +71,7 @@ def test_gauges_are_looked_up_when_somebody_asks() -> None:
     assert found["jrc_ready"] == 0
     assert found["jrc_contexts_cached"] == 7
     assert found["jrc_pledges state=joined"] == 3
+    assert found["jrc_short_identifiers_left network=lab"] == 32000
     assert found["jrc_build_info version=1.2.3"] == 1
     assert found["process_resident_memory_bytes"] > 0
 
