@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator
 
 from benchmarks.bad import MB
-from benchmarks.client import Client
+from benchmarks.client import Client, MeasurementError
 from benchmarks.daemon import Bed, Daemon
 from benchmarks.fleet import Fleet
 from benchmarks.report import Figure
@@ -50,5 +50,7 @@ def _resident(bed: Bed, fleet: Fleet, scale: Scale, of: str) -> Iterator[Figure]
         client.exchange(fleet.requests(pledges), _IN_FLIGHT)
         client.close()
         joined = daemon.resident_bytes() / MB
-        after = f"{of}, after {daemon.joins():,} joins"
+        if daemon.joins() != len(pledges):
+            raise MeasurementError(f"{daemon.joins()} of {len(pledges)} answers were joins")
+        after = f"{of}, after {len(pledges):,} joins"
         yield Figure("resident, joined", "MB", [joined], RESIDENT_TARGET_MB, note=after)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address, IPv6Network
-from typing import Self
+from typing import NamedTuple, Self
 
 MAX_PLEDGE_ID_BYTES = 248
 """A 1-byte flag, 5 bytes of Partial IV and 1 of length leave 248 of an OSCORE option's 255."""
@@ -171,8 +171,7 @@ class Pledge:
     profile: Profile | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One entry of the audit log, before it has its number. ``detail`` never holds a secret.
 
     ``pledge`` is a pledge identifier, ``network`` a network's name, ``actor`` who caused it:

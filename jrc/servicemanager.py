@@ -32,8 +32,8 @@ def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
 
 
 def _datagram_socket(number: int) -> socket.socket:
-    os.set_inheritable(number, False)
     try:
+        os.set_inheritable(number, False)
         passed = socket.socket(fileno=number)
     except OSError as error:
         raise OperatorError(

@@ -113,7 +113,7 @@ def show_pledge(tx: Registry, identifier: PledgeId) -> PledgeDetails:
     networks = tx.networks.all()
     standing = tx.pledges.standing([record])[record.id]
     place = networks.get(standing.network_id or 0)
-    events = tx.events.page(after=0, limit=SHOWN_EVENTS, newest=True, pledge=identifier.value)
+    events = tx.events.besides_joins(identifier.value, SHOWN_EVENTS)
     return PledgeDetails(
         pledge=_report(record, standing, networks),
         profile=None if record.profile is None else record.profile.value,

@@ -257,6 +257,10 @@ class EventStore(Protocol):
         """Entries after a number in ascending order; ``newest`` gives the last ones instead."""
         ...
 
+    def besides_joins(self, pledge: bytes, limit: int) -> Sequence[StoredEvent]:
+        """The last entries about a pledge that are no joins, ascending."""
+        ...
+
     def first_broken(self) -> int | None:
         """The number of the first entry that does not fit the chain of hashes."""
         ...

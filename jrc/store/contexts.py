@@ -213,19 +213,22 @@ def open_security(
     """The OSCORE context of a row (RFC 9031 §7.3).
 
     Raises:
-        StateError: the wrapped keys don't authenticate.
+        StateError: the wrapped keys don't authenticate, or are not for ``aead``.
     """
     opened = cbor2.loads(keyring.unwrap("context", context_id, "wrapped_keys", 1, wrapped))
     sender_key, recipient_key, common_iv = opened
-    return SecurityContext(
-        sender_id=JRC_ID,
-        recipient_id=PLEDGE_ID_CONTEXT,
-        sender_key=sender_key,
-        recipient_key=recipient_key,
-        common_iv=common_iv,
-        id_context=id_context,
-        aead=aead,
-    )
+    try:
+        return SecurityContext(
+            sender_id=JRC_ID,
+            recipient_id=PLEDGE_ID_CONTEXT,
+            sender_key=sender_key,
+            recipient_key=recipient_key,
+            common_iv=common_iv,
+            id_context=id_context,
+            aead=aead,
+        )
+    except ValueError:
+        raise StateError(f"context {context_id}: its keys don't fit its algorithm") from None
 
 
 @contextmanager

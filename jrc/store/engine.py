@@ -22,6 +22,10 @@ from jrc.errors import OperatorError
 BUSY_TIMEOUT_MS = 2000
 """Under ACK_TIMEOUT (RFC 9031 §7.2): a datagram that waits longer is asked for again anyway."""
 
+CHECKPOINT_PAGES = 4000
+"""16 MB of WAL: a page that many joins change is written back once and not each time."""
+WRITER_CACHE_KIB = 8192
+
 _SYNCHRONOUS_FULL = 2
 _PRIVATE_UMASK = 0o077
 
@@ -104,6 +108,8 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
     _expect(connection, "journal_mode", "wal")
     _expect(connection, "synchronous", _SYNCHRONOUS_FULL)
     _expect(connection, "foreign_keys", 1)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, literal_column, select
 
 from jrc.service.records import StoredEvent
 from jrc.store import ledger
@@ -43,6 +43,16 @@ class Events:
                 query = query.where(column == value)
         rows = [_stored(row) for row in self._connection.execute(query)]
         return rows[::-1] if newest else rows
+
+    def besides_joins(self, pledge: bytes, limit: int) -> Sequence[StoredEvent]:
+        """The last entries about a pledge that are no joins, ascending; by index."""
+        query = (
+            select(event)
+            .where(event.c.pledge == pledge, event.c.kind != literal_column("'pledge.joined'"))
+            .order_by(event.c.number.desc())
+            .limit(limit)
+        )
+        return [_stored(row) for row in self._connection.execute(query)][::-1]
 
     def count(self) -> int:
         """How many entries the log should have."""

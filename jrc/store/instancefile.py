@@ -72,7 +72,7 @@ def read(path: Path) -> Memory:
             "restore the file if it was deleted by mistake; " + _HINT,
             exit_code=ExitCode.REFUSED,
         ) from None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         raise OperatorError(
             f"the instance file {path} can't be read", _HINT, exit_code=ExitCode.REFUSED
         ) from None

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from jrc.model import Event, Pledge
+from jrc.policy import leases
 from jrc.policy.leases import Lease
 from jrc.service.ports import (
     ContextState,
@@ -49,6 +50,7 @@ _PLEDGE_AT = _STATE_COUNT + 1
 _PLACE_AT = _PLEDGE_AT + 2
 _LEASE_AT = _PLACE_AT + 3
 _LEASE_COUNT = len(_LEASE_COLUMNS)
+_LEASE_VERSION_AT = _LEASE_AT + _LEASE_COUNT - 1
 
 
 def _rows_of(listed: Sequence[str]) -> Executable:
@@ -105,11 +107,9 @@ _LEASE_NAMES = [name for name in _names(short_identifier) if name not in ("domai
 _PLEDGE_NAMES = ["updated_at_ms", "version", "mac"]
 _PLEDGE_COLUMNS = _names(pledge)
 
-_VALUES = select(
-    short_identifier.c.value,
-    short_identifier.c.released_at_ms,
-    short_identifier.c.last_generation,
-).where(short_identifier.c.domain_id == bindparam("domain_id"))
+_VALUES = select(*_LEASE_COLUMNS, short_identifier.c.mac).where(
+    short_identifier.c.domain_id == bindparam("domain_id")
+)
 
 _SELECT_ROWS = PreparedIn(_rows_of)
 _SELECT_VALUES = PreparedIn(_values_of, ["domain_id"])
@@ -131,6 +131,31 @@ _UPDATE_PLEDGE = _updating(pledge, ["id"], _PLEDGE_NAMES)
 MAX_STORED_LABEL = 8
 """Reports about other labels are not stored: the registrar configures none of them."""
 MAX_STORED_ADDINFO_BYTES = 512
+_LARGEST_STORED_CODE = 2**63 - 1
+"""What a column holds; CBOR, and so a pledge, can name more (RFC 9031 §11.3)."""
+
+
+Standing = tuple[dict[int, Lease], NodePlace | None]
+"""A pledge's short identifiers by key domain, and where it has joined."""
+
+
+class Standings:
+    """What was authenticated before: a row that still has the same bytes needs no MAC again."""
+
+    def __init__(self, capacity: int = 16_384) -> None:
+        self._capacity = capacity
+        self._known: dict[int, tuple[Sequence[Any], Standing]] = {}
+
+    def find(self, context_id: int, values: Sequence[Any]) -> Standing | None:
+        """What these very values said when they were authenticated."""
+        known = self._known.get(context_id)
+        return None if known is None or known[0] != values else known[1]
+
+    def keep(self, context_id: int, values: Sequence[Any], standing: Standing) -> None:
+        """Remember what authenticated values say."""
+        if len(self._known) >= self._capacity:
+            self._known.clear()
+        self._known[context_id] = (values, standing)
 
 
 class Joins:
@@ -145,7 +170,9 @@ class Joins:
         policy: NetworkPolicy,
         random: Callable[[int], bytes],
         now_ms: int,
+        standings: Standings,
     ) -> None:
+        self._standings = standings
         self.policy = policy
         self.random = random
         self._connection = connection
@@ -169,48 +196,60 @@ class Joins:
         """As ``ports.JoinTransaction.rows``."""
         found: dict[int, JoinRow] = {}
         for row in _SELECT_ROWS.rows(self._connection, sorted(cached)):
-            entry = found.get(row[0])
-            if entry is None:
-                entry = found[row[0]] = self._join_row(row, cached[row[0]])
-            if row[_LEASE_AT] is not None and not self._take_lease(entry.leases, row):
-                found[row[0]] = entry._replace(state=None)
+            context_id = row[0]
+            if context_id in found:
+                found[context_id] = self._with_another_lease(found[context_id], row)
+            else:
+                state = self._state(row, cached[context_id])
+                found[context_id] = self._join_row(state, row)
         return found
 
-    def _join_row(self, row: Sequence[Any], cached: ContextState) -> JoinRow:
+    def _state(self, row: Sequence[Any], cached: ContextState) -> ContextState | None:
+        """The state in a row; None if it does not authenticate."""
         values = row[:_STATE_COUNT]
-        state: ContextState | None = cached
-        if values != state_values(row[0], cached):
-            intact = self._mac.fits("context_state", values, row[_STATE_COUNT])
-            state = state_from_values(values) if intact else None
+        if values == state_values(row[0], cached):
+            return cached
+        intact = self._mac.fits("context_state", values, row[_STATE_COUNT])
+        return state_from_values(values) if intact else None
+
+    def _join_row(self, state: ContextState | None, row: Sequence[Any]) -> JoinRow:
+        standing = self._standings.find(row[0], row[_PLEDGE_AT:])
+        if standing is None:
+            standing = self._read_standing(row)
+            if standing is None:
+                return JoinRow(None, row[_PLEDGE_AT + 1], {}, None)
+            self._standings.keep(row[0], row[_PLEDGE_AT:], standing)
+        held, place = standing
+        if place is not None:
+            self._placed.add(row[_PLEDGE_AT])
+        if row[_LEASE_AT] is not None:
+            self._lease_versions[row[_LEASE_AT], row[_LEASE_AT + 1]] = row[_LEASE_VERSION_AT]
+        return JoinRow(state, row[_PLEDGE_AT + 1], held, place)
+
+    def _read_standing(self, row: Sequence[Any]) -> Standing | None:
+        """Short identifier and place in a row; None if it does not authenticate."""
         place = None
         if row[_PLACE_AT] is not None:
-            place = NodePlace(*row[_PLACE_AT : _PLACE_AT + 3])
-            self._placed.add(row[_PLEDGE_AT])
-        return JoinRow(state, row[_PLEDGE_AT + 1], {}, place)
-
-    def _take_lease(self, leases: dict[int, Lease], row: Sequence[Any]) -> bool:
-        """Add a row's short identifier; False if it does not authenticate.
-
-        One that is still held comes before one given back.
-        """
+            place = NodePlace(*row[_PLACE_AT:_LEASE_AT])
+        if row[_LEASE_AT] is None:
+            return {}, place
         values = row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT]
         if not self._mac.fits("short_identifier", values, row[_LEASE_AT + _LEASE_COUNT]):
-            return False
-        domain_id, value, pledge_id, first, last, until, released, version = values
-        self._lease_versions[domain_id, value] = version
-        lease = Lease(
-            value=value,
-            domain_id=domain_id,
-            pledge_id=pledge_id,
-            first_generation=first,
-            last_generation=last,
-            lease_until_ms=until,
-            released=released is not None,
-        )
-        other = leases.get(domain_id)
-        if other is None or _preference(other) <= _preference(lease):
-            leases[domain_id] = lease
-        return True
+            return None
+        return {values[0]: _lease(values)}, place
+
+    def _with_another_lease(self, entry: JoinRow, row: Sequence[Any]) -> JoinRow:
+        """A pledge's further short identifier; one still held comes before one given back."""
+        standing = self._read_standing(row)
+        if standing is None:
+            return entry._replace(state=None)
+        self._lease_versions[row[_LEASE_AT], row[_LEASE_AT + 1]] = row[_LEASE_VERSION_AT]
+        held = dict(entry.leases)
+        for domain_id, lease in standing[0].items():
+            other = held.get(domain_id)
+            if other is None or _preference(other) <= _preference(lease):
+                held[domain_id] = lease
+        return entry._replace(leases=held)
 
     def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
         """As ``ports.JoinTransaction.reload``."""
@@ -232,12 +271,19 @@ class Joins:
         return self._taken(domain_id, rows, oldest_live)
 
     def _taken(self, domain_id: int, rows: Rows, oldest_live: int) -> set[int]:
-        taken = {value for domain, value in self._given if domain == domain_id}
-        for value, released, last_generation in rows:
-            if released is None or last_generation >= oldest_live:
-                taken.add(value)
+        """Values of this batch, of its pledges (who may get theirs back), and of ``rows``.
+
+        A row that does not authenticate is taken, whatever it says.
+        """
+        ours = (*self._given, *self._lease_versions)
+        taken = {value for domain, value in ours if domain == domain_id}
+        for *values, mac in rows:
+            lease = _lease(values)
+            free = leases.is_free_for_another(lease, oldest_live)
+            if free and self._mac.fits("short_identifier", values, mac):
+                self._free_again.add((domain_id, lease.value))
             else:
-                self._free_again.add((domain_id, value))
+                taken.add(lease.value)
         return taken
 
     # Writing
@@ -262,7 +308,7 @@ class Joins:
     ) -> None:
         """As ``ports.JoinTransaction.save_reports``; only labels we might ever configure."""
         for code, label, addinfo in reports:
-            if 0 < label <= MAX_STORED_LABEL and len(addinfo or b"") <= MAX_STORED_ADDINFO_BYTES:
+            if _is_stored(code, label, addinfo):
                 self._reports.append(
                     {
                         "pledge_id": device.id,
@@ -356,6 +402,28 @@ class Joins:
         row["version"] += 1
         sealed = self._mac.seal(pledge, row, networks)
         return (*(sealed[name] for name in _PLEDGE_NAMES), row["id"])
+
+
+def _is_stored(code: int, label: int, addinfo: bytes | None) -> bool:
+    return (
+        0 < label <= MAX_STORED_LABEL
+        and abs(code) <= _LARGEST_STORED_CODE
+        and len(addinfo or b"") <= MAX_STORED_ADDINFO_BYTES
+    )
+
+
+def _lease(values: Sequence[Any]) -> Lease:
+    """The record of a row's values without its MAC."""
+    domain_id, value, pledge_id, first, last, until, released, _version = values
+    return Lease(
+        value=value,
+        domain_id=domain_id,
+        pledge_id=pledge_id,
+        first_generation=first,
+        last_generation=last,
+        lease_until_ms=until,
+        released=released is not None,
+    )
 
 
 def _preference(lease: Lease) -> tuple[bool, int]:

@@ -21,12 +21,8 @@ from jrc.store.schema import (
     network_identifier,
 )
 
-_NETWORKS = (
-    select(network, key_domain.c.name.label("domain_name"), key_domain.c.key_usages)
-    .join(key_domain, key_domain.c.id == network.c.domain_id)
-    .where(network.c.removed_at_ms.is_(None))
-    .order_by(network.c.id)
-)
+_NETWORKS = select(network).where(network.c.removed_at_ms.is_(None)).order_by(network.c.id)
+_DOMAINS = select(key_domain)
 _IDENTIFIERS = select(network_identifier.c.network_id, network_identifier.c.identifier).order_by(
     network_identifier.c.network_id, network_identifier.c.position
 )
@@ -47,24 +43,30 @@ def load_networks(connection: Connection, mac: RowMac) -> dict[int, Network]:
     identifiers: defaultdict[int, list[bytes]] = defaultdict(list)
     for network_id, identifier in connection.execute(_IDENTIFIERS):
         identifiers[network_id].append(identifier)
+    domains = {}
+    for domain in connection.execute(_DOMAINS).mappings():
+        mac.check(key_domain, domain)
+        domains[domain["id"]] = domain
     networks = {}
     for row in connection.execute(_NETWORKS).mappings():
         mac.check(network, row, identifiers[row["id"]])
-        networks[row["id"]] = network_from_row(row, identifiers[row["id"]])
+        domain = domains[row["domain_id"]]
+        networks[row["id"]] = _network(row, domain, identifiers[row["id"]])
     return networks
 
 
-def network_from_row(row: Mapping[Any, Any], identifiers: list[bytes]) -> Network:
-    """The record of a row of ``network`` joined with its domain's ``domain_name`` and usages."""
+def _network(
+    row: Mapping[Any, Any], domain: Mapping[Any, Any], identifiers: list[bytes]
+) -> Network:
     address = row["jrc_address"]
     return Network(
         id=row["id"],
         name=row["name"],
         domain_id=row["domain_id"],
-        domain=row["domain_name"],
+        domain=domain["name"],
         identifiers=tuple(identifiers),
         prefix=IPv6Network(row["prefix"]),
-        key_usages=tuple(int(usage) for usage in row["key_usages"].split(",")),
+        key_usages=tuple(int(usage) for usage in domain["key_usages"].split(",")),
         jrc_address=None if address is None else IPv6Address(address),
         short_ids=ShortIdRange(row["short_id_first"], row["short_id_last"]),
         lease_hours=row["lease_hours"],

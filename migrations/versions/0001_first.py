@@ -62,7 +62,14 @@ def _event() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_event")),
         comment="The audit log: append-only, each hash covers the row and the hash before it.",
     )
-    op.create_index(op.f("ix_event_pledge"), "event", ["pledge"], unique=False)
+    op.create_index(
+        "ix_event_pledge",
+        "event",
+        ["pledge"],
+        unique=False,
+        sqlite_where=sa.text("kind <> 'pledge.joined'"),
+        postgresql_where=sa.text("kind <> 'pledge.joined'"),
+    )
 
 
 def _import_batch() -> None:

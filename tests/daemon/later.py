@@ -3,8 +3,8 @@
 import os
 import sys
 
-from jrc.clock import SystemClock
 from jrc.cli.main import main
+from jrc.clock import SystemClock
 
 _now_ms = SystemClock.now_ms
 

@@ -1,7 +1,7 @@
 """Run inside a network namespace of its own: asks a registrar at two addresses and at a group.
 
 ``python -m tests.daemon.namespace FOLDER`` prints what came of it as JSON. Loopback has one
-IPv6 address only, so a second one, and a route for multicast, need a namespace.
+IPv6 address only and no multicast, so both need a namespace.
 """
 
 import json
@@ -18,17 +18,21 @@ from tests.daemon.wire import LOOPBACK, Wire, ciphertext_of, with_header
 
 OTHER = "fd00:6:715c::1"
 THIRD = "fd00:6:715c::2"
+LINK = "near"
+ON_LINK = "fd00:6:715d::1"
 GROUP = "ff02::1"
 """All nodes: the group that every interface is in unasked (RFC 4291 §2.8)."""
 
 
 def prepare() -> None:
-    """Two more addresses on loopback, and multicast through it."""
+    """Two more addresses on loopback, and a link: loopback has no multicast."""
     for command in (
-        ("link", "set", "lo", "up", "multicast", "on"),
+        ("link", "set", "lo", "up"),
         ("address", "add", f"{OTHER}/128", "dev", "lo", "nodad"),
         ("address", "add", f"{THIRD}/128", "dev", "lo", "nodad"),
-        ("route", "add", "multicast", "ff02::/16", "dev", "lo", "table", "local"),
+        ("link", "add", LINK, "type", "veth", "peer", "name", "far"),
+        ("link", "set", LINK, "up"),
+        ("address", "add", f"{ON_LINK}/64", "dev", LINK, "nodad"),
     ):
         subprocess.run(("ip", "-6", *command), check=True, capture_output=True)
 
@@ -42,9 +46,9 @@ def asked_at(daemon: Daemon, address: str) -> bool:
 
 def asked_as_group(daemon: Daemon) -> dict[str, int]:
     """Datagrams that came back from a group, and the drops that were counted."""
-    with Wire(daemon.address) as wire:
-        lo = socket.if_nametoindex("lo")
-        wire.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, lo)
+    with Wire(daemon.address, ON_LINK) as wire:
+        link = socket.if_nametoindex(LINK)
+        wire.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, link)
         request = daemon.enroll().pledge().request()
         wire.send(request, to=(GROUP, daemon.address[1]))
         wire.join(daemon.enroll().pledge())

@@ -107,7 +107,9 @@ def _wrong_options() -> Iterator[tuple[str, bytes, Reason]]:
         "oscore_and_marker_alone": b"\x90\xff",
     }.items():
         yield name, header(rest=options), wrong
-    plain = message.encode(Message(0, CoapCode.POST, 1, b"", ((11, b"j"),), b"\xa1\x05\x42\xca\xfe"))
+    plain = message.encode(
+        Message(0, CoapCode.POST, 1, b"", ((11, b"j"),), b"\xa1\x05\x42\xca\xfe")
+    )
     yield "plain_post_to_j", plain, Reason.UNPROTECTED
     yield "plain_get_core", header(code=1, rest=b"\xbb.well-known\x04core"), Reason.UNPROTECTED
     yield "unknown_method", header(code=0x1F), Reason.UNPROTECTED
@@ -235,7 +237,9 @@ def test_b06_each_flipped_bit_is_silent_but_in_type_message_id_and_token(
     daemon: Daemon, wire: Wire
 ) -> None:
     """RFC 9031 §7.3.2: what is authenticated can't be changed; type, message id and token can."""
-    odd, other = (OddPledge(d.identifier, d.psk.reveal()) for d in (daemon.enroll(), daemon.enroll()))
+    odd, other = (
+        OddPledge(d.identifier, d.psk.reveal()) for d in (daemon.enroll(), daemon.enroll())
+    )
     size = len(odd.request(b"\xa1\x05\x42\xca\xfe", message_id=7))
     before = sum(daemon.dropped().values())
     answered = 0

@@ -92,9 +92,7 @@ def test_c11_a_late_request_is_answered_and_its_copy_is_not(
     wire.assert_silence([copy(request, 2)], witness)
 
 
-def test_c11_a_changed_copy_is_silent(
-    wire: Wire, device: Device, witness: SimulatedPledge
-) -> None:
+def test_c11_a_changed_copy_is_silent(wire: Wire, device: Device, witness: SimulatedPledge) -> None:
     """RFC 8613 §8.2: only the very bytes are a copy."""
     request = device.pledge().request()
     wire.ask(request)

@@ -249,9 +249,7 @@ def test_what_is_no_post_to_j_inside_gets_a_protected_error(
     assert code == odd.open(wire.ask(odd.request(plaintext=plaintext))).code
 
 
-def test_no_coap_inside_is_silent(
-    wire: Wire, odd: OddPledge, witness: SimulatedPledge
-) -> None:
+def test_no_coap_inside_is_silent(wire: Wire, odd: OddPledge, witness: SimulatedPledge) -> None:
     """RFC 9031 §7.3.2: there is no request to answer."""
     plaintexts = (b"", b"\x00", b"\x20", b"\x02\xff", b"\x02\xf1", b"\x02\x1f")
     wire.assert_silence([odd.request(plaintext=text) for text in plaintexts], witness)

@@ -152,6 +152,4 @@ def ciphertext_of(datagram: bytes) -> bytes:
 def with_header(datagram: bytes, *, type: int, message_id: int, token: bytes) -> bytes:
     """The same OSCORE message as a stateless proxy sends it once more."""
     outer = message.decode(datagram)
-    return message.encode(
-        outer._replace(type=type, message_id=message_id, token=token)
-    )
+    return message.encode(outer._replace(type=type, message_id=message_id, token=token))

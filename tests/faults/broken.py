@@ -4,12 +4,21 @@ The oracles of this folder are worth something only if they see these.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import insert
 
 from jrc.cli.main import main
+
+COMMIT_LATER_S = 0.02
+
+
+def _replace(owner: Any, name: str, by: Any) -> None:
+    """Put ``by`` where a function of the daemon was; fails if there was none."""
+    assert hasattr(owner, name), name
+    setattr(owner, name, by)
 
 
 def synchronous_normal() -> None:
@@ -22,11 +31,11 @@ def synchronous_normal() -> None:
         prepare(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
 
-    engine._prepare_writer = prepare_badly
+    _replace(engine, "_prepare_writer", prepare_badly)
 
 
 def answer_before_commit() -> None:
-    """Answers leave while their transaction is still open."""
+    """Answers leave first, and their transaction is committed a moment later."""
     from jrc.service.intake import Intake
     from jrc.store.database import Database
 
@@ -51,11 +60,12 @@ def answer_before_commit() -> None:
             if outcome.state is not None:
                 intakes[0]._send(ask.known, ask.envelope, outcome.state.answer, ask.way)
         decided.clear()
+        time.sleep(COMMIT_LATER_S)
         commit(self, *given)
 
-    Intake.take = taking  # type: ignore[method-assign]
-    Database.join = joining  # type: ignore[method-assign]
-    Database._commit = committing  # type: ignore[method-assign]
+    _replace(Intake, "take", taking)
+    _replace(Database, "join", joining)
+    _replace(Database, "_commit", committing)
 
 
 def window_in_memory() -> None:
@@ -66,19 +76,20 @@ def window_in_memory() -> None:
     memory: dict[int, Any] = {}
     rows, stored_answer = Joins.rows, Lookup.stored_answer
 
-    def overlaid(self: Any, context_ids: Sequence[int]) -> dict[int, Any]:
-        found = rows(self, context_ids)
+    def overlaid(self: Any, asked: Any) -> dict[int, Any]:
+        found = rows(self, asked)
         return {at: row._replace(state=memory.get(at, row.state)) for at, row in found.items()}
 
     def overlaid_answer(self: Any, context_id: int) -> Any:
         found = stored_answer(self, context_id)
         return found and found._replace(state=memory.get(context_id, found.state))
 
-    Joins.rows = overlaid  # type: ignore[method-assign]
-    Joins.save_state = (  # type: ignore[method-assign]
-        lambda self, context_id, state: memory.__setitem__(context_id, state)
-    )
-    Lookup.stored_answer = overlaid_answer  # type: ignore[method-assign]
+    def save(self: Any, context_id: int, state: Any) -> None:
+        memory[context_id] = state
+
+    _replace(Joins, "rows", overlaid)
+    _replace(Joins, "save_state", save)
+    _replace(Lookup, "stored_answer", overlaid_answer)
 
 
 def copies_encrypted_anew() -> None:
@@ -86,15 +97,17 @@ def copies_encrypted_anew() -> None:
     from jrc.cojp.replay import ReplayWindow
     from jrc.service.intake import Intake
 
-    is_fresh = ReplayWindow.is_fresh
-    Intake._is_copy = lambda self, known, request: False  # type: ignore[method-assign]
-    ReplayWindow.is_fresh = (  # type: ignore[method-assign]
-        lambda self, number: number == self.highest or is_fresh(self, number)
-    )
-    accept = ReplayWindow.accept
-    ReplayWindow.accept = (  # type: ignore[method-assign]
-        lambda self, number: self if number == self.highest else accept(self, number)
-    )
+    is_fresh, accept = ReplayWindow.is_fresh, ReplayWindow.accept
+
+    def fresh(self: ReplayWindow, number: int) -> bool:
+        return number == self.highest or is_fresh(self, number)
+
+    def accepting(self: ReplayWindow, number: int) -> ReplayWindow:
+        return self if number == self.highest else accept(self, number)
+
+    _replace(Intake, "_is_copy", lambda *_: False)
+    _replace(ReplayWindow, "is_fresh", fresh)
+    _replace(ReplayWindow, "accept", accepting)
 
 
 def short_id_unchecked() -> None:
@@ -102,14 +115,16 @@ def short_id_unchecked() -> None:
     from jrc.policy import leases
     from jrc.service import join
     from jrc.store import joins
+    from jrc.store.prepared import Prepared
+    from jrc.store.schema import short_identifier
 
     def draw(tx: Any, network: Any, _oldest_live: int) -> int | None:
         return next(iter(leases.candidate_values(network.short_ids, tx.random(64))))
 
-    join._draw = draw
-    columns = joins._names(joins.short_identifier)
-    overwriting = insert(joins.short_identifier).prefix_with("OR REPLACE")
-    joins._INSERT_LEASE = joins.Prepared(overwriting, columns)
+    columns = [column.name for column in short_identifier.columns]
+    overwriting = insert(short_identifier).prefix_with("OR REPLACE")
+    _replace(join, "_draw", draw)
+    _replace(joins, "_INSERT_LEASE", Prepared(overwriting, columns))
 
 
 FAULTS: dict[str, Callable[[], None]] = {

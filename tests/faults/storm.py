@@ -15,7 +15,7 @@ from tests.faults.witness import Witness
 JOIN_CAFE = bytes.fromhex("a10542cafe")
 """RFC 9031 App. A."""
 
-RESEND_AFTER_S = 0.5
+RESEND_AFTER_S = 0.2
 PAGE = 500
 """Pledges the registrar lists at a time, and so the most a storm may have."""
 
@@ -177,10 +177,11 @@ def run(
     start: Callable[[], Daemon],
     runs: int,
     newcomers: int,
-    *,
-    stop_early: bool = False,
+    enough: Callable[[Witness], bool] = lambda _witness: False,
 ) -> None:
     """Start and kill the registrar ``runs`` times, each time with other settings; then settle.
+
+    It ends before where the witness has seen ``enough``.
 
     A changed join rate changes every Configuration: an answer that is made anew shows.
     """
@@ -193,5 +194,5 @@ def run(
                 storm.settle(daemon)
             else:
                 storm.blow(daemon, newcomers, storm.random.randrange(20, 400))
-        if stop_early and storm.witness.violations:
+        if enough(storm.witness):
             return

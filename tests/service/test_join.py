@@ -346,7 +346,7 @@ def test_forms_of_different_kinds_are_kept_apart() -> None:
     pledges = [device(number) for number in (1, 2, 3)]
     outcomes = decided(ground, *map(ask, contexts, pledges))
     told = [configuration(*pair).short_identifier for pair in zip(outcomes, pledges, strict=True)]
-    assert [b"\x01\x02", b"\x01\x03", None] == [
+    assert [b"\x01\x02", b"\x01\x04", None] == [
         None if entry is None else entry.identifier for entry in told
     ]
 

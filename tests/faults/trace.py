@@ -1,0 +1,155 @@
+"""What a daemon wrote, synced and sent, in that order, as strace saw it.
+
+The rule: a datagram with an answer leaves only after a sync of the write-ahead log that was begun
+after the commit frame of a transaction with that very answer in it was written.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from jrc.cojp import message
+from jrc.errors import PeerError
+
+CALLS = "pwrite64,write,fdatasync,fsync,sendmsg,sendto"
+FRAME_HEADER_BYTES = 24
+WAL_HEADER_BYTES = 32
+"""SQLite's file format §4.1: in front of each page, and of the whole log."""
+
+_LINE = re.compile(r"(?P<pid>\d+) +(?P<rest>.*)")
+_CALL = re.compile(r"(?P<name>\w+)\((?P<fd>\d+)<(?P<file>[^>]*)>(?P<rest>.*)")
+_RESUMED = re.compile(r"<\.\.\. (?P<name>\w+) resumed>(?P<rest>.*)")
+_RESULT = re.compile(r".*\) = (?P<value>-?\d+)")
+_OFFSET = re.compile(r'.*", \d+, (?P<offset>\d+)')
+_STRING = re.compile(r'"(?P<text>(?:\\x[0-9a-f]{2})*)"(?P<cut>\.\.\.)?')
+
+
+def tool(output: Path) -> tuple[str, ...]:
+    """The command that runs a daemon under strace."""
+    quiet = ("-qq", "-e", "signal=none", "-y", "-xx", "-s", "70000")
+    return ("strace", "-f", "--seccomp-bpf", *quiet, "-e", f"trace={CALLS}", "-o", str(output))
+
+
+class Call(NamedTuple):
+    """The beginning or the end of a system call; ``end`` of one that has succeeded."""
+
+    name: str
+    file: str
+    data: bytes
+    offset: int
+    begins: bool
+    ends: bool
+
+
+def read(lines: Iterable[str]) -> Iterator[Call]:
+    """The calls in the order in which they began and returned."""
+    open_calls: dict[str, tuple[str, str]] = {}
+    for line in lines:
+        found = _LINE.match(line)
+        assert found is not None, line[:200]
+        pid, rest = found["pid"], found["rest"]
+        if (resumed := _RESUMED.match(rest)) is not None:
+            name, text = open_calls.pop(pid)
+            assert name == resumed["name"]
+            yield _call(text + resumed["rest"], begins=False, ends=_succeeded(rest))
+        elif (call := _CALL.match(rest)) is not None:
+            if rest.endswith("<unfinished ...>"):
+                text = rest.removesuffix("<unfinished ...>")
+                open_calls[pid] = (call["name"], text)
+                yield _call(text, begins=True, ends=False)
+            else:
+                yield _call(rest, begins=True, ends=_succeeded(rest))
+
+
+def _succeeded(text: str) -> bool:
+    found = _RESULT.match(text)
+    return found is not None and int(found["value"]) >= 0
+
+
+def _call(text: str, *, begins: bool, ends: bool) -> Call:
+    found = _CALL.match(text)
+    assert found is not None, text[:200]
+    rest = found["rest"]
+    if found["name"] == "sendmsg":
+        rest = rest[rest.index("msg_iov=") :] if "msg_iov=" in rest else ""
+    strings = [] if rest.startswith(")") else _STRING.findall(rest)[:1]
+    assert not any(cut for _, cut in strings), "strace cut a string"
+    data = b"".join(bytes.fromhex(part.replace("\\x", "")) for part, _ in strings)
+    offset = _OFFSET.match(rest)
+    name = bytes.fromhex(found["file"].replace("\\x", "")).decode()
+    return Call(found["name"], name, data, int(offset["offset"]) if offset else -1, begins, ends)
+
+
+@dataclass(slots=True)
+class Log:
+    """The write-ahead log as it was written: which writes are committed, and which are synced."""
+
+    writes: list[bytes] = field(default_factory=list)
+    committed: int = 0
+    durable: int = 0
+    _syncing: int = 0
+    _commit_next: bool = False
+
+    def wrote(self, data: bytes) -> None:
+        """A frame's header or its page; a header with a size in it is that of a commit."""
+        self.writes.append(data)
+        if len(data) == FRAME_HEADER_BYTES:
+            self._commit_next = data[4:8] != bytes(4)
+        elif len(data) != WAL_HEADER_BYTES and self._commit_next:
+            self.committed, self._commit_next = len(self.writes), False
+
+    def sync_began(self) -> None:
+        """What is committed by now will be on disk when it returns."""
+        self._syncing = self.committed
+
+    def sync_ended(self) -> None:
+        """It is on disk."""
+        self.durable = max(self.durable, self._syncing)
+
+    def holds(self, data: bytes) -> bool:
+        """Whether the bytes are on disk in a committed transaction."""
+        return any(data in write for write in self.writes[: self.durable])
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Answers that were sent, and those of them that were not on disk at that moment."""
+
+    answers: int = 0
+    early: int = 0
+
+
+def judge(calls: Iterable[Call]) -> Verdict:
+    """Hold each answer that was sent against what was on disk."""
+    log, verdict = Log(), Verdict()
+    for call in calls:
+        if call.file.endswith("-wal"):
+            _follow(log, call)
+        elif call.begins and (answer := _answer(call)) is not None:
+            verdict.answers += 1
+            verdict.early += not log.holds(answer)
+    return verdict
+
+
+def _follow(log: Log, call: Call) -> None:
+    if call.name in ("pwrite64", "write"):
+        if call.ends:
+            log.wrote(call.data)
+        return
+    if call.begins:
+        log.sync_began()
+    if call.ends:
+        log.sync_ended()
+
+
+def _answer(call: Call) -> bytes | None:
+    """The ciphertext in a datagram, None for anything else that is sent."""
+    if call.name not in ("sendmsg", "sendto"):
+        return None
+    try:
+        outer = message.decode(call.data)
+    except PeerError:
+        return None
+    return outer.payload or None

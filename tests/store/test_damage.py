@@ -1,0 +1,196 @@
+"""A flipped bit in a row that decides about security is noticed, and the row never used."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from ipaddress import IPv6Address
+
+import pytest
+from sqlalchemy import Table
+
+from jrc.errors import Reason, StateError
+from jrc.service.ports import ContextState
+from jrc.store import ledger, schema
+from jrc.store.contexts import find
+from jrc.store.policy import load_policy
+from tests.daemon.wire import OddPledge, with_header
+from tests.desk import Desk, pledge_id
+from tests.joining import JOIN, Hall, hall_at
+from tests.service.fakes import PSK
+
+Value = int | str | bytes | None
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    """A network and a pledge that has joined, with a value in every column that can have one."""
+    desk.network(join_rate_bytes_per_s=9, lease_hours=3, jrc_address=IPv6Address("2001:db8::9"))
+    with hall_at(desk) as hall:
+        hall.join(hall.enroll(1, key=PSK, label="north"))
+    return desk
+
+
+@pytest.fixture
+def hall(desk: Desk) -> Iterator[Hall]:
+    """A registrar that has just started on it."""
+    with hall_at(desk) as hall:
+        yield hall
+
+
+def flips(value: Value) -> list[Value]:
+    """Every value that differs in one byte, for numbers in one of the lower bits."""
+    if value is None:
+        return [0]
+    if isinstance(value, int):
+        return [value ^ 1 << bit for bit in (0, 1, 8, 33)]
+    if isinstance(value, str):
+        return [value[:at] + chr(ord(value[at]) ^ 1) + value[at + 1 :] for at in range(len(value))]
+    return [
+        value[:at] + bytes((value[at] ^ 0x10,)) + value[at + 1 :] for at in range(len(value))
+    ]
+
+
+def damaged(desk: Desk, table: str, column: str) -> Iterator[Value]:
+    """Each damage in turn, in the first row of ``table``; mended at the end."""
+    with closing(sqlite3.connect(desk.path, isolation_level=None)) as raw:
+        raw.execute("PRAGMA ignore_check_constraints = ON")
+        query = f"SELECT rowid, {column} FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608
+        rowid, value = raw.execute(query).fetchone()
+        change = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"  # noqa: S608
+        for other in flips(value):
+            raw.execute(change, (other, rowid))
+            rowid = other if column in ("id", "context_id") else rowid
+            yield other
+        raw.execute(change, (value, rowid))
+
+
+def columns(table: Table, *but: str) -> list[str]:
+    return [column.name for column in table.columns if column.name not in but]
+
+
+def cases(*tables: tuple[Table, tuple[str, ...]]) -> list[tuple[str, str]]:
+    return [(table.name, column) for table, but in tables for column in columns(table, *but)]
+
+
+CONTEXTS = cases((schema.context_state, ("context_id",)), (schema.pledge, ("id", "credential_id")))
+POLICY = [
+    *cases((schema.network, ("id", "removed_at_ms")), (schema.key_generation, ("id",))),
+    *(("link_layer_key", name) for name in ("key_id", "key_usage", "key_addinfo", "fingerprint",
+                                            "wrapped_value")),
+    *cases((schema.key_domain, ("id",))),
+    ("network_identifier", "identifier"),
+]  # fmt: skip
+
+
+def noticed(work: Callable[[], object]) -> None:
+    with pytest.raises(StateError, match=r"authenticate|unknown data key"):
+        work()
+
+
+@pytest.mark.parametrize(("table", "column"), CONTEXTS)
+def test_a_damaged_context_or_pledge_is_not_answered(
+    desk: Desk, hall: Hall, table: str, column: str
+) -> None:
+    """RFC 9031 §7.3.1: a window that can't be trusted lets nobody in."""
+    for _ in damaged(desk, table, column):
+        noticed(lambda: hall.lookup.find(pledge_id(1).value))
+    assert hall.lookup.find(pledge_id(1).value)
+
+
+@pytest.mark.parametrize("column", columns(schema.context_state, "context_id"))
+def test_a_damaged_state_is_not_used_by_a_transaction_or_a_copy(
+    desk: Desk, hall: Hall, column: str
+) -> None:
+    """Where the cache holds something else than the row, the row's MAC decides."""
+    stranger = ContextState(99, hall.lookup.find(pledge_id(1).value)[0].state.window)
+    for _ in damaged(desk, "context_state", column):
+        rows = desk.database.join(lambda joins: joins.rows({1: stranger}), desk.now_ms)
+        assert rows[1].state is None
+        noticed(lambda: hall.lookup.stored_answer(1))
+    rows = desk.database.join(lambda joins: joins.rows({1: stranger}), desk.now_ms)
+    assert rows[1].state is not None
+
+
+@pytest.mark.parametrize("column", columns(schema.short_identifier, "pledge_id"))
+def test_f02_a_damaged_short_identifier_is_not_given_out(
+    desk: Desk, hall: Hall, column: str
+) -> None:
+    """RFC 9031 §8.4.4.1: its holder gets silence."""
+    known = hall.lookup.find(pledge_id(1).value)[0]
+    count = 0
+    for _ in damaged(desk, "short_identifier", column):
+        rows = desk.database.join(lambda joins: joins.rows({1: known.state}), desk.now_ms)
+        assert rows[1].state is None
+        count += 1
+    assert count
+
+
+def test_f02_a_short_identifier_moved_to_another_pledge_is_not_given_out(
+    desk: Desk, hall: Hall
+) -> None:
+    """The MAC covers the holder."""
+    other = hall.enroll(2)
+    desk.sql("UPDATE short_identifier SET pledge_id = 2")
+    assert hall.ask(other.request(JOIN)) is None
+    assert {Reason.DAMAGED_STATE: 1} == hall.metrics.drops
+
+
+@pytest.mark.parametrize(("table", "column"), POLICY)
+def test_d05_damaged_networks_and_keys_are_not_used(desk: Desk, table: str, column: str) -> None:
+    """Keys, their ids and usages, and who may have them (RFC 9031 §8.4.3)."""
+
+    def load() -> object:
+        with desk.database.read(0) as tx:
+            return load_policy(tx.connection, tx.keyring, tx.mac, 1)
+
+    for _ in damaged(desk, table, column):
+        noticed(load)
+    assert load()
+
+
+@pytest.mark.parametrize("column", columns(schema.instance, "id"))
+def test_a_damaged_instance_row_stops_every_transaction(desk: Desk, column: str) -> None:
+    """Epoch, commit number, the head of the event chain, the clock's high-water mark."""
+    for _ in damaged(desk, "instance", column):
+        noticed(desk.database.read_instance)
+        noticed(lambda: desk.database.write(lambda tx: None, desk.now_ms))
+        with desk.database.read(0) as tx, pytest.raises(StateError):
+            ledger.read(tx.connection, tx.mac)
+    assert desk.database.read_instance()
+
+
+@pytest.mark.parametrize("column", columns(schema.context, "id", "created_at_ms", "id_context"))
+def test_damaged_keys_of_a_context_are_silence(desk: Desk, hall: Hall, column: str) -> None:
+    """The keys are bound to their row; nothing escapes the intake, whatever a column says."""
+    device = OddPledge(pledge_id(1).value, PSK, 5)
+    for _ in damaged(desk, "context", column):
+        hall.take(device.request(JOIN))
+    assert ([], []) == (hall.asks, hall.outbox.sent)
+
+
+def test_a_pledge_damaged_between_intake_and_transaction_takes_no_other_with_it(
+    desk: Desk, hall: Hall
+) -> None:
+    """A version that moved makes the transaction read it anew, and then the MAC speaks."""
+    pledge = hall.enroll(2)
+    hall.take(pledge.request(JOIN))
+    desk.sql("UPDATE pledge SET version = 7 WHERE id = 2")
+    noticed(hall.outcomes)
+
+
+def test_a_damaged_row_is_not_mended_by_a_copy(desk: Desk) -> None:
+    """Row C11 reads the row anew."""
+    with hall_at(desk) as hall:
+        pledge = hall.enroll(2)
+        request = pledge.request(JOIN)
+        assert hall.ask(request) is not None
+        desk.sql("UPDATE context_state SET answer = x'00' WHERE context_id = 2")
+        assert hall.ask(with_header(request, type=1, message_id=3, token=b"\x01")) is None
+        assert 1 == len(hall.metrics.damages)
+
+
+def test_find_gives_nothing_of_a_pledge_that_lost_its_credential(desk: Desk) -> None:
+    """A context counts only under the key in force."""
+    desk.sql("UPDATE pledge SET credential_id = 77")
+    with desk.database.read(0) as tx:
+        assert [] == find(tx.connection, tx.keyring, tx.mac, pledge_id(1).value)

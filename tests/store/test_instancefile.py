@@ -1,0 +1,115 @@
+"""What this host remembers of its database, and which databases it refuses for it."""
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jrc.errors import ExitCode, OperatorError
+from jrc.store.instancefile import Memory, check, read, write
+from jrc.store.ledger import GENESIS_HASH, Instance
+
+INSTANCE = Instance(bytes(range(16)), 1, 41, 0, GENESIS_HASH, 0, 5, 1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file that remembers ``INSTANCE``."""
+    write(tmp_path / "jrc.instance", INSTANCE)
+    return tmp_path / "jrc.instance"
+
+
+def refusal(path: Path, instance: Instance = INSTANCE) -> str:
+    with pytest.raises(OperatorError) as caught:
+        check(path, instance)
+    assert ExitCode.REFUSED == caught.value.exit_code
+    assert "old copy" in caught.value.message + caught.value.hint
+    return caught.value.message
+
+
+def test_what_is_written_is_read(path: Path) -> None:
+    """Private; nothing else is left in the folder."""
+    assert Memory(INSTANCE.epoch, 41) == read(path)
+    assert (0o600, [path]) == (stat.S_IMODE(path.stat().st_mode), list(path.parent.iterdir()))
+
+
+def test_the_same_or_a_newer_database_is_taken(path: Path) -> None:
+    """The file may be a second behind."""
+    check(path, INSTANCE)
+    check(path, replace(INSTANCE, commit_number=42))
+
+
+def test_an_older_copy_is_refused_with_both_numbers(path: Path) -> None:
+    """RFC 9031 §8.3.3: it would let old requests in again under the same nonces."""
+    message = refusal(path, replace(INSTANCE, commit_number=40))
+    assert "40 transactions" in message
+    assert "41" in message
+
+
+def test_another_database_is_refused_with_both_epochs(path: Path) -> None:
+    """Whatever its commit number."""
+    other = replace(INSTANCE, epoch=bytes(16), commit_number=99)
+    message = refusal(path, other)
+    assert INSTANCE.epoch.hex() in message
+    assert bytes(16).hex() in message
+
+
+def test_a_missing_file_is_refused(path: Path) -> None:
+    """Nothing tells then."""
+    path.unlink()
+    assert "missing" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b'{"epoch": "00"}',
+        b'{"epoch": "zz", "commit_number": 1}', b'{"epoch": 5, "commit_number": 1}',
+        b'{"epoch": "00", "commit_number": "x"}', b'{"epoch": "00", "commit_number": null}',
+        b'{"epoch": "00", "commit_number": Infinity}', b'{"epoch": "00", "commit_number": NaN}',
+    ],
+)  # fmt: skip
+def test_a_file_that_can_not_be_read_is_refused(path: Path, content: bytes) -> None:
+    """It is not taken for a good one."""
+    path.write_bytes(content)
+    assert "can't be read" in refusal(path)
+
+
+@given(content=st.binary(max_size=64))
+def test_any_bytes_are_a_memory_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    """Nothing else comes out."""
+    path = tmp_path_factory.getbasetemp() / "any.instance"
+    path.write_bytes(content)
+    with pytest.raises(OperatorError):
+        read(path)
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is replaced whole, and synced before."""
+
+    def fail(_file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OperatorError, match="No space left"):
+        write(path, replace(INSTANCE, commit_number=99))
+    assert 41 == read(path).commit_number
+
+
+def test_file_and_folder_are_synced(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power failure must not bring an older number back."""
+    order: list[str] = []
+    monkeypatch.setattr("os.fsync", lambda _file: order.append("sync"))
+
+    real = os.replace
+    monkeypatch.setattr("os.replace", lambda *a: (order.append("replace"), real(*a)))
+    write(path, INSTANCE)
+    assert ["sync", "replace", "sync"] == order

@@ -1,0 +1,117 @@
+"""Networks and keys as joins see them."""
+
+from ipaddress import IPv6Address, IPv6Network
+
+import pytest
+
+from jrc.errors import StateError
+from jrc.model import KeySetState, Network, Profile, ShortIdRange
+from jrc.service.ports import NetworkPolicy
+from jrc.store.policy import load_policy
+from tests.desk import Desk
+from tests.joining import next_generation
+
+
+def policy(desk: Desk) -> NetworkPolicy:
+    with desk.database.read(0) as tx:
+        return load_policy(tx.connection, tx.keyring, tx.mac, 5)
+
+
+def test_a_network_is_read_as_it_was_written(desk: Desk) -> None:
+    """Every setting of it."""
+    desk.network(
+        "north",
+        b"\x01\x02",
+        prefix="2001:db8:7::/64",
+        key_usages=(6, 14),
+        short_ids=ShortIdRange(0x100, 0x1FF),
+        lease_hours=12,
+        join_rate_bytes_per_s=0,
+        jrc_address=IPv6Address("2001:db8::1"),
+        profile=Profile.OPENWSN,
+        key_domain="shared",
+    )
+    assert {
+        1: Network(
+            id=1,
+            name="north",
+            domain_id=1,
+            domain="shared",
+            identifiers=(b"\x01\x02",),
+            prefix=IPv6Network("2001:db8:7::/64"),
+            key_usages=(6, 14),
+            short_ids=ShortIdRange(0x100, 0x1FF),
+            lease_hours=12,
+            join_rate_bytes_per_s=0,
+            jrc_address=IPv6Address("2001:db8::1"),
+            profile=Profile.OPENWSN,
+        )
+    } == policy(desk).networks
+    assert 5 == policy(desk).revision
+
+
+def test_a_removed_network_is_not_there(desk: Desk) -> None:
+    """Its keys stay with those who share them."""
+    desk.network("north", b"\x01", key_domain="shared")
+    desk.network("south", b"\x02", prefix="2001:db8:1::/64", key_domain="shared")
+    desk.write(lambda tx: tx.networks.remove(1))
+    assert {2} == set(policy(desk).networks)
+    assert {1} == set(policy(desk).keys)
+
+
+def test_d05_the_current_generation_is_handed_out(desk: Desk) -> None:
+    """RFC 9031 §8.4.3.1: those before live until they are retired, and so does what they burned."""
+    desk.network()
+    keys = policy(desk).keys[1]
+    assert (1, 1, 1, KeySetState.CURRENT) == (
+        keys.generation_id, keys.current.generation, keys.oldest_live_generation,
+        keys.current.state,
+    )  # fmt: skip
+    next_generation(desk, retire=False)
+    second = policy(desk).keys[1]
+    assert (2, 2, 1) == (
+        second.generation_id, second.current.generation, second.oldest_live_generation,
+    )  # fmt: skip
+    assert keys.current.keys[0].key_value != second.current.keys[0].key_value
+    assert keys.current.keys[0].key_id != second.current.keys[0].key_id
+    next_generation(desk, retire=True)
+    third = policy(desk).keys[1]
+    assert (3, 3) == (third.current.generation, third.oldest_live_generation)
+
+
+def test_a_domain_whose_keys_are_all_retired_has_none(desk: Desk) -> None:
+    """RFC 9031 §8.4.3."""
+    desk.network()
+    desk.write(lambda tx: tx.keysets.retire_all(1))
+    assert {} == policy(desk).keys
+
+
+def test_domains_have_keys_of_their_own(desk: Desk) -> None:
+    """Row F2: and generations of their own."""
+    desk.network("north", b"\x01")
+    next_generation(desk, retire=False)
+    desk.network("south", b"\x02", prefix="2001:db8:1::/64")
+    found = policy(desk).keys
+    assert [(2, 1), (1, 1)] == [
+        (found[domain].current.generation, found[domain].oldest_live_generation)
+        for domain in (1, 2)
+    ]
+
+
+def test_d03_a_wrapped_key_put_in_anothers_place_is_not_used(desk: Desk) -> None:
+    """RFC 9031 §8.4.3.3: a value under another usage may have another MIC length."""
+    desk.network(key_usages=(6, 14))
+    desk.sql(
+        "UPDATE link_layer_key SET wrapped_value ="
+        " (SELECT wrapped_value FROM link_layer_key WHERE id = 2) WHERE id = 1"
+    )
+    with pytest.raises(StateError, match="link_layer_key 1"):
+        policy(desk)
+
+
+def test_an_added_or_deleted_key_is_noticed(desk: Desk) -> None:
+    """The generation's MAC covers its keys."""
+    desk.network(key_usages=(6, 14))
+    desk.sql("DELETE FROM link_layer_key WHERE id = 2")
+    with pytest.raises(StateError, match="key_generation 1"):
+        policy(desk)

@@ -1,0 +1,250 @@
+"""Opening a database: each refusal, and that nothing of it stays behind."""
+
+import os
+import re
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jrc.config import Settings, parse
+from jrc.errors import ExitCode, OperatorError, StateError
+from jrc.opened import Opened
+from jrc.store import instancefile
+from jrc.store.bootstrap import create_database
+from jrc.store.database import Database
+from jrc.store.lock import LockHeldError, StateLock
+from tests.desk import KEK, NOW_MS, Desk
+from tests.service.fakes import GivenClock
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A new database."""
+    return Desk(tmp_path)
+
+
+@pytest.fixture
+def settings(desk: Desk, tmp_path: Path) -> Settings:
+    """A database that was used and closed in order."""
+    desk.network()
+    instancefile.write(tmp_path / "jrc.instance", desk.database.instance)
+    desk.close()
+    kek = tmp_path / "kek"
+    kek.write_text(KEK.reveal().hex())
+    kek.chmod(0o600)
+    return parse(
+        f'[database]\nurl = "{desk.url}"\n[keys]\nkek_file = "{kek}"\n'
+        f'[instance]\nfile = "{tmp_path / "jrc.instance"}"\n',
+        path=str(tmp_path / "config.toml"),
+    )
+
+
+def opened(settings: Settings) -> Opened:
+    return Opened.open(settings, GivenClock())
+
+
+def refusal(settings: Settings, folder: Path) -> OperatorError:
+    """The refusal; the lock is free, and the files are as they were."""
+    before = (folder / "jrc.db").read_bytes() if (folder / "jrc.db").exists() else None
+    with pytest.raises(OperatorError) as caught:
+        opened(settings)
+    if before is not None:
+        StateLock(folder / "jrc.db").acquire().release()
+        assert before == (folder / "jrc.db").read_bytes()
+    return caught.value
+
+
+def test_a_database_is_opened_used_and_remembered(settings: Settings, tmp_path: Path) -> None:
+    """The instance file holds the last commit; the lock is free again."""
+    one = opened(settings)
+    one.write(lambda tx: tx.networks.remove(1))
+    assert {} == one.read(lambda tx: dict(tx.networks.all()))
+    number = one.database.instance.commit_number
+    assert number - 1 == instancefile.read(tmp_path / "jrc.instance").commit_number
+    one.remember()
+    assert number == instancefile.read(tmp_path / "jrc.instance").commit_number
+    one.write(lambda tx: None)
+    one.close()
+    assert number + 1 == instancefile.read(tmp_path / "jrc.instance").commit_number
+    opened(settings).close()
+
+
+def test_remembering_writes_only_what_is_new(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a second is often."""
+    one = opened(settings)
+    one.remember()
+    written: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(instancefile, "write", lambda *args: written.append(args))
+        one.remember()
+        assert [] == written
+        one.write(lambda tx: None)
+        one.remember()
+        assert 1 == len(written)
+    one.close()
+
+
+def test_files_are_private(settings: Settings, tmp_path: Path) -> None:
+    """Mode 0600, whatever the umask: the database, what SQLite and we put beside it."""
+    before = os.umask(0)
+    try:
+        one = opened(settings)
+        one.write(lambda tx: None)
+        one.remember()
+        modes = {
+            path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("jrc.*")
+        }
+        one.close()
+    finally:
+        os.umask(before)
+    names = {"jrc.db", "jrc.db-wal", "jrc.db-shm", "jrc.db.lock", "jrc.instance"}
+    assert dict.fromkeys(names, 0o600) == modes
+
+
+def test_b03_a_lock_held_names_the_pid(settings: Settings) -> None:
+    """RFC 9031 §7.3.1; before anything is opened."""
+    one = opened(settings)
+    with pytest.raises(LockHeldError, match=f"in use by process {os.getpid()}") as caught:
+        opened(settings)
+    assert ExitCode.UNREACHABLE == caught.value.exit_code
+    one.close()
+
+
+# Refusals: what is done to the folder, and what is said.
+
+
+def no_instance(folder: Path) -> None:
+    (folder / "jrc.instance").unlink()
+
+
+def bad_instance(folder: Path) -> None:
+    (folder / "jrc.instance").write_text("{}")
+
+
+def other_database(folder: Path) -> None:
+    (folder / "jrc.db").unlink()
+    create_database(f"sqlite:///{folder / 'jrc.db'}", KEK, NOW_MS)
+
+
+def older_database(folder: Path) -> None:
+    shutil.copy(folder / "jrc.db", folder / "copy")
+    database = Database.open(f"sqlite:///{folder / 'jrc.db'}", KEK)
+    database.write(lambda tx: None, NOW_MS)
+    instancefile.write(folder / "jrc.instance", database.instance)
+    database.close()
+    (folder / "jrc.db").write_bytes((folder / "copy").read_bytes())
+
+
+def no_kek(folder: Path) -> None:
+    (folder / "kek").unlink()
+
+
+def open_kek(folder: Path) -> None:
+    (folder / "kek").chmod(0o644)
+
+
+def wrong_kek(folder: Path) -> None:
+    (folder / "kek").write_text("11" * 32)
+
+
+def bad_kek(folder: Path) -> None:
+    (folder / "kek").write_text("psst")
+
+
+def no_database(folder: Path) -> None:
+    (folder / "jrc.db").unlink()
+
+
+def open_database(folder: Path) -> None:
+    (folder / "jrc.db").chmod(0o640)
+
+
+def garbage(folder: Path) -> None:
+    (folder / "jrc.db").write_bytes(b"garbage " * 1000)
+
+
+def empty(folder: Path) -> None:
+    (folder / "jrc.db").write_bytes(b"")
+
+
+def schema(revision: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        connection = sqlite3.connect(folder / "jrc.db")
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        connection.commit()
+        connection.close()
+
+    change.__name__ = f"schema_{revision}"
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "code"),
+    [
+        (no_instance, "instance file .* is missing", ExitCode.REFUSED),
+        (bad_instance, "instance file .* can't be read", ExitCode.REFUSED),
+        (other_database, "not the one this host has used", ExitCode.REFUSED),
+        (older_database, "is an old copy", ExitCode.REFUSED),
+        (no_kek, r"keys\.kek_file: .* does not exist", ExitCode.FAILED),
+        (open_kek, r"keys\.kek_file: .* read by others \(mode 0644\)", ExitCode.FAILED),
+        (wrong_kek, r"keys\.kek_file: this is not the key", ExitCode.FAILED),
+        (bad_kek, r"keys\.kek_file: .* does not hold", ExitCode.FAILED),
+        (no_database, r"database\.url: .* does not exist", ExitCode.FAILED),
+        (open_database, r"database\.url: .* read by others \(mode 0640\)", ExitCode.FAILED),
+        (garbage, r"database\.url", ExitCode.FAILED),
+        (empty, r"database\.url: .* none of our schemas", ExitCode.FAILED),
+        (schema("0000"), "schema 0000, older", ExitCode.FAILED),
+        (schema("9999"), "schema 9999, newer", ExitCode.FAILED),
+    ],
+)
+def test_b03_what_could_repeat_a_nonce_or_give_keys_away_is_refused(
+    settings: Settings,
+    tmp_path: Path,
+    change: Callable[[Path], None],
+    words: str,
+    code: ExitCode,
+) -> None:
+    """RFC 9031 §8.3.3, §9: in one sentence with what to do, and nothing is changed."""
+    change(tmp_path)
+    error = refusal(settings, tmp_path)
+    assert re.search(words, error.message), error.message
+    assert code == error.exit_code
+    assert error.hint
+
+
+def test_a_damaged_instance_row_is_not_opened(settings: Settings, tmp_path: Path) -> None:
+    """Nothing tells which database it is; the lock is free again."""
+    connection = sqlite3.connect(tmp_path / "jrc.db")
+    connection.execute("UPDATE instance SET commit_number = 900")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StateError, match="does not authenticate"):
+        opened(settings)
+    StateLock(tmp_path / "jrc.db").acquire().release()
+
+
+def with_credential(settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={"keys": settings.keys.model_copy(update={"credential": "kek", "kek_file": None})}
+    )
+
+
+def test_a_credential_of_the_service_manager_is_the_key(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd-creds(1); a missing one is named with what brings it."""
+    passed = with_credential(settings)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    error = refusal(passed, tmp_path)
+    assert "no credential kek" in error.message
+    assert "LoadCredential=" in error.hint
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "none"))
+    assert "keys.credential: " in refusal(passed, tmp_path).message
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    opened(passed).close()
