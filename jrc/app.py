@@ -207,6 +207,8 @@ class Daemon:
             self._intake.abandon(ask, error)
         self._note_trouble(bool(outcomes), [error for _, error in failures])
         self._batches.done()
+        # Whoever was answered asks again at once under load: one batch, and not two in turn.
+        self._endpoint.read()
         self._batches.turn()
         if self._drained is not None and not self._batches:
             self._drained.set()

@@ -40,6 +40,15 @@ def _datagram_socket(number: int) -> socket.socket:
             f"the service manager passed file descriptor {number}, which is no socket"
             f" ({error.strerror})"
         ) from None
+    try:
+        _check(passed, number)
+    except OperatorError:
+        passed.close()
+        raise
+    return passed
+
+
+def _check(passed: socket.socket, number: int) -> None:
     if (passed.family, passed.type) != (socket.AF_INET6, socket.SOCK_DGRAM):
         raise OperatorError(
             f"the service manager passed socket {number}, which is not IPv6 and datagram",
@@ -51,7 +60,6 @@ def _datagram_socket(number: int) -> socket.socket:
             " could take half of its datagrams",
             "remove ReusePort= from jrc.socket",
         )
-    return passed
 
 
 def notify(environ: MutableMapping[str, str], message: str) -> None:

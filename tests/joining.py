@@ -27,6 +27,7 @@ from tests.desk import ACTOR, Desk, pledge_id
 from tests.service.fakes import Outbox, Packet, Path, Tally
 
 JOIN = bytes.fromhex("a10542cafe")
+NEAR = Path()
 
 
 class Hall:
@@ -56,7 +57,7 @@ class Hall:
         self.contexts.learn([name.value])
         return OddPledge(name.value, psk)
 
-    def take(self, *datagrams: bytes, way: Path = Path()) -> None:
+    def take(self, *datagrams: bytes, way: Path = NEAR) -> None:
         self.intake.take([Packet(datagram, way) for datagram in datagrams])
 
     def outcomes(self) -> list[Outcome]:
@@ -69,7 +70,7 @@ class Hall:
         """One transaction for what waits, and its answers."""
         self.intake.finish(self.outcomes())
 
-    def ask(self, datagram: bytes, way: Path = Path()) -> bytes | None:
+    def ask(self, datagram: bytes, way: Path = NEAR) -> bytes | None:
         """What a datagram is answered with."""
         before = len(self.outbox.sent)
         self.take(datagram, way=way)
@@ -99,7 +100,7 @@ class Hall:
 
     def row(self, table: str = "context_state", key: str = "context_id = 1") -> tuple[Any, ...]:
         """One row as it is on disk."""
-        (found,) = self.desk.sql(f"SELECT * FROM {table} WHERE {key}")  # noqa: S608
+        (found,) = self.desk.sql(f"SELECT * FROM {table} WHERE {key}")
         return found
 
 
@@ -176,7 +177,6 @@ def lease_row(desk: Desk, value: int, pledge: int, last: int, *, released: bool)
         lease_until_ms=None,
         released_at_ms=desk.now_ms if released else None,
     )
-
 
 
 def connection_of(desk: Desk) -> Connection:

@@ -97,9 +97,7 @@ def test_files_are_private(settings: Settings, tmp_path: Path) -> None:
         one = opened(settings)
         one.write(lambda tx: None)
         one.remember()
-        modes = {
-            path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("jrc.*")
-        }
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("jrc.*")}
         one.close()
     finally:
         os.umask(before)

@@ -4,6 +4,7 @@ import itertools
 import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,8 @@ def passed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., dict[str, 
 
     yield hand_over
     for number in opened:
-        try:
+        with suppress(OSError):
             os.close(number)
-        except OSError:
-            pass
 
 
 def datagram_socket() -> socket.socket:
@@ -115,9 +114,7 @@ def test_a_descriptor_that_is_no_socket_is_refused(
         passed_sockets(environ)
 
 
-def test_a_descriptor_that_was_not_passed_is_refused(
-    passed: Callable[..., dict[str, str]]
-) -> None:
+def test_a_descriptor_that_was_not_passed_is_refused(passed: Callable[..., dict[str, str]]) -> None:
     """There are fewer than was said."""
     environ = {**passed(), "LISTEN_FDS": "1"}
     with pytest.raises(OperatorError, match="which is no socket"):

@@ -139,17 +139,27 @@ class Endpoint:
         names = [listener.getsockname() for listener in self._listeners]
         return [f"[{name[0]}]:{name[1]}" for name in names]
 
+    def read(self) -> None:
+        """Read what has arrived by now, without waiting for the loop to say so."""
+        if self._loop is not None:
+            for listener in self._listeners:
+                self._read_some(listener)
+
     def _drain(self, listener: socket.socket) -> None:
         if self._is_held() and self._loop is not None:
             self._loop.remove_reader(listener)
             self._waiting.add(listener)
-            return
+        else:
+            self._read_some(listener)
+
+    def _read_some(self, listener: socket.socket) -> None:
         batch: list[Datagram] = []
         # Empty (EAGAIN), an ICMP error, a lost interface: what comes next is read all the same.
         with suppress(OSError):
             for _ in range(DRAIN):
                 batch.append(_read(listener))
-        self._receive(batch)
+        if batch:
+            self._receive(batch)
 
     def send(self, datagram: bytes, way: Way) -> None:
         """Send an answer the way back; one that can't leave is counted and asked for again."""

@@ -4,11 +4,46 @@ Neither grows with what strangers send: the filter holds one number a provisione
 cache a bounded number of contexts, each of which a request has verified under.
 """
 
-from collections.abc import Iterable, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from jrc.errors import StoreError
 from jrc.service.ports import ContextReader, KnownContext
 
-DEFAULT_CAPACITY = 16_384
+DEFAULT_CAPACITY = 10_240
+_MERGE_AT = 4096
+"""New kid contexts that are kept apart before they are sorted in."""
+
+
+class Filter:
+    """A set of kid contexts in 8 bytes each; says yes to a stranger once in 2**64 / size.
+
+    Python's hash of bytes is keyed anew in each process: nobody can collide it on purpose.
+    """
+
+    def __init__(self) -> None:
+        self._sorted = array("q")
+        self._recent: set[int] = set()
+
+    def __contains__(self, kid_context: bytes) -> bool:
+        value = hash(kid_context)
+        if value in self._recent:
+            return True
+        at = bisect_left(self._sorted, value)
+        return at < len(self._sorted) and self._sorted[at] == value
+
+    def add(self, kid_contexts: Iterable[bytes]) -> None:
+        """These exist, too."""
+        values = array("q", map(hash, kid_contexts))
+        if len(values) + len(self._recent) < _MERGE_AT:
+            self._recent.update(values)
+            return
+        values.extend(self._recent)
+        values.extend(self._sorted)
+        self._recent = set()
+        self._sorted = array("q", sorted(values))
 
 
 class Contexts:
@@ -17,15 +52,28 @@ class Contexts:
     def __init__(self, reader: ContextReader, capacity: int = DEFAULT_CAPACITY) -> None:
         self._reader = reader
         self._capacity = capacity
-        self._existing: set[int] = set()
+        self._existing = Filter()
         self._cached: dict[bytes, Sequence[KnownContext]] = {}
+        self._expected: Mapping[bytes, Sequence[KnownContext]] = {}
 
     def __len__(self) -> int:
         return len(self._cached)
 
     def learn(self, kid_contexts: Iterable[bytes]) -> None:
-        """These kid contexts exist. (Python's hash of bytes is keyed: nobody can collide it.)"""
-        self._existing.update(map(hash, kid_contexts))
+        """These kid contexts exist."""
+        self._existing.add(kid_contexts)
+
+    def expect(self, kid_contexts: Iterable[bytes]) -> None:
+        """These are asked for next, and then ``expect`` again: one read for all not in memory."""
+        wanted = {
+            kid_context
+            for kid_context in kid_contexts
+            if kid_context not in self._cached and kid_context in self._existing
+        }
+        self._expected = {}
+        if wanted:
+            with suppress(StoreError):  # which ``find`` meets again, and says for each
+                self._expected = self._reader.find_many(list(wanted))
 
     def find(self, kid_context: bytes) -> Sequence[KnownContext]:
         """The contexts to try, none if the kid context is unknown or not in force.
@@ -33,10 +81,10 @@ class Contexts:
         Raises:
             StateError: a row does not authenticate.
         """
-        cached = self._cached.get(kid_context)
-        if cached is not None:
-            return cached
-        if hash(kid_context) not in self._existing:
+        found = self._cached.get(kid_context) or self._expected.get(kid_context)
+        if found is not None:
+            return found
+        if kid_context not in self._existing:
             return ()
         return self._reader.find(kid_context)
 

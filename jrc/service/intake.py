@@ -71,22 +71,29 @@ class Intake:
         silence and one count by reason (RFC 9031 §7.3.2).
         """
         self._metrics.received(len(datagrams))
+        requests: list[tuple[Envelope, Way]] = []
         for datagram in datagrams:
             try:
-                self._take(datagram)
+                requests.append((_open(datagram), datagram.way))
             except PeerError as error:
                 self._metrics.dropped(error.reason)
-            except StoreError:
-                self._metrics.dropped(Reason.DATABASE)
-            except StateError as error:
-                self._metrics.damaged(str(error))
+        if len(requests) > 1:
+            self._contexts.expect(request.kid_context for request, _ in requests)
+        for request, way in requests:
+            self._look_at(request, way)
+        self._contexts.expect(())
 
-    def _take(self, datagram: Arrived) -> None:
-        if datagram.truncated:
-            raise PeerError(Reason.TOO_LONG)
-        if datagram.to_multicast:
-            raise PeerError(Reason.MULTICAST)
-        request = envelope.open_request(datagram.payload, ENDPOINT_MAX_TOKEN_BYTES)
+    def _look_at(self, request: Envelope, way: Way) -> None:
+        try:
+            self._take(request, way)
+        except PeerError as error:
+            self._metrics.dropped(error.reason)
+        except StoreError:
+            self._metrics.dropped(Reason.DATABASE)
+        except StateError as error:
+            self._metrics.damaged(str(error))
+
+    def _take(self, request: Envelope, way: Way) -> None:
         found = self._contexts.find(request.kid_context)
         if not found:
             raise PeerError(Reason.UNKNOWN_CONTEXT)
@@ -95,14 +102,14 @@ class Intake:
         for known in found:
             if not known.state.window.is_fresh(number):
                 if self._is_copy(known, request):
-                    self._answer_copy(known, number, request, datagram.way)
+                    self._answer_copy(known, number, request, way)
                     return
                 failure = Reason.REPLAYED
                 continue
             plaintext = _unprotect(known, request)
             if plaintext is not None:
                 self._contexts.keep(found)
-                self._hand_on(known, number, plaintext, request, datagram.way)
+                self._hand_on(known, number, plaintext, request, way)
                 return
         raise PeerError(failure)
 
@@ -171,6 +178,14 @@ class Intake:
             self._metrics.damaged(str(error))
         else:
             self._metrics.dropped(Reason.DATABASE)
+
+
+def _open(datagram: Arrived) -> Envelope:
+    if datagram.truncated:
+        raise PeerError(Reason.TOO_LONG)
+    if datagram.to_multicast:
+        raise PeerError(Reason.MULTICAST)
+    return envelope.open_request(datagram.payload, ENDPOINT_MAX_TOKEN_BYTES)
 
 
 def _unprotect(known: KnownContext, request: Envelope) -> bytes | None:

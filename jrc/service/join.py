@@ -18,6 +18,7 @@ from jrc.errors import Reason
 from jrc.model import Event, Network, PledgeState, Profile
 from jrc.policy import admission, leases
 from jrc.policy.leases import Lease
+from jrc.service.identifiers import FreeIdentifiers
 from jrc.service.ports import (
     ContextState,
     JoinRow,
@@ -32,8 +33,6 @@ ADMISSIBLE = PledgeState.PROVISIONED
 """The stored state in which a pledge is answered; ``joined`` is one that has a place as well."""
 
 _ACTOR = "pledge"
-_DRAWS = (2, 16)
-"""Random values tried at once, few first; only a range that is nearly full is walked through."""
 
 
 class Refusal(NamedTuple):
@@ -96,15 +95,18 @@ def decide(tx: JoinTransaction, asks: Sequence[Ask], now_ms: int) -> list[Outcom
     before the transaction has committed (RFC 9031 §7.3.1).
     """
     rows = tx.rows({ask.known.context_id: ask.known.state for ask in asks})
-    return [_decide(tx, ask, rows.get(ask.known.context_id), now_ms) for ask in asks]
+    free = FreeIdentifiers(tx, len(asks))
+    return [_decide(tx, free, ask, rows.get(ask.known.context_id), now_ms) for ask in asks]
 
 
-def _decide(tx: JoinTransaction, ask: Ask, row: JoinRow | None, now_ms: int) -> Outcome:
+def _decide(
+    tx: JoinTransaction, free: FreeIdentifiers, ask: Ask, row: JoinRow | None, now_ms: int
+) -> Outcome:
     try:
         if row is None:
             raise _SilenceError(Reason.UNKNOWN_CONTEXT)
         state, known = _in_force(tx, ask, row)
-        answer = _answer(tx, known, ask.content, row, now_ms)
+        answer = _answer(tx, free, known, ask.content, row, now_ms)
     except _SilenceError as silence:
         return Outcome(ask, None, silence.reason, stale=True)
     partial_iv = ask.envelope.partial_iv
@@ -145,6 +147,7 @@ def _in_force(tx: JoinTransaction, ask: Ask, row: JoinRow) -> tuple[ContextState
 
 def _answer(
     tx: JoinTransaction,
+    free: FreeIdentifiers,
     known: KnownContext,
     content: JoinRequest | Refusal,
     row: JoinRow,
@@ -157,7 +160,7 @@ def _answer(
     if isinstance(decision, admission.Refused):
         answer = _Answer(CoapCode.BAD_REQUEST, decision.payload, decision.reason)
     else:
-        answer = _admit(tx, known, content.role, decision.network, left_out, row, now_ms)
+        answer = _admit(tx, free, known, content.role, decision.network, left_out, row, now_ms)
     if _remember_reports(tx, known, content, left_out):
         return answer._replace(changed_pledge=True)
     return answer
@@ -185,6 +188,7 @@ def _remember_reports(
 
 def _admit(
     tx: JoinTransaction,
+    free: FreeIdentifiers,
     known: KnownContext,
     role: int,
     network: Network,
@@ -198,7 +202,7 @@ def _admit(
     profile = known.pledge.profile or network.profile
     value = None
     if profile is not Profile.OPENWSN and Label.SHORT_IDENTIFIER not in left_out:
-        value = _lease(tx, known.pledge.id, network, keys, row, now_ms)
+        value = _lease(tx, free, known.pledge.id, network, keys, row, now_ms)
     form = _form(tx, network, keys, left_out, profile, leased=value is not None)
     place = NodePlace(network.id, role, keys.generation_id)
     if row.place != place:
@@ -251,6 +255,7 @@ def _joined(
 
 def _lease(
     tx: JoinTransaction,
+    free: FreeIdentifiers,
     pledge_id: int,
     network: Network,
     keys: LiveKeys,
@@ -268,7 +273,7 @@ def _lease(
         if renewed is not held:
             tx.save_lease(renewed, new=False)
         return held.value
-    value = _draw(tx, network, keys.oldest_live_generation)
+    value = free.draw(network, keys.oldest_live_generation)
     if value is None:
         raise _SilenceError(Reason.NO_SHORT_IDENTIFIER)
     end = leases.lease_end_ms(now_ms, network.lease_hours)
@@ -284,18 +289,3 @@ def _lease(
         new=True,
     )
     return value
-
-
-def _draw(tx: JoinTransaction, network: Network, oldest_live: int) -> int | None:
-    for count in _DRAWS:
-        candidates = list(leases.candidate_values(network.short_ids, tx.random(2 * count)))
-        taken = tx.taken(network.domain_id, candidates, oldest_live)
-        value = leases.draw(network.short_ids, candidates, taken)
-        if value is not None:
-            return value
-    start = int.from_bytes(tx.random(2))
-    return leases.draw(
-        network.short_ids,
-        leases.walk(network.short_ids, start),
-        tx.all_taken(network.domain_id, oldest_live),
-    )

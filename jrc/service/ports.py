@@ -171,6 +171,10 @@ class ContextReader(Protocol):
         """What a copy of the last request may be answered with (row C11)."""
         ...
 
+    def find_many(self, kid_contexts: Sequence[bytes]) -> Mapping[bytes, Sequence[KnownContext]]:
+        """What ``find`` gives, for many at once; those that don't authenticate are left out."""
+        ...
+
     def find(self, kid_context: bytes) -> Sequence[KnownContext]:
         """The usable contexts under a kid context: one, or two while a key waits (A5).
 

@@ -1,11 +1,13 @@
 """OSCORE contexts as the join path finds them: by kid context, keys opened, MACs checked."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import cbor2
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Executable, Row, and_, bindparam, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
 from jrc.cojp.constants import JRC_ID
@@ -15,7 +17,7 @@ from jrc.errors import StateError, StoreError
 from jrc.model import KeySetState, Pledge, PledgeId, PledgeState, Profile
 from jrc.service.ports import ContextState, KnownContext, StoredAnswer
 from jrc.store.keyring import Keyring
-from jrc.store.prepared import Prepared, Rows
+from jrc.store.prepared import PreparedIn, Rows
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
     context,
@@ -39,48 +41,58 @@ STATE_COLUMNS = [column for column in context_state.columns if column.name != "m
 _PLEDGE_NAMES = [column.name for column in pledge.columns]
 
 # Where the parts of a row of ``_FIND`` begin.
-_STATE_AT = 4
+_STATE_AT = 5
 _PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
 _NETWORK_AT = _PLEDGE_AT + len(_PLEDGE_NAMES)
 
-_FIND = Prepared(
-    select(
-        context.c.id,
-        context.c.id_context,
-        context.c.aead,
-        context.c.wrapped_keys,
-        *STATE_COLUMNS,
-        context_state.c.mac,
-        *(column.label(f"pledge_{column.name}") for column in pledge.columns),
-        pledge_network.c.network_id,
-        network.c.profile.label("network_profile"),
-        unsupported_parameter.c.label.label("left_out"),
+
+def _find_of(listed: Sequence[str]) -> Executable:
+    return (
+        select(
+            context_kid.c.kid_context,
+            context.c.id,
+            context.c.id_context,
+            context.c.aead,
+            context.c.wrapped_keys,
+            *STATE_COLUMNS,
+            context_state.c.mac,
+            *(column.label(f"pledge_{column.name}") for column in pledge.columns),
+            pledge_network.c.network_id,
+            network.c.profile.label("network_profile"),
+            unsupported_parameter.c.label.label("left_out"),
+        )
+        .select_from(context_kid)
+        .join(context, context.c.id == context_kid.c.context_id)
+        .join(context_state, context_state.c.context_id == context.c.id)
+        .join(
+            pledge,
+            and_(
+                pledge.c.id == context.c.pledge_id,
+                pledge.c.credential_id == context.c.credential_id,
+            ),
+        )
+        .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
+        .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
+        .outerjoin(
+            network,
+            and_(network.c.id == pledge_network.c.network_id, network.c.removed_at_ms.is_(None)),
+        )
+        .outerjoin(
+            unsupported_parameter,
+            and_(
+                unsupported_parameter.c.pledge_id == pledge.c.id,
+                unsupported_parameter.c.addinfo.is_(None),
+            ),
+        )
+        .where(context_kid.c.kid_context.in_([bindparam(name) for name in listed]))
+        .where(
+            import_batch.c.state.is_(None) | (import_batch.c.state == literal_column("'published'"))
+        )
+        .order_by(context_kid.c.kid_context, context.c.id, pledge_network.c.position)
     )
-    .select_from(context_kid)
-    .join(context, context.c.id == context_kid.c.context_id)
-    .join(context_state, context_state.c.context_id == context.c.id)
-    .join(
-        pledge,
-        and_(pledge.c.id == context.c.pledge_id, pledge.c.credential_id == context.c.credential_id),
-    )
-    .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
-    .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
-    .outerjoin(
-        network,
-        and_(network.c.id == pledge_network.c.network_id, network.c.removed_at_ms.is_(None)),
-    )
-    .outerjoin(
-        unsupported_parameter,
-        and_(
-            unsupported_parameter.c.pledge_id == pledge.c.id,
-            unsupported_parameter.c.addinfo.is_(None),
-        ),
-    )
-    .where(context_kid.c.kid_context == bindparam("kid"))
-    .where(import_batch.c.state.is_(None) | (import_batch.c.state == literal_column("'published'")))
-    .order_by(context.c.id, pledge_network.c.position),
-    ["kid"],
-)
+
+
+_FIND = PreparedIn(_find_of)
 
 _STORED = (
     select(
@@ -149,20 +161,18 @@ def find(
         StateError: a row does not authenticate.
     """
     rows = _FIND.rows(connection, (kid_context,))
-    return [_known(keyring, mac, kid_context, group) for group in _by_context(rows)]
+    return [_known(keyring, mac, group) for group in _by_context(rows)]
 
 
 def _by_context(rows: Rows) -> Iterator[Rows]:
-    first = 0
-    for at in range(1, len(rows) + 1):
-        if at == len(rows) or rows[at][0] != rows[first][0]:
-            yield rows[first:at]
-            first = at
+    """Rows that tell of one context under one kid context."""
+    for _, group in groupby(rows, key=itemgetter(0, 1)):
+        yield list(group)
 
 
-def _known(keyring: Keyring, mac: RowMac, kid_context: bytes, rows: Rows) -> KnownContext:
+def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     row = rows[0]
-    context_id, id_context, aead, wrapped_keys = row[:_STATE_AT]
+    kid_context, context_id, id_context, aead, wrapped_keys = row[:_STATE_AT]
     state_at = row[_STATE_AT:_PLEDGE_AT]
     if not mac.fits("context_state", state_at[:-1], state_at[-1]):
         raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
@@ -251,6 +261,17 @@ class Lookup:
         """As ``ContextReader.find``."""
         with _readable():
             return find(self._connection, self._keyring, self._mac, kid_context)
+
+    def find_many(self, kid_contexts: Sequence[bytes]) -> dict[bytes, list[KnownContext]]:
+        """As ``ContextReader.find_many``."""
+        found: dict[bytes, list[KnownContext]] = {}
+        with _readable():
+            rows = _FIND.rows(self._connection, kid_contexts)
+        for group in _by_context(rows):
+            with suppress(StateError):  # which ``find`` meets again, and says
+                known = _known(self._keyring, self._mac, group)
+                found.setdefault(known.kid_context, []).append(known)
+        return found
 
     def stored_answer(self, context_id: int) -> StoredAnswer | None:
         """As ``ContextReader.stored_answer``."""

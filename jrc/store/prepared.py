@@ -79,7 +79,7 @@ def _cursor(connection: Connection) -> Iterator[Any]:
 
 
 class PreparedIn:
-    """A SELECT with an ``IN`` list of whole numbers, one text for each power of two.
+    """A SELECT with an ``IN`` list of values, one text for each power of two.
 
     ``build`` gives the statement for that many parameters named ``in_0``, ``in_1`` and so on;
     ``names`` are those that stand before the list.
@@ -93,7 +93,7 @@ class PreparedIn:
         self._sized: dict[int, Prepared] = {}
 
     def rows(
-        self, connection: Connection, values: Sequence[int], before: Sequence[Any] = ()
+        self, connection: Connection, values: Sequence[Any], before: Sequence[Any] = ()
     ) -> Rows:
         """What it finds; ``values`` has one at least."""
         size = 1 << (len(values) - 1).bit_length()

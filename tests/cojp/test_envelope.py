@@ -41,9 +41,10 @@ def test_c01_every_form_of_a_join_request_is_opened(
 ) -> None:
     """RFC 9031 §8.1.1, App. A: host and scheme may be missing, their case does not count."""
     opened = open_request(request(OSCORE, *scheme, *host, type=type), MAX_TOKEN)
-    assert Envelope(
-        type, 0x1234, b"\x77", b"\x05", KID_CONTEXT, b"ciphertext", OSCORE[1], ()
-    ) == opened
+    assert (
+        Envelope(type, 0x1234, b"\x77", b"\x05", KID_CONTEXT, b"ciphertext", OSCORE[1], ())
+        == opened
+    )
 
 
 @pytest.mark.parametrize("number", [1, 5, 11, 15, 17, 12, 14, 60, 65000])

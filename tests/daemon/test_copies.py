@@ -121,8 +121,8 @@ def test_c11_a_replaced_key_ends_the_copies(
     wire.ask(request)
     renewed = Device(device.identifier, daemon.site.new_devices(1)[0].psk)
     daemon.enroll(renewed, on_conflict="replace")
-    wire.assert_silence([copy(request, 2)], witness)
     wire.join(renewed.pledge())
+    wire.assert_silence([copy(request, 2)], witness)
 
 
 @pytest.mark.parametrize("profile", ["openwsn", "rfc9031"])

@@ -306,8 +306,8 @@ def test_a05_a_replaced_key_is_the_only_one(
         "pledge", "add", renewed.identifier.hex(), "--psk-file", path, "--network", "lab",
         "--on-conflict", "replace",
     )  # fmt: skip
-    wire.assert_silence([old.request()], witness)
     wire.join(renewed.pledge())
+    wire.assert_silence([old.request()], witness)
 
 
 def test_a_network_is_served_as_soon_as_it_was_added(daemon: Daemon, wire: Wire) -> None:

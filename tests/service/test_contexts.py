@@ -3,7 +3,7 @@
 import pytest
 
 from jrc.errors import StateError
-from jrc.service.contexts import Contexts
+from jrc.service.contexts import Contexts, Filter
 from tests.service.fakes import Shelf, identifier, known_context
 
 
@@ -80,3 +80,31 @@ def test_a_context_that_does_not_authenticate_is_not_found(
     with pytest.raises(StateError):
         contexts.find(identifier(1))
     assert 0 == len(contexts)
+
+
+@pytest.mark.parametrize(
+    "sizes", [(1, 1), (5000,), (100, 5000, 100), (4095, 1, 4096), (9000, 9000)]
+)
+def test_b02_the_filter_knows_what_it_was_told_and_nothing_else(sizes: tuple[int, ...]) -> None:
+    """However many come at a time."""
+    known, count = Filter(), 0
+    assert identifier(0) not in known
+    for size in sizes:
+        known.add(identifier(number) for number in range(count, count + size))
+        count += size
+        assert all(identifier(number) in known for number in range(count))
+    assert not any(identifier(number) in known for number in range(count, count + 1000))
+
+
+def test_what_is_expected_is_read_at_once(contexts: Contexts, shelf: Shelf) -> None:
+    """One read for all that is not in memory; strangers cost none, and it is forgotten again."""
+    contexts.keep(contexts.find(identifier(1)))
+    before = shelf.reads
+    contexts.expect([identifier(1), identifier(2), identifier(3), identifier(9)])
+    for number in (1, 2, 3):
+        assert shelf.known[identifier(number)] == contexts.find(identifier(number))
+    assert before + 1 == shelf.reads
+    contexts.expect([identifier(1), identifier(9)])
+    assert (before + 1, 1) == (shelf.reads, len(contexts))
+    contexts.find(identifier(2))
+    assert before + 2 == shelf.reads

@@ -56,14 +56,14 @@ class Door:
             **options,
         )
 
-    def take(self, *datagrams: bytes, way: Path = NEAR, **flags: bool) -> None:
-        self.intake.take([Packet(datagram, way, **flags) for datagram in datagrams])
+    def take(self, *datagrams: bytes, way: Path = NEAR) -> None:
+        self.intake.take([Packet(datagram, way) for datagram in datagrams])
 
     def drop_of(self, datagram: bytes, **flags: bool) -> Reason:
         """The one reason that a datagram was dropped for, with nothing else happening."""
         before = self.metrics.drops.copy()
         asks, sent = len(self.asks), len(self.outbox.sent)
-        self.take(datagram, **flags)
+        self.intake.take([Packet(datagram, NEAR, **flags)])
         assert (asks, sent) == (len(self.asks), len(self.outbox.sent))
         ((reason, count),) = (self.metrics.drops - before).items()
         assert count == 1
@@ -347,6 +347,15 @@ def test_c11_a_copy_is_answered_up_to_its_bounds(door: Door, known: KnownContext
         assert count == door.metrics.resends - before
 
 
+def test_c11_the_address_answered_first_is_one_of_the_two(door: Door, known: KnownContext) -> None:
+    """As the row has it, also where no copy ever came from there."""
+    request = door.answered(device(), known)
+    door.take(copy(request), way=FAR)
+    assert 1 == door.metrics.resends
+    door.take(copy(request), way=FARTHER)
+    assert (1, 1) == (door.metrics.resends, door.metrics.drops[Reason.COPY_REFUSED])
+
+
 def test_c11_a_copy_is_answered_for_465_seconds(door: Door, known: KnownContext) -> None:
     """And not where the clock was set back behind the answer."""
     request = door.answered(device(), known)
@@ -434,7 +443,9 @@ def test_c01_an_inner_request_may_repeat_host_and_port() -> None:
         (inner(CoapCode.GET, (65001, b"")), CoapCode.BAD_OPTION),
     ],
 )  # fmt: skip
-def test_c04_what_is_no_post_to_j_inside_gets_a_protected_error(plaintext: bytes, code: int) -> None:
+def test_c04_what_is_no_post_to_j_inside_gets_a_protected_error(
+    plaintext: bytes, code: int
+) -> None:
     """RFC 7252 §5.4.1, §5.8."""
     refusal = read_request(plaintext)
     assert isinstance(refusal, Refusal)

@@ -106,8 +106,9 @@ def test_c02_a_pledge_gets_keys_and_short_identifier(ground: Ground, known: Know
     told = configuration(outcome, pledge)
     assert (KEY,) == told.keys
     assert told.short_identifier is not None
-    assert (b"\x01\x02", None) == (
-        told.short_identifier.identifier, told.short_identifier.lease_hours,
+    ((given, new),) = ground.leases
+    assert (given.value.to_bytes(2), None, True) == (
+        told.short_identifier.identifier, told.short_identifier.lease_hours, new,
     )  # fmt: skip
     assert [(1, outcome.state)] == ground.states
     assert (None, "lab", False) == (outcome.reason, outcome.network, outcome.stale)
@@ -117,7 +118,7 @@ def test_b03_c11_window_and_answer_are_one_state(ground: Ground, known: KnownCon
     """RFC 9031 §7.3.1: what is written holds everything that a copy will be judged by."""
     known.state = ContextState(8, ReplayWindow(3, 0b1011), numbers_reserved=77, joined_at_ms=5)
     ground.change(1, state=known.state)
-    outcome, pledge = join(ground, known, first=4)
+    outcome, _ = join(ground, known, first=4)
     sent = open_request(device(first=4).request(JOIN), 8)
     state = outcome.state
     assert state is not None
@@ -134,7 +135,8 @@ def test_a_join_is_recorded(ground: Ground, known: KnownContext) -> None:
     join(ground, known)
     (event,) = ground.events
     assert ("pledge.joined", identifier(), "lab") == (event.kind, event.pledge, event.network)
-    assert {"generation": 1, "role": 0, "short_id": "0102"} == event.detail
+    value = f"{ground.leases[0][0].value:04x}"
+    assert {"generation": 1, "role": 0, "short_id": value} == event.detail
     assert [NodePlace(1, 0, 11)] == ground.places
 
 
@@ -346,9 +348,11 @@ def test_forms_of_different_kinds_are_kept_apart() -> None:
     pledges = [device(number) for number in (1, 2, 3)]
     outcomes = decided(ground, *map(ask, contexts, pledges))
     told = [configuration(*pair).short_identifier for pair in zip(outcomes, pledges, strict=True)]
-    assert [b"\x01\x02", b"\x01\x04", None] == [
+    given = {entry.pledge_id: entry.value.to_bytes(2) for entry, _ in ground.leases}
+    assert [given[1], given[2], None] == [
         None if entry is None else entry.identifier for entry in told
     ]
+    assert given[1] != given[2]
 
 
 # Short identifiers (rows F1 to F5)
@@ -401,7 +405,9 @@ def test_f01_f03_a_new_identifier_is_held_in_its_generation(
     """RFC 9031 §8.4.4.1."""
     ground.set_keys(live_keys(generation=4, oldest=2))
     join(ground, known)
-    assert [(lease(0x102, first_generation=4, last_generation=4), True)] == ground.leases
+    ((given, new),) = ground.leases
+    assert (lease(given.value, first_generation=4, last_generation=4), True) == (given, new)
+    assert given.value in LAB.short_ids
 
 
 def test_f02_identifiers_of_a_batch_differ() -> None:

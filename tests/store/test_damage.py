@@ -15,7 +15,7 @@ from jrc.store.contexts import find
 from jrc.store.policy import load_policy
 from tests.daemon.wire import OddPledge, with_header
 from tests.desk import Desk, pledge_id
-from tests.joining import JOIN, Hall, hall_at
+from tests.joining import JOIN, Hall, hall_at, lease_row
 from tests.service.fakes import PSK
 
 Value = int | str | bytes | None
@@ -45,18 +45,16 @@ def flips(value: Value) -> list[Value]:
         return [value ^ 1 << bit for bit in (0, 1, 8, 33)]
     if isinstance(value, str):
         return [value[:at] + chr(ord(value[at]) ^ 1) + value[at + 1 :] for at in range(len(value))]
-    return [
-        value[:at] + bytes((value[at] ^ 0x10,)) + value[at + 1 :] for at in range(len(value))
-    ]
+    return [value[:at] + bytes((value[at] ^ 0x10,)) + value[at + 1 :] for at in range(len(value))]
 
 
 def damaged(desk: Desk, table: str, column: str) -> Iterator[Value]:
     """Each damage in turn, in the first row of ``table``; mended at the end."""
     with closing(sqlite3.connect(desk.path, isolation_level=None)) as raw:
         raw.execute("PRAGMA ignore_check_constraints = ON")
-        query = f"SELECT rowid, {column} FROM {table} ORDER BY rowid LIMIT 1"  # noqa: S608
+        query = f"SELECT rowid, {column} FROM {table} ORDER BY rowid LIMIT 1"
         rowid, value = raw.execute(query).fetchone()
-        change = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"  # noqa: S608
+        change = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"
         for other in flips(value):
             raw.execute(change, (other, rowid))
             rowid = other if column in ("id", "context_id") else rowid
@@ -156,7 +154,7 @@ def test_a_damaged_instance_row_stops_every_transaction(desk: Desk, column: str)
         noticed(lambda: desk.database.write(lambda tx: None, desk.now_ms))
         with desk.database.read(0) as tx, pytest.raises(StateError):
             ledger.read(tx.connection, tx.mac)
-    assert desk.database.read_instance()
+    assert desk.database.instance == desk.database.read_instance()
 
 
 @pytest.mark.parametrize("column", columns(schema.context, "id", "created_at_ms", "id_context"))
@@ -187,6 +185,44 @@ def test_a_damaged_row_is_not_mended_by_a_copy(desk: Desk) -> None:
         desk.sql("UPDATE context_state SET answer = x'00' WHERE context_id = 2")
         assert hall.ask(with_header(request, type=1, message_id=3, token=b"\x01")) is None
         assert 1 == len(hall.metrics.damages)
+
+
+@pytest.mark.parametrize("value", [0x10, 0x7F00])
+def test_f02_one_damaged_identifier_of_several_is_enough_for_silence(
+    desk: Desk, hall: Hall, value: int
+) -> None:
+    """Whichever of them is read first: it may be the one that the pledge should get."""
+    pledge = hall.enroll(2)
+    lease_row(desk, 0x80, 2, 1, released=False)
+    lease_row(desk, value, 2, 1, released=True)
+    assert 0x80 == hall.short_id(pledge)
+    desk.sql("UPDATE short_identifier SET last_generation = 9 WHERE value = :v", v=value)
+    assert hall.ask(pledge.request(JOIN)) is None
+    assert {Reason.DAMAGED_STATE: 1} == hall.metrics.drops
+
+
+def test_a_damaged_pledge_is_not_sealed_anew_by_its_report(desk: Desk, hall: Hall) -> None:
+    """RFC 9031 §8.4.5: a write to a row must not make good what was changed in it."""
+    pledge = hall.enroll(2)
+    hall.join(pledge)
+    desk.sql("UPDATE pledge SET role = 1 WHERE id = 2")
+    hall.take(pledge.request(bytes.fromhex("a20542cafe08830007f6")))
+    noticed(hall.outcomes)
+
+
+def test_of_many_contexts_the_damaged_ones_alone_are_left_out(desk: Desk, hall: Hall) -> None:
+    """``find`` says why, for each."""
+    for number in (2, 3, 4):
+        hall.enroll(number)
+    names = [pledge_id(number).value for number in (1, 2, 3, 4, 5)]
+    desk.sql("UPDATE pledge SET role = 1 WHERE id = 3")
+    desk.sql("UPDATE context_state SET seen = 7 WHERE context_id = 4")
+    found = hall.lookup.find_many(names)
+    assert {name: [hall.lookup.find(name)[0].context_id] for name in names[:2]} == {
+        name: [known.context_id for known in group] for name, group in found.items()
+    }
+    for name in names[2:4]:
+        noticed(lambda name=name: hall.lookup.find(name))  # type: ignore[misc]
 
 
 def test_find_gives_nothing_of_a_pledge_that_lost_its_credential(desk: Desk) -> None:

@@ -68,9 +68,12 @@ def test_a_lock_held_by_another_is_a_store_error(
     desk.sql("PRAGMA user_version")
     desk.database._connection.exec_driver_sql("PRAGMA busy_timeout = 0")
     desk.database._connection.rollback()
-    with writer_engine(desk.url).connect() as other, other.begin():
-        with pytest.raises(StoreError, match="locked"):
-            desk.database.write(record, NOW_MS)
+    with (
+        writer_engine(desk.url).connect() as other,
+        other.begin(),
+        pytest.raises(StoreError, match="locked"),
+    ):
+        desk.database.write(record, NOW_MS)
     desk.database.write(record, NOW_MS)
 
 

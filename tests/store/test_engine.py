@@ -165,5 +165,3 @@ def test_a_missing_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OperatorError, match="can't be opened"):
         check_private(tmp_path / "file" / "jrc.db")
-
-

@@ -110,6 +110,11 @@ def test_file_and_folder_are_synced(path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("os.fsync", lambda _file: order.append("sync"))
 
     real = os.replace
-    monkeypatch.setattr("os.replace", lambda *a: (order.append("replace"), real(*a)))
+
+    def replacing(source: Path, target: Path) -> None:
+        order.append("replace")
+        real(source, target)
+
+    monkeypatch.setattr("os.replace", replacing)
     write(path, INSTANCE)
     assert ["sync", "replace", "sync"] == order

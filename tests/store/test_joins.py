@@ -293,8 +293,11 @@ def test_m02_a_damaged_row_in_a_batch_silences_its_own_request_alone(hall: Hall)
 
 def report(label: int, value: str, code: int = 0) -> bytes:
     """A Join Request that says what could not be set."""
-    return bytes.fromhex("a20542cafe0883") + cbor2.dumps(code) + cbor2.dumps(label) + bytes.fromhex(
-        value
+    return (
+        bytes.fromhex("a20542cafe0883")
+        + cbor2.dumps(code)
+        + cbor2.dumps(label)
+        + bytes.fromhex(value)
     )
 
 
@@ -304,8 +307,10 @@ def test_c07_a_report_is_kept_and_what_it_names_is_left_out(desk: Desk) -> None:
     with hall_at(desk) as hall:
         pledge = hall.enroll()
         assert 50 == hall.join(pledge).join_rate_bytes_per_s
+        before = hall.row("pledge", "id = 1")[-2]
         assert hall.join(pledge, report(7, "f6")).join_rate_bytes_per_s is None
         version = hall.row("pledge", "id = 1")[-2]
+        assert before + 1 == version, "so that other registrars read it anew"
         assert hall.join(pledge).join_rate_bytes_per_s is None
         assert hall.join(pledge, report(7, "f6")).join_rate_bytes_per_s is None
         assert version == hall.row("pledge", "id = 1")[-2], "what is known is not written again"
@@ -369,6 +374,19 @@ def test_f03_an_identifier_given_back_comes_back_within_a_generation(hall: Hall)
     hall.desk.write(lambda tx: tx.leases.release(1))
     assert first == hall.short_id(pledge)
     assert [(None, 3)] == hall.desk.sql("SELECT released_at_ms, version FROM short_identifier")
+
+
+@pytest.mark.parametrize("values", [(0x10, 0x20), (0x20, 0x10)])
+@pytest.mark.parametrize("other_released", [True, False])
+def test_f03_of_several_identifiers_the_one_held_counts_then_the_latest(
+    hall: Hall, values: tuple[int, int], other_released: bool
+) -> None:
+    """A pledge may have burned several, under other keys; with a cold cache and a warm one."""
+    pledge = hall.enroll()
+    wanted, other = values
+    lease_row(hall.desk, wanted, 1, 3, released=other_released)
+    lease_row(hall.desk, other, 1, 2 if other_released else 9, released=True)
+    assert [wanted] * 3 == [hall.short_id(pledge) for _ in range(3)]
 
 
 def test_f03_an_identifier_is_free_when_its_keys_are_retired(narrow: Hall) -> None:
@@ -437,7 +455,7 @@ def test_f03_a_damaged_identifier_is_not_given_to_another(narrow: Hall, column: 
     released = column != "released_at_ms"
     last = 1 if column != "last_generation" else 3
     lease_row(narrow.desk, 0x13, 4, last, released=released)
-    narrow.desk.sql(f"UPDATE short_identifier SET {column} = 2 WHERE value = 19")  # noqa: S608
+    narrow.desk.sql(f"UPDATE short_identifier SET {column} = 2 WHERE value = 19")
     assert narrow.ask(narrow.enroll(1).request(JOIN)) is None
     assert {Reason.NO_SHORT_IDENTIFIER: 1} == narrow.metrics.drops
 
@@ -500,9 +518,7 @@ def test_a_constraint_violation_is_a_store_error(
     lease_row(hall.desk, 0x42, 2, 1, released=False)
     hall.take(pledge.request(JOIN))
     monkeypatch.setattr(store_joins.Joins, "taken", lambda *_: set())
-    monkeypatch.setattr(
-        "jrc.policy.leases.candidate_values", lambda _range, _bytes: iter([0x42])
-    )
+    monkeypatch.setattr("jrc.policy.leases.candidate_values", lambda _range, _bytes: iter([0x42]))
     with pytest.raises(StoreError):
         hall.outcomes()
 

@@ -54,6 +54,7 @@ def test_a_dead_process_holds_nothing(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
     assert -9 == ended.returncode
     assert (tmp_path / "jrc.db.lock").read_bytes() != b""
+    (tmp_path / "jrc.db.lock").write_bytes(b"4194304000\n")
     with StateLock(path) as lock:
         assert f"{os.getpid()}\n".encode() == lock.path.read_bytes()
 

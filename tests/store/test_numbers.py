@@ -85,7 +85,7 @@ class Life:
 
     def __init__(self, desk: Desk, folder: Path, seed: int) -> None:
         self.desk, self.folder = desk, folder
-        self.chance = random.Random(seed)  # noqa: S311 - a test that can be repeated
+        self.chance = random.Random(seed)
         self.now_s = NOW_MS // 1000
         self.used: set[int] = set()
         self.saved: list[Path] = []

@@ -55,8 +55,10 @@ def test_an_error_of_the_driver_comes_without_parameters(desk: Desk) -> None:
 
 def test_names_in_another_order_are_refused(desk: Desk) -> None:
     """Values would go into the wrong columns."""
-    statement = update(event).values(kind=bindparam("b_kind")).where(
-        event.c.number == bindparam("b_number")
+    statement = (
+        update(event)
+        .values(kind=bindparam("b_kind"))
+        .where(event.c.number == bindparam("b_number"))
     )
     wrong = Prepared(statement, ["b_number", "b_kind"])
     with desk.database.read(0) as tx, pytest.raises(StateError, match="takes"):

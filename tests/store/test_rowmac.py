@@ -37,7 +37,8 @@ def test_a_sealed_row_is_checked_with_its_details() -> None:
     """Of another number, order or kind none fits."""
     sealed = MAC.seal(TABLE, {"id": 7, "value": b"x"}, [1, 2])
     MAC.check(TABLE, sealed, [1, 2])
-    for details in ((), ([2, 1],), ([1],), ([1, 2], [])):
+    others: list[tuple[list[int], ...]] = [(), ([2, 1],), ([1],), ([1, 2], [])]
+    for details in others:
         with pytest.raises(StateError, match="thing 7 does not authenticate"):
             MAC.check(TABLE, sealed, *details)
 

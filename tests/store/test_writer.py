@@ -259,5 +259,3 @@ def test_the_loop_is_let_go_before_the_commit_waits_for_the_disk(loop: Loop) -> 
     loop.writer.start()
     loop.finish()
     assert (1, False) == (loop.let_go, loop.writer.is_computing)
-
-

@@ -1,0 +1,60 @@
+"""Short identifiers for a batch of first joins: drawn together, looked up with one read."""
+
+from itertools import islice
+
+from jrc.model import Network, ShortIdRange
+from jrc.policy import leases
+from jrc.service.ports import JoinTransaction
+
+_SPARE = 2
+"""Values drawn for each that may be needed; in a range that is half full one of two is free."""
+_SECOND_DRAW = 16
+"""Before a range that is nearly full is walked through."""
+
+
+class FreeIdentifiers:
+    """Values that nobody holds and that no live key has seen (RFC 9031 §8.4.4.1).
+
+    Valid for one transaction, of ``wanted`` requests at most.
+    """
+
+    def __init__(self, tx: JoinTransaction, wanted: int) -> None:
+        self._tx = tx
+        self._wanted = wanted
+        self._ready: dict[tuple[int, ShortIdRange], list[int]] = {}
+        self._given: set[tuple[int, int]] = set()
+
+    def draw(self, network: Network, oldest_live: int) -> int | None:
+        """A value for a pledge of ``network``; None where its range has none left."""
+        ready = self._ready.get((network.domain_id, network.short_ids), [])
+        value = self._next(network, ready)
+        if value is None:
+            ready = self._look(network, oldest_live)
+            self._ready[network.domain_id, network.short_ids] = ready
+            value = self._next(network, ready)
+        return value
+
+    def _next(self, network: Network, ready: list[int]) -> int | None:
+        """The next of ``ready``; another network of the domain may have had it first."""
+        while ready:
+            value = ready.pop(0)
+            if (network.domain_id, value) not in self._given:
+                self._given.add((network.domain_id, value))
+                return value
+        return None
+
+    def _look(self, network: Network, oldest_live: int) -> list[int]:
+        for count in (_SPARE * self._wanted, _SECOND_DRAW):
+            free = self._free_of(network, count, oldest_live)
+            if free:
+                return free
+        taken = self._tx.all_taken(network.domain_id, oldest_live)
+        start = int.from_bytes(self._tx.random(2))
+        walk = leases.walk(network.short_ids, start)
+        return list(islice((value for value in walk if value not in taken), self._wanted))
+
+    def _free_of(self, network: Network, count: int, oldest_live: int) -> list[int]:
+        random = self._tx.random(2 * count)
+        drawn = list(dict.fromkeys(leases.candidate_values(network.short_ids, random)))
+        taken = self._tx.taken(network.domain_id, drawn, oldest_live)
+        return [value for value in drawn if value not in taken]
