@@ -95,7 +95,7 @@ class Contexts:
             return
         if len(self._cached) >= self._capacity:
             del self._cached[next(iter(self._cached))]
-        self._cached[kid_context] = found
+        self._cached[kid_context] = tuple(found)
 
     def forget(self, kid_context: bytes) -> None:
         """Read the context anew at its next request."""

@@ -120,6 +120,8 @@ _STORED = (
     .order_by(short_identifier.c.released_at_ms.is_not(None))
 )
 
+_NOTHING: frozenset[int] = frozenset()
+
 _LIVE_STATES = (KeySetState.CURRENT.value, KeySetState.SCHEDULED.value)
 
 
@@ -179,6 +181,8 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     network_ids = tuple(
         dict.fromkeys(part[_NETWORK_AT] for part in rows if part[_NETWORK_AT] is not None)
     )
+    if id_context == kid_context:
+        id_context = kid_context  # one copy in memory; there may be thousands
     device, version = _pledge(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids)
     return KnownContext(
         context_id=context_id,
@@ -187,7 +191,7 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
         pledge=device,
         pledge_version=version,
         profile=device.profile or _first_profile(rows),
-        left_out=frozenset(part[-1] for part in rows if part[-1] is not None),
+        left_out=frozenset(part[-1] for part in rows if part[-1] is not None) or _NOTHING,
         state=state_from_values(state_at),
     )
 

@@ -19,7 +19,7 @@ from jrc.model import Event, Secret
 from jrc.service.ports import NetworkPolicy
 from jrc.store import ledger as ledgers
 from jrc.store.engine import check_private, database_path, reader_engine, writer_engine
-from jrc.store.joins import Joins, Standings
+from jrc.store.joins import Authenticated, Joins
 from jrc.store.keyring import Keyring, Purpose, RandomBytes, WrappedDataKey, open_keyring
 from jrc.store.ledger import Instance, Ledger
 from jrc.store.policy import load_policy
@@ -74,7 +74,7 @@ class Database:
         self.random = random
         self._connection = connection
         self._policy: NetworkPolicy | None = None
-        self._standings = Standings()
+        self._authenticated = Authenticated()
         with connection.begin():
             self.instance = ledgers.read(connection, self.mac)
 
@@ -128,7 +128,7 @@ class Database:
                 self._current_policy(ledger.instance.policy_revision),
                 self.random,
                 now_ms,
-                self._standings,
+                self._authenticated,
             )
             result = work(joins)
             joins.flush()

@@ -24,7 +24,6 @@ BUSY_TIMEOUT_MS = 2000
 
 CHECKPOINT_PAGES = 4000
 """16 MB of WAL: a page that many joins change is written back once and not each time."""
-WRITER_CACHE_KIB = 8192
 
 _SYNCHRONOUS_FULL = 2
 _PRIVATE_UMASK = 0o077
@@ -109,7 +108,6 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-    connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
     _expect(connection, "journal_mode", "wal")
     _expect(connection, "synchronous", _SYNCHRONOUS_FULL)
     _expect(connection, "foreign_keys", 1)

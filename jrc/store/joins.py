@@ -135,27 +135,22 @@ _LARGEST_STORED_CODE = 2**63 - 1
 """What a column holds; CBOR, and so a pledge, can name more (RFC 9031 §11.3)."""
 
 
-Standing = tuple[dict[int, Lease], NodePlace | None]
-"""A pledge's short identifiers by key domain, and where it has joined."""
+class Authenticated:
+    """Values whose MAC was right: a row that still has the same ones needs no MAC again."""
 
-
-class Standings:
-    """What was authenticated before: a row that still has the same bytes needs no MAC again."""
-
-    def __init__(self, capacity: int = 16_384) -> None:
+    def __init__(self, capacity: int = 10_240) -> None:
         self._capacity = capacity
-        self._known: dict[int, tuple[Sequence[Any], Standing]] = {}
+        self._known: dict[int, Sequence[Any]] = {}
 
-    def find(self, context_id: int, values: Sequence[Any]) -> Standing | None:
-        """What these very values said when they were authenticated."""
-        known = self._known.get(context_id)
-        return None if known is None or known[0] != values else known[1]
+    def has(self, context_id: int, values: Sequence[Any]) -> bool:
+        """Whether these very values were authenticated before."""
+        return self._known.get(context_id) == values
 
-    def keep(self, context_id: int, values: Sequence[Any], standing: Standing) -> None:
-        """Remember what authenticated values say."""
+    def keep(self, context_id: int, values: Sequence[Any]) -> None:
+        """Remember values that were authenticated just now."""
         if len(self._known) >= self._capacity:
             self._known.clear()
-        self._known[context_id] = (values, standing)
+        self._known[context_id] = values
 
 
 class Joins:
@@ -170,9 +165,9 @@ class Joins:
         policy: NetworkPolicy,
         random: Callable[[int], bytes],
         now_ms: int,
-        standings: Standings,
+        authenticated: Authenticated,
     ) -> None:
-        self._standings = standings
+        self._authenticated = authenticated
         self.policy = policy
         self.random = random
         self._connection = connection
@@ -213,43 +208,36 @@ class Joins:
         return state_from_values(values) if intact else None
 
     def _join_row(self, state: ContextState | None, row: Sequence[Any]) -> JoinRow:
-        standing = self._standings.find(row[0], row[_PLEDGE_AT:])
-        if standing is None:
-            standing = self._read_standing(row)
-            if standing is None:
-                return JoinRow(None, row[_PLEDGE_AT + 1], {}, None)
-            self._standings.keep(row[0], row[_PLEDGE_AT:], standing)
-        held, place = standing
-        if place is not None:
-            self._placed.add(row[_PLEDGE_AT])
-        if row[_LEASE_AT] is not None:
-            self._lease_versions[row[_LEASE_AT], row[_LEASE_AT + 1]] = row[_LEASE_VERSION_AT]
-        return JoinRow(state, row[_PLEDGE_AT + 1], held, place)
-
-    def _read_standing(self, row: Sequence[Any]) -> Standing | None:
-        """Short identifier and place in a row; None if it does not authenticate."""
         place = None
         if row[_PLACE_AT] is not None:
             place = NodePlace(*row[_PLACE_AT:_LEASE_AT])
+            self._placed.add(row[_PLEDGE_AT])
+        entry = JoinRow(state, row[_PLEDGE_AT + 1], {}, place)
         if row[_LEASE_AT] is None:
-            return {}, place
-        values = row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT]
-        if not self._mac.fits("short_identifier", values, row[_LEASE_AT + _LEASE_COUNT]):
-            return None
-        return {values[0]: _lease(values)}, place
+            return entry
+        standing = row[_PLEDGE_AT:]
+        if self._authenticated.has(row[0], standing):
+            return self._with_lease(entry, row)
+        if not self._lease_fits(row):
+            return entry._replace(state=None)
+        self._authenticated.keep(row[0], standing)
+        return self._with_lease(entry, row)
 
     def _with_another_lease(self, entry: JoinRow, row: Sequence[Any]) -> JoinRow:
-        """A pledge's further short identifier; one still held comes before one given back."""
-        standing = self._read_standing(row)
-        if standing is None:
-            return entry._replace(state=None)
-        self._lease_versions[row[_LEASE_AT], row[_LEASE_AT + 1]] = row[_LEASE_VERSION_AT]
-        held = dict(entry.leases)
-        for domain_id, lease in standing[0].items():
-            other = held.get(domain_id)
-            if other is None or _preference(other) <= _preference(lease):
-                held[domain_id] = lease
-        return entry._replace(leases=held)
+        return self._with_lease(entry, row) if self._lease_fits(row) else entry._replace(state=None)
+
+    def _lease_fits(self, row: Sequence[Any]) -> bool:
+        values = row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT]
+        return self._mac.fits("short_identifier", values, row[_LEASE_AT + _LEASE_COUNT])
+
+    def _with_lease(self, entry: JoinRow, row: Sequence[Any]) -> JoinRow:
+        """With the short identifier of a row; one still held comes before one given back."""
+        lease = _lease(row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT])
+        self._lease_versions[lease.domain_id, lease.value] = row[_LEASE_VERSION_AT]
+        other = entry.leases.get(lease.domain_id)
+        if other is None or _preference(other) <= _preference(lease):
+            entry.leases[lease.domain_id] = lease
+        return entry
 
     def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
         """As ``ports.JoinTransaction.reload``."""

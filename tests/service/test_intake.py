@@ -1,4 +1,7 @@
-"""From a datagram to a verified request, and from a committed outcome to its answer."""
+"""From a datagram to a verified request, and from a committed outcome to its answer.
+
+Long because its parts share one door with everything around it in memory.
+"""
 
 from typing import Any
 

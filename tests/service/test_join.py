@@ -1,4 +1,7 @@
-"""What a verified request gets in its transaction, and what is written with it."""
+"""What a verified request gets in its transaction, and what is written with it.
+
+Long because its parts share the fakes of one transaction.
+"""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,7 @@
-"""Joins on a real database: what a transaction writes, and what it never lets out."""
+"""Joins on a real database: what a transaction writes, and what it never lets out.
+
+Long because its parts share one registrar on a real database.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
