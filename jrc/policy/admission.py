@@ -16,6 +16,12 @@ from jrc.errors import OperatorError, Reason, StateError
 from jrc.model import Network, Pledge, Profile
 from jrc.policy.keys import KeySet, current_keys
 
+MAX_STORED_ADDINFO_BYTES = 512
+MAX_STORED_CODE = 2**63 - 1
+"""What a column holds; CBOR, and so a pledge, can name more (RFC 9031 §11.3)."""
+
+_LABELS = frozenset(Label)
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -80,6 +86,19 @@ def reported_labels(
     malformed parameter always comes with null and counts alike. RFC 9031 §8.4.5
     """
     return previous | {parameter.label for parameter in unsupported if parameter.addinfo is None}
+
+
+def is_stored(parameter: UnsupportedParameter) -> bool:
+    """Whether a report is worth keeping: one about what the registrar might configure.
+
+    A pledge may report anything (RFC 9031 §8.4.5); labels nobody has given out, codes that no
+    column holds and long values are not kept, so that what a pledge can fill is bounded.
+    """
+    return (
+        parameter.label in _LABELS
+        and abs(parameter.code) <= MAX_STORED_CODE
+        and len(parameter.addinfo or b"") <= MAX_STORED_ADDINFO_BYTES
+    )
 
 
 def configuration_for(

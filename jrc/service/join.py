@@ -161,19 +161,21 @@ def _answer(
         answer = _Answer(CoapCode.BAD_REQUEST, decision.payload, decision.reason)
     else:
         answer = _admit(tx, free, known, content.role, decision.network, left_out, row, now_ms)
-    if _remember_reports(tx, known, content, left_out):
+    if _remember_reports(tx, known, content):
         return answer._replace(changed_pledge=True)
     return answer
 
 
-def _remember_reports(
-    tx: JoinTransaction, known: KnownContext, request: JoinRequest, labels: frozenset[int]
-) -> bool:
+def _remember_reports(tx: JoinTransaction, known: KnownContext, request: JoinRequest) -> bool:
     """Store what the pledge says it can't take; False where it is known (RFC 9031 §8.4.5)."""
-    valued = any(parameter.addinfo is not None for parameter in request.unsupported)
-    if not valued and labels == known.left_out:
+    reports = [
+        (item.code, item.label, item.addinfo)
+        for item in request.unsupported
+        if admission.is_stored(item)
+        and (item.addinfo is not None or item.label not in known.left_out)
+    ]
+    if not reports:
         return False
-    reports = [(item.code, item.label, item.addinfo) for item in request.unsupported]
     tx.save_reports(known.pledge, reports)
     tx.record(
         Event(

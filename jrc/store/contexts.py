@@ -290,14 +290,14 @@ class Lookup:
 
     def highest_context(self) -> int:
         """The highest number of a context; it falls when a staged import is thrown away."""
-        return self._connection.scalar(select(func.max(context.c.id))) or 0
+        with _readable():
+            return self._connection.scalar(select(func.max(context.c.id))) or 0
 
     def kid_contexts(self, since: int) -> Iterator[bytes]:
         """The kid contexts of every context above ``since``, for the filter."""
-        result = self._connection.execution_options(yield_per=5000).execute(
-            select(context_kid.c.kid_context).where(context_kid.c.context_id > since)
-        )
-        return result.scalars()
+        query = select(context_kid.c.kid_context).where(context_kid.c.context_id > since)
+        with _readable():
+            yield from self._connection.execution_options(yield_per=5000).scalars(query)
 
 
 def _still_good(row: Row[*tuple[Any, ...]]) -> bool:

@@ -128,12 +128,6 @@ _INSERT_NODE = Prepared(insert(node), _names(node))
 _UPDATE_NODE = _updating(node, ["pledge_id"], ["network_id", "role", "generation_id"])
 _UPDATE_PLEDGE = _updating(pledge, ["id"], _PLEDGE_NAMES)
 
-MAX_STORED_LABEL = 8
-"""Reports about other labels are not stored: the registrar configures none of them."""
-MAX_STORED_ADDINFO_BYTES = 512
-_LARGEST_STORED_CODE = 2**63 - 1
-"""What a column holds; CBOR, and so a pledge, can name more (RFC 9031 §11.3)."""
-
 
 class Authenticated:
     """Values whose MAC was right: a row that still has the same ones needs no MAC again."""
@@ -294,18 +288,17 @@ class Joins:
     def save_reports(
         self, device: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
     ) -> None:
-        """As ``ports.JoinTransaction.save_reports``; only labels we might ever configure."""
-        for code, label, addinfo in reports:
-            if _is_stored(code, label, addinfo):
-                self._reports.append(
-                    {
-                        "pledge_id": device.id,
-                        "label": label,
-                        "code": code,
-                        "addinfo": addinfo,
-                        "reported_at_ms": self._now_ms,
-                    }
-                )
+        """As ``ports.JoinTransaction.save_reports``."""
+        self._reports += [
+            {
+                "pledge_id": device.id,
+                "label": label,
+                "code": code,
+                "addinfo": addinfo,
+                "reported_at_ms": self._now_ms,
+            }
+            for code, label, addinfo in reports
+        ]
         self._touched.add(device.id)
 
     def record(self, event: Event) -> None:
@@ -390,14 +383,6 @@ class Joins:
         row["version"] += 1
         sealed = self._mac.seal(pledge, row, networks)
         return (*(sealed[name] for name in _PLEDGE_NAMES), row["id"])
-
-
-def _is_stored(code: int, label: int, addinfo: bytes | None) -> bool:
-    return (
-        0 < label <= MAX_STORED_LABEL
-        and abs(code) <= _LARGEST_STORED_CODE
-        and len(addinfo or b"") <= MAX_STORED_ADDINFO_BYTES
-    )
 
 
 def _lease(values: Sequence[Any]) -> Lease:

@@ -111,7 +111,14 @@ def _live_keys(connection: Connection, keyring: Keyring, mac: RowMac) -> dict[in
 def sealed_keys(keys: list[Mapping[Any, Any]]) -> list[list[object]]:
     """What the MAC of a ``key_generation`` covers of its keys."""
     return [
-        [key["id"], key["key_id"], key["key_usage"], key["key_addinfo"], key["fingerprint"]]
+        [
+            key["id"],
+            key["key_id"],
+            key["key_usage"],
+            key["key_addinfo"],
+            key["mic_length"],
+            key["fingerprint"],
+        ]
         for key in keys
     ]
 

@@ -112,18 +112,14 @@ def copies_encrypted_anew() -> None:
 
 def short_id_unchecked() -> None:
     """Short identifiers are drawn without a look at who has them, and overwrite."""
-    from jrc.policy import leases
-    from jrc.service import join
     from jrc.store import joins
     from jrc.store.prepared import Prepared
     from jrc.store.schema import short_identifier
 
-    def draw(tx: Any, network: Any, _oldest_live: int) -> int | None:
-        return next(iter(leases.candidate_values(network.short_ids, tx.random(64))))
-
     columns = [column.name for column in short_identifier.columns]
     overwriting = insert(short_identifier).prefix_with("OR REPLACE")
-    _replace(join, "_draw", draw)
+    _replace(joins.Joins, "taken", lambda *_: set())
+    _replace(joins.Joins, "all_taken", lambda *_: set())
     _replace(joins, "_INSERT_LEASE", Prepared(overwriting, columns))
 
 

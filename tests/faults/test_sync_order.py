@@ -59,7 +59,6 @@ def traced(site: Site, output: Path, fault: str | None = None) -> Verdict:
 def test_b03_every_answer_is_on_disk_before_it_is_sent(site: Site, tmp_path: Path) -> None:
     """RFC 9031 §7.3.1: found in a write to the log whose commit was synced before the send."""
     verdict = traced(site, tmp_path / "trace")
-    print(verdict)
     assert (True, 0) == (verdict.answers > PLEDGES * ROUNDS, verdict.early)
 
 

@@ -21,7 +21,7 @@ WAL_HEADER_BYTES = 32
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<rest>.*)")
 _CALL = re.compile(r"(?P<name>\w+)\((?P<fd>\d+)<(?P<file>[^>]*)>(?P<rest>.*)")
 _RESUMED = re.compile(r"<\.\.\. (?P<name>\w+) resumed>(?P<rest>.*)")
-_RESULT = re.compile(r".*\) = (?P<value>-?\d+)")
+_RESULT = re.compile(r".*\) += (?P<value>-?\d+)")
 _OFFSET = re.compile(r'.*", \d+, (?P<offset>\d+)')
 _STRING = re.compile(r'"(?P<text>(?:\\x[0-9a-f]{2})*)"(?P<cut>\.\.\.)?')
 
