@@ -94,7 +94,7 @@ def decide(tx: JoinTransaction, asks: Sequence[Ask], now_ms: int) -> list[Outcom
     A context appears once in ``asks`` (row M2). Nothing of what comes back may be sent or cached
     before the transaction has committed (RFC 9031 §7.3.1).
     """
-    rows = tx.rows({ask.known.context_id: ask.known.state for ask in asks})
+    rows = tx.rows([ask.known for ask in asks])
     free = FreeIdentifiers(tx, len(asks))
     return [_decide(tx, free, ask, rows.get(ask.known.context_id), now_ms) for ask in asks]
 
@@ -134,7 +134,7 @@ def _in_force(tx: JoinTransaction, ask: Ask, row: JoinRow) -> tuple[ContextState
     if row.state is None:
         raise _SilenceError(Reason.DAMAGED_STATE)
     known: KnownContext | None = ask.known
-    if row.pledge_version != ask.known.pledge_version:
+    if tx.policy.revision != ask.known.revision:
         known = tx.reload(ask.known.kid_context, ask.known.context_id)
     if known is None or known.pledge.state is not ADMISSIBLE:
         raise _SilenceError(Reason.REVOKED)

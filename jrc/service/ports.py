@@ -118,14 +118,15 @@ class KnownContext:
 
     ``profile`` is the pledge's own, or else that of its first network; ``left_out`` are the labels
     it has reported as unsupported (RFC 9031 §8.4.5). ``state`` changes only after the commit that
-    made it true; a changed pledge is read anew.
+    made it true. ``revision`` is that of networks, keys and admissions when it was read: a
+    transaction that finds a later one reads the context anew.
     """
 
     context_id: int
     kid_context: bytes
     security: SecurityContext
     pledge: Pledge
-    pledge_version: int
+    revision: int
     profile: Profile
     left_out: frozenset[int]
     state: ContextState
@@ -191,7 +192,6 @@ class JoinRow(NamedTuple):
     """
 
     state: ContextState | None
-    pledge_version: int
     leases: dict[int, Lease]
     place: NodePlace | None
 
@@ -204,11 +204,10 @@ class JoinTransaction(Protocol):
         """Networks and keys as this transaction sees them."""
         ...
 
-    def rows(self, cached: Mapping[int, ContextState]) -> Mapping[int, JoinRow]:
+    def rows(self, asked: Sequence[KnownContext]) -> Mapping[int, JoinRow]:
         """The rows of these contexts, locked in the order of their keys.
 
-        ``cached`` holds what was read or written last; a row that still equals it was
-        authenticated then.
+        A row that still equals the state in memory was authenticated when that was read.
         """
         ...
 

@@ -24,6 +24,7 @@ from jrc.store.schema import (
     context_kid,
     context_state,
     import_batch,
+    instance,
     key_generation,
     network,
     pledge,
@@ -41,7 +42,7 @@ STATE_COLUMNS = [column for column in context_state.columns if column.name != "m
 _PLEDGE_NAMES = [column.name for column in pledge.columns]
 
 # Where the parts of a row of ``_FIND`` begin.
-_STATE_AT = 5
+_STATE_AT = 6
 _PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
 _NETWORK_AT = _PLEDGE_AT + len(_PLEDGE_NAMES)
 
@@ -51,6 +52,7 @@ def _find_of(listed: Sequence[str]) -> Executable:
         select(
             context_kid.c.kid_context,
             context.c.id,
+            instance.c.policy_revision,
             context.c.id_context,
             context.c.aead,
             context.c.wrapped_keys,
@@ -62,6 +64,7 @@ def _find_of(listed: Sequence[str]) -> Executable:
             unsupported_parameter.c.label.label("left_out"),
         )
         .select_from(context_kid)
+        .join(instance, instance.c.id == literal_column("1"))
         .join(context, context.c.id == context_kid.c.context_id)
         .join(context_state, context_state.c.context_id == context.c.id)
         .join(
@@ -174,7 +177,7 @@ def _by_context(rows: Rows) -> Iterator[Rows]:
 
 def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     row = rows[0]
-    kid_context, context_id, id_context, aead, wrapped_keys = row[:_STATE_AT]
+    kid_context, context_id, revision, id_context, aead, wrapped_keys = row[:_STATE_AT]
     state_at = row[_STATE_AT:_PLEDGE_AT]
     if not mac.fits("context_state", state_at[:-1], state_at[-1]):
         raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
@@ -183,13 +186,13 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     )
     if id_context == kid_context:
         id_context = kid_context  # one copy in memory; there may be thousands
-    device, version = _pledge(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids)
+    device = _pledge(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids)
     return KnownContext(
         context_id=context_id,
         kid_context=kid_context,
         security=open_security(keyring, context_id, aead, id_context, wrapped_keys),
         pledge=device,
-        pledge_version=version,
+        revision=revision,
         profile=device.profile or _first_profile(rows),
         left_out=frozenset(part[-1] for part in rows if part[-1] is not None) or _NOTHING,
         state=state_from_values(state_at),
@@ -203,13 +206,13 @@ def _first_profile(rows: Rows) -> Profile:
     return Profile.RFC9031
 
 
-def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> tuple[Pledge, int]:
-    """The record of a pledge's row, and the row's version."""
+def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> Pledge:
+    """The record of a pledge's row."""
     *values, sealed = row
     if not mac.fits("pledge", (*values, list(network_ids)), sealed):
         raise StateError(f"pledge {values[0]} does not authenticate: the row was damaged")
     named = dict(zip(_PLEDGE_NAMES, values, strict=False))
-    device = Pledge(
+    return Pledge(
         id=named["id"],
         identifier=PledgeId(named["identifier"]),
         state=PledgeState(named["state"]),
@@ -218,7 +221,6 @@ def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> tu
         network_ids=network_ids,
         profile=None if named["profile"] is None else Profile(named["profile"]),
     )
-    return device, named["version"]
 
 
 def open_security(

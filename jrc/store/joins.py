@@ -1,17 +1,20 @@
 """The writes of a batch of joins: one read of all rows it touches, one executemany a table."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Connection,
     Executable,
     Table,
     bindparam,
+    column,
     delete,
     insert,
     select,
     update,
+    values,
 )
 
 from jrc.model import Event, Pledge
@@ -30,11 +33,8 @@ from jrc.store.ledger import Ledger
 from jrc.store.prepared import Prepared, PreparedIn, Rows
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
-    context,
     context_state,
     node,
-    pledge,
-    pledge_network,
     short_identifier,
     unsupported_parameter,
 )
@@ -47,47 +47,47 @@ def _names(table: Table) -> list[str]:
 _LEASE_COLUMNS = [column for column in short_identifier.columns if column.name != "mac"]
 _STATE_COUNT = len(STATE_COLUMNS)
 _PLEDGE_AT = _STATE_COUNT + 1
-_PLACE_AT = _PLEDGE_AT + 2
+_PLACE_AT = _PLEDGE_AT + 1
 _LEASE_AT = _PLACE_AT + 3
 _LEASE_COUNT = len(_LEASE_COLUMNS)
+_NOBODY = 0
+"""No row has this number: it fills lists up."""
 _LEASE_VERSION_AT = _LEASE_AT + _LEASE_COUNT - 1
 
 
 def _rows_of(listed: Sequence[str]) -> Executable:
+    """Contexts come in pairs with their pledges, so that no table is read just to find these."""
+    pairs: list[tuple[Any, ...]] = [
+        (bindparam(context_id), bindparam(pledge_id))
+        for context_id, pledge_id in zip(listed[::2], listed[1::2], strict=True)
+    ]
+    asked = (
+        values(column("context_id", BigInteger), column("pledge_id", BigInteger), name="asked")
+        .data(pairs)
+        .cte("asked")
+    )
     return (
         select(
             *STATE_COLUMNS,
             context_state.c.mac,
-            pledge.c.id.label("pledge_id"),
-            pledge.c.version.label("pledge_version"),
+            asked.c.pledge_id,
             node.c.network_id,
             node.c.role,
             node.c.generation_id,
-            *(column.label(f"lease_{column.name}") for column in _LEASE_COLUMNS),
+            *(each.label(f"lease_{each.name}") for each in _LEASE_COLUMNS),
             short_identifier.c.mac.label("lease_mac"),
         )
-        .select_from(context_state)
-        .join(context, context.c.id == context_state.c.context_id)
-        .join(pledge, pledge.c.id == context.c.pledge_id)
-        .outerjoin(node, node.c.pledge_id == pledge.c.id)
-        .outerjoin(short_identifier, short_identifier.c.pledge_id == pledge.c.id)
-        .where(context_state.c.context_id.in_([bindparam(name) for name in listed]))
+        .select_from(asked)
+        .join(context_state, context_state.c.context_id == asked.c.context_id)
+        .outerjoin(node, node.c.pledge_id == asked.c.pledge_id)
+        .outerjoin(short_identifier, short_identifier.c.pledge_id == asked.c.pledge_id)
         .order_by(context_state.c.context_id)
-        .with_for_update(of=[context_state, pledge])
+        .with_for_update(of=context_state)
     )
 
 
 def _values_of(listed: Sequence[str]) -> Executable:
     return _VALUES.where(short_identifier.c.value.in_([bindparam(name) for name in listed]))
-
-
-def _pledges_of(listed: Sequence[str]) -> Executable:
-    return (
-        select(pledge, pledge_network.c.network_id.label("of_network"))
-        .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
-        .where(pledge.c.id.in_([bindparam(name) for name in listed]))
-        .order_by(pledge.c.id, pledge_network.c.position)
-    )
 
 
 def _updating(table: Table, keys: Sequence[str], names: Sequence[str]) -> Prepared:
@@ -104,17 +104,14 @@ _STATE_NAMES = [
     if name not in ("context_id", "numbers_reserved", "needs_recovery")
 ]
 _LEASE_NAMES = [name for name in _names(short_identifier) if name not in ("domain_id", "value")]
-_PLEDGE_NAMES = ["updated_at_ms", "version", "mac"]
-_PLEDGE_COLUMNS = _names(pledge)
 
 _VALUES = select(*_LEASE_COLUMNS, short_identifier.c.mac).where(
     short_identifier.c.domain_id == bindparam("domain_id")
 )
 
-_SELECT_ROWS = PreparedIn(_rows_of)
+_SELECT_ROWS = PreparedIn(_rows_of, padding=_NOBODY)
 _SELECT_VALUES = PreparedIn(_values_of, ["domain_id"])
 _SELECT_ALL_VALUES = Prepared(_VALUES, ["domain_id"])
-_SELECT_PLEDGES = PreparedIn(_pledges_of)
 _UPDATE_STATE = _updating(context_state, ["context_id"], _STATE_NAMES)
 _INSERT_LEASE = Prepared(insert(short_identifier), _names(short_identifier))
 _UPDATE_LEASE = _updating(short_identifier, ["domain_id", "value"], _LEASE_NAMES)
@@ -126,7 +123,6 @@ _DELETE_LEASE = Prepared(
 )
 _INSERT_NODE = Prepared(insert(node), _names(node))
 _UPDATE_NODE = _updating(node, ["pledge_id"], ["network_id", "role", "generation_id"])
-_UPDATE_PLEDGE = _updating(pledge, ["id"], _PLEDGE_NAMES)
 
 
 class Authenticated:
@@ -177,19 +173,22 @@ class Joins:
         self._places: list[tuple[int, NodePlace]] = []
         self._placed: set[int] = set()
         self._reports: list[dict[str, object]] = []
-        self._touched: set[int] = set()
 
     # Reading
 
-    def rows(self, cached: Mapping[int, ContextState]) -> dict[int, JoinRow]:
+    def rows(self, asked: Sequence[KnownContext]) -> dict[int, JoinRow]:
         """As ``ports.JoinTransaction.rows``."""
+        cached = {known.context_id: known for known in asked}
+        pairs: list[int] = []
+        for context_id in sorted(cached):
+            pairs += (context_id, cached[context_id].pledge.id)
         found: dict[int, JoinRow] = {}
-        for row in _SELECT_ROWS.rows(self._connection, sorted(cached)):
+        for row in _SELECT_ROWS.rows(self._connection, pairs):
             context_id = row[0]
             if context_id in found:
                 found[context_id] = self._with_another_lease(found[context_id], row)
             else:
-                state = self._state(row, cached[context_id])
+                state = self._state(row, cached[context_id].state)
                 found[context_id] = self._join_row(state, row)
         return found
 
@@ -206,7 +205,7 @@ class Joins:
         if row[_PLACE_AT] is not None:
             place = NodePlace(*row[_PLACE_AT:_LEASE_AT])
             self._placed.add(row[_PLEDGE_AT])
-        entry = JoinRow(state, row[_PLEDGE_AT + 1], {}, place)
+        entry = JoinRow(state, {}, place)
         if row[_LEASE_AT] is None:
             return entry
         standing = row[_PLEDGE_AT:]
@@ -221,8 +220,8 @@ class Joins:
         return self._with_lease(entry, row) if self._lease_fits(row) else entry._replace(state=None)
 
     def _lease_fits(self, row: Sequence[Any]) -> bool:
-        values = row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT]
-        return self._mac.fits("short_identifier", values, row[_LEASE_AT + _LEASE_COUNT])
+        leased = row[_LEASE_AT : _LEASE_AT + _LEASE_COUNT]
+        return self._mac.fits("short_identifier", leased, row[_LEASE_AT + _LEASE_COUNT])
 
     def _with_lease(self, entry: JoinRow, row: Sequence[Any]) -> JoinRow:
         """With the short identifier of a row; one still held comes before one given back."""
@@ -259,10 +258,10 @@ class Joins:
         """
         ours = (*self._given, *self._lease_versions)
         taken = {value for domain, value in ours if domain == domain_id}
-        for *values, mac in rows:
-            lease = _lease(values)
+        for *leased, mac in rows:
+            lease = _lease(leased)
             free = leases.is_free_for_another(lease, oldest_live)
-            if free and self._mac.fits("short_identifier", values, mac):
+            if free and self._mac.fits("short_identifier", leased, mac):
                 self._free_again.add((domain_id, lease.value))
             else:
                 taken.add(lease.value)
@@ -299,7 +298,6 @@ class Joins:
             }
             for code, label, addinfo in reports
         ]
-        self._touched.add(device.id)
 
     def record(self, event: Event) -> None:
         """As ``ports.JoinTransaction.record``."""
@@ -311,7 +309,6 @@ class Joins:
         self._flush_leases()
         self._flush_places()
         self._flush_reports()
-        self._flush_pledges()
 
     def _state_row(self, context_id: int, state: ContextState) -> tuple[object, ...]:
         values = state_values(context_id, state)
@@ -364,25 +361,6 @@ class Joins:
                 .where(unsupported_parameter.c.label == report["label"])
             )
             self._connection.execute(insert(unsupported_parameter), report)
-
-    def _flush_pledges(self) -> None:
-        """Give pledges whose reports changed a new version, so that caches read them anew."""
-        if not self._touched:
-            return
-        rows: dict[int, tuple[dict[str, Any], list[int]]] = {}
-        for row in _SELECT_PLEDGES.rows(self._connection, sorted(self._touched)):
-            values = dict(zip(_PLEDGE_COLUMNS, row, strict=False))
-            _, networks = rows.setdefault(values["id"], (values, []))
-            if row[-1] is not None:
-                networks.append(row[-1])
-        _UPDATE_PLEDGE.many(self._connection, [self._pledge_row(*entry) for entry in rows.values()])
-
-    def _pledge_row(self, row: dict[str, Any], networks: list[int]) -> tuple[object, ...]:
-        self._mac.check(pledge, row, networks)
-        row["updated_at_ms"] = self._now_ms
-        row["version"] += 1
-        sealed = self._mac.seal(pledge, row, networks)
-        return (*(sealed[name] for name in _PLEDGE_NAMES), row["id"])
 
 
 def _lease(values: Sequence[Any]) -> Lease:

@@ -79,17 +79,22 @@ def _cursor(connection: Connection) -> Iterator[Any]:
 
 
 class PreparedIn:
-    """A SELECT with an ``IN`` list of values, one text for each power of two.
+    """A SELECT with a list of values, such as those of ``IN``; one text for each power of two.
 
     ``build`` gives the statement for that many parameters named ``in_0``, ``in_1`` and so on;
-    ``names`` are those that stand before the list.
+    ``names`` are those that stand before the list. ``padding`` fills it up; without it, the last
+    value is repeated.
     """
 
     def __init__(
-        self, build: Callable[[Sequence[str]], Executable], names: Sequence[str] = ()
+        self,
+        build: Callable[[Sequence[str]], Executable],
+        names: Sequence[str] = (),
+        padding: Any = None,
     ) -> None:
         self._build = build
         self._names = tuple(names)
+        self._padding = padding
         self._sized: dict[int, Prepared] = {}
 
     def rows(
@@ -102,5 +107,6 @@ class PreparedIn:
             listed = tuple(f"in_{index}" for index in range(size))
             prepared = Prepared(self._build(listed), (*self._names, *listed))
             self._sized[size] = prepared
-        padding = (values[-1],) * (size - len(values))
+        filler = values[-1] if self._padding is None else self._padding
+        padding = (filler,) * (size - len(values))
         return prepared.rows(connection, (*before, *values, *padding))

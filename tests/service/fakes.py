@@ -154,7 +154,7 @@ def known_context(
         kid_context=name,
         security=derive_for_jrc(psk, name),
         pledge=Pledge(id=number, identifier=PledgeId(name), **fields),
-        pledge_version=1,
+        revision=1,
         profile=profile,
         left_out=frozenset(left_out),
         state=at or ContextState(1, ReplayWindow()),
@@ -184,8 +184,7 @@ class Ground:
     def __init__(self, *contexts: KnownContext, network: Network = LAB) -> None:
         self.policy = NetworkPolicy(1, {network.id: network}, {1: live_keys()})
         self.on_disk: dict[int, JoinRow] = {
-            known.context_id: JoinRow(known.state, known.pledge_version, {}, None)
-            for known in contexts
+            known.context_id: JoinRow(known.state, {}, None) for known in contexts
         }
         self.reloads: dict[int, KnownContext] = {}
         self.burned: set[int] = set()
@@ -198,15 +197,18 @@ class Ground:
         self.draws = 0
 
     def change(self, context_id: int, **fields: Any) -> None:
-        """Another row on disk than in the cache."""
+        """Another row on disk than in the cache, or another revision of the policy."""
+        revision = fields.pop("revision", self.policy.revision)
+        self.policy = replace(self.policy, revision=revision)
         self.on_disk[context_id] = self.on_disk[context_id]._replace(**fields)
 
     def set_keys(self, keys: LiveKeys | None) -> None:
         """Other keys, or none."""
         self.policy = replace(self.policy, keys={} if keys is None else {1: keys})
 
-    def rows(self, cached: Mapping[int, ContextState]) -> Mapping[int, JoinRow]:
-        return {number: self.on_disk[number] for number in cached if number in self.on_disk}
+    def rows(self, asked: Sequence[KnownContext]) -> Mapping[int, JoinRow]:
+        numbers = [known.context_id for known in asked]
+        return {number: self.on_disk[number] for number in numbers if number in self.on_disk}
 
     def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
         return self.reloads.get(context_id)

@@ -163,7 +163,7 @@ def test_b03_the_window_on_disk_is_the_one_that_moves(ground: Ground, known: Kno
     [
         ({"state": None}, Reason.DAMAGED_STATE),
         ({"state": ContextState(1, ReplayWindow(), needs_recovery=True)}, Reason.QUARANTINED),
-        ({"pledge_version": 2}, Reason.REVOKED),
+        ({"revision": 2}, Reason.REVOKED),
     ],
 )
 def test_b07_m03_what_the_row_forbids_is_silence(
@@ -184,7 +184,7 @@ def test_m03_a_pledge_revoked_between_intake_and_transaction_is_silence(
     ground: Ground, known: KnownContext, state: PledgeState
 ) -> None:
     """RFC 9031 §9: its row's version says that it was changed."""
-    ground.change(1, pledge_version=2)
+    ground.change(1, revision=2)
     revoked = known_context(state=state)
     ground.reloads[1] = revoked
     assert Reason.REVOKED == silence(ground, known)
@@ -194,7 +194,7 @@ def test_m03_a_pledge_changed_meanwhile_is_answered_as_it_is_now(
     ground: Ground, known: KnownContext
 ) -> None:
     """Its new role counts; the cached one is read anew."""
-    ground.change(1, pledge_version=2)
+    ground.change(1, revision=2)
     ground.reloads[1] = known_context(role=1)
     outcome, _ = join(ground, known, AS_6LBR)
     assert (None, True) == (outcome.reason, outcome.stale)
@@ -204,7 +204,7 @@ def test_b08_the_answer_is_protected_with_the_context_on_disk(
     ground: Ground, known: KnownContext
 ) -> None:
     """RFC 9031 §7.3: empty option, nonce of the request."""
-    ground.change(1, pledge_version=2)
+    ground.change(1, revision=2)
     ground.reloads[1] = known_context()
     outcome, pledge = join(ground, known)
     assert configuration(outcome, pledge).keys
@@ -480,4 +480,4 @@ def test_content_is_what_the_intake_found(ground: Ground, known: KnownContext) -
     refusal = Refusal(CoapCode.NOT_FOUND, b"", Reason.NOT_FOUND)
     (outcome,) = decided(ground, asked._replace(content=refusal))
     assert (CoapCode.NOT_FOUND, (), b"") == opened(outcome, pledge)
-    assert JoinRow(known.state, 1, {}, None) == ground.on_disk[1]
+    assert JoinRow(known.state, {}, None) == ground.on_disk[1]
