@@ -168,21 +168,21 @@ def _answer(
 
 def _remember_reports(tx: JoinTransaction, known: KnownContext, request: JoinRequest) -> bool:
     """Store what the pledge says it can't take; False where it is known (RFC 9031 §8.4.5)."""
-    reports = [
-        (item.code, item.label, item.addinfo)
-        for item in request.unsupported
-        if admission.is_stored(item)
-        and (item.addinfo is not None or item.label not in known.left_out)
-    ]
-    if not reports:
+    told: dict[int, tuple[int, int, bytes | None]] = {}
+    for item in request.unsupported:
+        # A parameter that can't be set at all stays so, whatever is said of one value of it.
+        told_with_null = item.label in told and told[item.label][2] is None
+        if admission.is_stored(item) and item.label not in known.left_out and not told_with_null:
+            told[item.label] = (item.code, item.label, item.addinfo)
+    if not told:
         return False
-    tx.save_reports(known.pledge, reports)
+    tx.save_reports(known.pledge, told.values())
     tx.record(
         Event(
             "pledge.reported",
             _ACTOR,
             known.pledge.identifier.value,
-            detail={"labels": sorted({label for _, label, _ in reports})},
+            detail={"labels": sorted(told)},
         )
     )
     return True

@@ -534,3 +534,12 @@ def test_a_batch_has_one_instant(hall: Hall) -> None:
     hall.asks.clear()
     hall.intake.finish(hall.desk.database.join(lambda tx: decide(tx, asks, 99), 99))
     assert (99, 99) == (hall.row()[7], hall.row()[10])
+
+
+def test_c07_a_report_with_a_value_takes_no_null_back(hall: Hall) -> None:
+    """RFC 9031 §8.4.5: what can't be acted upon at all stays left out; keys are never sent then."""
+    pledge = hall.enroll()
+    assert hall.join(pledge, report(3, "f6")).short_identifier is None
+    assert hall.join(pledge, report(3, "420042", code=1)).short_identifier is None
+    assert hall.join(pledge).short_identifier is None
+    assert [(3, None)] == hall.desk.sql("SELECT label, addinfo FROM unsupported_parameter")
