@@ -84,7 +84,9 @@ class Writer(Generic[AskT, OutcomeT]):
         self._queue.put(_Stop())
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end of the thread; whether it has ended."""
+        """Wait for the end of the thread; whether it has ended, or was never started."""
+        if self._thread.ident is None:
+            return True
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
