@@ -175,7 +175,8 @@ class Event(NamedTuple):
     """One entry of the audit log, before it has its number. ``detail`` never holds a secret.
 
     ``pledge`` is a pledge identifier, ``network`` a network's name, ``actor`` who caused it:
-    ``cli:uid=1000``, ``jrc`` for the daemon itself, ``pledge`` for a join.
+    ``cli:uid=1000``, ``jrc`` for the daemon itself, ``pledge`` for a join. A ``detail`` that is
+    text is JSON already, keys in order and no blanks.
     """
 
     kind: str
@@ -183,4 +184,4 @@ class Event(NamedTuple):
     pledge: bytes | None = None
     network: str | None = None
     reason: str = ""
-    detail: Mapping[str, object] | None = None
+    detail: Mapping[str, object] | str | None = None

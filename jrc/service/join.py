@@ -242,16 +242,14 @@ def _form(
 def _joined(
     known: KnownContext, network: Network, keys: LiveKeys, role: int, value: int | None
 ) -> Event:
+    """The audit event of a join; its detail is written out, since it is made for each."""
+    short_id = "null" if value is None else f'"{value:04x}"'
     return Event(
         "pledge.joined",
         _ACTOR,
         known.pledge.identifier.value,
         network.name,
-        detail={
-            "generation": keys.current.generation,
-            "role": role,
-            "short_id": None if value is None else f"{value:04x}",
-        },
+        detail=f'{{"generation":{keys.current.generation},"role":{role},"short_id":{short_id}}}',
     )
 
 

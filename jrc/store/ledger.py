@@ -173,9 +173,11 @@ def event_hash(head: bytes, fields: Sequence[object]) -> bytes:
     return sha256(head + cbor2.dumps(fields)).digest()
 
 
-def _detail_text(detail: Mapping[str, object] | None) -> str:
+def _detail_text(detail: Mapping[str, object] | str | None) -> str:
     if not detail:
         return "{}"
+    if isinstance(detail, str):
+        return detail
     return _ENCODER.encode(detail)
 
 

@@ -139,7 +139,8 @@ def test_a_join_is_recorded(ground: Ground, known: KnownContext) -> None:
     (event,) = ground.events
     assert ("pledge.joined", identifier(), "lab") == (event.kind, event.pledge, event.network)
     value = f"{ground.leases[0][0].value:04x}"
-    assert {"generation": 1, "role": 0, "short_id": value} == event.detail
+    assert isinstance(event.detail, str)
+    assert {"generation": 1, "role": 0, "short_id": value} == json.loads(event.detail)
     assert [NodePlace(1, 0, 11)] == ground.places
 
 
