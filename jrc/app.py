@@ -1,4 +1,4 @@
-"""The one place that wires everything together: the daemon, and a command without one."""
+"""The one place that wires the daemon together."""
 
 import asyncio
 import gc
@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from typing import TypeVar
 
 import structlog
@@ -23,7 +23,8 @@ from jrc.admin.services import Health
 from jrc.clock import SystemClock
 from jrc.coap.endpoint import Datagram, Endpoint, bind, prepare
 from jrc.config import Settings
-from jrc.errors import ExitCode, JrcError, StoreError
+from jrc.errors import ExitCode, JrcError, OperatorError, StoreError
+from jrc.offline import identity, surveyed
 from jrc.opened import Opened
 from jrc.service.batches import Batches
 from jrc.service.contexts import Contexts
@@ -31,10 +32,8 @@ from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
 from jrc.service.registry import Registry
 from jrc.service.survey import Survey, survey
-from jrc.store.database import Database
-from jrc.store.engine import shown_url
+from jrc.store.database import Database, RowError
 from jrc.store.registry import StoreRegistry
-from jrc.store.schema import SCHEMA_REVISION
 from jrc.store.writer import Writer
 
 T = TypeVar("T")
@@ -110,7 +109,9 @@ class Daemon:
             self._let_go,
             self._fatal,
         )
-        self._endpoint = Endpoint(listeners, self._arrived, lambda: self._writer.is_computing)
+        self._endpoint = Endpoint(
+            listeners, self._arrived, self._is_held, self._counters.send_failed
+        )
         self._batches = Batches(self._writer.submit)
         self._intake = Intake(
             self._contexts,
@@ -127,12 +128,12 @@ class Daemon:
         self._exit_code = ExitCode.DONE
         self._trouble: str | None = None
         self._ready = False
+        self._forgetful: str | None = None
         self._drained: asyncio.Event | None = None
         self._ended_badly = False
         self._survey = Survey()
         self._logged: Mapping[str, int] = {}
         self._policy_revision = opened.database.instance.policy_revision
-        self._highest_context = 0
         self._servers = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,7 +141,8 @@ class Daemon:
 
     async def start(self) -> None:
         """Open everything; when it returns, joins are answered."""
-        self._learn()
+        self._contexts.learn(self._opened.lookup.kid_contexts())
+        self._opened.database.load_policy()
         self._writer.start()
         await self._start_servers()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -195,27 +197,37 @@ class Daemon:
         self._intake.take(datagrams)
         self._batches.turn()
 
+    def _is_held(self) -> bool:
+        """Whether datagrams are to wait in the kernel's queue."""
+        return self._writer.is_computing or self._forgetful is not None
+
     def _let_go(self) -> None:
         """Called by the writer thread: the loop may read again while the commit waits."""
-        if self._endpoint.is_waiting:
+        if self._endpoint.is_waiting and self._forgetful is None:
             self._loop.call_soon_threadsafe(self._endpoint.resume)
 
     def _finished(self, outcomes: list[Outcome], failures: Sequence[tuple[Ask, JrcError]]) -> None:
-        self._endpoint.resume()
+        if self._forgetful is None:
+            self._endpoint.resume()
         self._intake.finish(outcomes)
         for ask, error in failures:
             self._intake.abandon(ask, error)
         self._note_trouble(bool(outcomes), [error for _, error in failures])
         self._batches.done()
-        # Whoever was answered asks again at once under load: one batch, and not two in turn.
-        self._endpoint.read()
+        if self._forgetful is None:
+            # Whoever was answered asks again at once under load: one batch, and not two in turn.
+            self._endpoint.read()
         self._batches.turn()
         if self._drained is not None and not self._batches:
             self._drained.set()
 
     def _note_trouble(self, worked: bool, errors: Sequence[JrcError]) -> None:
         """Say once that the database fails, and once that it works again."""
-        failed = [str(error) for error in errors if isinstance(error, StoreError)]
+        failed = [
+            str(error)
+            for error in errors
+            if isinstance(error, StoreError) and not isinstance(error, RowError)
+        ]
         if failed and self._trouble is None:
             _log.error("joins_not_answered", error=failed[0])
         elif worked and self._trouble is not None:
@@ -232,13 +244,6 @@ class Daemon:
         if self._drained is not None:
             self._drained.set()
 
-    def _learn(self) -> None:
-        """Take note of kid contexts that came since; of all, where numbers were used again."""
-        highest = self._opened.lookup.highest_context()
-        since = self._highest_context if highest >= self._highest_context else 0
-        self._contexts.learn(self._opened.lookup.kid_contexts(since))
-        self._highest_context = highest
-
     # As admin.services.Services
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
@@ -246,7 +251,7 @@ class Daemon:
         result = await self._on_writer(
             lambda database: _write(database, work, self._opened.clock.now_ms())
         )
-        self._learn()
+        self._contexts.learn(self._opened.database.take_learned())
         revision = self._opened.database.instance.policy_revision
         if revision != self._policy_revision:
             self._policy_revision = revision
@@ -260,11 +265,11 @@ class Daemon:
     async def status(self) -> Mapping[str, object]:
         """As ``Services.status``."""
         return {
-            **_surveyed(await self.run_read(survey)),
-            **_identity(self._opened),
+            **surveyed(await self.run_read(survey)),
+            **identity(self._opened),
             "pid": os.getpid(),
             "ready": self._is_ready(),
-            "why": self._trouble,
+            "why": self._trouble or self._forgetful,
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "listening": self._endpoint.addresses(),
             "metrics": None
@@ -279,11 +284,11 @@ class Daemon:
 
     def health(self) -> Health:
         """As ``Services.health``."""
-        why = () if self._trouble is None else (self._trouble,)
+        why = tuple(cause for cause in (self._trouble, self._forgetful) if cause is not None)
         return Health(alive=not self._ended.is_set(), ready=self._is_ready(), why=why)
 
     def _is_ready(self) -> bool:
-        return self._ready and self._trouble is None
+        return self._ready and self._trouble is None and self._forgetful is None
 
     def _gauges(self) -> Gauges:
         return Gauges(
@@ -322,7 +327,24 @@ class Daemon:
 
     async def _tick(self) -> None:
         self._counters.sample(time.monotonic())
-        await self._on_writer(lambda _database: self._opened.remember())
+        try:
+            await self._on_writer(lambda _database: self._opened.remember())
+        except (OperatorError, OSError) as error:
+            self._hold(str(error))
+        else:
+            self._go_on()
+
+    def _hold(self, why: str) -> None:
+        """Answer nobody: an old copy of the database could not be told from this one any more."""
+        if self._forgetful is None:
+            _log.error("joins_not_answered", error=why)
+        self._forgetful = why
+
+    def _go_on(self) -> None:
+        if self._forgetful is not None:
+            _log.info("instance_file_works_again")
+            self._forgetful = None
+            self._endpoint.resume()
 
     async def _look_around(self) -> None:
         before, self._survey = self._survey, await self.run_read(survey)
@@ -347,61 +369,3 @@ class Daemon:
 
 def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:
     return database.write(lambda tx: work(StoreRegistry(tx)), now_ms)
-
-
-def _surveyed(found: Survey) -> dict[str, object]:
-    return {
-        "networks": list(found.networks),
-        "pledges": dict(found.pledges),
-        "short_ids_low": list(found.low),
-    }
-
-
-def _identity(opened: Opened) -> dict[str, object]:
-    return {
-        "version": __version__,
-        "database": shown_url(opened.settings.database.url),
-        "schema": SCHEMA_REVISION,
-        "epoch": opened.database.instance.epoch.hex(),
-    }
-
-
-class _Offline:
-    """The services of a command that works on the database itself, as no daemon runs."""
-
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
-
-    async def run_write(self, work: Callable[[Registry], T]) -> T:
-        """As ``Services.run_write``."""
-        return self._opened.write(work)
-
-    async def run_read(self, work: Callable[[Registry], T]) -> T:
-        """As ``Services.run_read``."""
-        return self._opened.read(work)
-
-    async def status(self) -> Mapping[str, object]:
-        """As ``Services.status``."""
-        return {**_surveyed(self._opened.read(survey)), **_identity(self._opened), "ready": False}
-
-    def metrics_text(self) -> bytes:
-        """As ``Services.metrics_text``."""
-        return b""
-
-    def health(self) -> Health:
-        """As ``Services.health``."""
-        return Health(alive=False, ready=False, why=("the daemon is not running",))
-
-
-@asynccontextmanager
-async def offline_services(settings: Settings) -> AsyncIterator[_Offline]:
-    """Services for one command, with the lock held; the same refusals as for the daemon.
-
-    Raises:
-        OperatorError: a daemon holds the lock, or the database can't be opened.
-    """
-    opened = Opened.open(settings, SystemClock())
-    try:
-        yield _Offline(opened)
-    finally:
-        opened.close()

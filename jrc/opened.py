@@ -20,7 +20,7 @@ from jrc.service.registry import Registry
 from jrc.store import instancefile
 from jrc.store.contexts import Lookup
 from jrc.store.database import Database
-from jrc.store.engine import check_private, database_path, lookup_engine
+from jrc.store.engine import check_private, connected, database_path, lookup_engine
 from jrc.store.keyring import read_kek
 from jrc.store.lock import StateLock
 from jrc.store.migrate import check_schema
@@ -74,11 +74,11 @@ class Opened:
         with ExitStack() as undo:
             if path is not None:
                 undo.callback(StateLock(path).acquire().release)
-            with closing(lookup_engine(url).connect()) as first_look:
+            with closing(connected(lookup_engine(url))) as first_look:
                 check_schema(first_look)
             database = undo.enter_context(closing(Database.open(url, kek)))
             # Opened last and so closed first: the writer is the one that checkpoints.
-            reader = undo.enter_context(closing(lookup_engine(url).connect()))
+            reader = undo.enter_context(closing(connected(lookup_engine(url))))
             lookup = Lookup(reader, database.keyring, database.mac)
             instancefile.check(settings.instance_file, database.instance)
             opened = cls(settings, clock, database, lookup, undo)

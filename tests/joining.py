@@ -40,7 +40,7 @@ class Hall:
         self.reader = lookup_engine(desk.url).connect()
         self.lookup = Lookup(self.reader, desk.database.keyring, desk.database.mac)
         self.contexts = Contexts(self.lookup)
-        self.contexts.learn(self.lookup.kid_contexts(0))
+        self.contexts.learn(self.lookup.kid_contexts())
         self.intake = Intake(
             self.contexts, self.lookup, self.asks.append, self.outbox, self.metrics, self
         )

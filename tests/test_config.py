@@ -168,6 +168,16 @@ def test_a_mistake_gives_one_sentence_with_the_key(text: str, sentence: str, hin
     assert error.message.startswith("config.toml")
 
 
+def test_the_example_offers_nothing_that_is_not_served() -> None:
+    """No database server, and a remark above each section that changes nothing."""
+    text = config.example()
+    assert "postgres" not in text.lower()
+    for section in ("[proxy]", "[rollover]", "[[installer]]"):
+        comment = text.partition(f"\n#{section}")[0].rpartition("\n\n")[2]
+        assert comment.startswith("# (not served by this version)\n"), section
+    assert text.count("not served by this version") == 3
+
+
 def keys_with_a_value() -> list[str]:
     """The lines of the example that set a key, under their section's header."""
     section, found = "", []

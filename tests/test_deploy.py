@@ -70,6 +70,13 @@ def test_the_service_has_no_privilege(key: str, values: list[str]) -> None:
     assert values == unit("jrc.service")["Service", key]
 
 
+def test_the_service_sees_who_asks_on_the_admin_socket() -> None:
+    """In a user namespace SO_PEERCRED gives 65534 for every user (user_namespaces(7))."""
+    service = unit("jrc.service")
+    assert [key for _, key in service if key in ("PrivateUsers", "PrivateUsersEx")] == []
+    assert "DynamicUser" not in {key for _, key in service}
+
+
 def test_the_service_can_speak_every_family_the_daemon_opens() -> None:
     """CoAP over IPv6, metrics over IPv4, the admin socket and readiness over Unix sockets."""
     (families,) = unit("jrc.service")["Service", "RestrictAddressFamilies"]

@@ -1,11 +1,12 @@
 """``/v1/imports``: a file of pledges as the request's body, read while it arrives."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from jrc.admin.params import choice, query_params
@@ -20,6 +21,7 @@ from jrc.service.imports import CHUNK_ROWS, Import, ImportReport
 _PARAMS = ("source", "format", "on_conflict", "partial", "dry_run", "reason")
 _MAX_SOURCE_CHARACTERS = 200
 _CLIENT_CLOSED = 499
+_PIECE_ERRORS = 1000
 
 
 class ImportRoutes:
@@ -46,7 +48,7 @@ class ImportRoutes:
         finally:
             while await self._services.run_write(job.sweep):
                 pass
-        return JSONResponse(_report_json(report))
+        return StreamingResponse(_report_json(report), media_type="application/json")
 
     async def _stage(self, job: Import, reader: FileReader, body: AsyncIterator[bytes]) -> None:
         await self._services.run_write(job.begin)
@@ -78,5 +80,14 @@ def _job(request: Request) -> tuple[Import, FileReader]:
     return job, FileReader(format_of(source, params.maybe_text("format")))
 
 
-def _report_json(report: ImportReport) -> dict[str, object]:
-    return {**asdict(report), "errors": [error._asdict() for error in report.errors]}
+async def _report_json(report: ImportReport) -> AsyncIterator[str]:
+    """The report as JSON, in pieces: joins are answered while a long list of errors goes out."""
+    counts = json.dumps(asdict(replace(report, errors=())) | {"errors": []})
+    yield counts.removesuffix("]}")
+    separator = ""
+    for start in range(0, len(report.errors), _PIECE_ERRORS):
+        piece = report.errors[start : start + _PIECE_ERRORS]
+        yield separator + json.dumps([error._asdict() for error in piece])[1:-1]
+        separator = ", "
+        await asyncio.sleep(0)
+    yield "]}"

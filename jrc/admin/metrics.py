@@ -38,6 +38,7 @@ class Counters:
     joins: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     joins_total: int = 0
     answers_resent: int = 0
+    send_failures: int = 0
     commits: int = 0
     committed_requests: int = 0
     batches: list[int] = field(default_factory=lambda: [0] * (len(BATCH_BOUNDS) + 1))
@@ -68,6 +69,10 @@ class Counters:
     def resent(self) -> None:
         """A stored answer left once more."""
         self.answers_resent += 1
+
+    def send_failed(self) -> None:
+        """An answer could not be handed to the network."""
+        self.send_failures += 1
 
     def committed(self, batch: int) -> None:
         """A transaction with ``batch`` requests is on disk."""
@@ -156,6 +161,7 @@ class _JoinCollector(Collector):
             joins.add_metric(labels, count)
         yield joins
         yield _counter("answers_resent", "Stored answers that left once more.", c.answers_resent)
+        yield _counter("send_failures", "Answers the network did not take.", c.send_failures)
         yield _counter("commits", "Transactions of joins on disk.", c.commits)
 
     def _batch_sizes(self) -> Metric:

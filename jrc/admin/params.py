@@ -16,6 +16,8 @@ T = TypeVar("T")
 ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
 MAX_PAGE = 500
 MAX_REASON_CHARACTERS = 1000
+_MIN_NUMBER, _MAX_NUMBER = -(2**63), 2**63 - 1
+"""What an integer column of the database takes."""
 
 
 class Params:
@@ -43,7 +45,7 @@ class Params:
         value = self._given.get(name)
         if value is not None and not isinstance(value, str):
             raise _wrong(f"{name} must be a string")
-        return value
+        return None if value is None else _encodable(name, value)
 
     def text(self, name: str) -> str:
         """A string that must be there."""
@@ -59,7 +61,7 @@ class Params:
             return None
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise _wrong(f"{name} must be a list of strings")
-        return tuple(value)
+        return tuple(_encodable(name, item) for item in value)
 
     def maybe_numbers(self, name: str) -> tuple[int, ...] | None:
         """A list of whole numbers, or ``None``."""
@@ -68,16 +70,18 @@ class Params:
             return None
         if not isinstance(value, list) or not all(type(item) is int for item in value):
             raise _wrong(f"{name} must be a list of whole numbers")
-        return tuple(value)
+        return tuple(_in_range(name, item) for item in value)
 
     def maybe_number(self, name: str) -> int | None:
         """A whole number, also one written as a string (in a query), or ``None``."""
         value = self._given.get(name)
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-            return int(value)
-        if value is not None and type(value) is not int:
+            value = int(value)
+        if value is None:
+            return None
+        if type(value) is not int:
             raise _wrong(f"{name} must be a whole number")
-        return value
+        return _in_range(name, value)
 
     def flag(self, name: str) -> bool:
         """True or false (in a query: ``1`` or ``0``); false where it was left out."""
@@ -191,6 +195,25 @@ async def json_params(request: Request, known: Collection[str]) -> Params:
 def query_params(request: Request, known: Collection[str]) -> Params:
     """The parameters in the request's query."""
     return Params(dict(request.query_params), known)
+
+
+def _encodable(name: str, text: str) -> str:
+    """``text``; JSON may hold halves of surrogate pairs, which no database takes (RFC 8259 §8.2).
+
+    Raises:
+        OperatorError: it has no UTF-8 form.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise _wrong(f"{name} holds characters that UTF-8 can't write") from None
+    return text
+
+
+def _in_range(name: str, number: int) -> int:
+    if not _MIN_NUMBER <= number <= _MAX_NUMBER:
+        raise _wrong(f"{name} is out of bounds: a number has at most 63 bits")
+    return number
 
 
 def _wrong(message: str, hint: str = "") -> OperatorError:

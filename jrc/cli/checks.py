@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 
 from jrc.cli.client import as_user, user_name
+from jrc.cli.served import refuse_unserved, unserved
 from jrc.config import Endpoint, Settings
 from jrc.errors import OperatorError
 
@@ -15,15 +16,13 @@ def check(settings: Settings) -> Iterator[str]:
     Raises:
         OperatorError: ``jrc run`` would refuse to start with these settings.
     """
+    refuse_unserved(settings)
     for place in settings.coap.listen:
         _check_address("coap.listen", place, socket.SOCK_DGRAM)
     if settings.metrics is not None:
         _check_address("metrics.listen", settings.metrics.listen, socket.SOCK_STREAM)
     _check_folder("admin.socket", settings)
-    if settings.proxy is not None:
-        yield "[proxy] is well-formed, and this version's `jrc run` starts no Join Proxy"
-    if settings.installer:
-        yield "[[installer]] is well-formed, and this version calls no installer"
+    yield from unserved(settings)
     yield from _check_state(settings)
 
 

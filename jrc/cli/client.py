@@ -12,16 +12,28 @@ import sys
 from collections.abc import AsyncIterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
-from jrc.cli.options import Common
+from jrc.cli.options import Common, refuse_undecoded
+from jrc.cli.served import refuse_unserved
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
 
 BASE_URL = "http://jrc"
 _TIMEOUT = httpx.Timeout(5.0, read=600.0, write=600.0)
 Query = Mapping[str, str | int]
+
+
+def segment(name: str, text: str) -> str:
+    """``text`` as one segment of a path; ``name`` is what it is to the person.
+
+    Raises:
+        OperatorError: it is no UTF-8.
+    """
+    refuse_undecoded(name, text)
+    return quote(text, safe="")
 
 
 class Api:
@@ -33,11 +45,11 @@ class Api:
 
     def get(self, path: str, query: Query | None = None) -> dict[str, object]:
         """The JSON object at ``path``."""
-        return self._call("GET", path, params=dict(query or {}))
+        return self._call("GET", path, params=_checked_words(query or {}))
 
     def send(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
         """The answer to a request with a JSON body."""
-        return self._call(method, path, json=dict(body))
+        return self._call(method, path, json=_checked_words(body))
 
     def post(self, path: str, body: Mapping[str, object]) -> dict[str, object]:
         """The answer to a POST."""
@@ -45,19 +57,22 @@ class Api:
 
     def upload(self, path: str, query: Query, content: AsyncIterable[bytes]) -> dict[str, object]:
         """The answer to a body that is sent piece by piece."""
-        return self._call("POST", path, params=dict(query), content=content)
+        return self._call("POST", path, params=_checked_words(query), content=content)
 
     def pages(self, path: str, query: Query, items: str) -> Iterator[dict[str, object]]:
-        """All elements of a listing, fetched page by page."""
-        after: object = None
+        """All elements of a listing, fetched page by page; the first page at once."""
+        return self._follow(self.get(path, query), path, query, items)
+
+    def _follow(
+        self, page: dict[str, object], path: str, query: Query, items: str
+    ) -> Iterator[dict[str, object]]:
         while True:
-            page = self.get(path, {**query, **({} if after is None else {"after": str(after)})})
-            found = page[items]
+            found, after = page[items], page["next"]
             assert isinstance(found, list)
             yield from found
-            after = page["next"]
             if after is None:
                 return
+            page = self.get(path, {**query, "after": str(after)})
 
     def _call(self, method: str, path: str, **content: object) -> dict[str, object]:
         try:
@@ -71,6 +86,12 @@ class Api:
                 exit_code=ExitCode.UNREACHABLE,
             ) from None
         return _checked(answer)
+
+
+def _checked_words(words: Mapping[str, object]) -> dict[str, object]:
+    for name, value in words.items():
+        refuse_undecoded(name, value)
+    return dict(words)
 
 
 def _checked(answer: httpx.Response) -> dict[str, object]:
@@ -98,7 +119,7 @@ def _exit_code(value: object) -> ExitCode:
 
 
 @contextmanager
-def connect(common: Common, *, daemon_only: bool = False) -> Iterator[Api]:
+def connect(common: Common) -> Iterator[Api]:
     """The API for the duration of a command.
 
     Raises:
@@ -108,21 +129,17 @@ def connect(common: Common, *, daemon_only: bool = False) -> Iterator[Api]:
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
-            client = runner.run(_client(stack, settings, common, daemon_only=daemon_only))
+            client = runner.run(_client(stack, settings))
             yield Api(runner, client)
         finally:
             runner.run(stack.aclose())
 
 
-async def _client(
-    stack: AsyncExitStack, settings: Settings, common: Common, *, daemon_only: bool
-) -> httpx.AsyncClient:
+async def _client(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:
     path = settings.admin.socket
     transport: httpx.AsyncBaseTransport
     if daemon_answers(path):
         transport = httpx.AsyncHTTPTransport(uds=str(path))
-    elif daemon_only:
-        raise not_running(common)
     else:
         transport = await _in_process(stack, settings)
     client = httpx.AsyncClient(
@@ -132,10 +149,11 @@ async def _client(
 
 
 async def _in_process(stack: AsyncExitStack, settings: Settings) -> httpx.ASGITransport:
+    refuse_unserved(settings)
     refuse_other_owner(settings)
     from jrc.admin.api import build_api
     from jrc.admin.peers import as_this_process
-    from jrc.app import offline_services
+    from jrc.offline import offline_services
 
     services = await stack.enter_async_context(offline_services(settings))
     return httpx.ASGITransport(as_this_process(build_api(services)))
@@ -169,7 +187,7 @@ def daemon_answers(path: Path) -> bool:
 
 
 def not_running(common: Common) -> OperatorError:
-    """What to say where a command needs the daemon."""
+    """What to say where a command asks for the daemon."""
     start = f"jrc --config {common.config} run" if common.config else "jrc run"
     return OperatorError(
         "the daemon is not running",

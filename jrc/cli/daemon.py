@@ -1,12 +1,14 @@
 """``jrc run``, ``jrc status``, ``jrc check-config``."""
 
+from collections.abc import Mapping
+
 import typer
 
 from jrc.cli import output
-from jrc.cli.client import connect
-from jrc.cli.options import AsJson, common
+from jrc.cli.client import connect, daemon_answers, not_running
+from jrc.cli.options import AsJson, Common, common
 from jrc.cli.run import run as run_daemon
-from jrc.errors import ExitCode
+from jrc.errors import ExitCode, JrcError, OperatorError
 
 _STATUS = {
     "version": "version",
@@ -50,17 +52,45 @@ def run(context: typer.Context) -> None:
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show what the daemon does. Exit code 3: it does not run; 5: it answers no joins.
 
+    Where it does not run, what is in the database is shown.
+
     \b
     Examples:
       jrc status
       jrc status --json
     """
-    with connect(common(context), daemon_only=True) as api:
+    asked = common(context)
+    if not daemon_answers(asked.settings().admin.socket):
+        _show_stopped(asked, as_json=as_json)
+        raise not_running(asked)
+    with connect(asked) as api:
         found = api.get("/v1/status")
-    shown = found if as_json else {**found, "uptime_s": _duration(found.get("uptime_s"))}
-    output.fields(shown, _STATUS, as_json=as_json)
+    _show(found, as_json=as_json)
     if not found.get("ready", True):
         raise typer.Exit(ExitCode.UNFINISHED)
+
+
+def _show_stopped(asked: Common, *, as_json: bool) -> None:
+    """What the database has; nothing where it can't be opened.
+
+    Raises:
+        OperatorError: a process that doesn't answer has it.
+    """
+    try:
+        with connect(asked) as api:
+            found = api.get("/v1/status")
+    except OperatorError as error:
+        if error.exit_code is ExitCode.UNREACHABLE:
+            raise
+    except JrcError:
+        pass
+    else:
+        _show(found, as_json=as_json)
+
+
+def _show(found: dict[str, object], *, as_json: bool) -> None:
+    shown = found if as_json else {**found, **_uptime(found)}
+    output.fields(shown, _STATUS, as_json=as_json)
 
 
 def check_config(context: typer.Context) -> None:
@@ -78,9 +108,12 @@ def check_config(context: typer.Context) -> None:
     output.line(f"{path} is in order")
 
 
-def _duration(seconds: object) -> str | None:
-    if not isinstance(seconds, int | float):
-        return None
+def _uptime(found: Mapping[str, object]) -> dict[str, str]:
+    seconds = found.get("uptime_s")
+    return {"uptime_s": _duration(seconds)} if isinstance(seconds, int | float) else {}
+
+
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

@@ -10,6 +10,7 @@ import typer
 from jrc.cli import output
 from jrc.cli.client import refuse_other_owner
 from jrc.cli.options import AsJson, common
+from jrc.cli.served import refuse_unserved
 from jrc.config import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
       systemctl stop jrc && sudo -u jrc jrc db upgrade && systemctl start jrc
     """
     settings = common(context).settings()
+    refuse_unserved(settings)
     refuse_other_owner(settings)
     report = _upgrade(settings)
     if as_json:

@@ -21,7 +21,8 @@ from jrc.errors import ExitCode, OperatorError
 
 _PIECE_BYTES = 64 * 1024
 _ERROR = {"line": "LINE", "column": "COLUMN", "reason": "REASON"}
-_OUTCOMES = ("added", "returned", "replaced", "changed", "unchanged", "skipped")
+_STORED = ("added", "returned", "replaced", "changed")
+_OUTCOMES = (*_STORED, "unchanged", "skipped")
 
 
 class Format(StrEnum):
@@ -58,6 +59,8 @@ def import_(
 ) -> None:
     """Add the pledges in a file, all or none. Each wrong row is named, all of them in one run.
 
+    Up to 100,000 errors are named; what goes beyond is counted.
+
     Columns: pledge_id, psk (or pledge_sender_key, pledge_recipient_key, common_iv), and as wanted
     network (several with ;), role, label, profile, aead, hkdf.
 
@@ -71,7 +74,7 @@ def import_(
     try:
         with connect(common(context)) as api, _progress(content) as bar:
             query: dict[str, str | int] = {
-                "source": "standard input" if file == STDIN else str(Path(file).absolute()),
+                "source": "standard input" if file == STDIN else _shown_path(file),
                 "on_conflict": on_conflict.value,
                 "dry_run": int(dry_run),
                 "partial": int(partial),
@@ -87,7 +90,12 @@ def import_(
         output.document(done)
     else:
         _tell(done)
-    _exit(done)
+    _exit(done, partial=partial)
+
+
+def _shown_path(file: str) -> str:
+    """The file's absolute path; bytes in it that are no UTF-8 as backslash escapes."""
+    return os.fsencode(Path(file).absolute()).decode(errors="backslashreplace")
 
 
 class _Bar(Protocol):
@@ -148,13 +156,14 @@ def _count(done: dict[str, object], name: str) -> int:
     return value
 
 
-def _exit(done: dict[str, object]) -> None:
+def _exit(done: dict[str, object], *, partial: bool) -> None:
     wrong = _count(done, "error_count")
     if not wrong:
         return
     if done["published"]:
         raise typer.Exit(ExitCode.PARTLY)
+    would_help = not partial and any(_count(done, name) for name in _STORED)
     raise OperatorError(
         f"{wrong} {'error' if wrong == 1 else 'errors'} in the file; nothing was stored",
-        "mend them, or say --partial to store the good rows",
+        "mend them, or say --partial to store the good rows" if would_help else "mend them",
     )

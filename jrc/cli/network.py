@@ -6,7 +6,7 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect
+from jrc.cli.client import connect, segment
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
 
@@ -222,6 +222,4 @@ def _limit(option: str, text: str) -> int | None:
 
 
 def _path(name: str) -> str:
-    from urllib.parse import quote
-
-    return f"/v1/networks/{quote(name, safe='')}"
+    return f"/v1/networks/{segment('the name', name)}"

@@ -9,9 +9,38 @@ import typer
 
 from jrc import config as settings_files
 from jrc.config import Settings
+from jrc.errors import ExitCode, OperatorError
+
+
+def refuse_undecoded(name: str, value: object) -> None:
+    """Returns if ``value``, one text or several, has a UTF-8 form.
+
+    Bytes of the command line that are no UTF-8 come as lone surrogates (PEP 383).
+
+    Raises:
+        OperatorError: it has none.
+    """
+    if isinstance(value, list | tuple):
+        for item in value:
+            refuse_undecoded(name, item)
+    elif isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise OperatorError(
+                f"{name} is not UTF-8 text", "type it anew", exit_code=ExitCode.USAGE
+            ) from None
+
+
+def _reason(value: str) -> str:
+    """The reason, refused before a plan is shown or a key is asked for."""
+    refuse_undecoded("--reason", value)
+    return value
+
 
 Reason = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit log.")
+    str,
+    typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit log.", callback=_reason),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Carry the plan out without asking.")]

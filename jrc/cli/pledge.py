@@ -1,13 +1,12 @@
 """``jrc pledge``: the devices that may join."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
 from jrc.cli import output
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect
+from jrc.cli.client import connect, segment
 from jrc.cli.imports import OnConflict, import_
 from jrc.cli.keyfiles import derived_from, psk_from
 from jrc.cli.options import AsJson, Reason, Yes, common
@@ -188,7 +187,13 @@ def revoke(
 
 @app.command()
 def restore(
-    context: typer.Context, pledge_id: Identifier, reason: Reason = "", as_json: AsJson = False
+    context: typer.Context,
+    pledge_id: Identifier,
+    reason: Reason = "",
+    _yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="As for revoke and remove; nothing is asked here.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let a revoked pledge join again, with the key and the replay window it had.
 
@@ -229,4 +234,4 @@ def _report_state(done: dict[str, object], *, as_json: bool) -> None:
 
 
 def _path(pledge_id: str) -> str:
-    return f"/v1/pledges/{quote(pledge_id, safe='')}"
+    return f"/v1/pledges/{segment('the pledge identifier', pledge_id)}"

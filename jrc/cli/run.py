@@ -4,6 +4,8 @@ import os
 import sys
 
 from jrc import config as settings_files
+from jrc.cli.reporting import say
+from jrc.cli.served import refuse_unserved, unserved
 
 
 def run(config: str | None) -> int:
@@ -13,6 +15,9 @@ def run(config: str | None) -> int:
         OperatorError: the settings or the database are not in order.
     """
     settings = settings_files.load(settings_files.find(config, os.environ))
+    refuse_unserved(settings)
+    for sentence in unserved(settings):
+        say(f"warning: {sentence}")
     # structlog takes rich for its tracebacks where it finds it; the daemon's are plain.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from jrc.app import run_daemon

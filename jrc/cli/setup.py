@@ -46,10 +46,27 @@ def init(
       sudo jrc init
     """
     config = SYSTEM_CONFIG if folder is None else folder.absolute() / "config.toml"
+    _refuse_undecoded(config)
     text = settings_files.example(folder)
     settings = settings_files.parse(text, path=str(config))
     create(config, text, settings, owner=None if folder else service_user())
     _say_next(config, settings)
+
+
+def _refuse_undecoded(config: Path) -> None:
+    """Returns if the path can stand in a TOML file, which is UTF-8.
+
+    Raises:
+        OperatorError: it has bytes that are none.
+    """
+    try:
+        str(config).encode()
+    except UnicodeEncodeError:
+        raise OperatorError(
+            "the path of the folder is not UTF-8 text, and the config file that names it must be",
+            "choose another folder with --dir DIR",
+            exit_code=ExitCode.USAGE,
+        ) from None
 
 
 def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_passwd | None) -> None:

@@ -95,13 +95,14 @@ class Endpoint:
         listeners: Sequence[socket.socket],
         receive: Callable[[list[Datagram]], None],
         is_held: Callable[[], bool] = lambda: False,
+        send_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._listeners = list(listeners)
         self._receive = receive
         self._is_held = is_held
+        self._send_failed = send_failed
         self._waiting: set[socket.socket] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.send_failures = 0
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to read."""
@@ -162,7 +163,7 @@ class Endpoint:
             self._receive(batch)
 
     def send(self, datagram: bytes, way: Way) -> None:
-        """Send an answer the way back; one that can't leave is counted and asked for again."""
+        """Send an answer the way back; one that can't leave is counted, and asked for again."""
         ancillary = [
             (
                 socket.IPPROTO_IPV6,
@@ -173,7 +174,7 @@ class Endpoint:
         try:
             way.socket.sendmsg([datagram], ancillary, 0, way.peer)
         except OSError:
-            self.send_failures += 1
+            self._send_failed()
 
 
 def _read(listener: socket.socket) -> Datagram:

@@ -22,6 +22,16 @@ class Copies:
     def __init__(self) -> None:
         self._seen: dict[bytes, tuple[int, dict[bytes, int]]] = {}
 
+    def would_allow(self, request: bytes, address: bytes) -> bool:
+        """Whether ``allow`` might still say yes: a first look that reads and counts nothing."""
+        entry = self._seen.get(request)
+        if entry is None:
+            return len(self._seen) < MAX_REMEMBERED
+        counts = entry[1]
+        if address not in counts:
+            return len(counts) < MAX_COPY_ADDRESSES
+        return counts[address] < MAX_COPY_RESENDS
+
     def allow(self, request: bytes, first: bytes, address: bytes, now_ms: int) -> bool:
         """Whether one more copy may be answered; counts it if so.
 
@@ -34,9 +44,7 @@ class Copies:
                 return False
             entry = self._seen[request] = (now_ms, {first: 0})
         counts = entry[1]
-        if address not in counts and len(counts) >= MAX_COPY_ADDRESSES:
-            return False
-        if counts.get(address, 0) >= MAX_COPY_RESENDS:
+        if not self.would_allow(request, address):
             return False
         counts[address] = counts.get(address, 0) + 1
         return True

@@ -23,15 +23,18 @@ class FreeIdentifiers:
         self._wanted = wanted
         self._ready: dict[tuple[int, ShortIdRange], list[int]] = {}
         self._given: set[tuple[int, int]] = set()
+        self._exhausted: set[tuple[int, ShortIdRange]] = set()
 
     def draw(self, network: Network, oldest_live: int) -> int | None:
         """A value for a pledge of ``network``; None where its range has none left."""
         ready = self._ready.get((network.domain_id, network.short_ids), [])
         value = self._next(network, ready)
-        if value is None:
+        if value is None and (network.domain_id, network.short_ids) not in self._exhausted:
             ready = self._look(network, oldest_live)
             self._ready[network.domain_id, network.short_ids] = ready
             value = self._next(network, ready)
+        if value is None:
+            self._exhausted.add((network.domain_id, network.short_ids))
         return value
 
     def _next(self, network: Network, ready: list[int]) -> int | None:

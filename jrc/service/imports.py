@@ -21,7 +21,8 @@ from jrc.service.registry import Registry
 
 CHUNK_ROWS = 250
 """Rows in one transaction; joins wait that long at most (about 0.1 s)."""
-MAX_REPORTED = 1000
+MAX_REPORTED = 100_000
+"""More than that are counted only: these take some 20 MB."""
 DISCARD_ROWS = 500
 _PUBLISH_ROWS = 500
 

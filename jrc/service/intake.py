@@ -136,8 +136,12 @@ class Intake:
         """Send the stored answer once more, if it may be (row C11)."""
         assert self._copies is not None
         digest = known.state.request_digest or b""
-        stored = self._reader.stored_answer(known.context_id)
         now_ms = self._clock.now_ms()
+        if not _fits(known.state, number, digest, now_ms) or not self._copies.would_allow(
+            digest, way.peer_address()
+        ):
+            raise PeerError(Reason.COPY_REFUSED)
+        stored = self._reader.stored_answer(known.context_id)
         if stored is None or not stored.good or not _fits(stored.state, number, digest, now_ms):
             raise PeerError(Reason.COPY_REFUSED)
         first = stored.state.answer_peer or b""

@@ -106,9 +106,12 @@ def _decide(
         if row is None:
             raise _SilenceError(Reason.UNKNOWN_CONTEXT)
         state, known = _in_force(tx, ask, row)
-        answer = _answer(tx, free, known, ask.content, row, now_ms)
     except _SilenceError as silence:
         return Outcome(ask, None, silence.reason, stale=True)
+    try:
+        answer = _answer(tx, free, known, ask.content, row, now_ms)
+    except _SilenceError as silence:
+        return _spent(tx, ask, known, state, silence.reason)
     partial_iv = ask.envelope.partial_iv
     _, protected = oscore.protect_response(
         known.security, b"", partial_iv, message.encode_inner(answer.code, (), answer.payload)
@@ -128,6 +131,23 @@ def _decide(
     tx.save_state(known.context_id, after)
     stale = answer.changed_pledge or known is not ask.known
     return Outcome(ask, after, answer.reason, answer.network, stale)
+
+
+def _spent(
+    tx: JoinTransaction, ask: Ask, known: KnownContext, state: ContextState, reason: Reason
+) -> Outcome:
+    """Silence whose cause lies with us: the number is used up, so that copies cost no commit."""
+    after = state._replace(
+        version=state.version + 1,
+        window=state.window.accept(ask.number),
+        request_digest=None,
+        answer=None,
+        answered_at_ms=None,
+        answer_peer=None,
+        answer_generation_id=None,
+    )
+    tx.save_state(known.context_id, after)
+    return Outcome(ask, None, reason, stale=True)
 
 
 def _in_force(tx: JoinTransaction, ask: Ask, row: JoinRow) -> tuple[ContextState, KnownContext]:

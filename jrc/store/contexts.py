@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 import cbor2
-from sqlalchemy import Connection, Executable, Row, and_, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Executable, and_, bindparam, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
 from jrc.cojp.constants import JRC_ID
@@ -17,7 +17,7 @@ from jrc.errors import StateError, StoreError
 from jrc.model import KeySetState, Pledge, PledgeId, PledgeState, Profile
 from jrc.service.ports import ContextState, KnownContext, StoredAnswer
 from jrc.store.keyring import Keyring
-from jrc.store.prepared import PreparedIn, Rows
+from jrc.store.prepared import Prepared, PreparedIn, Rows
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
     context,
@@ -97,7 +97,7 @@ def _find_of(listed: Sequence[str]) -> Executable:
 
 _FIND = PreparedIn(_find_of)
 
-_STORED = (
+_STORED = Prepared(
     select(
         *STATE_COLUMNS,
         context_state.c.mac,
@@ -120,7 +120,8 @@ _STORED = (
         ),
     )
     .where(context_state.c.context_id == bindparam("context_id"))
-    .order_by(short_identifier.c.released_at_ms.is_not(None))
+    .order_by(short_identifier.c.released_at_ms.is_not(None)),
+    ["context_id"],
 )
 
 _NOTHING: frozenset[int] = frozenset()
@@ -282,29 +283,21 @@ class Lookup:
     def stored_answer(self, context_id: int) -> StoredAnswer | None:
         """As ``ContextReader.stored_answer``."""
         with _readable():
-            row = self._connection.execute(_STORED, {"context_id": context_id}).first()
-        if row is None:
+            rows = _STORED.rows(self._connection, (context_id,))
+        if not rows:
             return None
-        values = tuple(row[: len(STATE_COLUMNS)])
-        if not self._mac.fits("context_state", values, row.mac):
+        *values, sealed, pledge_state, generation_state, released_at_ms = rows[0]
+        if not self._mac.fits("context_state", values, sealed):
             raise StateError(f"context_state {context_id} does not authenticate")
-        return StoredAnswer(state_from_values(values), _still_good(row))
+        state = state_from_values(values)
+        good = pledge_state == PledgeState.PROVISIONED.value and (
+            state.answer_generation_id is None
+            or (generation_state in _LIVE_STATES and released_at_ms is None)
+        )
+        return StoredAnswer(state, good)
 
-    def highest_context(self) -> int:
-        """The highest number of a context; it falls when a staged import is thrown away."""
-        with _readable():
-            return self._connection.scalar(select(func.max(context.c.id))) or 0
-
-    def kid_contexts(self, since: int) -> Iterator[bytes]:
-        """The kid contexts of every context above ``since``, for the filter."""
-        query = select(context_kid.c.kid_context).where(context_kid.c.context_id > since)
+    def kid_contexts(self) -> Iterator[bytes]:
+        """Every kid context that can be looked up, for the filter."""
+        query = select(context_kid.c.kid_context)
         with _readable():
             yield from self._connection.execution_options(yield_per=5000).scalars(query)
-
-
-def _still_good(row: Row[*tuple[Any, ...]]) -> bool:
-    if row.pledge_state != PledgeState.PROVISIONED.value:
-        return False
-    if row.answer_generation_id is None:
-        return True
-    return row.generation_state in _LIVE_STATES and row.released_at_ms is None

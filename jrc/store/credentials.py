@@ -133,12 +133,12 @@ class Credentials:
         )
         self._connection.execute(insert(context_state), [self._state_row(at) for at in contexts])
         kids = [
-            {"kid_context": draft.identifier, "context_id": at}
+            (draft.identifier, at)
             for at, draft in zip(contexts, drafts, strict=True)
             if draft.state is not CredentialState.STAGED
         ]
         if kids:
-            self._connection.execute(insert(context_kid), kids)
+            self._write_kids(kids)
 
     def _row(self, number: int, draft: Draft) -> dict[str, object]:
         material = draft.material
@@ -198,13 +198,15 @@ class Credentials:
             .values(state=CredentialState.CURRENT.value)
         )
         query = select(context.c.id).where(context.c.credential_id == credential_id)
+        self._write_kids([(identifier, number) for number in self._connection.scalars(query)])
+
+    def _write_kids(self, kids: Sequence[tuple[bytes, int]]) -> None:
+        """Make contexts ones that can be looked up, by kid context and row number."""
         self._connection.execute(
             insert(context_kid),
-            [
-                {"kid_context": identifier, "context_id": number}
-                for number in self._connection.scalars(query)
-            ],
+            [{"kid_context": kid_context, "context_id": number} for kid_context, number in kids],
         )
+        self._scope.learned.extend(kid_context for kid_context, _ in kids)
 
     def retire(self, pledge_id: int, state: CredentialState, *, keep: int | None = None) -> None:
         """Wipe the secrets of a pledge's credentials but ``keep``; windows and fingerprints stay.

@@ -6,13 +6,14 @@ A ``Database`` belongs to one thread at a time; the daemon's belongs to the writ
 
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 from sqlalchemy import Connection, RootTransaction, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from jrc.errors import OperatorError, StateError, StoreError
 from jrc.model import Event, Secret
@@ -42,6 +43,7 @@ class Transaction:
     mac: RowMac
     now_ms: int
     random: RandomBytes
+    learned: list[bytes] = field(default_factory=list)
 
     def record(self, *events: Event) -> None:
         """Add to the audit log."""
@@ -56,6 +58,18 @@ class ReadTransaction:
     keyring: Keyring
     mac: RowMac
     now_ms: int
+
+
+class RowError(StoreError):
+    """A constraint was tripped: a row of this transaction does not fit those that are there."""
+
+
+class _NothingToWriteError(Exception):
+    """All requests of a batch ended in silence and changed nothing: there is nothing to commit."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
 
 
 class CommitError(Exception):
@@ -75,6 +89,7 @@ class Database:
         self._connection = connection
         self._policy: NetworkPolicy | None = None
         self._authenticated = Authenticated()
+        self._learned: deque[bytes] = deque()
         with connection.begin():
             self.instance = ledgers.read(connection, self.mac)
 
@@ -103,13 +118,23 @@ class Database:
 
     def write(self, work: Callable[[Transaction], T], now_ms: int) -> T:
         """``work``'s result, after its writes are on disk; nothing of it if it raises."""
+        learned: list[bytes] = []
 
         def run(ledger: Ledger) -> T:
             return work(
-                Transaction(self._connection, ledger, self.keyring, self.mac, now_ms, self.random)
+                Transaction(
+                    self._connection, ledger, self.keyring, self.mac, now_ms, self.random, learned
+                )
             )
 
-        return self._transact(run, now_ms)
+        result = self._transact(run, now_ms)
+        self._learned.extend(learned)
+        return result
+
+    def take_learned(self) -> Iterator[bytes]:
+        """Kid contexts that came into force since it was asked last; for any thread."""
+        while self._learned:
+            yield self._learned.popleft()
 
     def join(
         self,
@@ -131,10 +156,14 @@ class Database:
                 self._authenticated,
             )
             result = work(joins)
-            joins.flush()
+            if not joins.flush():
+                raise _NothingToWriteError(result)
             return result
 
-        return self._transact(run, now_ms, before_commit)
+        try:
+            return self._transact(run, now_ms, before_commit)
+        except _NothingToWriteError as nothing:
+            return cast("T", nothing.result)
 
     def _transact(
         self,
@@ -147,6 +176,9 @@ class Database:
             ledger = Ledger(self._connection, self.mac, now_ms)
             result = run(ledger)
             instance = ledger.close()
+        except IntegrityError as error:
+            transaction.rollback()
+            raise RowError(str(error.orig)) from error
         except DBAPIError as error:
             transaction.rollback()
             raise StoreError(str(error.orig)) from error
@@ -171,6 +203,8 @@ class Database:
         except DBAPIError as error:
             if getattr(error.orig, "sqlite_errorcode", None) not in _NOT_COMMITTED:
                 raise CommitError(str(error.orig)) from error
+            # SQLAlchemy takes its transaction for ended; the database's own is still open.
+            self._connection.connection.rollback()
             transaction.rollback()
             raise StoreError(str(error.orig)) from error
 
@@ -178,6 +212,15 @@ class Database:
         if self._policy is None or self._policy.revision != revision:
             self._policy = load_policy(self._connection, self.keyring, self.mac, revision)
         return self._policy
+
+    def load_policy(self) -> None:
+        """Read networks and keys now, so that a damaged row is met before joins are.
+
+        Raises:
+            StateError: one does not authenticate.
+        """
+        with self._connection.begin():
+            self._current_policy(ledgers.read(self._connection, self.mac).policy_revision)
 
     def read_instance(self) -> Instance:
         """The instance row as it is on disk."""

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from jrc.errors import OperatorError
@@ -77,6 +77,19 @@ def lookup_engine(url: str) -> Engine:
     if database_path(url) is None:
         return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     return _engine(url, begin=None, prepare=_prepare_reader)
+
+
+def connected(engine: Engine) -> Connection:
+    """A connection.
+
+    Raises:
+        OperatorError: the database can't be opened.
+    """
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        shown = engine.url.render_as_string(hide_password=True)
+        raise OperatorError(f"database.url: {shown} can't be opened ({error.orig})") from None
 
 
 def _engine(

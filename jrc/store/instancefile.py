@@ -37,11 +37,10 @@ def write(path: Path, instance: Instance) -> None:
     temporary = path.with_name(path.name + ".new")
     try:
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(file, text.encode() + b"\n")
+        with os.fdopen(file, "wb") as opened:
+            opened.write(text.encode() + b"\n")
+            opened.flush()
             os.fsync(file)
-        finally:
-            os.close(file)
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except OSError as error:

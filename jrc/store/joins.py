@@ -303,12 +303,16 @@ class Joins:
         """As ``ports.JoinTransaction.record``."""
         self._ledger.record(event)
 
-    def flush(self) -> None:
-        """Send every collected write to the database; the commit is the caller's."""
+    def flush(self) -> bool:
+        """Send every collected write to the database; False if there is none.
+
+        The commit is the caller's.
+        """
         _UPDATE_STATE.many(self._connection, [self._state_row(*entry) for entry in self._states])
         self._flush_leases()
         self._flush_places()
         self._flush_reports()
+        return bool(self._states)
 
     def _state_row(self, context_id: int, state: ContextState) -> tuple[object, ...]:
         values = state_values(context_id, state)

@@ -73,7 +73,7 @@ def _cursor(connection: Connection) -> Iterator[Any]:
     try:
         yield cursor
     except driver.Error as error:
-        raise DBAPIError(None, None, error) from error
+        raise DBAPIError.instance(None, None, error, driver.Error) from error
     finally:
         cursor.close()
 

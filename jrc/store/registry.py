@@ -24,7 +24,11 @@ class StoreRegistry:
     def __init__(self, transaction: Transaction | ReadTransaction) -> None:
         self._transaction = transaction
         self._scope = Scope(
-            transaction.connection, transaction.keyring, transaction.mac, transaction.now_ms
+            transaction.connection,
+            transaction.keyring,
+            transaction.mac,
+            transaction.now_ms,
+            transaction.learned if isinstance(transaction, Transaction) else [],
         )
 
     @property

@@ -1,7 +1,7 @@
 """What each aggregate works with inside one transaction, and row numbers known in advance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy import Connection, Table, func, select, text
@@ -17,12 +17,16 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One transaction's connection, the keys it works with, and its time in ms since 1970."""
+    """One transaction's connection, the keys it works with, and its time in ms since 1970.
+
+    ``learned`` takes the kid contexts that can be looked up from its commit on.
+    """
 
     connection: Connection
     keyring: Keyring
     mac: RowMac
     now_ms: int
+    learned: list[bytes] = field(default_factory=list)
 
 
 def draw_ids(connection: Connection, table: Table, count: int) -> Sequence[int]:

@@ -12,9 +12,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from jrc.errors import JrcError
+from jrc.errors import JrcError, StateError, StoreError
 from jrc.service.ports import Clock
-from jrc.store.database import Database
+from jrc.store.database import CommitError, Database, RowError
 from jrc.store.joins import Joins
 
 AskT = TypeVar("AskT")
@@ -111,18 +111,22 @@ class Writer(Generic[AskT, OutcomeT]):
     def _join(self, batch: Sequence[AskT]) -> None:
         now_ms = self._clock.now_ms()
         failures: list[tuple[AskT, JrcError]] = []
+        outcomes: list[OutcomeT] = []
         try:
             outcomes = self._commit(batch, now_ms)
-        except JrcError:
+        except (StateError, RowError):
             outcomes, failures = self._one_by_one(batch, now_ms)
+        except StoreError as error:
+            failures = [(ask, error) for ask in batch]
         self._call(self._finished, outcomes, failures)
 
     def _commit(self, batch: Sequence[AskT], now_ms: int) -> list[OutcomeT]:
-        self.is_computing = True
+        def decide(joins: Joins) -> list[OutcomeT]:
+            self.is_computing = True
+            return self._decide(joins, batch, now_ms)
+
         try:
-            return self._database.join(
-                lambda joins: self._decide(joins, batch, now_ms), now_ms, self._computed
-            )
+            return self._database.join(decide, now_ms, self._computed)
         finally:
             self.is_computing = False
 
@@ -141,17 +145,23 @@ class Writer(Generic[AskT, OutcomeT]):
         """
         outcomes: list[OutcomeT] = []
         failures: list[tuple[AskT, JrcError]] = []
-        for ask in batch:
+        for at, ask in enumerate(batch):
             try:
                 outcomes += self._commit([ask], now_ms)
-            except JrcError as error:
+            except (StateError, RowError) as error:
                 failures.append((ask, error))
+            except StoreError as error:
+                # The database itself: each further try would wait for it as long again.
+                failures += [(left, error) for left in batch[at:]]
+                break
         return outcomes, failures
 
     def _work(self, work: _Work) -> None:
         try:
             result = work.run(self._database)
-        except JrcError as error:
+        except CommitError:
+            raise
+        except Exception as error:  # noqa: BLE001 - rolled back; whoever asked is told
             self._call(work.done, None, error)
         else:
             self._call(work.done, result, None)

@@ -8,6 +8,15 @@ from jrc.admin.params import Params, hex_bytes, pledge_id
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, Secret
 
+UNSTORABLE: dict[str, object] = {
+    "half": "a\ud800b",
+    "halves": ["a", "\udfff"],
+    "64 bits": 2**63,
+    "64 bits, below zero": -(2**63) - 1,
+    "64 bits in a query": str(2**63),
+    "list of 64 bits": [1, 2**63],
+}
+"""What Python takes and a database does not."""
 SECRET = "deadbeefdeadbeefdeadbeefdeadbeefzz"
 
 
@@ -34,15 +43,30 @@ def test_an_unknown_parameter_names_the_nearest_one() -> None:
         lambda p: p.secret("text"),
         lambda p: p.secret("number"),
         lambda p: p.parsed("text", int),
+        lambda p: p.maybe_text("half"),
+        lambda p: p.maybe_texts("halves"),
+        lambda p: p.parsed("half", str),
+        lambda p: p.maybe_number("64 bits"),
+        lambda p: p.maybe_number("64 bits, below zero"),
+        lambda p: p.maybe_number("64 bits in a query"),
+        lambda p: p.maybe_numbers("list of 64 bits"),
     ],
 )
 def test_a_wrong_type_is_a_usage_error(take: Callable[[Params], object]) -> None:
     """JSON gives any type under any name; true is no number."""
-    given = {"number": 7, "text": "x", "mixed": ["a", 1], "true": True}
+    given = {"number": 7, "text": "x", "mixed": ["a", 1], "true": True, **UNSTORABLE}
     params = Params(given, (*given, "missing"))
     with pytest.raises(OperatorError) as caught:
         take(params)
     assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_the_largest_number_and_any_character_are_taken() -> None:
+    """63 bits and a sign; all of Unicode but halves of surrogate pairs (RFC 8259 §8.2)."""
+    given = {"most": 2**63 - 1, "least": -(2**63), "text": "ünï \U0001f600 \ud7ff\ue000"}
+    params = Params(given, given)
+    assert [params.maybe_number("most"), params.maybe_number("least")] == [2**63 - 1, -(2**63)]
+    assert params.maybe_text("text") == given["text"]
 
 
 def test_a_malformed_key_is_not_repeated() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from jrc.cli import setup
 from jrc.config import example, parse
-from jrc.errors import ExitCode
+from jrc.errors import ExitCode, StateError
+from jrc.service.imports import MAX_REPORTED
 from jrc.store.lock import StateLock
 from tests.cli.terminal import PLEDGE, PREFIX, PSK, Done, Terminal, pledge_file
 
@@ -210,6 +211,7 @@ def test_revoking_and_removing_need_a_yes(terminal: Terminal) -> None:
     assert terminal.jrc("pledge", "revoke", PLEDGE, "--yes", "--reason", "lost").code == 0
     assert terminal.jrc("pledge", "show", PLEDGE, "--json").json["state"] == "revoked"
     assert terminal.jrc("pledge", "restore", PLEDGE).code == 0
+    assert terminal.jrc("pledge", "restore", PLEDGE, "--yes").code == 0
     assert terminal.jrc("pledge", "remove", PLEDGE).code == ExitCode.REFUSED
     assert terminal.jrc("pledge", "remove", PLEDGE, "--yes").code == 0
     assert terminal.jrc("pledge", "list", "--json").json == []
@@ -250,6 +252,42 @@ def test_an_import_with_wrong_rows_stores_nothing_and_names_them(
     assert len(terminal.jrc("pledge", "list", "--json").json) == 4
 
 
+def test_the_hint_does_not_name_an_option_that_stores_nothing(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """--partial helps where a good row is, and who said it needs no telling."""
+    terminal.add_lab()
+    bad, good = "zz,00,x", f"01,{os.urandom(16).hex()},x"
+    file = pledge_file(tmp_path / "p.csv", [bad])
+    for option in ("--partial", "--dry-run", "--on-conflict=skip"):
+        done = terminal.jrc("pledge", "import", str(file), option)
+        assert (done.code, "--partial" in done.err) == (ExitCode.FAILED, False), option
+        assert "hint: mend them" in done.err
+    done = terminal.jrc("pledge", "import", str(pledge_file(file, [bad, good])))
+    assert (done.code, "say --partial" in done.err) == (ExitCode.FAILED, True)
+    done = terminal.jrc("pledge", "import", str(file), "--partial", "--dry-run")
+    assert (done.code, "--partial" in done.err) == (ExitCode.FAILED, False)
+
+
+def test_every_wrong_row_of_a_large_file_is_listed(terminal: Terminal, tmp_path: Path) -> None:
+    """In one run; --help says where that ends."""
+    terminal.add_lab()
+    file = pledge_file(tmp_path / "p.csv", [f"zz,{os.urandom(16).hex()},x"] * 1500)
+    done = terminal.jrc("pledge", "import", str(file))
+    lines = [int(row.split("\t")[0]) for row in done.out.splitlines()[1:]]
+    assert (lines, "not listed" in done.err) == (list(range(2, 1502)), False)
+    assert f"{MAX_REPORTED:,} errors" in terminal.jrc("pledge", "import", "--help").out
+
+
+def test_a_file_whose_name_is_no_utf8_is_imported(terminal: Terminal, tmp_path: Path) -> None:
+    """Linux takes any bytes; the audit log has them escaped."""
+    terminal.add_lab()
+    file = pledge_file(tmp_path / "p\udcff.csv", [f"01,{os.urandom(16).hex()},x"])
+    assert terminal.jrc("pledge", "import", str(file)).code == 0
+    (event,) = terminal.jrc("events", "--json", "--limit", "1").json
+    assert event["detail"]["source"].endswith("/p\\xff.csv")
+
+
 def test_a_good_import_from_standard_input_is_done(terminal: Terminal) -> None:
     """JSON lines are found by their content; a dry run says the same and stores nothing."""
     terminal.add_lab()
@@ -269,10 +307,49 @@ def test_a_good_import_from_standard_input_is_done(terminal: Terminal) -> None:
 
 
 def test_status_without_a_daemon_is_exit_code_3(made: Terminal) -> None:
-    """And says how to start it."""
+    """And says how to start it; what the database has is shown all the same."""
+    done = made.jrc("status")
+    assert done.code == ExitCode.UNREACHABLE
+    shown = dict(line.split("  ", 1) for line in done.out.splitlines())
+    assert {name.strip(): text.strip() for name, text in shown.items()}["networks"] == "lab"
+    assert "up for" not in done.out
+    assert done.err.startswith("error: the daemon is not running\n")
+    assert f"jrc --config {made.config} run" in done.err
+    as_json = made.jrc("status", "--json")
+    assert as_json.code == ExitCode.UNREACHABLE
+    assert (as_json.json["ready"], as_json.json["pledges"]["provisioned"]) == (False, 1)
+
+
+def test_status_without_daemon_and_database_is_the_sentence_alone(terminal: Terminal) -> None:
+    """Damaged, of a user of its own or on a server: what is asked is whether the daemon runs."""
+    (terminal.folder / "jrc.db").write_bytes(b"no database" * 1000)
+    done = terminal.jrc("status")
+    _one_sentence(done, ExitCode.UNREACHABLE)
+    assert done.err.startswith("error: the daemon is not running\n")
+
+
+def test_status_of_a_damaged_database_is_that_no_daemon_runs(
+    made: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`jrc events verify` and others say what is damaged."""
+
+    def damaged(_common: object) -> object:
+        raise StateError("row 7 does not authenticate")
+
+    monkeypatch.setattr("jrc.cli.daemon.connect", damaged)
     done = made.jrc("status")
     _one_sentence(done, ExitCode.UNREACHABLE)
-    assert f"jrc --config {made.config} run" in done.err
+    assert done.err.startswith("error: the daemon is not running\n")
+
+
+def test_status_names_a_process_that_has_the_database_and_does_not_answer(
+    terminal: Terminal,
+) -> None:
+    """It may be the daemon that is about to start."""
+    with StateLock(terminal.folder / "jrc.db"):
+        done = terminal.jrc("status")
+    _one_sentence(done, ExitCode.UNREACHABLE)
+    assert str(os.getpid()) in done.err
 
 
 def test_a_stale_socket_is_no_daemon(terminal: Terminal) -> None:
@@ -346,6 +423,58 @@ def test_a_wrong_setting_is_one_sentence_with_its_name(
     assert said in done.err.splitlines()[0]
 
 
+_SERVER = '[database]\nurl = "postgresql://jrc@db/jrc"\n[instance]\nfile = "instance"\n'
+
+
+@pytest.mark.parametrize(
+    "words", [("check-config",), ("run",), ("network", "list"), ("db", "upgrade")]
+)
+def test_a_database_server_is_refused_before_anything_is_opened(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """One sentence that says what to do, in place of a driver that can't be imported."""
+    terminal = Terminal(tmp_path)
+    socket = tmp_path / "admin.sock"
+    terminal.config.write_text(f'{_SERVER}[admin]\nsocket = "{socket}"\n')
+    done = terminal.jrc(*words)
+    _one_sentence(done, ExitCode.FAILED)
+    assert done.err == (
+        "error: database.url: PostgreSQL is not served by this version\n"
+        "hint: name a file: sqlite:////var/lib/jrc/jrc.db\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+
+
+def _without_service(terminal: Terminal) -> list[str]:
+    """Sets every section that nothing serves; how the sentences about them begin."""
+    with terminal.config.open("a") as config:
+        config.write(
+            '[proxy]\ninterface = "lo"\njrc = "[::1]:5683"\n'
+            "[rollover]\n"
+            '[[installer]]\nnetwork = "lab"\nkind = "linux"\ninterface = "lo"\n'
+        )
+    return ["[proxy] is well-formed", "[rollover] is well-formed", "[[installer]] is well-formed"]
+
+
+def test_check_config_names_each_section_that_is_not_served(terminal: Terminal) -> None:
+    """An operator must not take a key rollover for running that nothing runs."""
+    begins = _without_service(terminal)
+    done = terminal.jrc("check-config")
+    *said, last = done.out.splitlines()
+    assert (done.code, [line.partition(",")[0] for line in said]) == (0, begins)
+    assert last == f"{terminal.config} is in order"
+
+
+def test_run_warns_of_each_section_that_is_not_served(terminal: Terminal) -> None:
+    """The sentences of check-config, before anything starts."""
+    _without_service(terminal)
+    wanted = [f"warning: {line}" for line in terminal.jrc("check-config").out.splitlines()[:-1]]
+    with StateLock(terminal.folder / "jrc.db"):
+        done = terminal.process("run")
+    assert (done.code, len(wanted)) == (ExitCode.UNREACHABLE, 3)
+    assert done.err.splitlines()[:3] == wanted
+
+
 def test_a_readable_key_encryption_key_is_refused(terminal: Terminal) -> None:
     """Mode 0600, or nothing opens."""
     (terminal.folder / "kek").chmod(0o644)
@@ -379,6 +508,43 @@ def test_a_wrong_option_is_exit_code_2(made: Terminal) -> None:
     assert made.jrc("network", "lst").code == ExitCode.USAGE
     assert made.jrc("--colour").code == ExitCode.USAGE
     assert made.jrc("run", "--fast").code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("pledge", "revoke", PLEDGE, "--yes", "--reason", "x\udcff"), "--reason"),
+        (("pledge", "show", "\udcff"), "the pledge identifier"),
+        (("pledge", "list", "--network", "\udcff"), "network"),
+        (("pledge", "import", "-", "--reason", "\udcff"), "--reason"),
+        (("network", "show", "\udcff"), "the name"),
+        (("network", "set", "lab", "--lease-hours", "1", "--reason", "\udcff"), "--reason"),
+        (("network", "add", "\udcff", "--network-id", "01", "--prefix", PREFIX), "name"),
+        (("network", "set", "lab", "--network-id", "\udcff"), "identifiers"),
+        (("events", "--kind", "\udcff"), "kind"),
+    ],
+)
+def test_an_argument_that_is_no_utf8_is_a_usage_error(
+    made: Terminal, words: tuple[str, ...], named: str
+) -> None:
+    """Python passes such bytes on as lone surrogates (PEP 383)."""
+    done = made.jrc(*words)
+    _one_sentence(done, ExitCode.USAGE)
+    assert done.err.startswith(f"error: {named} is not UTF-8 text\n")
+
+
+def test_bytes_that_are_no_utf8_reach_a_command_as_such(made: Terminal) -> None:
+    """As a shell gives them: --reason $'x\\xff'."""
+    done = made.process("pledge", "revoke", PLEDGE, "--yes", "--reason", "x\udcff")
+    _one_sentence(done, ExitCode.USAGE)
+    assert "--reason is not UTF-8 text" in done.err
+
+
+def test_init_makes_nothing_in_a_folder_that_toml_cannot_name(tmp_path: Path) -> None:
+    """A config file is UTF-8."""
+    done = Terminal(tmp_path).jrc("init", "--dir", str(tmp_path / "\udcff"), config=False)
+    _one_sentence(done, ExitCode.USAGE)
+    assert list(tmp_path.iterdir()) == []
 
 
 # on a terminal

@@ -276,7 +276,7 @@ def test_what_a_broken_off_import_left_is_discarded_at_the_next_start(lab: Desk)
     assert run(lab, csv(map(line, range(1, 8)))).added == 7
 
 
-def test_only_the_first_thousand_faults_are_kept(lab: Desk) -> None:
+def test_faults_beyond_the_bound_are_counted_only(lab: Desk) -> None:
     """The rest is counted."""
     report = run(lab, csv("xyz,00" for _ in range(MAX_REPORTED + 5)), size=500)
     assert (len(report.errors), report.error_count) == (MAX_REPORTED, MAX_REPORTED + 5)

@@ -3,6 +3,7 @@
 Long because its parts share the fakes of one transaction.
 """
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -88,6 +89,18 @@ def silence(ground: Ground, known: KnownContext, payload: bytes = JOIN) -> Reaso
     assert outcome.state is None
     assert outcome.stale
     assert ([], [], [], []) == (ground.states, ground.leases, ground.places, ground.events)
+    return outcome.reason
+
+
+def spent(ground: Ground, known: KnownContext) -> Reason | None:
+    """Why a request gets no answer, whose number is used up: its copies stop at the window."""
+    outcome, _ = join(ground, known)
+    assert outcome.state is None
+    assert outcome.stale
+    ((context_id, state),) = ground.states
+    assert (known.context_id, None, None) == (context_id, state.answer, state.request_digest)
+    assert not state.window.is_fresh(0)
+    assert ([], [], []) == (ground.leases, ground.places, ground.events)
     return outcome.reason
 
 
@@ -274,7 +287,7 @@ def test_c04_c05_a_bad_object_is_answered_and_its_number_used_up(
 def test_a_network_without_keys_is_silence(ground: Ground, known: KnownContext) -> None:
     """RFC 9031 §8.4.3: there is nothing to join with yet."""
     ground.set_keys(None)
-    assert Reason.NO_KEYS == silence(ground, known)
+    assert Reason.NO_KEYS == spent(ground, known)
 
 
 # What a pledge reports (row C7)
@@ -434,10 +447,10 @@ def test_f03_the_last_value_of_a_range_is_found(left: int, known: KnownContext) 
 
 
 def test_f03_an_exhausted_range_is_silence(known: KnownContext) -> None:
-    """No identifier is given a second time; the request's number stays unused."""
+    """No identifier is given a second time; the request's number is used up all the same."""
     ground = Ground(known, network=replace(LAB, short_ids=ShortIdRange(0x10, 0x1F)))
     ground.burned = set(range(0x10, 0x20))
-    assert Reason.NO_SHORT_IDENTIFIER == silence(ground, known)
+    assert Reason.NO_SHORT_IDENTIFIER == spent(ground, known)
 
 
 def test_f04_an_identifier_has_nothing_to_do_with_the_pledges(ground: Ground) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jrc.errors import StoreError
+from jrc.errors import OperatorError, StoreError
 from jrc.model import PledgeState, Profile
 from jrc.service.enroll import remove_pledge, restore_pledge, revoke_pledge
 from jrc.store.contexts import state_from_values, state_values
@@ -38,9 +38,8 @@ def test_every_kind_of_read_sees_the_last_commit(hall: Hall) -> None:
     """Also after the filter was filled, whose read goes on in pieces."""
     for number in range(2, 6):
         assert {*map(str, map(pledge_id, range(1, number)))} == {
-            kid.hex() for kid in hall.lookup.kid_contexts(0)
+            kid.hex() for kid in hall.lookup.kid_contexts()
         }
-        assert number - 1 == hall.lookup.highest_context()
         hall.enroll(number)
     assert 0 == hall.lookup.find(ONE)[0].state.window.highest + 1
     hall.join(hall.device)  # type: ignore[attr-defined]
@@ -54,11 +53,18 @@ def test_every_kind_of_read_sees_the_last_commit(hall: Hall) -> None:
     assert not stored.good
 
 
-def test_kid_contexts_of_new_contexts_alone(hall: Hall) -> None:
-    """What came since."""
+def test_what_comes_into_force_is_told_once_and_after_its_commit(desk: Desk, hall: Hall) -> None:
+    """Also a new key for a removed pledge, whose row number may be lower than others."""
+    list(desk.database.take_learned())
     hall.enroll(2)
-    assert [pledge_id(2).value] == list(hall.lookup.kid_contexts(1))
-    assert [] == list(hall.lookup.kid_contexts(2))
+    assert [pledge_id(2).value] == list(desk.database.take_learned())
+    hall.act(remove_pledge)
+    assert [] == list(desk.database.take_learned())
+    hall.enroll(1)
+    assert [ONE] == list(desk.database.take_learned())
+    with pytest.raises(OperatorError):
+        desk.pledge(2)
+    assert [] == list(desk.database.take_learned())
 
 
 def test_a_context_comes_with_everything_its_answer_needs(desk: Desk) -> None:

@@ -3,14 +3,15 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from jrc.errors import JrcError, Reason, StateError, StoreError
+from jrc.model import Event
 from jrc.service.join import Ask, Outcome, decide
-from jrc.store.database import CommitError, Database
+from jrc.store.database import CommitError, Database, Transaction
 from jrc.store.joins import Joins
 from jrc.store.writer import Writer
 from tests.daemon.wire import OddPledge
@@ -259,3 +260,41 @@ def test_the_loop_is_let_go_before_the_commit_waits_for_the_disk(loop: Loop) -> 
     loop.writer.start()
     loop.finish()
     assert (1, False) == (loop.let_go, loop.writer.is_computing)
+
+
+def test_a_change_that_breaks_in_an_unexpected_way_takes_nobody_with_it(loop: Loop) -> None:
+    """It was rolled back; whoever asked is told, and joins go on."""
+
+    def breaking(database: Database) -> None:
+        def work(tx: Transaction) -> None:
+            tx.record(Event("network.added", "somebody"))
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates")
+
+        database.write(work, loop.hall.now_ms())
+
+    before = loop.hall.desk.sql("SELECT count(*) FROM event")
+    loop.writer.start()
+    loop.writer.work(breaking, loop.done)
+    name, (result, error) = loop.next()
+    assert ("done", None, True) == (name, result, isinstance(error, UnicodeEncodeError))
+    assert before == loop.hall.desk.sql("SELECT count(*) FROM event")
+    pledge = loop.hall.enroll(1)
+    loop.submit([pledge])
+    assert (1, []) == loop.finish()
+
+
+def test_a_locked_database_is_waited_for_once_a_batch(loop: Loop) -> None:
+    """Row M2 is about rows: where the database itself fails, no request is tried alone."""
+    pledges = [loop.hall.enroll(number) for number in (1, 2, 3)]
+    begun = 0
+
+    def begin() -> NoReturn:
+        nonlocal begun
+        begun += 1
+        raise StoreError("database is locked")
+
+    loop.hall.desk.database._begin = begin  # type: ignore[method-assign]
+    loop.submit(pledges)
+    loop.writer.start()
+    sent, failures = loop.finish()
+    assert (0, 3, 1) == (sent, len(failures), begun)

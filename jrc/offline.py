@@ -1,0 +1,77 @@
+"""A command without a daemon: the same services on the database itself, with the lock held."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from jrc import __version__
+from jrc.admin.services import Health
+from jrc.clock import SystemClock
+from jrc.config import Settings
+from jrc.opened import Opened
+from jrc.service.registry import Registry
+from jrc.service.survey import Survey, survey
+from jrc.store.engine import shown_url
+from jrc.store.schema import SCHEMA_REVISION
+
+T = TypeVar("T")
+
+
+def surveyed(found: Survey) -> dict[str, object]:
+    """What `jrc status` shows of a survey."""
+    return {
+        "networks": list(found.networks),
+        "pledges": dict(found.pledges),
+        "short_ids_low": list(found.low),
+    }
+
+
+def identity(opened: Opened) -> dict[str, object]:
+    """Which program this is, and which database."""
+    return {
+        "version": __version__,
+        "database": shown_url(opened.settings.database.url),
+        "schema": SCHEMA_REVISION,
+        "epoch": opened.database.instance.epoch.hex(),
+    }
+
+
+class Offline:
+    """The services of a command that works on the database itself, as no daemon runs."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+
+    async def run_write(self, work: Callable[[Registry], T]) -> T:
+        """As ``Services.run_write``."""
+        return self._opened.write(work)
+
+    async def run_read(self, work: Callable[[Registry], T]) -> T:
+        """As ``Services.run_read``."""
+        return self._opened.read(work)
+
+    async def status(self) -> Mapping[str, object]:
+        """As ``Services.status``."""
+        return {**surveyed(self._opened.read(survey)), **identity(self._opened), "ready": False}
+
+    def metrics_text(self) -> bytes:
+        """As ``Services.metrics_text``."""
+        return b""
+
+    def health(self) -> Health:
+        """As ``Services.health``."""
+        return Health(alive=False, ready=False, why=("the daemon is not running",))
+
+
+@asynccontextmanager
+async def offline_services(settings: Settings) -> AsyncIterator[Offline]:
+    """Services for one command, with the lock held; the same refusals as for the daemon.
+
+    Raises:
+        OperatorError: a daemon holds the lock, or the database can't be opened.
+    """
+    opened = Opened.open(settings, SystemClock())
+    try:
+        yield Offline(opened)
+    finally:
+        opened.close()
