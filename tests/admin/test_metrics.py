@@ -31,7 +31,9 @@ def test_b06_each_dropped_datagram_is_counted_by_reason() -> None:
     counters.dropped(Reason.BAD_TAG)
     counters.dropped(Reason.REPLAYED)
     assert isinstance(counters, Counters)
+    counters.send_failed()
     found = _samples(counters)
+    assert found["jrc_send_failures_total"] == 1
     assert found["jrc_datagrams_received_total"] == 3
     assert found["jrc_datagrams_dropped_total reason=bad_tag"] == 2
     assert found["jrc_datagrams_dropped_total reason=replayed"] == 1

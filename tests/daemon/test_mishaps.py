@@ -6,6 +6,9 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
+import pytest
+
+from jrc.errors import ExitCode
 from jrc.lab.pledge import Joined
 from tests.daemon.site import Daemon, Device, Site
 from tests.daemon.wire import Wire
@@ -71,3 +74,32 @@ def test_nobody_is_answered_while_the_instance_file_can_not_be_written(site: Sit
         in_the_way.rmdir()
         assert isinstance(pledge.receive(wire.hear().payload), Joined)
         until(lambda: is_ready(daemon))
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE network SET prefix = 'fd00:2::/64'", "network 1 does not authenticate"),
+        ("DROP TABLE context_kid", "context_kid"),
+    ],
+)
+def test_what_joins_need_is_looked_at_before_the_daemon_is_ready(
+    site: Site, statement: str, named: str
+) -> None:
+    """One sentence and no daemon, rather than one that is ready and answers nobody."""
+    with closing(sqlite3.connect(site.database)) as connection, connection:
+        connection.execute(statement)
+    done = site.attempt("run")
+    assert done.returncode == ExitCode.FAILED
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_in_place_of_the_database_is_one_sentence(site: Site) -> None:
+    """As with any other path that can't be opened."""
+    site.database.unlink()
+    site.database.mkdir(mode=0o700)
+    done = site.attempt("run")
+    assert done.returncode == ExitCode.FAILED
+    assert "database.url" in done.stderr
+    assert "Traceback" not in done.stderr

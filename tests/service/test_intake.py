@@ -350,6 +350,14 @@ def test_c11_a_copy_is_answered_up_to_its_bounds(door: Door, known: KnownContext
         assert count == door.metrics.resends - before
 
 
+def test_c11_a_copy_beyond_the_bounds_is_not_looked_up(door: Door, known: KnownContext) -> None:
+    """Whoever repeats it for ever costs no read of the database each time."""
+    request = door.answered(device(), known)
+    door.take(*(copy(request, number) for number in range(MAX_COPY_RESENDS)))
+    door.shelf.error = AssertionError("the database was read")
+    assert Reason.COPY_REFUSED == door.drop_of(copy(request))
+
+
 def test_c11_the_address_answered_first_is_one_of_the_two(door: Door, known: KnownContext) -> None:
     """As the row has it, also where no copy ever came from there."""
     request = door.answered(device(), known)

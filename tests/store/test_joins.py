@@ -543,3 +543,12 @@ def test_c07_a_report_with_a_value_takes_no_null_back(hall: Hall) -> None:
     assert hall.join(pledge, report(3, "420042", code=1)).short_identifier is None
     assert hall.join(pledge).short_identifier is None
     assert [(3, None)] == hall.desk.sql("SELECT label, addinfo FROM unsupported_parameter")
+
+
+def test_a_batch_that_changes_nothing_is_no_commit(desk: Desk, hall: Hall) -> None:
+    """Replays that reach the transaction must not make the disk work."""
+    hall.enroll(1)
+    known = hall.lookup.find(pledge_id(1).value)[0]
+    before = desk.database.read_instance()
+    desk.database.join(lambda joins: joins.rows([known]), desk.now_ms)
+    assert before == desk.database.read_instance() == desk.database.instance
