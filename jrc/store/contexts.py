@@ -10,7 +10,7 @@ import cbor2
 from sqlalchemy import Connection, Executable, and_, bindparam, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
-from jrc.cojp.constants import JRC_ID
+from jrc.cojp.constants import JRC_ID, PLEDGE_ID_KID
 from jrc.cojp.oscore import SecurityContext
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import StateError, StoreError
@@ -32,9 +32,6 @@ from jrc.store.schema import (
     short_identifier,
     unsupported_parameter,
 )
-
-PLEDGE_ID_CONTEXT = b""
-"""The pledge's OSCORE identifier is empty (RFC 9031 §7.3)."""
 
 STATE_COLUMNS = [column for column in context_state.columns if column.name != "mac"]
 """In the order that the MAC covers."""
@@ -237,7 +234,7 @@ def open_security(
     try:
         return SecurityContext(
             sender_id=JRC_ID,
-            recipient_id=PLEDGE_ID_CONTEXT,
+            recipient_id=PLEDGE_ID_KID,
             sender_key=sender_key,
             recipient_key=recipient_key,
             common_iv=common_iv,

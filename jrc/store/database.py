@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from sqlalchemy import Connection, RootTransaction, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -64,14 +64,6 @@ class RowError(StoreError):
     """A constraint was tripped: a row of this transaction does not fit those that are there."""
 
 
-class _NothingToWriteError(Exception):
-    """All requests of a batch ended in silence and changed nothing: there is nothing to commit."""
-
-    def __init__(self, result: object) -> None:
-        super().__init__()
-        self.result = result
-
-
 class CommitError(Exception):
     """The commit itself failed: whether it is on disk is unknown, so nothing may go on."""
 
@@ -120,12 +112,11 @@ class Database:
         """``work``'s result, after its writes are on disk; nothing of it if it raises."""
         learned: list[bytes] = []
 
-        def run(ledger: Ledger) -> T:
-            return work(
-                Transaction(
-                    self._connection, ledger, self.keyring, self.mac, now_ms, self.random, learned
-                )
+        def run(ledger: Ledger) -> tuple[T, bool]:
+            transaction = Transaction(
+                self._connection, ledger, self.keyring, self.mac, now_ms, self.random, learned
             )
+            return work(transaction), True
 
         result = self._transact(run, now_ms)
         self._learned.extend(learned)
@@ -142,9 +133,9 @@ class Database:
         now_ms: int,
         before_commit: Callable[[], None] = lambda: None,
     ) -> T:
-        """As ``write``, for the join path: collected writes, policy at hand."""
+        """As ``write``, for the join path: collected writes, policy at hand; none is no commit."""
 
-        def run(ledger: Ledger) -> T:
+        def run(ledger: Ledger) -> tuple[T, bool]:
             joins = Joins(
                 self._connection,
                 ledger,
@@ -155,26 +146,24 @@ class Database:
                 now_ms,
                 self._authenticated,
             )
-            result = work(joins)
-            if not joins.flush():
-                raise _NothingToWriteError(result)
-            return result
+            return work(joins), joins.flush()
 
-        try:
-            return self._transact(run, now_ms, before_commit)
-        except _NothingToWriteError as nothing:
-            return cast("T", nothing.result)
+        return self._transact(run, now_ms, before_commit)
 
     def _transact(
         self,
-        run: Callable[[Ledger], T],
+        run: Callable[[Ledger], tuple[T, bool]],
         now_ms: int,
         before_commit: Callable[[], None] = lambda: None,
     ) -> T:
+        """What ``run`` gives; it says as well whether there is anything to commit."""
         transaction = self._begin()
         try:
             ledger = Ledger(self._connection, self.mac, now_ms)
-            result = run(ledger)
+            result, changed = run(ledger)
+            if not changed:
+                transaction.rollback()
+                return result
             instance = ledger.close()
         except IntegrityError as error:
             transaction.rollback()
@@ -219,8 +208,9 @@ class Database:
         Raises:
             StateError: one does not authenticate.
         """
+        revision = self.read_instance().policy_revision
         with self._connection.begin():
-            self._current_policy(ledgers.read(self._connection, self.mac).policy_revision)
+            self._current_policy(revision)
 
     def read_instance(self) -> Instance:
         """The instance row as it is on disk."""
