@@ -11,7 +11,7 @@ FUZZ_TARGETS = $(sort $(wildcard tests/fuzz/fuzz_*.py))
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint test-cov test-faults bench fuzz lock wheel clean
+.PHONY: help setup run test check lint test-cov test-faults test-net bench fuzz lock wheel clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ test-cov: $(READY) ## the tests with branch coverage
 
 test-faults: $(READY) ## kills the daemon and traces its system calls; needs strace
 	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)
+
+test-net: $(READY) ## three hosts in network namespaces; needs root and nft
+	$(BIN)/python -m pytest -q -m hosts tests/hosts $(ARGS)
 
 bench: $(READY) ## figures of speed and memory, as a table and JSON
 	@$(BIN)/python -m benchmarks $(ARGS)

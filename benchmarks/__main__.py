@@ -13,12 +13,13 @@ from benchmarks.core import core_figures
 from benchmarks.daemon import Daemon, bed_in
 from benchmarks.fleet import Fleet
 from benchmarks.joins import Joining, echo_figures, echoes
+from benchmarks.proxy import proxy_figures
 from benchmarks.report import Figure, Report, file_system, machine
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.size import size_figures
 
 BUILD = Path("build")
-NAMES = ("first-join", "rejoin", "bad", "memory", "size", "core")
+NAMES = ("first-join", "rejoin", "bad", "memory", "size", "core", "proxy")
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
@@ -67,6 +68,8 @@ def _figures(folder: Path, scale: Scale, wanted: Collection[str]) -> Iterator[Fi
             yield from size_figures(bed, scale)
     if "core" in wanted:
         yield from core_figures()
+    if "proxy" in wanted:
+        yield from proxy_figures(scale)
 
 
 def _traffic(folder: Path, scale: Scale, wanted: Collection[str]) -> Iterator[Figure]:

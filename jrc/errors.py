@@ -36,10 +36,13 @@ class Reason(StrEnum):
     OVERLOADED = "overloaded"
     # Silence although the request verified: the registrar's own state forbids an answer.
     REVOKED = "revoked"
+    AWAITING_APPROVAL = "awaiting_approval"
     QUARANTINED = "quarantined"
     DAMAGED_STATE = "damaged_state"
     DATABASE = "database"
     # Silence of the Join Proxy (RFC 9031 §7.1).
+    BLOCKLISTED = "blocklisted"
+    JOIN_RATE = "join_rate"
     UNSAFE_OPTION = "unsafe_option"
     NOT_A_RESPONSE = "not_a_response"
     TOKEN_FORGED = "token_forged"
@@ -54,10 +57,12 @@ class Reason(StrEnum):
     UNKNOWN_PARAMETER = "unknown_parameter"
     UNKNOWN_ROLE = "unknown_role"
     UNKNOWN_NETWORK = "unknown_network"
+    WINDOW_CLOSED = "window_closed"
     ROLE_NOT_GRANTED = "role_not_granted"
     KEYS_UNSUPPORTED = "keys_unsupported"
     NO_KEYS = "no_keys"
     NO_SHORT_IDENTIFIER = "no_short_identifier"
+    NO_JRC_ADDRESS = "no_jrc_address"
 
 
 class ExitCode(IntEnum):
@@ -109,6 +114,10 @@ class StoreError(OperatorError):
             f"the database can't be used ({what})",
             "see whether its disk is full or broken; joins are answered again when it works",
         )
+
+
+class ConflictError(StoreError):
+    """A row is not as the transaction took it to be, or does not fit those that are there."""
 
 
 class StateError(JrcError):

@@ -72,7 +72,10 @@ class PledgeId:
 
 
 class PledgeState(StrEnum):
-    """The life of a pledge. ``removed`` is a tombstone that listings leave out."""
+    """The life of a pledge. ``removed`` is a tombstone that listings leave out.
+
+    ``damaged`` is never stored: what the database has of the pledge does not authenticate.
+    """
 
     WAITING = "waiting"
     PROVISIONED = "provisioned"
@@ -81,6 +84,7 @@ class PledgeState(StrEnum):
     REVOKED = "revoked"
     TRANSFERRED = "transferred"
     REMOVED = "removed"
+    DAMAGED = "damaged"
 
 
 class Profile(StrEnum):
@@ -88,6 +92,17 @@ class Profile(StrEnum):
 
     RFC9031 = "rfc9031"
     OPENWSN = "openwsn"
+
+
+class Admission(StrEnum):
+    """Whom a network lets in; a pledge that was let in before always comes in again."""
+
+    KNOWN = "known"
+    """Every pledge that is provisioned for it."""
+    WINDOW = "window"
+    """Those of them that ask while the operator holds a window open."""
+    APPROVAL = "approval"
+    """Those of them that the operator approves one by one."""
 
 
 class KeySetState(StrEnum):
@@ -141,6 +156,9 @@ class Network:
 
     ``lease_hours`` and ``join_rate_bytes_per_s``: None is no limit.
 
+    ``prefix_from`` and ``jrc_address_from`` name the interfaces of this host that ``prefix`` and
+    ``jrc_address`` follow, None where the operator set them.
+
     ``key_usages`` are those of its key domain: one of 0..5, or one of 6..8 with one of 9..14.
     """
 
@@ -156,6 +174,9 @@ class Network:
     lease_hours: int | None = None
     join_rate_bytes_per_s: int | None = None
     profile: Profile = Profile.RFC9031
+    admission: Admission = Admission.KNOWN
+    prefix_from: str | None = None
+    jrc_address_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,28 @@
 """A command without a daemon: the same services on the database itself, with the lock held."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 from jrc import __version__
 from jrc.admin.services import Health
 from jrc.clock import SystemClock
 from jrc.config import Settings
+from jrc.errors import OperatorError
+from jrc.net.execinstaller import programs
+from jrc.net.interfaces import look
 from jrc.opened import Opened
+from jrc.policy.interface import Interface
+from jrc.service.installers import (
+    InstallationReport,
+    attempt,
+    installation_report,
+    none_configured,
+    record_outcome,
+    wanted_keys,
+)
+from jrc.service.key_document import InstallReason
 from jrc.service.registry import Registry
 from jrc.service.survey import Survey, survey
 from jrc.store.engine import shown_url
@@ -33,6 +47,8 @@ def identity(opened: Opened) -> dict[str, object]:
         "database": shown_url(opened.settings.database.url),
         "schema": SCHEMA_REVISION,
         "epoch": opened.database.instance.epoch.hex(),
+        "weak_keys_allowed": opened.settings.lab.allow_weak_keys,
+        "clock_high_water_ms": opened.database.instance.clock_high_water_ms,
     }
 
 
@@ -42,6 +58,16 @@ class Offline:
     def __init__(self, opened: Opened) -> None:
         self._opened = opened
 
+    @property
+    def allows_weak_keys(self) -> bool:
+        """As ``Services.allows_weak_keys``."""
+        return self._opened.settings.lab.allow_weak_keys
+
+    @property
+    def attempts(self) -> None:
+        """As ``Services.attempts``: nobody has listened."""
+        return None
+
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_write``."""
         return self._opened.write(work)
@@ -49,6 +75,30 @@ class Offline:
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_read``."""
         return self._opened.read(work)
+
+    async def install(
+        self, network: str, *, actor: str, reason: str
+    ) -> Sequence[InstallationReport]:
+        """As ``Services.install``: once each, one after the other."""
+        found = [
+            each for each in programs(self._opened.settings.installer) if each[0].network == network
+        ]
+        if not found:
+            raise none_configured(network)
+        wanted = self._opened.read(lambda tx: wanted_keys(tx, network))
+        if wanted is None:
+            raise OperatorError(f"network {network} has no keys")
+        why, reports = InstallReason.COMMAND, []
+        for installer, program in found:
+            error = await attempt(program, wanted, why)
+            remember = partial(record_outcome, installer=installer, wanted=wanted, error=error)
+            record = self._opened.write(partial(remember, why=why, actor=actor, reason=reason))
+            reports.append(installation_report(record))
+        return reports
+
+    async def interface(self, name: str) -> Interface | None:
+        """As ``Services.interface``."""
+        return await look(name)
 
     async def status(self) -> Mapping[str, object]:
         """As ``Services.status``."""

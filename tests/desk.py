@@ -11,7 +11,8 @@ from sqlalchemy import text
 from jrc.model import PledgeId, Secret
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge
-from jrc.service.networks import AddNetwork, NetworkReport, add_network
+from jrc.service.network_reports import NetworkReport
+from jrc.service.networks import AddNetwork, add_network
 from jrc.service.registry import Registry
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database

@@ -1,6 +1,6 @@
 """The join path on a real database, without threads and sockets: take, commit, answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,9 @@ from jrc.cojp import message
 from jrc.cojp.codec import decode_configuration
 from jrc.cojp.constants import CoapCode
 from jrc.cojp.objects import Configuration
+from jrc.errors import JrcError
 from jrc.model import KeySetState
+from jrc.service.attempts import Attempts
 from jrc.service.contexts import Contexts
 from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
@@ -19,9 +21,11 @@ from jrc.service.records import Domain
 from jrc.service.registry import Registry
 from jrc.store import schema
 from jrc.store.contexts import Lookup
-from jrc.store.database import Transaction
+from jrc.store.database import Database, Transaction
 from jrc.store.engine import lookup_engine
+from jrc.store.joins import Joins
 from jrc.store.policy import sealed_keys
+from jrc.store.writer import Writer
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, Desk, pledge_id
 from tests.service.fakes import Outbox, Packet, Path, Tally
@@ -31,19 +35,48 @@ NEAR = Path()
 
 
 class Hall:
-    """A registrar at one desk; commits when it is told to."""
+    """A registrar at one desk; commits when it is told to.
 
-    def __init__(self, desk: Desk) -> None:
+    ``database`` is the desk's, or another one on the same file.
+    """
+
+    def __init__(self, desk: Desk, database: Database | None = None) -> None:
         self.desk = desk
+        self.database = database or desk.database
         self.metrics, self.outbox = Tally(), Outbox()
         self.asks: list[Ask] = []
         self.reader = lookup_engine(desk.url).connect()
-        self.lookup = Lookup(self.reader, desk.database.keyring, desk.database.mac)
+        self.lookup = Lookup(self.reader, self.database.keyring, self.database.mac)
         self.contexts = Contexts(self.lookup)
         self.contexts.learn(self.lookup.kid_contexts())
+        self.attempts = Attempts()
         self.intake = Intake(
-            self.contexts, self.lookup, self.asks.append, self.outbox, self.metrics, self
+            self.contexts,
+            self.lookup,
+            self.asks.append,
+            self.outbox,
+            self.metrics,
+            self,
+            attempts=self.attempts,
         )
+        self.tries: list[list[Outcome]] = []
+        self.made_known: list[Outcome] = []
+        self.writer: Writer[Ask, Outcome] = Writer(
+            self.database, self, self.decide, _at_once, self.finish, _nothing, _nothing
+        )
+
+    def decide(self, joins: Joins, asks: Sequence[Ask], now_ms: int) -> list[Outcome]:
+        """As ``join.decide``; what it has given is kept, whatever becomes of it."""
+        outcomes = decide(joins, asks, now_ms)
+        self.tries.append(outcomes)
+        return outcomes
+
+    def finish(self, outcomes: list[Outcome], failures: list[tuple[Ask, JrcError]]) -> None:
+        """As the daemon does after a transaction."""
+        self.made_known += outcomes
+        self.intake.finish(outcomes)
+        for ask, error in failures:
+            self.intake.abandon(ask, error)
 
     def now_ms(self) -> int:
         return self.desk.now_ms
@@ -64,11 +97,13 @@ class Hall:
         """One transaction for what waits; the outcomes are not made known yet."""
         asks, now_ms = list(self.asks), self.desk.now_ms
         self.asks.clear()
-        return self.desk.database.join(lambda joins: decide(joins, asks, now_ms), now_ms)
+        return self.database.join(lambda joins: decide(joins, asks, now_ms), now_ms)
 
     def commit(self) -> None:
-        """One transaction for what waits, and its answers."""
-        self.intake.finish(self.outcomes())
+        """What waits, as the writer thread does it, and its answers."""
+        asks = list(self.asks)
+        self.asks.clear()
+        self.writer._join(asks)
 
     def ask(self, datagram: bytes, way: Path = NEAR) -> bytes | None:
         """What a datagram is answered with."""
@@ -83,14 +118,14 @@ class Hall:
     def join(self, pledge: OddPledge, payload: bytes = JOIN) -> Configuration:
         """A join that must succeed."""
         answer = self.ask(pledge.request(payload))
-        assert answer is not None, self.metrics.drops or self.metrics.damages
+        assert answer is not None, (self.metrics.drops, self.metrics.damages)
         inner = pledge.open(answer)
         assert inner.code == CoapCode.CHANGED, inner
         return decode_configuration(inner.payload)
 
-    def short_id(self, pledge: OddPledge) -> int:
+    def short_id(self, pledge: OddPledge, payload: bytes = JOIN) -> int:
         """The short identifier that a join gives."""
-        told = self.join(pledge).short_identifier
+        told = self.join(pledge, payload).short_identifier
         assert told is not None
         return int.from_bytes(told.identifier)
 
@@ -104,10 +139,17 @@ class Hall:
         return found
 
 
+def _at_once(run: Callable[..., None], *given: Any) -> None:
+    run(*given)
+
+
+def _nothing(*_: object) -> None: ...
+
+
 @contextmanager
-def hall_at(desk: Desk) -> Iterator[Hall]:
+def hall_at(desk: Desk, database: Database | None = None) -> Iterator[Hall]:
     """A hall that is closed again."""
-    hall = Hall(desk)
+    hall = Hall(desk, database)
     try:
         yield hall
     finally:

@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrc import config
-from jrc.config import Endpoint, Settings
+from jrc.config import Endpoint, Installer, Proxy, Settings
 from jrc.errors import OperatorError
 
 CHECKOUT = Path(__file__).parent.parent
 CANARY = "9f1c5bd2a7e84436"
+_EXEC = "[[installer]]\nnetwork = 'a'\nkind = 'exec'\n"
+_PROXY = "[proxy]\ninterface = 'a'\njrc = '[::1]:5'\n"
+_RUN = f"{_EXEC}command = ['a']\n"
 
 
 def refusal(text: str) -> OperatorError:
@@ -24,7 +27,7 @@ def refusal(text: str) -> OperatorError:
 
 def uncommented(text: str) -> str:
     """The example with its commented-out keys switched on, but for those that exclude others."""
-    return re.sub(r"^#(?=[\[a-z])(?!credential)", "", text, flags=re.MULTILINE)
+    return re.sub(r"^#(?=[\[a-z])(?!credential|join_rate)", "", text, flags=re.MULTILINE)
 
 
 def test_an_empty_file_gives_the_defaults_of_a_system() -> None:
@@ -56,9 +59,12 @@ def test_what_the_example_comments_out_is_valid_and_covers_every_key() -> None:
     text = config.example()
     settings = config.parse(uncommented(text))
     assert settings.proxy is not None
+    assert settings.proxy.model_fields_set == set(Proxy.model_fields) - {"join_rate_bytes_per_s"}
     assert settings.metrics == config.Metrics()
     assert settings.rollover == config.Rollover()
-    assert ("/usr/local/bin/set-keys",) == settings.installer[0].command
+    (installer,) = settings.installer
+    assert installer == Installer(network="lab", kind="exec", command=installer.command)
+    assert ("/usr/local/bin/set-keys",) == installer.command
     assert settings.model_fields_set == set(Settings.model_fields)
 
 
@@ -153,7 +159,20 @@ def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
             "proxy.pledge_id and proxy.psk_file go together",
             "",
         ),
+        (f"{_PROXY}network_id = 'cafe'", "proxy.network_id and proxy.state_file go with", ""),
+        (f"{_PROXY}join_rate_bytes_per_s = -1", "proxy.join_rate_bytes_per_s is out of", ""),
+        (f"{_PROXY}network_id = 'xyz'", "proxy.network_id must be a network identifier", ""),
         ("[[installer]]\nnetwork = 'a'\nkind = 'exec'", "installer.command belongs to", ""),
+        (f"{_EXEC}command = []", "installer[0].command must not be empty", ""),
+        (f"{_EXEC}command = ['']", "installer[0].command must begin with a program", ""),
+        (f"{_EXEC}command = 'a'", "installer[0].command must be a list, not a string", ""),
+        (f"{_EXEC}command = ['a', 1]", "installer[0].command[1] must be a string", ""),
+        (f'{_EXEC}command = ["a", "\\u0000"]', "installer[0].command[1] holds a zero byte", ""),
+        (f"{_RUN}name = 'a b'", "installer[0].name holds characters", ""),
+        (f"{_RUN}timeout_s = 241", "installer[0].timeout_s is out of bounds", ""),
+        (f"{_RUN}retry_s = 9\nretry_max_s = 8", "installer.retry_max_s is less than", ""),
+        (f"{_RUN}interface = 'a'", "installer.interface belongs to", ""),
+        (f"{_RUN}{_RUN}", "installer.name: two installers of one network need names", ""),
         ("a = [", "config.toml is not valid TOML:", "mend"),
         ("x = 1\nx = 2\ny = 3", "(at line 2, column 6)", "mend"),
         ("a = " + "[" * 9999, "not valid TOML: nested too deeply", "mend"),
@@ -172,10 +191,19 @@ def test_the_example_offers_nothing_that_is_not_served() -> None:
     """No database server, and a remark above each section that changes nothing."""
     text = config.example()
     assert "postgres" not in text.lower()
-    for section in ("[proxy]", "[rollover]", "[[installer]]"):
+    for section in ("[rollover]",):
         comment = text.partition(f"\n#{section}")[0].rpartition("\n\n")[2]
         assert comment.startswith("# (not served by this version)\n"), section
-    assert text.count("not served by this version") == 3
+    assert text.count("not served by this version") == 1
+
+
+def test_an_installers_program_is_found_beside_the_config_file_or_in_path(tmp_path: Path) -> None:
+    """As any file that the config names; a bare name is looked for where programs are."""
+    text = f"{_EXEC}command = ['./set', './as it is']\n{_EXEC}name = 'b'\ncommand = ['set']\n"
+    first, second = config.parse(text, path=str(tmp_path / "config.toml")).installer
+    assert (str(tmp_path / "set"), "./as it is") == first.command
+    assert ("set",) == second.command
+    assert ("exec", "b") == (first.name, second.name)
 
 
 def keys_with_a_value() -> list[str]:

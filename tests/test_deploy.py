@@ -83,6 +83,32 @@ def test_the_service_can_speak_every_family_the_daemon_opens() -> None:
     assert {"AF_UNIX", "AF_INET", "AF_INET6"} <= set(families.split())
 
 
+def test_the_proxys_service_has_no_more_rights_than_the_registrars() -> None:
+    """It runs `jrc proxy`, needs no admin socket, and is confined alike."""
+    proxy, registrar = unit("jrc-proxy.service"), unit("jrc.service")
+    (command,) = proxy["Service", "ExecStart"]
+    assert ["--config", "/etc/jrc/proxy.toml", "proxy"] == shlex.split(command)[1:]
+    own = {"ExecStart", "StateDirectory", "PrivateUsers"}
+    limits = {"MemoryMax", "TasksMax", "LimitNOFILE"}
+    for (section, key), values in proxy.items():
+        if section == "Service" and key not in own | limits:
+            assert values == registrar[section, key], key
+    left_out = {key for section, key in registrar if (section, key) not in proxy}
+    assert {"RuntimeDirectory", "RuntimeDirectoryMode"} == left_out
+
+
+def test_the_drop_in_for_a_serial_line_opens_that_and_no_more() -> None:
+    """An installer of keys needs its device; all else of the sandbox stays."""
+    drop_in, service = unit("serial-radio.conf"), unit("jrc.service")
+    assert drop_in == {
+        ("Service", "PrivateDevices"): ["no"],
+        ("Service", "DeviceAllow"): ["/dev/ttyACM0 rw"],
+        ("Service", "SupplementaryGroups"): ["dialout"],
+    }
+    assert service["Service", "DevicePolicy"] == ["closed"]
+    assert service["Service", "ExecPaths"] == ["/usr"]
+
+
 def test_the_socket_unit_listens_where_the_default_config_does() -> None:
     """Taking the socket unit changes no address."""
     (listening,) = unit("jrc.socket")["Socket", "ListenDatagram"]

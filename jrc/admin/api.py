@@ -5,12 +5,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from jrc.admin.attempts import AttemptRoutes
 from jrc.admin.events import EventRoutes
 from jrc.admin.imports import ImportRoutes
 from jrc.admin.networks import NetworkRoutes
+from jrc.admin.pledge_settings import PledgeSettingRoutes
 from jrc.admin.pledges import PledgeRoutes
 from jrc.admin.problems import HANDLERS
 from jrc.admin.services import Services
+from jrc.admin.windows import WindowRoutes
 
 
 def build_api(services: Services) -> Starlette:
@@ -22,6 +25,9 @@ def build_api(services: Services) -> Starlette:
     groups = (
         NetworkRoutes(services),
         PledgeRoutes(services),
+        PledgeSettingRoutes(services),
+        WindowRoutes(services),
+        AttemptRoutes(services),
         ImportRoutes(services),
         EventRoutes(services),
     )

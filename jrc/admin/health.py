@@ -7,12 +7,12 @@ from starlette.routing import Route
 
 from jrc.admin.metrics import CONTENT_TYPE
 from jrc.admin.problems import HANDLERS
-from jrc.admin.services import Services
+from jrc.admin.services import Observed
 
 _UNAVAILABLE = 503
 
 
-def build_metrics(services: Services) -> Starlette:
+def build_metrics(services: Observed) -> Starlette:
     """The application for the metrics port."""
 
     async def metrics(_request: Request) -> Response:

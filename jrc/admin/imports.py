@@ -39,7 +39,7 @@ class ImportRoutes:
 
         Whatever ends it early, a client that goes away included, leaves nothing behind.
         """
-        job, reader = _job(request)
+        job, reader = _job(request, allow_weak=self._services.allows_weak_keys)
         try:
             await self._stage(job, reader, request.stream())
             report = await self._services.run_write(job.finish)
@@ -66,7 +66,7 @@ class ImportRoutes:
         await self._services.run_write(lambda tx: job.stage(tx, rows))
 
 
-def _job(request: Request) -> tuple[Import, FileReader]:
+def _job(request: Request, *, allow_weak: bool) -> tuple[Import, FileReader]:
     params = query_params(request, _PARAMS)
     source = (params.maybe_text("source") or "upload")[-_MAX_SOURCE_CHARACTERS:]
     job = Import(
@@ -76,6 +76,7 @@ def _job(request: Request) -> tuple[Import, FileReader]:
         on_conflict=params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL,
         partial=params.flag("partial"),
         dry_run=params.flag("dry_run"),
+        allow_weak=allow_weak,
     )
     return job, FileReader(format_of(source, params.maybe_text("format")))
 

@@ -4,7 +4,7 @@ The hot path adds to plain integers; text is made only when somebody asks.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -125,6 +125,51 @@ class Gauges:
     contexts_cached: int
     pledges: Mapping[str, int]
     short_ids_left: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallerCount:
+    """Runs of one installer since the start; ``installed_at_ms`` is of its last good one ever."""
+
+    network: str
+    installer: str
+    installed: bool
+    successes: int
+    failures: int
+    installed_at_ms: int | None
+
+
+class InstallerCollector(Collector):
+    """What installers of link-layer keys have done, as ``counts`` gives it."""
+
+    def __init__(self, counts: Callable[[], Sequence[InstallerCount]]) -> None:
+        self._counts = counts
+
+    def describe(self) -> list[Metric]:
+        """Nothing, so that registering does not ask."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics as of now."""
+        which = ["network", "installer"]
+        installed = GaugeMetricFamily(
+            "jrc_installer_installed", "1 while the radio has the keys in force.", labels=which
+        )
+        good = CounterMetricFamily("jrc_installer_success", "Runs that went well.", labels=which)
+        bad = CounterMetricFamily("jrc_installer_failures", "Runs that failed.", labels=which)
+        last = GaugeMetricFamily(
+            "jrc_installer_last_success_timestamp_seconds",
+            "When keys were last put in; its age is time() less this.",
+            labels=which,
+        )
+        for each in self._counts():
+            labels = [each.network, each.installer]
+            installed.add_metric(labels, int(each.installed))
+            good.add_metric(labels, each.successes)
+            bad.add_metric(labels, each.failures)
+            if each.installed_at_ms is not None:
+                last.add_metric(labels, each.installed_at_ms / 1000)
+        yield from (installed, good, bad, last)
 
 
 class _JoinCollector(Collector):

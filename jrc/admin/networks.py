@@ -13,14 +13,16 @@ from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
-from jrc.model import Profile, ShortIdRange
-from jrc.service import networks
+from jrc.model import Admission, Profile, ShortIdRange
+from jrc.policy.interface import Seen
+from jrc.service import network_reports, networks
 from jrc.service.networks import KEEP, AddNetwork, NetworkChanges, Unset
+from jrc.service.takeover import TakeOver, parse_take_over
 
 T = TypeVar("T")
 _SETTINGS = frozenset(
     {"identifiers", "prefix", "key_usages", "short_ids", "lease_hours", "jrc_address", "profile"}
-    | {"join_rate_bytes_per_s"}
+    | {"join_rate_bytes_per_s", "admission", "prefix_from", "jrc_address_from"}
 )
 
 
@@ -41,36 +43,39 @@ class NetworkRoutes:
             Route(one, self.remove, methods=["DELETE"]),
             Route(f"{one}/plan", self.plan_change, methods=["POST"]),
             Route(f"{one}/removal", self.plan_removal, methods=["GET"]),
+            Route(f"{one}/install", self.install, methods=["POST"]),
         ]
 
     async def list(self, request: Request) -> Response:
         """Every network."""
         query_params(request, ())
-        found = await self._services.run_read(networks.list_networks)
+        found = await self._services.run_read(network_reports.list_networks)
         return JSONResponse({"networks": [asdict(report) for report in found], "next": None})
 
     async def show(self, request: Request) -> Response:
         """One network."""
         name = _name(request)
-        found = await self._services.run_read(lambda tx: networks.show_network(tx, name))
+        found = await self._services.run_read(lambda tx: network_reports.show_network(tx, name))
         return JSONResponse(asdict(found))
 
     async def add(self, request: Request) -> Response:
         """Make a network with fresh keys."""
-        params = await json_params(request, _SETTINGS | {"name", "key_domain", "reason"})
+        known = _SETTINGS | {"name", "key_domain", "keys_file", "reason"}
+        params = await json_params(request, known)
         command = _to_add(params)
         actor, reason = actor_of(request.scope), params.reason()
+        seen = await self._seen(params)
         made = await self._services.run_write(
-            lambda tx: networks.add_network(tx, command, actor=actor, reason=reason)
+            lambda tx: networks.add_network(tx, command, actor=actor, reason=reason, seen=seen)
         )
         return JSONResponse(asdict(made))
 
     async def plan_change(self, request: Request) -> Response:
         """What a change means for those who have joined."""
-        changes = _to_change(await json_params(request, _SETTINGS))
-        name = _name(request)
+        params = await json_params(request, _SETTINGS)
+        changes, name, seen = _to_change(params), _name(request), await self._seen(params)
         plan = await self._services.run_read(
-            lambda tx: networks.plan_network_change(tx, name, changes)
+            lambda tx: networks.plan_network_change(tx, name, changes, seen)
         )
         return JSONResponse(plan_json(plan))
 
@@ -79,12 +84,22 @@ class NetworkRoutes:
         params = await json_params(request, _SETTINGS | {"reason", "agreed"})
         changes, agreed, reason = _to_change(params), params.flag("agreed"), params.reason()
         name, actor = _name(request), actor_of(request.scope)
+        seen = await self._seen(params)
         changed = await self._services.run_write(
             lambda tx: networks.set_network(
-                tx, name, changes, actor=actor, reason=reason, agreed=agreed
+                tx, name, changes, actor=actor, reason=reason, agreed=agreed, seen=seen
             )
         )
         return JSONResponse(asdict(changed))
+
+    async def _seen(self, params: Params) -> Seen:
+        """The interfaces that the parameters name."""
+        named = (params.maybe_text("prefix_from"), params.maybe_text("jrc_address_from"))
+        if named[1] is not None and params.maybe_text("jrc_address") is not None:
+            raise OperatorError(
+                "jrc_address and jrc_address_from exclude each other", exit_code=ExitCode.USAGE
+            )
+        return {name: await self._services.interface(name) for name in named if name is not None}
 
     async def plan_removal(self, request: Request) -> Response:
         """Whom removing the network concerns."""
@@ -102,6 +117,14 @@ class NetworkRoutes:
         )
         return JSONResponse({"name": name, **plan_json(plan)})
 
+    async def install(self, request: Request) -> Response:
+        """Put the network's keys into the radios of its 6LBRs now."""
+        reason = (await json_params(request, ("reason",))).reason()
+        name, actor = _name(request), actor_of(request.scope)
+        await self._services.run_read(lambda tx: network_reports.find_network(tx, name))
+        found = await self._services.install(name, actor=actor, reason=reason)
+        return JSONResponse({"network": name, "installers": [asdict(each) for each in found]})
+
 
 def _name(request: Request) -> str:
     name: str = request.path_params["name"]
@@ -112,15 +135,24 @@ def _to_add(params: Params) -> AddNetwork:
     return AddNetwork(
         name=params.text("name"),
         identifiers=_identifiers(params),
-        prefix=_parse_prefix(params.text("prefix")),
+        prefix=_parse_prefix(params.text("prefix")) if "prefix" in params else None,
+        prefix_from=params.maybe_text("prefix_from"),
         key_usages=params.maybe_numbers("key_usages") or (),
         short_ids=params.parsed("short_ids", ShortIdRange.parse) or ShortIdRange(),
         lease_hours=params.maybe_number("lease_hours"),
         join_rate_bytes_per_s=params.maybe_number("join_rate_bytes_per_s"),
         jrc_address=params.parsed("jrc_address", IPv6Address),
+        jrc_address_from=params.maybe_text("jrc_address_from"),
         profile=params.parsed("profile", choice(Profile)) or Profile.RFC9031,
+        admission=params.parsed("admission", choice(Admission)) or Admission.KNOWN,
         key_domain=params.maybe_text("key_domain"),
+        taken_over=_taken_over(params),
     )
+
+
+def _taken_over(params: Params) -> TakeOver | None:
+    given = params.maybe_object("keys_file")
+    return None if given is None else parse_take_over(given)
 
 
 def _to_change(params: Params) -> NetworkChanges:
@@ -137,7 +169,12 @@ def _to_change(params: Params) -> NetworkChanges:
             else KEEP
         ),
         jrc_address=params.parsed("jrc_address", IPv6Address) if "jrc_address" in params else KEEP,
+        prefix_from=params.maybe_text("prefix_from") if "prefix_from" in params else KEEP,
+        jrc_address_from=(
+            params.maybe_text("jrc_address_from") if "jrc_address_from" in params else KEEP
+        ),
         profile=_kept(params.parsed("profile", choice(Profile))),
+        admission=_kept(params.parsed("admission", choice(Admission))),
     )
 
 

@@ -83,6 +83,13 @@ class Params:
             raise _wrong(f"{name} must be a whole number")
         return _in_range(name, value)
 
+    def maybe_object(self, name: str) -> Mapping[str, object] | None:
+        """A JSON object, or ``None``; what is in it is for whoever takes it."""
+        value = self._given.get(name)
+        if value is not None and not isinstance(value, dict):
+            raise _wrong(f"{name} must be a JSON object")
+        return value
+
     def flag(self, name: str) -> bool:
         """True or false (in a query: ``1`` or ``0``); false where it was left out."""
         value = self._given.get(name, False)

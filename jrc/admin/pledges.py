@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from ipaddress import IPv6Address
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,8 +18,10 @@ from jrc.model import PledgeId, PledgeState, Profile, Secret
 from jrc.service import enroll
 from jrc.service.applicants import Applicant, DerivedKeys
 from jrc.service.examine import OnConflict
+from jrc.service.node_addresses import set_address
 from jrc.service.pledges import list_pledges, show_pledge
 from jrc.service.registry import Registry
+from jrc.service.reports import Cleared, clear_reports
 from jrc.service.wording import parse_role
 
 _DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
@@ -26,7 +29,7 @@ _ADD = frozenset(
     {"pledge_id", "psk", *_DERIVED, "networks", "role", "label", "profile", "aead", "hkdf"}
     | {"on_conflict", "reason"}
 )
-_Change = Callable[[Registry, PledgeId, str, str, bool], enroll.Changed]
+_Change = Callable[[Registry, PledgeId, str, str, bool], enroll.Changed | Cleared]
 
 
 class PledgeRoutes:
@@ -47,6 +50,8 @@ class PledgeRoutes:
             Route(f"{one}/revocation", self.plan_revocation, methods=["GET"]),
             Route(f"{one}/revoke", self.revoke, methods=["POST"]),
             Route(f"{one}/restore", self.restore, methods=["POST"]),
+            Route(f"{one}/clear-reports", self.clear_reports, methods=["POST"]),
+            Route(f"{one}/address", self.set_address, methods=["POST"]),
         ]
 
     async def list(self, request: Request) -> Response:
@@ -70,7 +75,7 @@ class PledgeRoutes:
     async def add(self, request: Request) -> Response:
         """Enroll one pledge."""
         params = await json_params(request, _ADD)
-        applicant = _applicant(params)
+        applicant = _applicant(params, allow_weak=self._services.allows_weak_keys)
         on_conflict = params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL
         actor, reason = actor_of(request.scope), params.reason()
         done = await self._services.run_write(
@@ -99,6 +104,21 @@ class PledgeRoutes:
     async def restore(self, request: Request) -> Response:
         """Take a revocation back."""
         return await self._change(request, _restore)
+
+    async def clear_reports(self, request: Request) -> Response:
+        """Forget what the pledge says it can't act upon."""
+        return await self._change(request, _clear_reports)
+
+    async def set_address(self, request: Request) -> Response:
+        """Say where the node is reached; null takes that back."""
+        params = await json_params(request, ("address", "reason"))
+        address = params.parsed("address", IPv6Address)
+        identifier, reason = _identifier(request), params.reason()
+        actor = actor_of(request.scope)
+        done = await self._services.run_write(
+            lambda tx: set_address(tx, identifier, address, actor=actor, reason=reason)
+        )
+        return JSONResponse(asdict(done))
 
     async def remove(self, request: Request) -> Response:
         """Wipe the pledge's keys."""
@@ -132,11 +152,17 @@ def _remove(
     return enroll.remove_pledge(tx, identifier, actor=actor, reason=reason, agreed=agreed)
 
 
+def _clear_reports(
+    tx: Registry, identifier: PledgeId, actor: str, reason: str, _agreed: bool
+) -> Cleared:
+    return clear_reports(tx, identifier, actor=actor, reason=reason)
+
+
 def _identifier(request: Request) -> PledgeId:
     return pledge_id(request.path_params["pledge_id"])
 
 
-def _applicant(params: Params) -> Applicant:
+def _applicant(params: Params, *, allow_weak: bool) -> Applicant:
     aead, hkdf = params.parsed("aead", aead_by_name), params.parsed("hkdf", hkdf_by_name)
     return Applicant(
         identifier=pledge_id(params.text("pledge_id")),
@@ -147,6 +173,7 @@ def _applicant(params: Params) -> Applicant:
         profile=params.parsed("profile", choice(Profile)),
         aead=int(Aead.AES_CCM_16_64_128 if aead is None else aead),
         hkdf=int(Hkdf.SHA_256 if hkdf is None else hkdf),
+        allow_weak=allow_weak,
     )
 
 

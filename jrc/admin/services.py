@@ -1,9 +1,12 @@
-"""What the admin API needs from the program; ``app.py`` gives it, with or without a daemon."""
+"""What the admin API needs from the program; ``app/`` gives it, with or without a daemon."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from jrc.policy.interface import Interface
+from jrc.service.attempts import Attempts
+from jrc.service.installers import InstallationReport
 from jrc.service.registry import Registry
 
 T = TypeVar("T")
@@ -18,8 +21,20 @@ class Health:
     why: tuple[str, ...] = ()
 
 
-class Services(Protocol):
-    """The program behind the API; all is called on the loop."""
+class Observed(Protocol):
+    """What the metrics port needs of a program, be it a registrar or a Join Proxy."""
+
+    def metrics_text(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        ...
+
+    def health(self) -> Health:
+        """Whether the program works, and whether joins are answered, or forwarded."""
+        ...
+
+
+class Transactions(Protocol):
+    """Transactions of the operator's use cases, from the loop."""
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """``work``'s result from a transaction of its own on the writer thread.
@@ -33,14 +48,34 @@ class Services(Protocol):
         """``work``'s result from one consistent view of the database, which it can't change."""
         ...
 
+
+class Services(Transactions, Observed, Protocol):
+    """The program behind the API; all is called on the loop."""
+
+    @property
+    def attempts(self) -> Attempts | None:
+        """What pledges have tried lately; None where no daemon has listened to them."""
+        ...
+
+    @property
+    def allows_weak_keys(self) -> bool:
+        """Whether this is a lab's, which takes keys that everybody can compute."""
+        ...
+
+    async def install(
+        self, network: str, *, actor: str, reason: str
+    ) -> Sequence[InstallationReport]:
+        """Run the installers of a network now; what came of each.
+
+        Raises:
+            OperatorError: it has none.
+        """
+        ...
+
+    async def interface(self, name: str) -> Interface | None:
+        """An interface of this host as it is now, None where there is none of this name."""
+        ...
+
     async def status(self) -> Mapping[str, object]:
         """What ``jrc status`` shows, as JSON values."""
-        ...
-
-    def metrics_text(self) -> bytes:
-        """The metrics in Prometheus' text format."""
-        ...
-
-    def health(self) -> Health:
-        """Whether the daemon works, and whether it answers joins."""
         ...

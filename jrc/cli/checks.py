@@ -1,33 +1,96 @@
 """What ``jrc check-config`` looks at besides the config file itself."""
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
-from jrc.cli.client import as_user, user_name
+from jrc.cli.client import as_user, quoted, user_name
+from jrc.cli.diagnosis.holders import holders
+from jrc.cli.proxy import is_proxy_alone
 from jrc.cli.served import refuse_unserved, unserved
-from jrc.config import Endpoint, Settings
-from jrc.errors import OperatorError
+from jrc.coap.proxy_endpoint import COAP_PORT
+from jrc.coap.proxy_state import read_psk
+from jrc.config import Endpoint, Proxy, Settings
+from jrc.errors import ExitCode, OperatorError
+from jrc.service.applicants import WEAK_KEYS
 
 
 def check(settings: Settings) -> Iterator[str]:
     """Sentences about what is not served or could not be looked at.
 
     Raises:
-        OperatorError: ``jrc run`` would refuse to start with these settings.
+        OperatorError: ``jrc run``, or ``jrc proxy`` where there is nothing else, would refuse to
+            start with these settings.
     """
+    if settings.proxy is not None:
+        check_proxy(settings, settings.proxy)
+        yield from _note_interface(settings.proxy)
+    if is_proxy_alone(settings):
+        if settings.metrics is not None:
+            check_address("metrics.listen", settings.metrics.listen, socket.SOCK_STREAM)
+        return
     refuse_unserved(settings)
     for place in settings.coap.listen:
-        _check_address("coap.listen", place, socket.SOCK_DGRAM)
+        try:
+            check_address("coap.listen", place, socket.SOCK_DGRAM)
+        except OperatorError as error:
+            yield f"{error.message}; jrc run listens on it when it comes"
     if settings.metrics is not None:
-        _check_address("metrics.listen", settings.metrics.listen, socket.SOCK_STREAM)
-    _check_folder("admin.socket", settings)
-    yield from unserved(settings)
+        check_address("metrics.listen", settings.metrics.listen, socket.SOCK_STREAM)
+    check_folder("admin.socket", settings)
+    check_programs(settings)
+    yield from notes(settings)
     yield from _check_state(settings)
 
 
-def _check_address(key: str, place: Endpoint, kind: socket.SocketKind) -> None:
-    """That this host has the address. The port may be in use: by the daemon that runs."""
+def notes(settings: Settings) -> Iterator[str]:
+    """Sentences about sections that change nothing, or that only a lab may have."""
+    yield from unserved(settings)
+    if settings.lab.allow_weak_keys:
+        yield f"lab.allow_weak_keys is set: {WEAK_KEYS}"
+
+
+def check_proxy(settings: Settings, proxy: Proxy) -> None:
+    """That the Join Proxy's key is of use, and that nobody else has its port.
+
+    Raises:
+        OperatorError: it is not, or a registrar on this host has the port.
+    """
+    if proxy.psk_file is not None:
+        read_psk(proxy.psk_file)
+    if is_proxy_alone(settings):
+        _refuse_taken_port()
+
+
+def _note_interface(proxy: Proxy) -> Iterator[str]:
+    try:
+        socket.if_nametoindex(proxy.interface)
+    except OSError:
+        yield f"proxy.interface: {proxy.interface} is not there; the proxy serves it when it comes"
+
+
+def _refuse_taken_port() -> None:
+    """Returns if no other process has the proxy's port at every address of this host."""
+    any_link_local = Endpoint("fe80::", COAP_PORT)
+    found = holders(any_link_local, socket.SOCK_DGRAM)
+    if found:
+        raise OperatorError(
+            f"port {COAP_PORT} at every address of this host is held by {found[0]}, so `jrc proxy`"
+            " can't have it at a link-local one",
+            "if that is a registrar, give its coap.listen addresses of its own, or add [proxy] to"
+            " its config: `jrc run` is the Join Proxy then",
+            exit_code=ExitCode.REFUSED,
+        )
+
+
+def check_address(key: str, place: Endpoint, kind: socket.SocketKind) -> None:
+    """That this host has the address. The port may be in use: by the daemon that runs.
+
+    Raises:
+        OperatorError: it has not.
+    """
     family = socket.AF_INET6 if place.address.version == 6 else socket.AF_INET
     with socket.socket(family, kind) as probe:
         try:
@@ -40,10 +103,30 @@ def _check_address(key: str, place: Endpoint, kind: socket.SocketKind) -> None:
             ) from None
 
 
-def _check_folder(key: str, settings: Settings) -> None:
+def check_folder(key: str, settings: Settings) -> None:
+    """That the folder of the admin socket is there.
+
+    Raises:
+        OperatorError: it is not.
+    """
     folder = settings.admin.socket.parent
     if not folder.is_dir():
         raise OperatorError(f"{key}: the folder {folder} does not exist", f"run: mkdir {folder}")
+
+
+def check_programs(settings: Settings) -> None:
+    """That the program of each installer can be run.
+
+    Raises:
+        OperatorError: one is not there, or is no program.
+    """
+    for place, section in enumerate(settings.installer):
+        program = (section.command or ("",))[0]
+        if shutil.which(program) is None:
+            raise OperatorError(
+                f"installer[{place}].command: {program} is no program that can be run",
+                f"put it there and make it executable: chmod +x {quoted(program)}",
+            )
 
 
 def _check_state(settings: Settings) -> Iterator[str]:
@@ -51,12 +134,9 @@ def _check_state(settings: Settings) -> Iterator[str]:
     from jrc.opened import key_encryption_key
     from jrc.store.engine import check_private
 
-    owner = settings.state_dir.stat().st_uid if settings.state_dir.is_dir() else os.geteuid()
-    if owner != os.geteuid():
-        yield (
-            f"the key encryption key and the database belong to {user_name(owner)} and were not"
-            f" looked at; run: {as_user(owner)}"
-        )
+    owner = other_owner(settings)
+    if owner is not None:
+        yield f"{not_looked_at(owner)}; run: {as_user(owner)}"
         return
     if settings.keys.credential is None:
         key_encryption_key(settings)
@@ -64,3 +144,37 @@ def _check_state(settings: Settings) -> Iterator[str]:
         yield "the key encryption key comes from the service manager and was not looked at"
     if settings.database.file is not None:
         check_private(settings.database.file)
+        yield from check_networks(settings, settings.database.file)
+
+
+def check_networks(settings: Settings, database: Path) -> Iterator[str]:
+    """That the installers' networks are there.
+
+    Raises:
+        OperatorError: one is not.
+    """
+    from jrc.service.installers import check_known
+    from jrc.store.networks import names_on_disk
+
+    if not settings.installer:
+        return
+    known = names_on_disk(database)
+    if known is None:
+        yield "installer.network: the database could not be looked at without changing a file"
+    else:
+        check_known(known, [section.network for section in settings.installer])
+
+
+def other_owner(settings: Settings) -> int | None:
+    """Whose the key and the database are, None where they are this user's or not there."""
+    folder = settings.state_dir
+    owner = folder.stat().st_uid if folder.is_dir() else os.geteuid()
+    return None if owner == os.geteuid() else owner
+
+
+def not_looked_at(owner: int) -> str:
+    """What to say of files that only another user may look at."""
+    return (
+        f"the key encryption key and the database belong to {user_name(owner)} and were not"
+        " looked at"
+    )

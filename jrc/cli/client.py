@@ -23,6 +23,7 @@ from jrc.errors import ExitCode, OperatorError
 
 BASE_URL = "http://jrc"
 _TIMEOUT = httpx.Timeout(5.0, read=600.0, write=600.0)
+_STATUS_WITHIN_S = 3.0
 Query = Mapping[str, str | int]
 
 
@@ -30,9 +31,11 @@ def segment(name: str, text: str) -> str:
     """``text`` as one segment of a path; ``name`` is what it is to the person.
 
     Raises:
-        OperatorError: it is no UTF-8.
+        OperatorError: it is empty, or no UTF-8.
     """
     refuse_undecoded(name, text)
+    if not text:
+        raise OperatorError(f"{name} is empty", exit_code=ExitCode.USAGE)
     return quote(text, safe="")
 
 
@@ -80,12 +83,16 @@ class Api:
                 self._client.request(method, path, **content)  # type: ignore[arg-type]
             )
         except httpx.TransportError as error:
-            raise OperatorError(
-                f"the daemon broke the connection off ({type(error).__name__})",
-                "see its log; `jrc status` tells whether it runs, and `jrc events` what was done",
-                exit_code=ExitCode.UNREACHABLE,
-            ) from None
+            raise _broken_off(error) from None
         return _checked(answer)
+
+
+def _broken_off(error: httpx.TransportError) -> OperatorError:
+    return OperatorError(
+        f"the daemon broke the connection off ({type(error).__name__})",
+        "see its log; `jrc status` tells whether it runs, and `jrc events` what was done",
+        exit_code=ExitCode.UNREACHABLE,
+    )
 
 
 def _checked_words(words: Mapping[str, object]) -> dict[str, object]:
@@ -184,6 +191,22 @@ def daemon_answers(path: Path) -> bool:
                 exit_code=ExitCode.UNREACHABLE,
             ) from None
     return True
+
+
+def daemon_status(path: Path) -> dict[str, object] | None:
+    """What the daemon at the admin socket says of itself, None where none runs.
+
+    Raises:
+        OperatorError: this user may not connect, or what listens there does not answer.
+    """
+    if not daemon_answers(path):
+        return None
+    transport = httpx.HTTPTransport(uds=str(path))
+    with httpx.Client(transport=transport, timeout=_STATUS_WITHIN_S, trust_env=False) as client:
+        try:
+            return _checked(client.get(f"{BASE_URL}/v1/status"))
+        except httpx.TransportError as error:
+            raise _broken_off(error) from None
 
 
 def not_running(common: Common) -> OperatorError:

@@ -1,12 +1,14 @@
-"""``jrc run``, ``jrc status``, ``jrc check-config``."""
+"""``jrc run``, ``jrc proxy``, ``jrc status``, ``jrc check-config``."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import typer
 
 from jrc.cli import output
 from jrc.cli.client import connect, daemon_answers, not_running
 from jrc.cli.options import AsJson, Common, common
+from jrc.cli.proxy import run as run_proxy
 from jrc.cli.run import run as run_daemon
 from jrc.errors import ExitCode, JrcError, OperatorError
 
@@ -17,24 +19,30 @@ _STATUS = {
     "why": "because",
     "uptime_s": "up for",
     "listening": "listening on",
+    "listen": "waits for the address",
+    "interfaces": "interfaces of networks",
     "metrics": "metrics on",
     "database": "database",
     "schema": "schema",
     "epoch": "epoch",
+    "weak_keys_allowed": "weak keys allowed (lab)",
     "networks": "networks",
     "pledges": "pledges",
     "short_ids_low": "short identifiers run low in",
+    "installers": "installers",
     "joins_total": "joins",
     "joins_last_minute": "joins, last minute",
     "answers_resent": "answers sent again",
     "datagrams_received": "datagrams",
     "datagrams_dropped": "dropped",
+    "proxy": "join proxy",
 }
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to the root."""
     app.command()(run)
+    app.command()(proxy)
     app.command()(status)
     app.command("check-config")(check_config)
 
@@ -49,10 +57,23 @@ def run(context: typer.Context) -> None:
     raise typer.Exit(run_daemon(common(context).config))
 
 
-def status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show what the daemon does. Exit code 3: it does not run; 5: it answers no joins.
+def proxy(context: typer.Context) -> None:
+    """Forward the Join Requests of this host's neighbours, in the foreground, until SIGTERM.
 
-    Where it does not run, what is in the database is shown.
+    It needs the section [proxy] alone, and no database; `jrc run` with [proxy] does the same.
+
+    \b
+    Example:
+      jrc --config /etc/jrc/proxy.toml proxy
+    """
+    raise typer.Exit(run_proxy(common(context).config))
+
+
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what the daemon does. Exit code 3: it does not run; 5: degraded.
+
+    Degraded is: it answers no joins, or an installer of link-layer keys fails. Where it does not
+    run, what is in the database is shown.
 
     \b
     Examples:
@@ -66,7 +87,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     with connect(asked) as api:
         found = api.get("/v1/status")
     _show(found, as_json=as_json)
-    if not found.get("ready", True):
+    if not found.get("ready", True) or _has_failed(found):
         raise typer.Exit(ExitCode.UNFINISHED)
 
 
@@ -88,9 +109,38 @@ def _show_stopped(asked: Common, *, as_json: bool) -> None:
         _show(found, as_json=as_json)
 
 
+def _has_failed(found: Mapping[str, object]) -> bool:
+    return any(each["state"] == "failed" for each in _installers(found).values())
+
+
 def _show(found: dict[str, object], *, as_json: bool) -> None:
     shown = found if as_json else {**found, **_uptime(found)}
+    if not as_json and "installers" in found:
+        shown["installers"] = [_installer(*each) for each in _installers(found).items()]
+    if not as_json and "listen" in found:
+        shown |= _interfaces(found)
     output.fields(shown, _STATUS, as_json=as_json)
+
+
+def _interfaces(found: Mapping[str, Any]) -> dict[str, object]:
+    """What of interfaces a person wants to know; the rest is in the JSON."""
+    up = {True: "up", False: "down"}
+    networks = {
+        name: "not there" if seen is None else " ".join([up[seen["up"]], *seen["addresses"]])
+        for name, seen in found["interfaces"].items()
+    }
+    return {"listen": found["listen"]["waiting"], "interfaces": networks}
+
+
+def _installers(found: Mapping[str, object]) -> Mapping[str, Mapping[str, object]]:
+    told = found.get("installers", {})
+    assert isinstance(told, Mapping)
+    return told
+
+
+def _installer(name: str, told: Mapping[str, object]) -> str:
+    state = f"{name} {told['state']}"
+    return state if told["error"] is None else f"{state} ({told['error']})"
 
 
 def check_config(context: typer.Context) -> None:

@@ -13,7 +13,10 @@ from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
 
 STDIN = "-"
+_TAKE_OVER_HINT = "docs/take-over.md has the format"
 MAX_KEY_FILE_BYTES = 4096
+MAX_TAKE_OVER_BYTES = 192 * 1024
+"""A list of 10,000 short addresses; ranges are shorter. The admin API takes 256 KiB."""
 DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
 
 
@@ -76,15 +79,50 @@ def derived_from(name: str) -> dict[str, str]:
     return {field: _hex(str(value), f"{field} in {name}") for field, value in given.items()}
 
 
-def _read(name: str) -> str:
+def take_over_from(name: str) -> dict[str, object]:
+    """The JSON object of a file with the keys of a running network (``service/takeover.py``).
+
+    Raises:
+        OperatorError: it can't be read, or is no such object; never says what stands in it.
+    """
+    text = _read(name, MAX_TAKE_OVER_BYTES)
+    try:
+        given = json.loads(text, object_pairs_hook=_no_field_twice)
+        # JSON's escapes and exponents write what can't be sent: half a surrogate pair, infinity.
+        json.dumps(given, ensure_ascii=False, allow_nan=False).encode()
+    except json.JSONDecodeError as error:
+        raise OperatorError(
+            f"{name}: line {error.lineno}, column {error.colno}: this is not JSON ({error.msg})",
+            _TAKE_OVER_HINT,
+            exit_code=ExitCode.USAGE,
+        ) from None
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict):
+        raise OperatorError(
+            f"{name} must hold one JSON object, without a field that is there twice",
+            _TAKE_OVER_HINT,
+            exit_code=ExitCode.USAGE,
+        )
+    return given
+
+
+def _no_field_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
+
+
+def _read(name: str, most_bytes: int = MAX_KEY_FILE_BYTES) -> str:
     file = open_input(name)
     try:
-        raw = file.read(MAX_KEY_FILE_BYTES + 1)
+        raw = file.read(most_bytes + 1)
     finally:
         if name != STDIN:
             file.close()
-    if len(raw) > MAX_KEY_FILE_BYTES:
-        raise OperatorError(f"{name} is longer than {MAX_KEY_FILE_BYTES} bytes: that is no key")
+    if len(raw) > most_bytes:
+        raise OperatorError(f"{name} is longer than {most_bytes} bytes: that is no key file")
     return raw.decode("utf-8-sig", errors="replace")
 
 

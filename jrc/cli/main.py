@@ -1,4 +1,4 @@
-"""The entry point ``jrc``. ``jrc run`` starts here without loading what other commands need."""
+"""The entry point ``jrc``. Daemons start here without loading what other commands need."""
 
 import os
 import sys
@@ -25,26 +25,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    is_run, config = _plain_run(arguments)
-    if is_run:
+    verb, config = _plain(arguments)
+    if verb == "run":
         from jrc.cli.run import run
 
         return run(config)
+    if verb == "proxy":
+        from jrc.cli.proxy import run as run_proxy
+
+        return run_proxy(config)
     from jrc.cli.tree import invoke
 
     return invoke(arguments)
 
 
-def _plain_run(arguments: Sequence[str]) -> tuple[bool, str | None]:
-    """Whether this is ``[--config FILE] run`` and nothing else, and the file."""
+def _plain(arguments: Sequence[str]) -> tuple[str, str | None]:
+    """The command and the file of ``[--config FILE] COMMAND`` with nothing after it."""
     match arguments:
-        case ["run"]:
-            return True, None
-        case ["--config", config, "run"]:
-            return True, config
-        case [option, "run"] if option.startswith("--config="):
-            return True, option.removeprefix("--config=")
-    return False, None
+        case [verb]:
+            return verb, None
+        case ["--config", config, verb]:
+            return verb, config
+        case [option, verb] if option.startswith("--config="):
+            return verb, option.removeprefix("--config=")
+    return "", None
 
 
 def _drop_stdout() -> None:

@@ -7,15 +7,20 @@ import typer
 from jrc.cli import output
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
+from jrc.cli.keyfiles import take_over_from
 from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.output import Record
 from jrc.cli.reporting import say
+from jrc.errors import ExitCode
 
 app = typer.Typer(help="Networks: identifiers, prefix, key usage, policy.", no_args_is_help=True)
 
+_ORIGIN = {"generated": "drawn by this registrar", "takeover": "taken over"}
 _LISTED = {
     "name": "NAME",
     "identifiers": "NETWORK ID",
     "prefix": "PREFIX",
+    "admission": "ADMITS",
     "key_domain": "KEY DOMAIN",
     "pledges": "PLEDGES",
     "joined": "JOINED",
@@ -24,8 +29,12 @@ _SHOWN = {
     "name": "name",
     "identifiers": "network identifiers",
     "prefix": "prefix",
+    "prefix_from": "prefix from",
     "jrc_address": "JRC address",
+    "jrc_address_from": "JRC address from",
     "profile": "profile",
+    "profile_means": "its devices take",
+    "admission": "admits",
     "short_ids": "short identifiers",
     "short_ids_used": "short identifiers used",
     "short_ids_low": "short identifiers run low",
@@ -35,6 +44,9 @@ _SHOWN = {
     "key_usages": "key usages",
     "generation": "key generation",
     "key_ids": "key ids",
+    "keys_provenance": "keys",
+    "short_ids_taken_over": "short identifiers taken over",
+    "installers": "installers",
     "pledges": "pledges",
     "joined": "joined",
     "revoked": "revoked",
@@ -52,8 +64,31 @@ JrcAddress = Annotated[
     str | None,
     typer.Option("--jrc-address", metavar="ADDR", help="Told to nodes; else it is the 6LBR's."),
 ]
+JrcAddressFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--jrc-address-from",
+        metavar="IFACE",
+        help="Take it from an interface of this host, and follow it; or `none`.",
+    ),
+]
+PrefixFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--prefix-from",
+        metavar="IFACE",
+        help="Take it from an interface of this host, and follow it; or `none`.",
+    ),
+]
 ProfileName = Annotated[
-    str | None, typer.Option("--profile", metavar="P", help="rfc9031 or openwsn.")
+    str | None,
+    typer.Option("--profile", metavar="P", help="What its devices take: rfc9031 or openwsn."),
+]
+AdmissionMode = Annotated[
+    str | None,
+    typer.Option(
+        "--admission", metavar="MODE", help="known, window (jrc window) or approval. [known]"
+    ),
 ]
 LeaseHours = Annotated[
     str | None,
@@ -73,7 +108,10 @@ def add(
         list[str],
         typer.Option("--network-id", metavar="HEX", help="Its identifier; may be repeated."),
     ],
-    prefix: Annotated[str, typer.Option(metavar="PREFIX/64", help="The nodes' IPv6 prefix.")],
+    prefix: Annotated[
+        str | None, typer.Option(metavar="PREFIX/64", help="The nodes' IPv6 prefix.")
+    ] = None,
+    prefix_from: PrefixFrom = None,
     key_usage: Annotated[
         list[int] | None,
         typer.Option("--key-usage", metavar="N", help="0..14; two keys: give it twice. [0]"),
@@ -82,37 +120,56 @@ def add(
     lease_hours: LeaseHours = None,
     join_rate: JoinRate = None,
     jrc_address: JrcAddress = None,
+    jrc_address_from: JrcAddressFrom = None,
     profile: ProfileName = None,
+    admission: AdmissionMode = None,
     key_domain: Annotated[
         str | None,
         typer.Option("--key-domain", metavar="D", help="Shares keys with its other networks."),
     ] = None,
+    keys_file: Annotated[
+        str | None,
+        typer.Option(
+            "--keys-file",
+            metavar="F",
+            help="Take over the keys of a network that runs (docs/take-over.md); - is stdin.",
+        ),
+    ] = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a network; its link-layer keys are drawn now and never shown.
+    """Add a network; its link-layer keys are drawn now and never shown, or come from a file.
 
     \b
     Examples:
       jrc network add lab --network-id cafe --prefix 2001:db8:0:1::/64
       jrc network add hall --network-id beef --prefix 2001:db8:0:2::/64 --lease-hours 720
+      jrc network add motes --network-id face --prefix 2001:db8:0:3::/64 --profile openwsn
+      jrc network add mesh --network-id d00d --prefix-from lowpan0 --jrc-address-from lowpan0
+      jrc network add old --network-id abcd --prefix 2001:db8:0:3::/64 --keys-file keys.json
     """
+    if keys_file is not None and key_usage:
+        raise typer.BadParameter("--keys-file says what its keys are for; leave --key-usage out")
     body: dict[str, object | None] = {
         "name": name,
         "identifiers": network_id,
         "prefix": prefix,
+        "prefix_from": prefix_from,
         "key_usages": key_usage,
         "short_ids": short_ids,
         "lease_hours": None if lease_hours is None else _limit("--lease-hours", lease_hours),
         "join_rate_bytes_per_s": None if join_rate is None else _limit("--join-rate", join_rate),
         "jrc_address": jrc_address,
+        "jrc_address_from": jrc_address_from,
         "profile": profile,
+        "admission": admission,
         "key_domain": key_domain,
+        "keys_file": None if keys_file is None else take_over_from(keys_file),
         "reason": reason,
     }
     with connect(common(context)) as api:
         made = api.post("/v1/networks", {k: v for k, v in body.items() if v is not None})
-    output.fields(made, _SHOWN, as_json=as_json)
+    _show(made, as_json=as_json)
 
 
 @app.command("list")
@@ -137,7 +194,7 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
       jrc network show lab
     """
     with connect(common(context)) as api:
-        output.fields(api.get(_path(name)), _SHOWN, as_json=as_json)
+        _show(api.get(_path(name)), as_json=as_json)
 
 
 @app.command("set")
@@ -148,6 +205,7 @@ def set_(
     prefix: Annotated[
         str | None, typer.Option(metavar="PREFIX/64", help="The nodes' IPv6 prefix.")
     ] = None,
+    prefix_from: PrefixFrom = None,
     key_usage: Annotated[
         list[int] | None, typer.Option("--key-usage", metavar="N", help="0..14.")
     ] = None,
@@ -155,7 +213,9 @@ def set_(
     lease_hours: LeaseHours = None,
     join_rate: JoinRate = None,
     jrc_address: JrcAddress = None,
+    jrc_address_from: JrcAddressFrom = None,
     profile: ProfileName = None,
+    admission: AdmissionMode = None,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -166,27 +226,59 @@ def set_(
     Examples:
       jrc network set lab --lease-hours 720
       jrc network set lab --prefix 2001:db8:0:9::/64 --reason "new provider"
+      jrc network set lab --prefix-from lowpan0
     """
     changes: dict[str, object] = {}
     if network_id:
         changes["identifiers"] = network_id
     if key_usage:
         changes["key_usages"] = key_usage
-    for field, text in (("prefix", prefix), ("short_ids", short_ids), ("profile", profile)):
-        if text is not None:
-            changes[field] = text
+    texts = {
+        "prefix": prefix, "short_ids": short_ids, "profile": profile, "admission": admission
+    }  # fmt: skip
+    changes |= {field: text for field, text in texts.items() if text is not None}
     if lease_hours is not None:
         changes["lease_hours"] = _limit("--lease-hours", lease_hours)
     if join_rate is not None:
         changes["join_rate_bytes_per_s"] = _limit("--join-rate", join_rate)
-    if jrc_address is not None:
-        changes["jrc_address"] = None if jrc_address == "none" else jrc_address
+    nullable = {
+        "jrc_address": jrc_address,
+        "prefix_from": prefix_from,
+        "jrc_address_from": jrc_address_from,
+    }
+    for field, given in nullable.items():
+        if given is not None:
+            changes[field] = None if given == "none" else given
     if not changes:
         raise typer.BadParameter("nothing to change was given; see jrc network set --help")
     with connect(common(context)) as api:
         confirm(api.post(f"{_path(name)}/plan", changes), yes=yes)
         changed = api.send("PATCH", _path(name), {**changes, "reason": reason, "agreed": True})
-    output.fields(changed, _SHOWN, as_json=as_json)
+    _show(changed, as_json=as_json)
+
+
+@app.command()
+def install(
+    context: typer.Context, name: Name, reason: Reason = "", as_json: AsJson = False
+) -> None:
+    """Put the keys into the radios of the network's 6LBRs now. Exit code 5: one has failed.
+
+    `jrc run` does so by itself when it starts and when the keys change; see [[installer]].
+
+    \b
+    Example:
+      jrc network install lab --reason "radio replaced"
+    """
+    with connect(common(context)) as api:
+        done = api.post(f"{_path(name)}/install", {"reason": reason})
+    found = _records(done["installers"])
+    if as_json:
+        output.document(done)
+    else:
+        for each in found:
+            output.line(f"{each['installer']}: {_installation(each)}")
+    if not all(each["installed"] for each in found):
+        raise typer.Exit(ExitCode.UNFINISHED)
 
 
 @app.command()
@@ -210,6 +302,40 @@ def remove(
         output.document(done)
     else:
         say(f"removed {name}")
+
+
+def _show(found: Record, *, as_json: bool) -> None:
+    """A network, and what its operator ought to do about its keys."""
+    shown = dict(found)
+    if not as_json:
+        shown["keys_provenance"] = _ORIGIN.get(str(found["keys_provenance"]))
+        shown["installers"] = [
+            f"{each['installer']} {_installation(each)}" for each in _records(found["installers"])
+        ]
+    output.fields(shown, _SHOWN, as_json=as_json)
+    if found["jrc_address_from"] and not found["jrc_address"]:
+        say(
+            f"warning: {found['jrc_address_from']} has no address: until it has one, joins of"
+            f" {found['name']} get no answer"
+        )
+    if found["keys_public"]:
+        say(f"warning: a link-layer key of {found['name']} is public: it protects from nobody")
+    if found["keys_provenance"] == "takeover":
+        say("hint: these keys are compiled into firmware; roll them over soon")
+
+
+def _installation(done: Record) -> str:
+    """What an installer has done, in words."""
+    has = f"has generation {done['generation']} since {done['installed_at']}"
+    if done["installed"]:
+        return has
+    failed = f"failed: {done['error']}"
+    return failed if done["generation"] is None else f"{failed}; {has}"
+
+
+def _records(value: object) -> list[Record]:
+    assert isinstance(value, list)
+    return value
 
 
 def _limit(option: str, text: str) -> int | None:

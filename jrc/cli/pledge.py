@@ -7,13 +7,17 @@ import typer
 from jrc.cli import output
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
+from jrc.cli.explain import explain
 from jrc.cli.imports import OnConflict, import_
 from jrc.cli.keyfiles import derived_from, psk_from
 from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.pledge_set import set_
 from jrc.cli.reporting import say
 
 app = typer.Typer(help="Pledges: the devices that may join, and their keys.", no_args_is_help=True)
 app.command("import")(import_)
+app.command()(explain)
+app.command("set")(set_)
 
 _LISTED = {
     "pledge_id": "PLEDGE",
@@ -25,21 +29,30 @@ _LISTED = {
     "address": "ADDRESS",
     "label": "LABEL",
 }
+_WAITING = {
+    "pledge_id": "PLEDGE",
+    "waiting": "WAITS FOR APPROVAL",
+    "role": "ROLE",
+    "last_join": "LAST JOIN",
+    "label": "LABEL",
+}
 _SHOWN = {
     "pledge_id": "pledge",
     "label": "label",
     "state": "state",
     "networks": "networks",
     "role": "role",
-    "profile": "profile",
+    "profile_in_force": "profile",
+    "profile_means": "takes",
     "short_id": "short identifier",
     "address": "address",
     "last_join": "last join",
     "joined_network": "joined network",
+    "waiting": "waits for approval",
     "highest_number": "highest Partial IV",
     "created": "added",
     "updated": "changed",
-    "damaged": "damaged",
+    "damage": "damage",
 }
 _KEYS = {
     "kind": "KEY",
@@ -124,11 +137,14 @@ def list_(
         str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
     ] = None,
     state: Annotated[
-        str | None, typer.Option("--state", help="Those in one state, such as joined.")
+        str | None, typer.Option("--state", help="Those in one state, such as joined or damaged.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List pledges, in the order of their identifiers.
+
+    One is damaged where what the database has of it was changed past jrc: it gets no answer, and
+    `jrc pledge show` says what to do.
 
     \b
     Examples:
@@ -138,7 +154,8 @@ def list_(
     query = {k: v for k, v in (("network", network), ("state", state)) if v is not None}
     with connect(common(context)) as api:
         found = api.pages("/v1/pledges", query, "pledges")
-        output.listing(found, _LISTED, as_json=as_json, empty="no pledges")
+        columns = _WAITING if state == "waiting" else _LISTED
+        output.listing(found, columns, as_json=as_json, empty="no pledges")
 
 
 @app.command()
@@ -163,6 +180,8 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
         if rows:
             output.line("")
             output.listing(rows, columns, as_json=False)
+    if found["unsupported"]:
+        say(f"`jrc pledge clear-reports {found['pledge_id']}` clears what it says is unsupported")
 
 
 @app.command()
@@ -204,6 +223,91 @@ def restore(
     with connect(common(context)) as api:
         done = api.post(f"{_path(pledge_id)}/restore", {"reason": reason})
     _report_state(done, as_json=as_json)
+
+
+@app.command()
+def approve(
+    context: typer.Context,
+    pledge_id: Identifier,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", metavar="NAME", help="[the one it waits for]"),
+    ] = None,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a pledge into the network it waits for; it joins at its next request.
+
+    \b
+    Examples:
+      jrc pledge list --state waiting
+      jrc pledge approve 00124b0014b5b67e --reason "lamp in room 12"
+    """
+    body = {"reason": reason} | ({} if network is None else {"network": network})
+    with connect(common(context)) as api:
+        done = api.post(f"{_path(pledge_id)}/approve", body)
+    if as_json:
+        output.document(done)
+    else:
+        before = "" if done["changed"] else ", as before"
+        say(f"{done['pledge_id']}: approved for {done['network']}{before}")
+
+
+@app.command("clear-reports")
+def clear_reports(
+    context: typer.Context, pledge_id: Identifier, reason: Reason = "", as_json: AsJson = False
+) -> None:
+    """Forget what a pledge said it can't take, for example when it has new firmware.
+
+    What it reported is left out of what it is sent; after this it gets all of it again.
+
+    \b
+    Example:
+      jrc pledge clear-reports 00124b0014b5b67e --reason "firmware 2.1"
+    """
+    with connect(common(context)) as api:
+        done = api.post(f"{_path(pledge_id)}/clear-reports", {"reason": reason})
+    if as_json:
+        output.document(done)
+    elif done["changed"]:
+        labels = output.shown_as(done["labels"])
+        say(f"{done['pledge_id']}: cleared its reports on label {labels}")
+        say("its next join gets all parameters again, unless it reports anew")
+    else:
+        say(f"{done['pledge_id']}: has reported nothing that it can't take, nothing to clear")
+
+
+@app.command()
+def address(
+    context: typer.Context,
+    pledge_id: Identifier,
+    given: Annotated[
+        str | None, typer.Argument(metavar="ADDR", help="A global IPv6 address.")
+    ] = None,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Go back to the one its identifier gives.")
+    ] = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say where a joined node is reached, if not at prefix and EUI-64 or short identifier.
+
+    It holds until the node joins another network or the network's prefix changes.
+
+    \b
+    Examples:
+      jrc pledge address 00124b0014b5b67e 2001:db8:0:1::7 --reason "DHCPv6"
+      jrc pledge address 00124b0014b5b67e --clear
+    """
+    if (given is None) != clear:
+        raise typer.BadParameter("give an address, or --clear")
+    with connect(common(context)) as api:
+        done = api.post(f"{_path(pledge_id)}/address", {"address": given, "reason": reason})
+    if as_json:
+        output.document(done)
+    else:
+        said = "as before" if not done["changed"] else "as given" if done["given"] else "derived"
+        say(f"{done['pledge_id']}: {done['address'] or 'no address'}, {said}")
 
 
 @app.command()

@@ -20,6 +20,6 @@ def run(config: str | None) -> int:
         say(f"warning: {sentence}")
     # structlog takes rich for its tracebacks where it finds it; the daemon's are plain.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
-    from jrc.app import run_daemon
+    from jrc.app.run import run_daemon
 
     return run_daemon(settings)

@@ -10,6 +10,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from jrc.cojp.constants import MAX_DATAGRAM_BYTES
@@ -21,6 +22,8 @@ _TRAFFIC_CLASS = DSCP_AF42 << 2
 """The DSCP is the upper six bits of the traffic class (RFC 2474 §3)."""
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+IPV6_FREEBIND = 78
+"""linux/in6.h; Python has no name for it."""
 DRAIN = 64
 """Datagrams read a wake-up, before the loop turns to its other work."""
 
@@ -58,22 +61,38 @@ class Datagram(NamedTuple):
 def bind(host: str, port: int, interface: str = "") -> socket.socket:
     """A socket that listens on an IPv6 address; a link-local one needs its interface.
 
+    The address may come later, go and come back (IPV6_FREEBIND); an interface may not, since the
+    socket is bound to its number.
+
     Raises:
-        OperatorError: ``coap.listen`` names an address that isn't here, or a port in use.
+        OperatorError: ``coap.listen`` names a port in use, or an interface that isn't here.
     """
     listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     try:
         scope_id = socket.if_nametoindex(interface) if interface else 0
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
         prepare(listener)
         listener.bind((host, port, 0, scope_id))
+        # Not longer: nothing may leave from an address that is not ours.
+        listener.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 0)
     except OSError as error:
         listener.close()
         raise OperatorError(
             f"coap.listen: [{host}]:{port} can't be bound ({error.strerror or error})",
-            "another program may hold the port (`ss -ulpn`), or the address is not on this host",
+            "another program may hold the port (`ss -ulpn`), or the interface is not on this host",
         ) from None
     return listener
+
+
+def is_here(host: str, interface: str = "") -> bool:
+    """Whether an IPv6 address is on this host now; a link-local one on its interface."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0, 0, socket.if_nametoindex(interface) if interface else 0))
+        except OSError:
+            return False
+    return True
 
 
 def prepare(listener: socket.socket) -> None:
@@ -110,6 +129,20 @@ class Endpoint:
         for listener in self._listeners:
             loop.add_reader(listener, self._drain, listener)
 
+    def add(self, listener: socket.socket) -> None:
+        """Read from one more socket, whose address has come."""
+        self._listeners = [*self._listeners, listener]
+        if self._loop is not None:
+            self._loop.add_reader(listener, self._drain, listener)
+
+    def drop(self, listener: socket.socket) -> None:
+        """Close a socket whose interface has gone; answers on their way to it are lost."""
+        if self._loop is not None:
+            self._loop.remove_reader(listener)
+        self._waiting.discard(listener)
+        self._listeners = [other for other in self._listeners if other is not listener]
+        listener.close()
+
     @property
     def is_waiting(self) -> bool:
         """Whether datagrams were left to the kernel's queue; ``resume`` has to be called."""
@@ -136,9 +169,17 @@ class Endpoint:
             listener.close()
 
     def addresses(self) -> list[str]:
-        """Where it listens, as ``[address]:port``."""
+        """Where it listens, as ``[address]:port``, a link-local one with its interface."""
         names = [listener.getsockname() for listener in self._listeners]
-        return [f"[{name[0]}]:{name[1]}" for name in names]
+        return [f"[{name[0]}{_zone(name[3])}]:{name[1]}" for name in names]
+
+    def covering(self, address: IPv6Address, port: int, interface: int) -> socket.socket | None:
+        """The socket that gets what is sent to a link-local address of an interface, if any."""
+        for listener in self._listeners:
+            host, own_port, _, scope_id = listener.getsockname()
+            if own_port == port and (host, scope_id) in (("::", 0), (str(address), interface)):
+                return listener
+        return None
 
     def read(self) -> None:
         """Read what has arrived by now, without waiting for the loop to say so."""
@@ -177,10 +218,20 @@ class Endpoint:
             self._send_failed()
 
 
+def _zone(index: int) -> str:
+    if not index:
+        return ""
+    try:
+        return f"%{socket.if_indextoname(index)}"
+    except OSError:
+        return f"%{index}"
+
+
 def _read(listener: socket.socket) -> Datagram:
     payload, ancillary, flags, peer = listener.recvmsg(MAX_DATAGRAM_BYTES, _ANCILLARY_BYTES)
     local, interface = bytes(16), 0
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             local, interface = _IPV6_PKTINFO.unpack(data)
-    return Datagram(payload, Way(peer, local, interface, listener), bool(flags & socket.MSG_TRUNC))
+    way = tuple.__new__(Way, (peer, local, interface, listener))
+    return tuple.__new__(Datagram, (payload, way, bool(flags & socket.MSG_TRUNC)))

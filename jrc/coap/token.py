@@ -36,7 +36,8 @@ NONCE_BYTES: Final = 13
 HEADER_BYTES: Final = 4
 FIXED = Struct(">BHHH")
 """Flags, seconds, message id, port."""
-SCOPE = Struct(">I")
+FIXED_WITH_SCOPE = Struct(">BHHHI")
+"""The same, and the number of the interface."""
 
 TYPE_MASK: Final = 0b011
 LINK_LOCAL_FLAG: Final = 0b100
@@ -46,6 +47,7 @@ IID_BYTES: Final = 8
 ADDRESS_BYTES: Final = 16
 MAX_STATE_BYTES: Final = HEADER_BYTES + FIXED.size + ADDRESS_BYTES + TAG_BYTES
 """How much longer than the pledge's own token a sealed one is at most."""
+_LEAST_TOKEN_BYTES: Final = HEADER_BYTES + FIXED.size + TAG_BYTES
 
 
 class Origin(NamedTuple):
@@ -65,12 +67,14 @@ class Origin(NamedTuple):
 class _Key:
     """One sealing key with its count of tokens and the filter of those that came back."""
 
-    __slots__ = ("_aead", "_issued", "_seen", "_slots", "drawn_ms", "tag")
+    __slots__ = ("_decrypt", "_encrypt", "_head", "_issued", "_seen", "_slots", "drawn_ms", "tag")
 
     def __init__(self, tag: int, secret: bytes, drawn_ms: int, slots: int) -> None:
         self.tag = tag
         self.drawn_ms = drawn_ms
-        self._aead = AESCCM(secret, tag_length=TAG_BYTES)
+        self._head = tag << 8 * (HEADER_BYTES - 1)
+        aead = AESCCM(secret, tag_length=TAG_BYTES)
+        self._encrypt, self._decrypt = aead.encrypt, aead.decrypt
         self._issued = 0
         self._slots = slots
         self._seen = bytearray(slots // 8)
@@ -81,20 +85,21 @@ class _Key:
 
     def seal(self, state: bytes) -> bytes:
         number = self._issued
-        self._issued += 1
-        self._seen[number % self._slots // 8] &= ~(1 << number % 8)
-        header = bytes((self.tag,)) + number.to_bytes(HEADER_BYTES - 1)
-        return header + self._aead.encrypt(_nonce(number), state, header)
+        self._issued = number + 1
+        if number >= self._slots:
+            self._seen[number % self._slots >> 3] &= ~(1 << (number & 7))
+        header = (self._head | number).to_bytes(HEADER_BYTES)
+        return header + self._encrypt(number.to_bytes(NONCE_BYTES), state, header)
 
     def open(self, number: int, header: bytes, sealed: bytes) -> bytes:
         try:
-            return self._aead.decrypt(_nonce(number), sealed, header)
+            return self._decrypt(number.to_bytes(NONCE_BYTES), sealed, header)
         except InvalidTag:
             raise PeerError(Reason.TOKEN_FORGED) from None
 
     def strike_out(self, number: int) -> None:
         """Marks a number as used; one too far behind the latest can't be told from a used one."""
-        slot, bit = number % self._slots // 8, 1 << number % 8
+        slot, bit = number % self._slots >> 3, 1 << (number & 7)
         if number < self._issued - self._slots or self._seen[slot] & bit:
             raise PeerError(Reason.TOKEN_REPLAYED)
         self._seen[slot] |= bit
@@ -140,7 +145,7 @@ class TokenSealer:
             PeerError: it was not sealed here, has been opened before, or is too old.
         """
         key = self._key(token[0]) if token else None
-        if key is None or len(token) < HEADER_BYTES + FIXED.size + TAG_BYTES:
+        if key is None or len(token) < _LEAST_TOKEN_BYTES:
             raise PeerError(Reason.TOKEN_FORGED)
         header = token[:HEADER_BYTES]
         number = int.from_bytes(header[1:])
@@ -163,30 +168,26 @@ class TokenSealer:
         self._current = _Key(tag, self._random(KEY_BYTES), now_ms, self._slots)
 
 
-def _nonce(number: int) -> bytes:
-    """Unique under a key, which seals each number once."""
-    return number.to_bytes(NONCE_BYTES)
-
-
 def _encode(origin: Origin, key_age_ms: int) -> bytes:
-    link_local = origin.address.startswith(LINK_LOCAL_PREFIX)
-    flags = origin.message_type & TYPE_MASK | (LINK_LOCAL_FLAG if link_local else 0)
-    fixed = FIXED.pack(flags, key_age_ms // 1000, origin.message_id, origin.port)
-    if link_local:
-        place = SCOPE.pack(origin.scope_id) + origin.address[-IID_BYTES:]
-    else:
-        place = origin.address
-    return fixed + place + origin.token
+    address, port, scope_id, message_type, message_id, token = origin
+    if address[:IID_BYTES] != LINK_LOCAL_PREFIX:
+        fixed = FIXED.pack(message_type, key_age_ms // 1000, message_id, port)
+        return fixed + address + token
+    fixed = FIXED_WITH_SCOPE.pack(
+        message_type | LINK_LOCAL_FLAG, key_age_ms // 1000, message_id, port, scope_id
+    )
+    return fixed + address[IID_BYTES:] + token
 
 
 def _decode(state: bytes) -> tuple[int, Origin]:
     """What ``_encode`` was given; ``state`` has been authenticated, so it is whole."""
-    flags, age_s, message_id, port = FIXED.unpack_from(state)
-    rest = state[FIXED.size :]
-    if flags & LINK_LOCAL_FLAG:
-        (scope_id,) = SCOPE.unpack_from(rest)
-        end = SCOPE.size + IID_BYTES
-        address = LINK_LOCAL_PREFIX + rest[SCOPE.size : end]
+    if state[0] & LINK_LOCAL_FLAG:
+        flags, age_s, message_id, port, scope_id = FIXED_WITH_SCOPE.unpack_from(state)
+        end = FIXED_WITH_SCOPE.size + IID_BYTES
+        address = LINK_LOCAL_PREFIX + state[FIXED_WITH_SCOPE.size : end]
     else:
-        scope_id, end, address = 0, ADDRESS_BYTES, rest[:ADDRESS_BYTES]
-    return age_s * 1000, Origin(address, port, scope_id, flags & TYPE_MASK, message_id, rest[end:])
+        flags, age_s, message_id, port = FIXED.unpack_from(state)
+        scope_id, end = 0, FIXED.size + ADDRESS_BYTES
+        address = state[FIXED.size : end]
+    fields = (address, port, scope_id, flags & TYPE_MASK, message_id, state[end:])
+    return age_s * 1000, tuple.__new__(Origin, fields)

@@ -70,6 +70,8 @@ LINK_LAYER_KEY_BYTES: Final = 16
 """RFC 9031 §8.4.3 with Table 6: each usage is AES-CCM-128."""
 MAX_KEY_ID: Final = 254
 """RFC 9031 §8.4.3.3: IEEE 802.15.4 reserves 255."""
+EVERY_KEY_ID: Final = frozenset(range(1, MAX_KEY_ID + 1))
+"""RFC 9031 §8.4.3.3: what a key of a network can have; 0 is for pairwise ones."""
 PAIRWISE_ADDINFO_BYTES: Final = (2, 8, 10)
 """RFC 9031 §8.4.3.3, Key ID Mode 0: short address, long address, or long then short."""
 SHORT_IDENTIFIER_BYTES: Final = 2

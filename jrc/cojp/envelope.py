@@ -150,13 +150,11 @@ def close_response(
     """
     confirmable = envelope.type == _CON
     options = ((_OSCORE, option_value),)
-    return message.encode(
-        Message(
-            _ACK if confirmable else _NON,
-            _CHANGED,
-            envelope.message_id if confirmable else message_id,
-            envelope.token,
-            options + envelope.proxy_state if with_proxy_state else options,
-            ciphertext,
-        )
+    return message.encode_response(
+        _ACK if confirmable else _NON,
+        _CHANGED,
+        envelope.message_id if confirmable else message_id,
+        envelope.token,
+        options + envelope.proxy_state if with_proxy_state else options,
+        ciphertext,
     )

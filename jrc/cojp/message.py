@@ -202,6 +202,8 @@ def encode_inner(code: int, options: Options, payload: bytes) -> bytes:
 
 def _write_options(options: Options, payload: bytes) -> bytes:
     """Options, and the payload behind its marker where there is one."""
+    if not options:
+        return b"\xff" + payload if payload else b""
     parts = []
     previous = 0
     for number, value in _sorted(options):

@@ -23,6 +23,8 @@ from jrc.model import PledgeId
 
 MAX_SOCKET_PATH_BYTES = 107
 """What Linux keeps of a Unix socket's path, its ending zero left out (unix(7))."""
+MAX_INSTALLER_TIMEOUT_S = 240
+"""`jrc network install` waits for one run that is under way and for its own."""
 
 
 class Endpoint(NamedTuple):
@@ -119,6 +121,24 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _command(value: object, info: ValidationInfo) -> object:
+    """A program and its arguments; a relative path is taken from the config file's folder."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], str):
+        return _as_tuple(value)
+    program, *arguments = value
+    if not program:
+        raise ValueError("must begin with a program")
+    if "/" in program and info.context:
+        program = str(info.context["folder"] / program)
+    return (program, *arguments)
+
+
+def _argument(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a zero byte, which no program can be given")
+    return value
+
+
 def _pledge_id(value: str) -> str:
     try:
         return str(PledgeId.from_hex(value))
@@ -126,10 +146,18 @@ def _pledge_id(value: str) -> str:
         raise ValueError("must be a pledge identifier of 1 to 248 bytes in hex") from None
 
 
+def _network_id(value: str) -> str:
+    try:
+        return bytes.fromhex(value).hex()
+    except ValueError:
+        raise ValueError('must be a network identifier in hex, such as "cafe"') from None
+
+
 _AnyEndpoint = Annotated[Endpoint, BeforeValidator(endpoint)]
 _CoapEndpoint = Annotated[_AnyEndpoint, AfterValidator(_unicast_ipv6)]
 _File = Annotated[Path, BeforeValidator(_beside_config)]
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
+_Argument = Annotated[str, Field(max_length=4096), AfterValidator(_argument)]
 _Interface = Annotated[str, Field(pattern=r"^[^\s/%]{1,15}$")]
 _Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
@@ -216,14 +244,19 @@ class Proxy(_Section):
     """``[proxy]``: a Join Proxy for the neighbours of this border router (RFC 9031 §7.1).
 
     ``join_rate_bytes_per_s``: ``None`` is one packet in three seconds. With ``pledge_id`` and
-    ``psk_file`` the proxy joins as a 6LBR and is told rate and blocklist (RFC 9031 §8.4.2).
+    ``psk_file`` the proxy joins as a 6LBR and is told rate and blocklist (RFC 9031 §8.4.2);
+    ``network_id`` is what it names in its request, ``state_file`` what it must never forget (beside
+    ``psk_file`` if None). ``network``: in `jrc run`, whose rate and revoked pledges count.
     """
 
     interface: _Interface
     jrc: Annotated[_CoapEndpoint, AfterValidator(_with_port)]
-    join_rate_bytes_per_s: Annotated[int, Field(ge=0)] | None = None
+    network: _Name | None = None
+    join_rate_bytes_per_s: Annotated[int, Field(ge=0, le=2**32)] | None = None
     pledge_id: Annotated[str, AfterValidator(_pledge_id)] | None = None
     psk_file: _File | None = None
+    network_id: Annotated[str, AfterValidator(_network_id)] | None = None
+    state_file: _File | None = None
 
     @model_validator(mode="after")
     def _one_source_of_the_rate(self) -> Self:
@@ -231,6 +264,8 @@ class Proxy(_Section):
             raise ValueError("proxy.pledge_id and proxy.psk_file go together")
         if self.pledge_id is not None and self.join_rate_bytes_per_s is not None:
             raise ValueError("proxy.join_rate_bytes_per_s and proxy.pledge_id exclude each other")
+        if self.pledge_id is None and (self.network_id, self.state_file) != (None, None):
+            raise ValueError("proxy.network_id and proxy.state_file go with proxy.pledge_id")
         return self
 
 
@@ -244,14 +279,29 @@ class Rollover(_Section):
 
 
 class Installer(_Section):
-    """``[[installer]]``: how a 6LBR that is no CoJP node gets its link-layer keys."""
+    """``[[installer]]``: how a 6LBR that is no CoJP node gets its link-layer keys.
+
+    ``name`` tells the installers of one network apart; it is ``kind`` where it is left out.
+    After a failure it is tried again in ``retry_s``, then in twice as long, up to ``retry_max_s``.
+    """
 
     network: _Name
     kind: Literal["exec", "linux"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = ""
     command: (
-        Annotated[tuple[_Name, ...], BeforeValidator(_as_tuple), Field(min_length=1)] | None
+        Annotated[tuple[_Argument, ...], BeforeValidator(_command), Field(min_length=1)] | None
     ) = None
     interface: _Interface | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=MAX_INSTALLER_TIMEOUT_S)] = 30.0
+    retry_s: _Seconds = 5.0
+    retry_max_s: _Seconds = 300.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: object) -> object:
+        if isinstance(given, dict) and isinstance(given.get("kind"), str):
+            return {"name": given["kind"], **given}
+        return given
 
     @model_validator(mode="after")
     def _what_its_kind_needs(self) -> Self:
@@ -259,7 +309,19 @@ class Installer(_Section):
             raise ValueError('installer.command belongs to kind = "exec", which needs it')
         if self.kind == "exec" and self.interface is not None:
             raise ValueError('installer.interface belongs to kind = "linux"')
+        if self.retry_max_s < self.retry_s:
+            raise ValueError("installer.retry_max_s is less than installer.retry_s")
         return self
+
+
+class Lab(_Section):
+    """``[lab]``: what only a lab may have; the daemon warns of it at each start.
+
+    ``allow_weak_keys`` takes PSKs that are published or can be computed (RFC 9031 §9 forbids them):
+    development firmware has such a one compiled in.
+    """
+
+    allow_weak_keys: bool = False
 
 
 class Settings(_Section):
@@ -275,6 +337,7 @@ class Settings(_Section):
     proxy: Proxy | None = None
     rollover: Rollover = Rollover()
     installer: Annotated[tuple[Installer, ...], BeforeValidator(_as_tuple)] = ()
+    lab: Lab = Lab()
 
     @property
     def instance_file(self) -> Path:
@@ -288,6 +351,13 @@ class Settings(_Section):
     def state_dir(self) -> Path:
         """The folder that one process at a time may change."""
         return (self.database.file or self.instance_file).parent
+
+    @model_validator(mode="after")
+    def _installers_are_apart(self) -> Self:
+        names = [(each.network, each.name) for each in self.installer]
+        if len(set(names)) != len(names):
+            raise ValueError("installer.name: two installers of one network need names that differ")
+        return self
 
     @model_validator(mode="after")
     def _files_are_apart(self) -> Self:

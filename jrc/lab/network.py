@@ -11,15 +11,19 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from jrc.coap.proxy import JoinProxy, ProxyEndpoint, open_sockets
+from jrc.coap.proxy import JoinProxy
+from jrc.coap.proxy_endpoint import ProxyEndpoint, open_jrc_socket, open_pledge_socket
+from jrc.coap.rate import JoinRate
 from jrc.coap.token import TokenSealer
 from jrc.cojp.constants import ACK_RANDOM_FACTOR, ACK_TIMEOUT_S, MAX_RETRANSMIT
 from jrc.lab.pledge import JRC_HOST, Joined, Refused, SimulatedPledge
 
 Address = tuple[str, int]
 
-MAX_CONCURRENT = 64
+MAX_CONCURRENT = 256
 """Pledges with a socket open at a time, whatever the number of pledges."""
+JOIN_RATE_BYTES_PER_S = 10_000_000
+"""Of the lab's proxy: more than loopback can send (RFC 9031 §8.4.2)."""
 MAX_PENDING_REPLIES = 16
 """Datagrams a pledge keeps that it has not looked at."""
 
@@ -141,14 +145,17 @@ async def join_proxy(jrc: Address, listen: Address = ("::1", 0)) -> AsyncIterato
         OSError: an address can't be bound or reached.
     """
     loop = asyncio.get_running_loop()
-    sealer = TokenSealer(secrets.token_bytes, _milliseconds(loop))
-    proxy = JoinProxy(sealer, secrets.randbelow(1 << 16))
-    endpoint = ProxyEndpoint(proxy, *open_sockets(listen, jrc), lambda: _milliseconds(loop))
-    endpoint.start(loop)
+    now_ms = _milliseconds(loop)
+    sealer = TokenSealer(secrets.token_bytes, now_ms)
+    rate = JoinRate(JOIN_RATE_BYTES_PER_S, now_ms)
+    proxy = JoinProxy(sealer, secrets.randbelow(1 << 16), rate)
+    endpoint = ProxyEndpoint(proxy, lambda: _milliseconds(loop))
     try:
+        endpoint.connect(open_jrc_socket((*jrc, 0, 0)))
+        endpoint.listen(open_pledge_socket(*listen))
         yield endpoint
     finally:
-        endpoint.close(loop)
+        endpoint.close()
 
 
 def _milliseconds(loop: asyncio.AbstractEventLoop) -> int:

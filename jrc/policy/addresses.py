@@ -2,7 +2,8 @@
 
 from ipaddress import IPv6Address, IPv6Network
 
-from jrc.model import PledgeId
+from jrc.model import PledgeId, Profile
+from jrc.policy.profiles import TRAITS
 
 LINK_LOCAL_PREFIX = IPv6Network("fe80::/64")
 """RFC 4291 §2.5.6."""
@@ -15,19 +16,26 @@ SHORT_ADDRESS_IID = 0x0000_00FF_FE00_0000
 """The interface identifier 0000:00ff:fe00:XXXX of a short address (RFC 6282 §3.2.2)."""
 
 
-def interface_identifier(identifier: PledgeId, short_id: int | None) -> int | None:
+def interface_identifier(
+    identifier: PledgeId, short_id: int | None, profile: Profile = Profile.RFC9031
+) -> int | None:
     """The low 64 bits of a node's addresses, ``None`` where they can't be known.
 
     An identifier of 8 bytes is an EUI-64, and counts with its universal/local bit inverted
-    (RFC 4944 §6). A node with any other identifier has its short address alone to be reached by.
+    (RFC 4944 §6), but for firmware that forgets to. A node with any other identifier has its
+    short address alone to be reached by.
     """
     if len(identifier.value) == EUI64_BYTES:
-        return int.from_bytes(identifier.value) ^ UNIVERSAL_LOCAL_BIT
+        inverted = TRAITS[profile].inverts_universal_bit
+        return int.from_bytes(identifier.value) ^ (UNIVERSAL_LOCAL_BIT if inverted else 0)
     return None if short_id is None else SHORT_ADDRESS_IID | short_id
 
 
 def global_address(
-    prefix: IPv6Network, identifier: PledgeId, short_id: int | None
+    prefix: IPv6Network,
+    identifier: PledgeId,
+    short_id: int | None,
+    profile: Profile = Profile.RFC9031,
 ) -> IPv6Address | None:
     """Where Parameter Updates for a joined node go, ``None`` without EUI-64 and short identifier.
 
@@ -36,10 +44,12 @@ def global_address(
     """
     if prefix.prefixlen != 64:
         raise ValueError(f"addresses are formed from a prefix of 64 bits, and {prefix} is none")
-    iid = interface_identifier(identifier, short_id)
+    iid = interface_identifier(identifier, short_id, profile)
     return None if iid is None else prefix[iid]
 
 
-def link_local_address(identifier: PledgeId, short_id: int | None) -> IPv6Address | None:
+def link_local_address(
+    identifier: PledgeId, short_id: int | None, profile: Profile = Profile.RFC9031
+) -> IPv6Address | None:
     """The node's address on its own link, under the same conditions (RFC 4944 §7)."""
-    return global_address(LINK_LOCAL_PREFIX, identifier, short_id)
+    return global_address(LINK_LOCAL_PREFIX, identifier, short_id, profile)

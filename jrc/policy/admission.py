@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
 from jrc.cojp.cbor import encode_bytes, encode_int
 from jrc.cojp.codec import encode_unsupported
@@ -13,8 +15,9 @@ from jrc.cojp.objects import (
     UnsupportedParameter,
 )
 from jrc.errors import OperatorError, Reason, StateError
-from jrc.model import Network, Pledge, Profile
+from jrc.model import Admission, Network, Pledge, Profile
 from jrc.policy.keys import KeySet, current_keys
+from jrc.policy.profiles import TRAITS
 
 MAX_STORED_ADDINFO_BYTES = 512
 MAX_STORED_CODE = 2**63 - 1
@@ -38,6 +41,35 @@ class Refused:
     payload: bytes
 
 
+class Gate(Enum):
+    """What becomes of a request that a network could answer."""
+
+    OPEN = "open"
+    """It is answered."""
+    COUNT = "count"
+    """It is answered, and its pledge counted as one that the window has let in."""
+    SHUT = "shut"
+    """It is refused: no window is open."""
+    ASK = "ask"
+    """Silence; its pledge is listed as one that waits for approval."""
+    WAIT = "wait"
+    """Silence; its pledge is listed already."""
+
+
+class Admittance(NamedTuple):
+    """That a pledge was let into a network, or waits for it; times in ms since 1970.
+
+    ``asked_at_ms`` is None for one that was approved before it asked, ``admitted_at_ms`` while it
+    waits.
+    """
+
+    pledge_id: int
+    network_id: int
+    asked_at_ms: int | None
+    admitted_at_ms: int | None
+    version: int = 1
+
+
 def decide(
     request: JoinRequest,
     pledge: Pledge,
@@ -52,6 +84,8 @@ def decide(
     RFC 9031 §8.4.1, §8.4.5
     """
     network = _asked_network(request.network_identifier, pledge, networks)
+    if network is None and _leaves_network_open(request, pledge):
+        network = networks.get(pledge.network_ids[0])
     if network is None:
         asked = encode_bytes(request.network_identifier)
         return _refused(Reason.UNKNOWN_NETWORK, Label.NETWORK_IDENTIFIER, asked)
@@ -62,6 +96,28 @@ def decide(
     return Admitted(network)
 
 
+def gate(admission: Admission, *, was_admitted: bool, waits: bool, window_is_open: bool) -> Gate:
+    """Whether a network lets a pledge of its own in, by its kind of admission.
+
+    Whoever was let in before always comes in again: a node that has lost its keys must not wait
+    for a person.
+    """
+    if was_admitted or admission is Admission.KNOWN:
+        return Gate.OPEN
+    if admission is Admission.WINDOW:
+        return Gate.COUNT if window_is_open else Gate.SHUT
+    return Gate.WAIT if waits else Gate.ASK
+
+
+def outside_window(identifier: bytes) -> Refused:
+    """The refusal of a pledge that asked for ``identifier`` while no window is open.
+
+    It reads as that of a network the pledge may not join. RFC 9031 §8.4.1
+    """
+    asked = encode_bytes(identifier)
+    return _refused(Reason.WINDOW_CLOSED, Label.NETWORK_IDENTIFIER, asked)
+
+
 def _asked_network(
     identifier: bytes, pledge: Pledge, networks: Mapping[int, Network]
 ) -> Network | None:
@@ -70,6 +126,18 @@ def _asked_network(
         if network is not None and identifier in network.identifiers:
             return network
     return None
+
+
+def _leaves_network_open(request: JoinRequest, pledge: Pledge) -> bool:
+    """Whether a 6LBR of one network names none: it has heard no beacon, as it is to send them.
+
+    RFC 9031 §8.4.1 asks for the identifier in each request, and an empty one hints at nothing.
+    """
+    return (
+        not request.network_identifier
+        and request.role == Role.LBR == pledge.role
+        and len(pledge.network_ids) == 1
+    )
 
 
 def _refused(reason: Reason, label: Label, addinfo: bytes | None) -> Refused:
@@ -110,8 +178,8 @@ def configuration_for(
 ) -> Configuration:
     """What a Join Response says: current keys, and what the pledge and its profile can take.
 
-    ``left_out`` are labels from ``reported_labels``; the keys are never left out. OpenWSN takes
-    a key set alone. Without an address of its own the registrar is the 6LBR. RFC 9031 §8.4.2
+    ``left_out`` are labels from ``reported_labels``; the keys are never left out. Without an
+    address of its own the registrar is the 6LBR. RFC 9031 §8.4.2
 
     Raises:
         StateError: the network has no current keys, which its first key set has ruled out.
@@ -119,23 +187,20 @@ def configuration_for(
     keys = current_keys(key_sets)
     if not keys:
         raise StateError(f"network {network.name} has no current link-layer keys")
-    if profile is Profile.OPENWSN:
-        return Configuration(keys=keys)
+    told = TRAITS[profile].labels - left_out
     return Configuration(
         keys=keys,
         short_identifier=(
             None
-            if short_identifier_value is None or Label.SHORT_IDENTIFIER in left_out
+            if short_identifier_value is None or Label.SHORT_IDENTIFIER not in told
             else ShortIdentifier(short_identifier_value.to_bytes(2), network.lease_hours)
         ),
         jrc_address=(
             None
-            if network.jrc_address is None or Label.JRC_ADDRESS in left_out
+            if network.jrc_address is None or Label.JRC_ADDRESS not in told
             else network.jrc_address.packed
         ),
-        join_rate_bytes_per_s=(
-            None if Label.JOIN_RATE in left_out else network.join_rate_bytes_per_s
-        ),
+        join_rate_bytes_per_s=(network.join_rate_bytes_per_s if Label.JOIN_RATE in told else None),
     )
 
 

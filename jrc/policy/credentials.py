@@ -64,8 +64,10 @@ def unwrapped(value: bytes) -> bytes | None:
     return content if end == len(value) else None
 
 
-def check_psk(identifier: PledgeId, psk: bytes) -> None:
+def check_psk(identifier: PledgeId, psk: bytes, *, allow_weak: bool = False) -> None:
     """Refuses a pre-shared key that does not have, or can't have, 128 bits of entropy.
+
+    ``allow_weak`` looks at the length alone, for a lab whose devices have a key of their firmware.
 
     Raises:
         ValueError: with one sentence that names the weakness. RFC 9031 §3, §9
@@ -74,7 +76,8 @@ def check_psk(identifier: PledgeId, psk: bytes) -> None:
         raise ValueError(
             f"the PSK has {len(psk)} bytes, and {MIN_KEY_BYTES} to {MAX_PSK_BYTES} are needed"
         )
-    _check_strength(identifier, psk, "the PSK")
+    if not allow_weak:
+        _check_strength(identifier, psk, "the PSK")
 
 
 def check_derived(
@@ -83,11 +86,13 @@ def check_derived(
     recipient_key: bytes,
     common_iv: bytes,
     aead: int = Aead.AES_CCM_16_64_128,
+    *,
+    allow_weak: bool = False,
 ) -> None:
     """Refuses keys of a pledge that comes without PSK (RFC 9031 App. B) and are of no use.
 
     ``aead`` is the COSE number of the algorithm, which gives the lengths: 16, 16 and 13 bytes by
-    default (AES-CCM-16-64-128).
+    default (AES-CCM-16-64-128). ``allow_weak`` is as for ``check_psk``.
 
     Raises:
         ValueError: unfit algorithm, wrong length, equal or weak keys.
@@ -103,14 +108,21 @@ def check_derived(
             raise ValueError(f"{name} has {len(value)} bytes, and its algorithm wants {length}")
     if sender_key == recipient_key:
         raise ValueError("the pledge's sender key and recipient key are equal")
+    if allow_weak:
+        return
     _check_strength(identifier, sender_key, "the pledge's sender key")
     _check_strength(identifier, recipient_key, "the pledge's recipient key")
 
 
 def _check_strength(identifier: PledgeId, key: bytes, name: str) -> None:
-    weakness = _pattern(key) or _origin(identifier.value, key)
+    weakness = weakness_of(identifier, key)
     if weakness:
         raise ValueError(f"{name} is weak: {weakness}")
+
+
+def weakness_of(identifier: PledgeId, key: bytes) -> str | None:
+    """What makes a key weak, in words that go on after "is weak"; ``None`` where nothing does."""
+    return _pattern(key) or _origin(identifier.value, key)
 
 
 def _pattern(key: bytes) -> str | None:
@@ -132,6 +144,11 @@ def _is_repeated(key: bytes) -> bool:
     """Whether a block of under 16 bytes makes up the key, and at least 8 bytes repeat it."""
     periods = range(1, min(MIN_KEY_BYTES - 1, len(key) - MIN_REPEAT_BYTES) + 1)
     return any(key[period:] == key[:-period] for period in periods)
+
+
+def is_patterned(key: bytes) -> bool:
+    """Whether the key is guessable whoever has it: a pattern, text, or a published example."""
+    return _pattern(key) is not None
 
 
 def _origin(identifier: bytes, key: bytes) -> str | None:

@@ -6,10 +6,11 @@ Values are drawn by the caller, from the operating system's generator (RFC 9031 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jrc.cojp.constants import KEY_USAGES, MAX_KEY_ID
+from jrc.cojp.constants import EVERY_KEY_ID, KEY_USAGES, MAX_KEY_ID
 from jrc.cojp.objects import LinkLayerKey
 from jrc.errors import OperatorError
 from jrc.model import KeySetState, Secret
+from jrc.policy.credentials import is_patterned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +49,24 @@ def _check_cover(frames: str, count: int, usages: Sequence[int]) -> None:
     )
 
 
-def choose_key_ids(count: int, in_use: Collection[int]) -> tuple[int, ...]:
+def choose_key_ids(
+    count: int, in_use: Collection[int], allowed: Collection[int] = EVERY_KEY_ID
+) -> tuple[int, ...]:
     """Key ids for new keys: the next free ones above the highest in use, going round at 254.
 
     ``in_use`` holds those of every set that is not retired, and of aborted ones: a node may still
-    have their keys, or have them in their guard time. RFC 9031 §8.4.3.1
+    have their keys, or have them in their guard time. ``allowed`` are those that all nodes can
+    take. RFC 9031 §8.4.3.1
 
     Raises:
-        OperatorError: too few of the 254 are free.
+        OperatorError: too few are free.
     """
     highest = max(in_use, default=0)
     around = (*range(highest + 1, MAX_KEY_ID + 1), *range(1, highest + 1))
-    free = tuple(key_id for key_id in around if key_id not in in_use)
+    free = tuple(key_id for key_id in around if key_id in allowed and key_id not in in_use)
     if len(free) < count:
         raise OperatorError(
-            f"{count} new key ids are needed, and {len(free)} of {MAX_KEY_ID} are free",
+            f"{count} new key ids are needed, and {len(free)} of {len(allowed)} are free",
             "finish or abort the rollovers of this key domain, so that old key sets are retired",
         )
     return free[:count]
@@ -74,8 +78,11 @@ def make_key_set(
     usages: Sequence[int],
     key_ids: Sequence[int],
     values: Sequence[Secret],
+    addinfos: Sequence[bytes | None] = (),
 ) -> KeySet:
-    """A set with one key for each usage, ids and values (16 bytes) in the same order.
+    """A set with one key for each usage; ids, values (16 bytes) and addinfos in the same order.
+
+    Without ``addinfos`` the keys have none.
 
     Raises:
         ValueError: usages that don't fit each other, unequal counts, an id or a value given
@@ -89,8 +96,24 @@ def make_key_set(
         raise ValueError("a key id is given twice in one key set")
     if len({value.reveal() for value in values}) != len(values):
         raise ValueError("one value is given to two keys; beacons and data need their own")
-    keys = zip(key_ids, values, usages, strict=True)
+    keys = zip(key_ids, values, usages, addinfos or [None] * len(values), strict=True)
     return KeySet(generation, state, tuple(LinkLayerKey(*key) for key in keys))
+
+
+PUBLISHED_LINK_LAYER_KEYS = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "e6bf4287c2d7618d6a9687445ffd33e6",  # RFC 9031 App. A, and OpenWSN's JRC
+        "365469534348206d696e696d616c3135",  # "6TiSCH minimal15": K1 of RFC 8180 and Contiki-NG
+        "deadbeeffacecafe" * 2,  # K2 of Contiki-NG
+    )
+)
+"""What everybody can read, and what is compiled into much firmware all the same."""
+
+
+def is_public(value: Secret) -> bool:
+    """Whether a key value is a published one, or a pattern that anybody would try."""
+    return value.reveal() in PUBLISHED_LINK_LAYER_KEYS or is_patterned(value.reveal())
 
 
 def current_keys(key_sets: Iterable[KeySet]) -> tuple[LinkLayerKey, ...]:

@@ -78,15 +78,18 @@ class Lease:
 
     ``lease_until_ms`` is milliseconds since 1970 as the registrar counts, ``None`` for ever.
     ``released`` says that the holder has lost it; the value stays burned all the same. §8.4.4
+    ``version`` is that of its row, 1 for a new one. ``pledge_id`` is None for a released value that
+    a node has had since before this registrar knew the network.
     """
 
     value: int
     domain_id: int
-    pledge_id: int
+    pledge_id: int | None
     first_generation: int
     last_generation: int
     lease_until_ms: int | None
     released: bool = False
+    version: int = 1
 
 
 def lease_end_ms(now_ms: int, lease_hours: int | None) -> int | None:
@@ -119,6 +122,7 @@ def renew(lease: Lease, generation: int, now_ms: int, lease_hours: int | None) -
         last_generation=max(lease.last_generation, generation),
         lease_until_ms=lease_end_ms(now_ms, lease_hours),
         released=False,
+        version=lease.version + 1,
     )
 
 

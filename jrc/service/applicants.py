@@ -1,13 +1,13 @@
 """A pledge to enroll, checked by itself: identifier, keys, networks (RFC 9031 §3, §7.3, §9)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from jrc.cojp.algorithms import Aead, Hkdf
 from jrc.cojp.oscore import SecurityContext, context_from_keys, derive_for_jrc
 from jrc.model import Network, PledgeId, Profile, Secret
-from jrc.policy.credentials import check_derived, check_identifier, check_psk
+from jrc.policy.credentials import check_derived, check_identifier, check_psk, weakness_of
 from jrc.service.records import (
     Fingerprints,
     KeyMaterial,
@@ -16,6 +16,9 @@ from jrc.service.registry import Registry
 from jrc.service.wording import nearest
 
 MAX_LABEL_CHARACTERS = 200
+LAB = "lab"
+"""The provenance of keys that everybody can compute, which only a lab takes."""
+WEAK_KEYS = "keys that everybody can compute let everybody join; never do so in production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Applicant:
 
     ``keys``: a PSK, or derived keys. ``networks`` are names, in the order of preference.
     ``provenance`` is how the keys came, ``source`` where from (a file and its line).
+    ``allow_weak`` takes keys that everybody can compute, for a lab (``[lab]`` in the config).
     """
 
     identifier: PledgeId
@@ -45,6 +49,7 @@ class Applicant:
     hkdf: int = Hkdf.SHA_256.value
     provenance: str = "operator"
     source: str = ""
+    allow_weak: bool = False
 
 
 class Fault(NamedTuple):
@@ -84,7 +89,17 @@ def check_applicant(
         return error.fault
     if len(set(network_ids)) != len(network_ids):
         return Fault("network", "a network is named twice")
+    if applicant.allow_weak and _has_weak_keys(applicant):
+        applicant = replace(applicant, provenance=LAB)
     return Checked(applicant, material, tx.credentials.fingerprints(material), network_ids)
+
+
+def _has_weak_keys(applicant: Applicant) -> bool:
+    keys = applicant.keys
+    values = (
+        (keys,) if isinstance(keys, Secret) else (keys.pledge_sender_key, keys.pledge_recipient_key)
+    )
+    return any(weakness_of(applicant.identifier, value.reveal()) for value in values)
 
 
 def _check_words(applicant: Applicant) -> None:
@@ -92,7 +107,15 @@ def _check_words(applicant: Applicant) -> None:
         check_identifier(applicant.identifier.value)
     except ValueError as error:
         raise UnfitError("pledge_id", str(error)) from None
-    label = applicant.label or ""
+    check_label(applicant.label or "")
+
+
+def check_label(label: str) -> None:
+    """Returns if a pledge can be called so.
+
+    Raises:
+        UnfitError: it is too long, or can't be shown as it is.
+    """
     if len(label) > MAX_LABEL_CHARACTERS or not label.isprintable():
         raise UnfitError(
             "label", f"a label has at most {MAX_LABEL_CHARACTERS} printable characters"
@@ -120,14 +143,14 @@ def key_material(applicant: Applicant) -> KeyMaterial:
 def _derive(applicant: Applicant) -> SecurityContext:
     identifier, keys = applicant.identifier, applicant.keys
     if isinstance(keys, Secret):
-        check_psk(identifier, keys.reveal())
+        check_psk(identifier, keys.reveal(), allow_weak=applicant.allow_weak)
         return derive_for_jrc(keys.reveal(), identifier.value, applicant.aead, applicant.hkdf)
     given = (
         keys.pledge_sender_key.reveal(),
         keys.pledge_recipient_key.reveal(),
         keys.common_iv.reveal(),
     )
-    check_derived(identifier, *given, applicant.aead)
+    check_derived(identifier, *given, applicant.aead, allow_weak=applicant.allow_weak)
     return context_from_keys(*given, identifier.value, applicant.aead)
 
 

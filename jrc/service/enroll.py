@@ -4,14 +4,15 @@ Whatever is taken away leaves window, numbers and fingerprints behind (row M3), 
 nonce nor a key comes a second time.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId, PledgeState
 from jrc.service.applicants import Applicant, Fault
+from jrc.service.damage import damage_warning, damaged_error, damages_of, shown_state
 from jrc.service.examine import Decision, OnConflict, examine
-from jrc.service.records import CredentialState, PledgeRecord, Standing
+from jrc.service.records import CredentialState, Damage, PledgeRecord, Standing
 from jrc.service.registry import Registry
 from jrc.service.wording import Plan, listed, role_name
 
@@ -90,27 +91,24 @@ def settle(
 ) -> None:
     """Write a changed pledge; one with a new key, role or network has to join again.
 
+    With a new key it has to be let in anew as well, where a network does not admit everybody.
     ``credential_id`` is the new key, which is in force, or None where the key stays.
     """
     if credential_id is not None:
         wanted = replace(
             wanted,
             credential_id=credential_id,
-            state=_fresh_state(before),
+            state=PledgeState.PROVISIONED,
             state_before_revocation=None,
         )
         tx.pledges.forget_reports(before.id)
+        tx.admissions.forget(before.id)
     if credential_id is not None or _is_displaced(tx, before, wanted):
         tx.pledges.forget_place(before.id)
     if before.network_ids != wanted.network_ids:
         tx.leases.release(before.id, but=_domains(tx, wanted.network_ids))
+        tx.admissions.forget(before.id, but=wanted.network_ids)
     tx.pledges.save(wanted)
-
-
-def _fresh_state(before: PledgeRecord) -> PledgeState:
-    """A pledge that waits for approval goes on waiting."""
-    waits = before.state is PledgeState.WAITING
-    return PledgeState.WAITING if waits else PledgeState.PROVISIONED
 
 
 def _is_displaced(tx: Registry, before: PledgeRecord, wanted: PledgeRecord) -> bool:
@@ -131,13 +129,26 @@ def _domains(tx: Registry, network_ids: Collection[int]) -> set[int]:
 
 
 def find_pledge(tx: Registry, identifier: PledgeId) -> PledgeRecord:
-    """The row of a pledge that is there.
+    """The row of a pledge that is there, to work with.
+
+    Raises:
+        OperatorError: it is unknown, was removed, belongs to an unpublished import, or does not
+            authenticate.
+    """
+    record = look_up(tx, identifier)
+    if record.damaged:
+        raise damaged_error(identifier)
+    return record
+
+
+def look_up(tx: Registry, identifier: PledgeId) -> PledgeRecord:
+    """The row of a pledge that is there, to be looked at or taken out; it may be ``damaged``.
 
     Raises:
         OperatorError: it is unknown, was removed, or belongs to an unpublished import.
     """
     record = tx.pledges.find([identifier.value]).get(identifier.value)
-    if record is None or record.staged:
+    if record is None or (record.staged and not record.damaged):
         raise OperatorError(f"pledge {identifier} is unknown", "`jrc pledge list` shows them all")
     if record.state is PledgeState.REMOVED:
         raise OperatorError(
@@ -181,7 +192,7 @@ def revoke_pledge(
     """Answer a pledge no more from now on; window, numbers and key stay (row M3).
 
     Raises:
-        OperatorError: it is unknown, or the plan was not agreed to.
+        OperatorError: it is unknown or damaged, or the plan was not agreed to.
     """
     record = find_pledge(tx, identifier)
     if record.state is PledgeState.REVOKED:
@@ -197,21 +208,28 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
     """Take a revocation back: the pledge goes on where it was (row M3).
 
     Raises:
-        OperatorError: it is unknown.
+        OperatorError: it is unknown or damaged.
     """
     record = find_pledge(tx, identifier)
     if record.state is not PledgeState.REVOKED:
-        return Changed(pledge_id=str(identifier), state=record.state.value, changed=False)
+        state = _state_of(tx, identifier)
+        return Changed(pledge_id=str(identifier), state=state.value, changed=False)
     state = record.state_before_revocation or PledgeState.PROVISIONED
     tx.pledges.save(replace(record, state=state, state_before_revocation=None))
-    shown = find_pledge(tx, identifier).state
+    shown = _state_of(tx, identifier)
     return _changed(tx, "pledge.restored", identifier, shown, actor, reason)
+
+
+def _state_of(tx: Registry, identifier: PledgeId) -> PledgeState:
+    record = find_pledge(tx, identifier)
+    return shown_state(record, tx.pledges.standing([record])[record.id])
 
 
 def plan_removal(tx: Registry, identifier: PledgeId) -> Plan:
     """What removing a pledge does."""
-    record = find_pledge(tx, identifier)
+    record = look_up(tx, identifier)
     sentences = [
+        *damage_warning(identifier, damages_of(tx, record)),
         f"Pledge {identifier} is forgotten, and its key is deleted for good.",
         "It can come back with a new key only.",
         *_still_holds(tx, record),
@@ -230,26 +248,41 @@ def remove_pledge(
     """Delete a pledge's keys; a tombstone with window and fingerprints stays (row M3).
 
     Its short identifiers are free for others only when the keys they went out with are retired.
+    It is the one way out for a pledge of which something does not authenticate: nothing that was
+    changed past the program outlives it.
 
     Raises:
         OperatorError: it is unknown, or the plan was not agreed to.
     """
-    record = find_pledge(tx, identifier)
+    record = look_up(tx, identifier)
     plan_removal(tx, identifier).require(agreed)
+    found = damages_of(tx, record)
     tx.credentials.retire(record.id, CredentialState.REMOVED)
     tx.leases.release(record.id)
+    tx.leases.bury(record.id)
     tx.pledges.forget_place(record.id)
     tx.pledges.forget_reports(record.id)
-    tx.pledges.save(
-        replace(
-            record,
+    tx.admissions.forget(record.id)
+    tx.pledges.save(_tombstone(tx, record))
+    return _changed(tx, "pledge.removed", identifier, PledgeState.REMOVED, actor, reason, found)
+
+
+def _tombstone(tx: Registry, record: PledgeRecord) -> PledgeRecord:
+    """What stays of a pledge; of a damaged one no more than its number and its identifier."""
+    if record.damaged:
+        record = PledgeRecord(
+            id=record.id,
+            identifier=record.identifier,
             state=PledgeState.REMOVED,
-            state_before_revocation=None,
-            credential_id=None,
-            network_ids=(),
+            created_at_ms=tx.now_ms,
         )
+    return replace(
+        record,
+        state=PledgeState.REMOVED,
+        state_before_revocation=None,
+        credential_id=None,
+        network_ids=(),
     )
-    return _changed(tx, "pledge.removed", identifier, PledgeState.REMOVED, actor, reason)
 
 
 def _changed(
@@ -259,7 +292,9 @@ def _changed(
     state: PledgeState,
     actor: str,
     reason: str,
+    found: Sequence[Damage] = (),
 ) -> Changed:
-    tx.record(Event(kind, actor, identifier.value, reason=reason))
+    detail = {"damaged": [damage.value for damage in found]} if found else None
+    tx.record(Event(kind, actor, identifier.value, reason=reason, detail=detail))
     tx.policy_changed()
     return Changed(pledge_id=str(identifier), state=state.value, changed=True)

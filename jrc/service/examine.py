@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from jrc.model import Network, PledgeState
+from jrc.errors import OperatorError
+from jrc.model import Network, PledgeId, PledgeState, Profile
 from jrc.service.applicants import (
     Applicant,
     Checked,
@@ -18,8 +19,11 @@ from jrc.service.applicants import (
     check_applicant,
     key_column,
 )
+from jrc.service.damage import damage_hint, damage_sentence
+from jrc.service.key_domains import check_profile
 from jrc.service.records import (
     CredentialState,
+    Damage,
     Fingerprints,
     KeyOwner,
     NewPledge,
@@ -90,7 +94,9 @@ class _Board:
     """What is known of the applicants' identifiers and keys; grows as they are judged."""
 
     def __init__(self, tx: Registry, applicants: Sequence[Checked], import_id: int | None) -> None:
+        self._tx = tx
         self._import_id = import_id
+        self._fitting: set[tuple[int, Profile]] = set()
         self._known = _known(tx, [entry.applicant.identifier.value for entry in applicants])
         self._owners = dict(tx.credentials.owners([entry.prints for entry in applicants]))
         if import_id is not None:
@@ -124,12 +130,15 @@ class _Board:
         try:
             if known is None:
                 decision = self._new(entry, networks)
+            elif known.record.damaged:
+                raise _damaged(entry.applicant.identifier)
             elif self._is_pending(known):
                 decision = _repeated(entry, known)
             elif known.record.state is PledgeState.REMOVED:
                 decision = self._returned(entry, known, networks)
             else:
                 decision = self._present(entry, known, on_conflict)
+            self._check_profile(decision, networks)
         except UnfitError as error:
             return error.fault
         self._remember(entry, decision)
@@ -215,6 +224,24 @@ class _Board:
                     _owned(identifier.value, owner),
                     "every pledge needs a key of its own, drawn at random",
                 )
+
+    def _check_profile(self, decision: Decision, networks: Mapping[str, Network]) -> None:
+        """Refuse a profile whose devices can't take the keys of their networks."""
+        done = decision.new or decision.change
+        if done is None or done.profile is None:
+            return
+        for network in networks.values():
+            if network.id in done.network_ids:
+                self._check_keys(network, done.profile)
+
+    def _check_keys(self, network: Network, profile: Profile) -> None:
+        if (network.id, profile) in self._fitting:
+            return
+        try:
+            check_profile(self._tx, network, profile)
+        except OperatorError as error:
+            raise UnfitError("profile", f"network {network.name}: {error}", error.hint) from None
+        self._fitting.add((network.id, profile))
 
     def _remember(self, entry: Checked, decision: Decision) -> None:
         """Let the applicants after this one see what becomes of it."""
@@ -302,6 +329,11 @@ def _conflict(
         return UnfitError(key_column(entry.applicant), reason, hint)
     reason = f"pledge {identifier} is there already{there} and differs in {listed(differing)}"
     return UnfitError(differing[0], reason, hint)
+
+
+def _damaged(identifier: PledgeId) -> UnfitError:
+    reason = damage_sentence(identifier, (Damage.ROW,))
+    return UnfitError("pledge_id", reason, damage_hint(identifier))
 
 
 def _owned(identifier: bytes, owner: KeyOwner) -> str:

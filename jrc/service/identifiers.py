@@ -6,9 +6,9 @@ from jrc.model import Network, ShortIdRange
 from jrc.policy import leases
 from jrc.service.ports import JoinTransaction
 
-_SPARE = 2
-"""Values drawn for each that may be needed; in a range that is half full one of two is free."""
-_SECOND_DRAW = 16
+_FEWEST = 16
+"""Values drawn at least, so that a range that is half full is not asked for each."""
+_DRAWS = 2
 """Before a range that is nearly full is walked through."""
 
 
@@ -20,7 +20,7 @@ class FreeIdentifiers:
 
     def __init__(self, tx: JoinTransaction, wanted: int) -> None:
         self._tx = tx
-        self._wanted = wanted
+        self._left = wanted
         self._ready: dict[tuple[int, ShortIdRange], list[int]] = {}
         self._given: set[tuple[int, int]] = set()
         self._exhausted: set[tuple[int, ShortIdRange]] = set()
@@ -43,18 +43,20 @@ class FreeIdentifiers:
             value = ready.pop(0)
             if (network.domain_id, value) not in self._given:
                 self._given.add((network.domain_id, value))
+                self._left -= 1
                 return value
         return None
 
     def _look(self, network: Network, oldest_live: int) -> list[int]:
-        for count in (_SPARE * self._wanted, _SECOND_DRAW):
+        count = max(self._left, _FEWEST)
+        for _ in range(_DRAWS):
             free = self._free_of(network, count, oldest_live)
             if free:
                 return free
         taken = self._tx.all_taken(network.domain_id, oldest_live)
         start = int.from_bytes(self._tx.random(2))
         walk = leases.walk(network.short_ids, start)
-        return list(islice((value for value in walk if value not in taken), self._wanted))
+        return list(islice((value for value in walk if value not in taken), self._left))
 
     def _free_of(self, network: Network, count: int, oldest_live: int) -> list[int]:
         random = self._tx.random(2 * count)

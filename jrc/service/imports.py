@@ -61,7 +61,7 @@ class Import:
     """One import: ``begin``, ``stage`` for each chunk, ``finish``, then ``sweep`` until False.
 
     Each call belongs into its own write transaction. Whoever breaks off only sweeps. ``source`` is
-    the file's name.
+    the file's name; ``allow_weak`` is as for an ``Applicant``.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Import:
         on_conflict: OnConflict = OnConflict.FAIL,
         partial: bool = False,
         dry_run: bool = False,
+        allow_weak: bool = False,
     ) -> None:
         self.source = source
         self._actor = actor
@@ -80,6 +81,7 @@ class Import:
         self._on_conflict = on_conflict
         self._partial = partial
         self._dry_run = dry_run
+        self._allow_weak = allow_weak
         self._import_id = 0
         self._counts: Counter[Outcome] = Counter()
         self._rows = 0
@@ -116,7 +118,7 @@ class Import:
                 faults += wrong
                 if applicant is not None:
                     lines.append(entry.line)
-                    applicants.append(applicant)
+                    applicants.append(replace(applicant, allow_weak=self._allow_weak))
         judged = examine(tx, applicants, self._on_conflict, self._import_id)
         for line, decision in zip(lines, judged, strict=True):
             if isinstance(decision, Fault):

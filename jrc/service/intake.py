@@ -6,13 +6,15 @@ transaction (``join.py``), and its answer leaves when that is on disk.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from jrc.cojp import codec, envelope, message, oscore
 from jrc.cojp.constants import ENDPOINT_MAX_TOKEN_BYTES, JOIN_PATH, CoapCode, OptionNumber
 from jrc.cojp.envelope import Envelope
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import JrcError, PeerError, Reason, StateError, StoreError
-from jrc.model import Profile
+from jrc.policy.profiles import TRAITS
+from jrc.service.attempts import Attempts, Success
 from jrc.service.contexts import Contexts
 from jrc.service.copies import MAX_COPY_AGE_MS, Copies
 from jrc.service.join import ADMISSIBLE, Ask, Outcome, Refusal
@@ -30,8 +32,21 @@ from jrc.service.ports import (
 MAX_IN_FLIGHT = 4096
 """Requests that wait for a commit; each has verified, one a context."""
 
-_UNDERSTOOD = frozenset({OptionNumber.URI_HOST, OptionNumber.URI_PORT})
-"""Critical options that an inner request may repeat; the outer ones were looked at already."""
+_UNKNOWN = Reason.UNKNOWN_CONTEXT
+_BAD_TAG = Reason.BAD_TAG
+_REPLAYED = Reason.REPLAYED
+_COPY_REFUSED = Reason.COPY_REFUSED
+_JOINED = Success.JOINED
+
+_USUAL_BYTES = 64
+"""Plaintexts up to here are remembered with what they say: a network's pledges say the same."""
+
+_UNDERSTOOD = frozenset({OptionNumber.URI_HOST, OptionNumber.URI_PORT, OptionNumber.URI_PATH})
+"""Critical options of an inner request; outer host and port were looked at already."""
+
+_UNDERSTOOD_ELSEWHERE = _UNDERSTOOD | {OptionNumber.IF_NONE_MATCH}
+"""Where nothing is, this condition holds (RFC 7252 §5.10.8.2): with a GET of ``/`` under it libcoap
+tries extended tokens out (RFC 8974 §2.2.2), and wants the 4.04 that says so."""
 
 
 class Intake:
@@ -48,6 +63,7 @@ class Intake:
         *,
         retransmit_cache: bool = True,
         first_message_id: int = 0,
+        attempts: Attempts | None = None,
     ) -> None:
         self._contexts = contexts
         self._reader = reader
@@ -58,6 +74,11 @@ class Intake:
         self._copies = Copies() if retransmit_cache else None
         self._message_id = first_message_id
         self._in_flight: set[int] = set()
+        attempts = attempts or Attempts()
+        self._note_verified = attempts.verified.note
+        self._note_claimed = attempts.claimed.note
+        self._note_stranger = attempts.strangers.note
+        self._now_ms: int | None = None
 
     @property
     def in_flight(self) -> int:
@@ -79,6 +100,7 @@ class Intake:
                 self._metrics.dropped(error.reason)
         if len(requests) > 1:
             self._contexts.expect(request.kid_context for request, _ in requests)
+        self._now_ms = None
         for request, way in requests:
             self._look_at(request, way)
         self._contexts.expect(())
@@ -87,11 +109,31 @@ class Intake:
         try:
             self._take(request, way)
         except PeerError as error:
-            self._metrics.dropped(error.reason)
-        except StoreError:
-            self._metrics.dropped(Reason.DATABASE)
-        except StateError as error:
+            reason = error.reason
+            self._metrics.dropped(reason)
+            now_ms = self._now_ms or self._look_at_clock()
+            if reason is _UNKNOWN:
+                self._note_stranger(request.kid_context, reason, now_ms, way)
+            elif reason is _REPLAYED or reason is _BAD_TAG or reason is _COPY_REFUSED:
+                self._note_claimed(request.kid_context, reason, now_ms, way)
+            else:
+                self._note_verified(request.kid_context, reason, now_ms, way)
+        except (StoreError, StateError) as error:
+            reason = self._failed(error)
+            self._note_claimed(request.kid_context, reason, self._look_at_clock(), way)
+
+    def _look_at_clock(self) -> int:
+        """The time that all datagrams of one reading are noted with."""
+        self._now_ms = now_ms = self._clock.now_ms()
+        return now_ms
+
+    def _failed(self, error: JrcError) -> Reason:
+        """Count a request that our own state lets nobody answer; the reason."""
+        if isinstance(error, StateError):
             self._metrics.damaged(str(error))
+            return Reason.DAMAGED_STATE
+        self._metrics.dropped(Reason.DATABASE)
+        return Reason.DATABASE
 
     def _take(self, request: Envelope, way: Way) -> None:
         found = self._contexts.find(request.kid_context)
@@ -122,7 +164,8 @@ class Intake:
             raise PeerError(Reason.IN_FLIGHT)
         if len(self._in_flight) >= MAX_IN_FLIGHT:
             raise PeerError(Reason.OVERLOADED)
-        content = read_request(plaintext)
+        usual = len(plaintext) <= _USUAL_BYTES
+        content = _read_usual(plaintext) if usual else read_request(plaintext)
         self._in_flight.add(known.context_id)
         self._submit(Ask(known, number, envelope.digest(request), content, request, way))
 
@@ -148,13 +191,16 @@ class Intake:
         if not self._copies.allow(digest, first, way.peer_address(), now_ms):
             raise PeerError(Reason.COPY_REFUSED)
         self._metrics.resent()
+        self._note_verified(
+            known.pledge.identifier.value, Success.RESENT, now_ms, way, known.standing
+        )
         self._send(known, request, stored.state.answer or b"", way)
 
     def _send(self, known: KnownContext, request: Envelope, answer: bytes, way: Way) -> None:
         self._message_id = (self._message_id + 1) & 0xFFFF
-        echo_state = known.profile is Profile.OPENWSN
+        echoed = bool(request.proxy_state) and TRAITS[known.profile].echoes_proxy_state
         datagram = envelope.close_response(
-            request, self._message_id, b"", answer, with_proxy_state=echo_state
+            request, self._message_id, b"", answer, with_proxy_state=echoed
         )
         self._sender.send(datagram, way)
 
@@ -162,26 +208,30 @@ class Intake:
         """A transaction is on disk: its states come into force, its answers leave."""
         if outcomes:
             self._metrics.committed(len(outcomes))
+        now_ms = self._clock.now_ms()
+        note = self._note_verified
         for outcome in outcomes:
             known = outcome.ask.known
             self._in_flight.discard(known.context_id)
             if outcome.stale:
                 self._contexts.forget(known.kid_context)
+            identifier, way = known.pledge.identifier.value, outcome.ask.way
             if outcome.state is None:
-                self._metrics.dropped(outcome.reason or Reason.DATABASE)
+                reason = outcome.reason or Reason.DATABASE
+                self._metrics.dropped(reason)
+                note(identifier, reason, now_ms, way)
                 continue
-            known.state = outcome.state
+            known.state, known.standing = outcome.state, outcome.standing
+            note(identifier, outcome.reason or _JOINED, now_ms, way, outcome.standing)
             self._metrics.answered(outcome.network, outcome.reason)
-            self._send(known, outcome.ask.envelope, outcome.state.answer or b"", outcome.ask.way)
+            self._send(known, outcome.ask.envelope, outcome.state.answer or b"", way)
 
     def abandon(self, ask: Ask, error: JrcError) -> None:
         """A request's transaction was rolled back: nothing was changed, nothing is answered."""
         self._in_flight.discard(ask.known.context_id)
         self._contexts.forget(ask.known.kid_context)
-        if isinstance(error, StateError):
-            self._metrics.damaged(str(error))
-        else:
-            self._metrics.dropped(Reason.DATABASE)
+        identifier = ask.known.pledge.identifier.value
+        self._note_verified(identifier, self._failed(error), self._clock.now_ms(), ask.way)
 
 
 def _open(datagram: Arrived) -> Envelope:
@@ -226,13 +276,15 @@ def read_request(plaintext: bytes) -> JoinRequest | Refusal:
         return Refusal(CoapCode.BAD_REQUEST, error.answer or b"", error.reason)
 
 
+_read_usual = lru_cache(maxsize=256)(read_request)
+
+
 def _screen(inner: message.Inner) -> Refusal | None:
     """An error for whatever is no POST to ``j``: critical options first (RFC 7252 §5.4.1)."""
-    path = []
-    for number, value in inner.options:
-        if number == OptionNumber.URI_PATH:
-            path.append(value)
-        elif message.is_critical(number) and number not in _UNDERSTOOD:
+    path = [value for number, value in inner.options if number == OptionNumber.URI_PATH]
+    understood = _UNDERSTOOD if path == [JOIN_PATH] else _UNDERSTOOD_ELSEWHERE
+    for number, _ in inner.options:
+        if message.is_critical(number) and number not in understood:
             return Refusal(CoapCode.BAD_OPTION, b"", Reason.BAD_OPTION)
     if path != [JOIN_PATH]:
         return Refusal(CoapCode.NOT_FOUND, b"", Reason.NOT_FOUND)

@@ -1,9 +1,11 @@
 """The transaction's half of the join exchange (RFC 9031 §8.1): decide, encrypt, remember.
 
-``decide`` looks at the replay window again, for another registrar or an earlier batch may have
-moved it, and then fixes everything in one transaction: the window, the short identifier, the
-answer itself and the audit event. An answer exists only together with the state that makes it
-unique, so no request nonce ever protects two plaintexts (RFC 8613 §5.2).
+``decide`` looks at the replay window again and then fixes everything in one transaction: the
+window, the short identifier, the answer itself and the audit event. A window from memory is as
+good as one read anew, for its row is written only if it still has the version that was decided
+upon: where another registrar has moved it, the transaction fails, ciphertexts and all. An answer
+exists only together with the state that makes it unique, so no request nonce ever protects two
+plaintexts (RFC 8613 §5.2).
 """
 
 from collections.abc import Sequence
@@ -15,17 +17,20 @@ from jrc.cojp.constants import CoapCode, Label
 from jrc.cojp.envelope import Envelope
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import Reason
-from jrc.model import Event, Network, PledgeState, Profile
+from jrc.model import Admission, Event, Network, Pledge, PledgeState
 from jrc.policy import admission, leases
+from jrc.policy.admission import Gate
 from jrc.policy.leases import Lease
+from jrc.policy.profiles import TRAITS
+from jrc.service import gates
 from jrc.service.identifiers import FreeIdentifiers
 from jrc.service.ports import (
     ContextState,
-    JoinRow,
     JoinTransaction,
     KnownContext,
-    LiveKeys,
     NodePlace,
+    Standing,
+    Terms,
     Way,
 )
 
@@ -33,6 +38,9 @@ ADMISSIBLE = PledgeState.PROVISIONED
 """The stored state in which a pledge is answered; ``joined`` is one that has a place as well."""
 
 _ACTOR = "pledge"
+
+_LABELS = frozenset(Label)
+"""What terms can differ by; a pledge may report labels that nobody has heard of (§8.4.5)."""
 
 
 class Refusal(NamedTuple):
@@ -60,12 +68,14 @@ class Ask(NamedTuple):
 class Outcome(NamedTuple):
     """What became of a request in its transaction.
 
-    ``state`` is the context's new state with the answer in it, None for silence; ``reason`` is
-    None for a Configuration. ``stale`` says that the cached context has to be read anew.
+    ``state`` is the context's new state with the answer in it, None for silence, and ``standing``
+    what its pledge has now; ``reason`` is None for a Configuration. ``stale`` says that the cached
+    context has to be read anew.
     """
 
     ask: Ask
     state: ContextState | None
+    standing: Standing
     reason: Reason | None
     network: str = ""
     stale: bool = False
@@ -82,6 +92,7 @@ class _SilenceError(Exception):
 class _Answer(NamedTuple):
     code: int
     payload: bytes
+    standing: Standing
     reason: Reason | None = None
     network: str = ""
     generation_id: int | None = None
@@ -94,28 +105,30 @@ def decide(tx: JoinTransaction, asks: Sequence[Ask], now_ms: int) -> list[Outcom
     A context appears once in ``asks`` (row M2). Nothing of what comes back may be sent or cached
     before the transaction has committed (RFC 9031 §7.3.1).
     """
-    rows = tx.rows([ask.known for ask in asks])
+    current = tx.current([ask.known for ask in asks])
     free = FreeIdentifiers(tx, len(asks))
-    return [_decide(tx, free, ask, rows.get(ask.known.context_id), now_ms) for ask in asks]
+    return [_decide(tx, free, ask, current.get(ask.known.context_id), now_ms) for ask in asks]
 
 
 def _decide(
-    tx: JoinTransaction, free: FreeIdentifiers, ask: Ask, row: JoinRow | None, now_ms: int
+    tx: JoinTransaction,
+    free: FreeIdentifiers,
+    ask: Ask,
+    known: KnownContext | None,
+    now_ms: int,
 ) -> Outcome:
+    reason = _not_in_force(ask, known)
+    if reason is not None or known is None:
+        return Outcome(ask, None, ask.known.standing, reason, stale=True)
     try:
-        if row is None:
-            raise _SilenceError(Reason.UNKNOWN_CONTEXT)
-        state, known = _in_force(tx, ask, row)
+        answer = _answer(tx, free, known, ask.content, now_ms)
     except _SilenceError as silence:
-        return Outcome(ask, None, silence.reason, stale=True)
-    try:
-        answer = _answer(tx, free, known, ask.content, row, now_ms)
-    except _SilenceError as silence:
-        return _spent(tx, ask, known, state, silence.reason)
+        return _spent(tx, ask, known, silence.reason)
     partial_iv = ask.envelope.partial_iv
     _, protected = oscore.protect_response(
         known.security, b"", partial_iv, message.encode_inner(answer.code, (), answer.payload)
     )
+    state = known.state
     after = ContextState(
         state.version + 1,
         state.window.accept(ask.number),
@@ -130,16 +143,14 @@ def _decide(
     )
     tx.save_state(known.context_id, after)
     stale = answer.changed_pledge or known is not ask.known
-    return Outcome(ask, after, answer.reason, answer.network, stale)
+    return Outcome(ask, after, answer.standing, answer.reason, answer.network, stale)
 
 
-def _spent(
-    tx: JoinTransaction, ask: Ask, known: KnownContext, state: ContextState, reason: Reason
-) -> Outcome:
+def _spent(tx: JoinTransaction, ask: Ask, known: KnownContext, reason: Reason) -> Outcome:
     """Silence whose cause lies with us: the number is used up, so that copies cost no commit."""
-    after = state._replace(
-        version=state.version + 1,
-        window=state.window.accept(ask.number),
+    after = known.state._replace(
+        version=known.state.version + 1,
+        window=known.state.window.accept(ask.number),
         request_digest=None,
         answer=None,
         answered_at_ms=None,
@@ -147,22 +158,18 @@ def _spent(
         answer_generation_id=None,
     )
     tx.save_state(known.context_id, after)
-    return Outcome(ask, None, reason, stale=True)
+    return Outcome(ask, None, known.standing, reason, stale=True)
 
 
-def _in_force(tx: JoinTransaction, ask: Ask, row: JoinRow) -> tuple[ContextState, KnownContext]:
-    if row.state is None:
-        raise _SilenceError(Reason.DAMAGED_STATE)
-    known: KnownContext | None = ask.known
-    if tx.policy.revision != ask.known.revision:
-        known = tx.reload(ask.known.kid_context, ask.known.context_id)
+def _not_in_force(ask: Ask, known: KnownContext | None) -> Reason | None:
+    """Why a request that verified when it came gets silence now."""
     if known is None or known.pledge.state is not ADMISSIBLE:
-        raise _SilenceError(Reason.REVOKED)
-    if row.state.needs_recovery:
-        raise _SilenceError(Reason.QUARANTINED)
-    if not row.state.window.is_fresh(ask.number):
-        raise _SilenceError(Reason.REPLAYED)
-    return row.state, known
+        return Reason.REVOKED
+    if known.state.needs_recovery:
+        return Reason.QUARANTINED
+    if not known.state.window.is_fresh(ask.number):
+        return Reason.REPLAYED
+    return None
 
 
 def _answer(
@@ -170,20 +177,70 @@ def _answer(
     free: FreeIdentifiers,
     known: KnownContext,
     content: JoinRequest | Refusal,
-    row: JoinRow,
     now_ms: int,
 ) -> _Answer:
     if isinstance(content, Refusal):
-        return _Answer(content.code, content.payload, content.reason)
-    left_out = admission.reported_labels(known.left_out, content.unsupported)
-    decision = admission.decide(content, known.pledge, tx.policy.networks, left_out)
-    if isinstance(decision, admission.Refused):
-        answer = _Answer(CoapCode.BAD_REQUEST, decision.payload, decision.reason)
+        return _Answer(content.code, content.payload, known.standing, content.reason)
+    terms = _terms(tx, known, content)
+    if isinstance(terms, admission.Refused):
+        answer = _Answer(CoapCode.BAD_REQUEST, terms.payload, known.standing, terms.reason)
+    elif terms.gated:
+        answer = _gated(tx, free, known, terms, content.network_identifier, now_ms)
     else:
-        answer = _admit(tx, free, known, content.role, decision.network, left_out, row, now_ms)
-    if _remember_reports(tx, known, content):
+        answer = _admit(tx, free, known, terms, now_ms)
+    if content.unsupported and _remember_reports(tx, known, content):
         return answer._replace(changed_pledge=True)
     return answer
+
+
+def _terms(
+    tx: JoinTransaction, known: KnownContext, request: JoinRequest
+) -> Terms | admission.Refused:
+    """What pledges of this kind get, worked out once for all of them (RFC 9031 §8.4.2)."""
+    pledge, left_out = known.pledge, known.left_out
+    if request.unsupported:
+        left_out = admission.reported_labels(left_out, request.unsupported) & _LABELS
+    kind = (
+        request.network_identifier,
+        request.role,
+        pledge.network_ids,
+        pledge.role,
+        pledge.profile,
+        left_out,
+    )
+    terms = tx.policy.terms.get(kind)
+    if terms is not None:
+        return terms
+    decision = admission.decide(request, pledge, tx.policy.networks, left_out)
+    if isinstance(decision, admission.Refused):
+        # Not kept: a pledge may ask for any identifier.
+        return decision
+    terms = _terms_in(tx, decision.network, pledge, request.role, left_out)
+    tx.policy.terms[kind] = terms
+    return terms
+
+
+def _terms_in(
+    tx: JoinTransaction, network: Network, pledge: Pledge, role: int, left_out: frozenset[int]
+) -> Terms:
+    keys = tx.policy.keys.get(network.domain_id)
+    if keys is None:
+        raise _SilenceError(Reason.NO_KEYS)
+    profile = pledge.profile or network.profile
+    traits = TRAITS[profile]
+    told = traits.labels - left_out
+    if Label.JRC_ADDRESS in told and network.jrc_address is None and network.jrc_address_from:
+        # Left out, it would mean that the 6LBR is the registrar (RFC 9031 §8.4.2).
+        raise _SilenceError(Reason.NO_JRC_ADDRESS)
+    leased = Label.SHORT_IDENTIFIER in told
+    configuration = admission.configuration_for(
+        network, (keys.current,), 0 if leased else None, left_out, profile
+    )
+    place = NodePlace(network.id, role, keys.generation_id)
+    detail = f'{{"generation":{keys.current.generation},"role":{role},"short_id":'
+    form = ConfigurationForm(configuration, explicit_usage=traits.explicit_usage)
+    gated = network.admission is not Admission.KNOWN
+    return Terms(network, keys, place, form, leased, detail, gated)
 
 
 def _remember_reports(tx: JoinTransaction, known: KnownContext, request: JoinRequest) -> bool:
@@ -208,104 +265,94 @@ def _remember_reports(tx: JoinTransaction, known: KnownContext, request: JoinReq
     return True
 
 
-def _admit(
+def _gated(
     tx: JoinTransaction,
     free: FreeIdentifiers,
     known: KnownContext,
-    role: int,
-    network: Network,
-    left_out: frozenset[int],
-    row: JoinRow,
+    terms: Terms,
+    asked: bytes,
     now_ms: int,
 ) -> _Answer:
-    keys = tx.policy.keys.get(network.domain_id)
-    if keys is None:
-        raise _SilenceError(Reason.NO_KEYS)
-    profile = known.pledge.profile or network.profile
-    value = None
-    if profile is not Profile.OPENWSN and Label.SHORT_IDENTIFIER not in left_out:
-        value = _lease(tx, free, known.pledge.id, network, keys, row, now_ms)
-    form = _form(tx, network, keys, left_out, profile, leased=value is not None)
-    place = NodePlace(network.id, role, keys.generation_id)
-    if row.place != place:
-        tx.save_place(known.pledge, place)
-    tx.record(_joined(known, network, keys, role, value))
+    """What a network says that does not admit everybody: decided before a key leaves."""
+    network = terms.network
+    gate = gates.look(tx, known, network, now_ms)
+    if gate is Gate.SHUT:
+        refused = admission.outside_window(asked)
+        code, before = CoapCode.BAD_REQUEST, known.standing
+        return _Answer(code, refused.payload, before, refused.reason, network.name)
+    if gate in (Gate.ASK, Gate.WAIT):
+        raise _SilenceError(Reason.AWAITING_APPROVAL)
+    answer = _admit(tx, free, known, terms, now_ms)
+    if gate is Gate.COUNT:
+        gates.let_in(tx, known, network, now_ms)
+    return answer._replace(standing=gates.with_admission(answer.standing, network))
+
+
+def _admit(
+    tx: JoinTransaction, free: FreeIdentifiers, known: KnownContext, terms: Terms, now_ms: int
+) -> _Answer:
+    lease = _lease(tx, free, known, terms, now_ms) if terms.leased else None
+    tx.record(_joined(known, terms, lease))
     return _Answer(
         CoapCode.CHANGED,
-        form.fill(b"" if value is None else value.to_bytes(2)),
-        network=network.name,
-        generation_id=keys.generation_id,
+        terms.form.fill(b"" if lease is None else lease.value.to_bytes(2)),
+        _standing(tx, known, terms.place, lease),
+        None,
+        terms.network.name,
+        terms.keys.generation_id,
     )
 
 
-def _form(
-    tx: JoinTransaction,
-    network: Network,
-    keys: LiveKeys,
-    left_out: frozenset[int],
-    profile: Profile,
-    *,
-    leased: bool,
-) -> ConfigurationForm:
-    """What pledges of this kind are told, encoded once for all of them (RFC 9031 §8.4.2)."""
-    kind = (network.id, left_out, profile, leased)
-    form = tx.policy.forms.get(kind)
-    if form is None:
-        any_value = 0 if leased else None
-        configuration = admission.configuration_for(
-            network, (keys.current,), any_value, left_out, profile
-        )
-        form = tx.policy.forms[kind] = ConfigurationForm(configuration)
-    return form
+def _standing(
+    tx: JoinTransaction, known: KnownContext, place: NodePlace, lease: Lease | None
+) -> Standing:
+    """What the pledge has now; what is new of it is written."""
+    before = known.standing
+    leases_now = before.leases
+    if lease is not None and lease is not before.lease_in(lease.domain_id):
+        tx.save_lease(lease)
+        others = (each for each in before.leases if each.domain_id != lease.domain_id)
+        leases_now = (lease, *others)
+    if place != before.place:
+        tx.save_place(known.pledge, place, new=before.place is None)
+    elif leases_now is before.leases:
+        return before
+    return Standing(leases_now, place, before.admitted)
 
 
-def _joined(
-    known: KnownContext, network: Network, keys: LiveKeys, role: int, value: int | None
-) -> Event:
+def _joined(known: KnownContext, terms: Terms, lease: Lease | None) -> Event:
     """The audit event of a join; its detail is written out, since it is made for each."""
-    short_id = "null" if value is None else f'"{value:04x}"'
+    short_id = "null}" if lease is None else f'"{lease.value:04x}"}}'
+    identifier = known.pledge.identifier.value
     return Event(
-        "pledge.joined",
-        _ACTOR,
-        known.pledge.identifier.value,
-        network.name,
-        detail=f'{{"generation":{keys.current.generation},"role":{role},"short_id":{short_id}}}',
+        "pledge.joined", _ACTOR, identifier, terms.network.name, "", terms.detail + short_id
     )
 
 
 def _lease(
     tx: JoinTransaction,
     free: FreeIdentifiers,
-    pledge_id: int,
-    network: Network,
-    keys: LiveKeys,
-    row: JoinRow,
+    known: KnownContext,
+    terms: Terms,
     now_ms: int,
-) -> int:
+) -> Lease:
     """The pledge's short identifier: the one it holds, or a new one (RFC 9031 §8.4.4.1).
 
     It is burned in the generation of keys it goes out with, before it goes out.
     """
+    network, keys = terms.network, terms.keys
     generation = keys.current.generation
-    held = row.leases.get(network.domain_id)
+    held = known.standing.lease_in(network.domain_id)
     if held is not None:
-        renewed = leases.renew(held, generation, now_ms, network.lease_hours)
-        if renewed is not held:
-            tx.save_lease(renewed, new=False)
-        return held.value
+        return leases.renew(held, generation, now_ms, network.lease_hours)
     value = free.draw(network, keys.oldest_live_generation)
     if value is None:
         raise _SilenceError(Reason.NO_SHORT_IDENTIFIER)
-    end = leases.lease_end_ms(now_ms, network.lease_hours)
-    tx.save_lease(
-        Lease(
-            value=value,
-            domain_id=network.domain_id,
-            pledge_id=pledge_id,
-            first_generation=generation,
-            last_generation=generation,
-            lease_until_ms=end,
-        ),
-        new=True,
+    return Lease(
+        value=value,
+        domain_id=network.domain_id,
+        pledge_id=known.pledge.id,
+        first_generation=generation,
+        last_generation=generation,
+        lease_until_ms=leases.lease_end_ms(now_ms, network.lease_hours),
     )
-    return value

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from jrc.cojp.constants import DEFAULT_KEY_USAGE, LINK_LAYER_KEY_BYTES
-from jrc.model import Event, KeySetState, Secret
+from jrc.model import Event, KeySetState, Network, Profile, Secret
 from jrc.policy.keys import check_key_values, check_usages, choose_key_ids, make_key_set
+from jrc.policy.profiles import check_keys, key_ids_for
 from jrc.service.network_settings import is_name, refused
-from jrc.service.records import Domain, Generation
+from jrc.service.records import Domain, Generation, Provenance
 from jrc.service.registry import Registry
 from jrc.service.wording import listed
 
@@ -42,19 +43,50 @@ def choose_domain(tx: Registry, name: str, key_usages: tuple[int, ...]) -> Domai
 
 
 def ensure_keys(tx: Registry, domain: Domain, actor: str, reason: str) -> None:
-    """A current generation of keys; fresh ones, under ids that no node may still know (D5)."""
+    """A current generation of keys; fresh ones, under ids that no node may still know (D5).
+
+    Raises:
+        OperatorError: devices of a profile in this domain can't take such keys.
+    """
     generations = tx.keysets.generations(domain.id)
     if current_generation(generations) is not None:
         return
+    profiles = profiles_in(tx, domain.id)
+    check_keys(profiles, domain.key_usages)
     values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in domain.key_usages]
-    number = generations[-1].number + 1 if generations else 1
-    key_ids = choose_key_ids(len(values), _key_ids_in_use(generations))
+    number = next_number(generations)
+    in_use = _key_ids_in_use(generations)
+    key_ids = choose_key_ids(len(values), in_use, key_ids_for(profiles))
     key_set = make_key_set(number, KeySetState.CURRENT, domain.key_usages, key_ids, values)
     prints = [(tx.keysets.fingerprint(key.key_value), key.mic_length) for key in key_set.keys]
     check_key_values(prints, tx.keysets.known_values(values))
-    tx.keysets.add(domain.id, key_set, "generated")
+    tx.keysets.add(domain.id, key_set, Provenance.GENERATED)
     detail = {"key_domain": domain.name, "generation": number, "key_ids": key_ids}
     tx.record(Event("key_generation.created", actor, reason=reason, detail=detail))
+
+
+def profiles_in(tx: Registry, domain_id: int) -> frozenset[Profile]:
+    """The profiles of a key domain: those of its networks, and of pledges that have their own."""
+    networks = tx.networks.all().values()
+    of_networks = {each.profile for each in networks if each.domain_id == domain_id}
+    return frozenset(of_networks.union(tx.pledges.profiles(domain_id)))
+
+
+def check_profile(tx: Registry, network: Network, profile: Profile) -> None:
+    """Returns if devices of ``profile`` can take the keys that this network gives out.
+
+    Raises:
+        OperatorError: they can't; says what.
+    """
+    check_keys((profile,), network.key_usages)
+    for entry in tx.keysets.generations(network.domain_id):
+        if entry.state in (KeySetState.CURRENT, KeySetState.SCHEDULED):
+            check_keys((profile,), network.key_usages, entry.key_ids, has_addinfo=entry.has_addinfo)
+
+
+def next_number(generations: Sequence[Generation]) -> int:
+    """That of the next generation of a key domain."""
+    return generations[-1].number + 1 if generations else 1
 
 
 def _key_ids_in_use(generations: Sequence[Generation]) -> set[int]:

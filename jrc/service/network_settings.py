@@ -16,6 +16,8 @@ MAX_LEASE_HOURS = 876_000
 MAX_JOIN_RATE_BYTES_PER_S = 2**32 - 1
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_INTERFACE = re.compile(r"[^\s/%:]{1,15}")
+"""What Linux takes for a name (IFNAMSIZ, dev_valid_name)."""
 _PREFIX_BITS = 64
 
 
@@ -32,6 +34,8 @@ def check_settings(network: Network) -> None:
     """
     _check_identifiers(network.identifiers)
     _check_prefix(network.prefix)
+    _check_interface("prefix-from", network.prefix_from)
+    _check_interface("jrc-address-from", network.jrc_address_from)
     _check_limit("lease-hours", network.lease_hours, 1, MAX_LEASE_HOURS)
     _check_limit("join-rate", network.join_rate_bytes_per_s, 0, MAX_JOIN_RATE_BYTES_PER_S)
     address = network.jrc_address
@@ -62,6 +66,14 @@ def _check_prefix(prefix: IPv6Network) -> None:
         raise refused(
             f"prefix: {prefix} is no /64 of global or unique local addresses",
             "write it as 2001:db8:0:1::/64",
+        )
+
+
+def _check_interface(setting: str, name: str | None) -> None:
+    if name is not None and not _INTERFACE.fullmatch(name):
+        raise refused(
+            f"{setting}: {name!r} can't be an interface's name",
+            "`ip link` lists the interfaces of this host",
         )
 
 

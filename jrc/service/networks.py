@@ -1,18 +1,25 @@
-"""The operator's hand on networks: add, list, show, set, remove (RFC 9031 §8.4)."""
+"""The operator's hand on networks: add, set, remove (RFC 9031 §8.4)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv6Address, IPv6Network
 
-from jrc.errors import OperatorError
-from jrc.model import Event, KeySetState, Network, PledgeState, Profile, ShortIdRange
+from jrc.model import Admission, Event, Network, Profile, ShortIdRange
 from jrc.policy.admission import check_identifier_sharing
-from jrc.policy.leases import range_is_low
-from jrc.service.key_domains import choose_domain, current_generation, ensure_keys
+from jrc.policy.interface import Seen, follow
+from jrc.policy.profiles import accepted_identifiers
+from jrc.service.admitting import admits_no_more, admits_otherwise
+from jrc.service.key_domains import (
+    check_profile,
+    choose_domain,
+    ensure_keys,
+)
+from jrc.service.links import NOTHING_SEEN, first_prefix, unfollowed
+from jrc.service.network_reports import NetworkReport, find_network, show_network
 from jrc.service.network_settings import check_settings, is_name, refused
 from jrc.service.registry import Registry
-from jrc.service.wording import MAX_LISTED, Plan, counted, nearest
+from jrc.service.takeover import TakeOver, check_free_short_ids, take_over_keys
+from jrc.service.wording import MAX_LISTED, Plan, counted
 
 DEFAULT_SHORT_IDS = ShortIdRange()
 """RFC 4944 §12 has 0001 to 7fff for unicast (RFC 9031 §8.4.4.1)."""
@@ -32,65 +39,57 @@ class AddNetwork:
     """A network to make.
 
     ``key_usages``: empty takes those of an existing key domain, or 0. ``key_domain``: None makes
-    one of the network's own name. ``lease_hours``, ``join_rate_bytes_per_s``: None is no limit.
+    one of the network's own name. ``identifiers`` are completed with the other byte order where
+    devices of ``profile`` use it. ``lease_hours``, ``join_rate_bytes_per_s``: None is no limit.
+    ``taken_over``: the keys that its nodes have already, in place of fresh ones. ``prefix`` may be
+    None where the interface ``prefix_from`` has one.
     """
 
     name: str
     identifiers: tuple[bytes, ...]
-    prefix: IPv6Network
+    prefix: IPv6Network | None
+    prefix_from: str | None = None
     key_usages: tuple[int, ...] = ()
     short_ids: ShortIdRange = DEFAULT_SHORT_IDS
     lease_hours: int | None = None
     join_rate_bytes_per_s: int | None = None
     jrc_address: IPv6Address | None = None
+    jrc_address_from: str | None = None
     profile: Profile = Profile.RFC9031
+    admission: Admission = Admission.KNOWN
     key_domain: str | None = None
+    taken_over: TakeOver | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkChanges:
-    """What to change about a network; ``KEEP`` leaves a setting, None takes it away."""
+    """What to change about a network; ``KEEP`` leaves a setting, None takes it away.
+
+    A prefix or an address ends the following of an interface, unless one is named as well.
+    """
 
     identifiers: tuple[bytes, ...] | Unset = KEEP
     prefix: IPv6Network | Unset = KEEP
+    prefix_from: str | Unset | None = KEEP
     key_usages: tuple[int, ...] | Unset = KEEP
     short_ids: ShortIdRange | Unset = KEEP
     lease_hours: int | Unset | None = KEEP
     join_rate_bytes_per_s: int | Unset | None = KEEP
     jrc_address: IPv6Address | Unset | None = KEEP
+    jrc_address_from: str | Unset | None = KEEP
     profile: Profile | Unset = KEEP
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkReport:
-    """A network as listings show it; identifiers in hex, never a key value."""
-
-    name: str
-    identifiers: tuple[str, ...]
-    prefix: str
-    key_domain: str
-    key_usages: tuple[int, ...]
-    generation: int | None
-    key_ids: tuple[int, ...]
-    short_ids: str
-    short_ids_used: int
-    short_ids_low: bool
-    lease_hours: int | None
-    join_rate_bytes_per_s: int | None
-    jrc_address: str | None
-    profile: str
-    pledges: int
-    joined: int
-    revoked: int
+    admission: Admission | Unset = KEEP
 
 
 # Adding
 
 
 def add_network(
-    tx: Registry, command: AddNetwork, *, actor: str, reason: str = ""
+    tx: Registry, command: AddNetwork, *, actor: str, reason: str = "", seen: Seen = NOTHING_SEEN
 ) -> NetworkReport:
     """Make a network, and in a key domain without keys the first generation of keys.
+
+    ``seen`` are the interfaces that the command names.
 
     Raises:
         OperatorError: a setting is refused; says which and why.
@@ -102,25 +101,34 @@ def add_network(
         )
     if tx.networks.by_name(command.name) is not None:
         raise refused(f"network {command.name} exists already", "`jrc network set` changes it")
-    domain = choose_domain(tx, command.key_domain or command.name, command.key_usages)
+    domain = choose_domain(tx, command.key_domain or command.name, _usages(command))
     draft = Network(
         id=0,
         name=command.name,
         domain_id=domain.id,
         domain=domain.name,
-        identifiers=command.identifiers,
-        prefix=command.prefix,
+        identifiers=accepted_identifiers(command.profile, command.identifiers),
+        prefix=command.prefix or first_prefix(command.prefix_from, seen),
+        prefix_from=command.prefix_from,
         key_usages=domain.key_usages,
         jrc_address=command.jrc_address,
+        jrc_address_from=command.jrc_address_from,
         short_ids=command.short_ids,
         lease_hours=command.lease_hours,
         join_rate_bytes_per_s=command.join_rate_bytes_per_s,
         profile=command.profile,
+        admission=command.admission,
     )
+    draft = follow(draft, seen)
     check_settings(draft)
     check_identifier_sharing(draft, tx.networks.all().values())
-    ensure_keys(tx, domain, actor, reason)
+    check_profile(tx, draft, draft.profile)
     network = tx.networks.add(draft)
+    if command.taken_over is None:
+        ensure_keys(tx, domain, actor, reason)
+    else:
+        check_free_short_ids(network, command.taken_over)
+        take_over_keys(tx, domain, command.taken_over, actor, reason)
     tx.record(
         Event("network.added", actor, network=network.name, reason=reason, detail=_facts(network))
     )
@@ -128,92 +136,47 @@ def add_network(
     return show_network(tx, network.name)
 
 
+def _usages(command: AddNetwork) -> tuple[int, ...]:
+    if command.taken_over is None:
+        return command.key_usages
+    if command.key_usages:
+        raise refused(
+            "key-usage: a keys file says what its keys are for",
+            "leave --key-usage out, or --keys-file",
+        )
+    return command.taken_over.key_usages
+
+
 def _facts(network: Network) -> dict[str, object]:
     """A network's settings for the audit log."""
     return {
         "identifiers": [value.hex() for value in network.identifiers],
         "prefix": str(network.prefix),
+        "prefix_from": network.prefix_from,
         "key_domain": network.domain,
         "short_ids": str(network.short_ids),
         "lease_hours": network.lease_hours,
         "join_rate_bytes_per_s": network.join_rate_bytes_per_s,
         "jrc_address": None if network.jrc_address is None else str(network.jrc_address),
+        "jrc_address_from": network.jrc_address_from,
         "profile": network.profile.value,
+        "admission": network.admission.value,
     }
-
-
-# Looking
-
-
-def find_network(tx: Registry, name: str) -> Network:
-    """The network of this name.
-
-    Raises:
-        OperatorError: there is none; a near name is offered.
-    """
-    networks = {network.name: network for network in tx.networks.all().values()}
-    if name not in networks:
-        raise OperatorError(
-            f"there is no network {name!r}{nearest(name, networks)}",
-            "`jrc network list` shows them all",
-        )
-    return networks[name]
-
-
-def list_networks(tx: Registry) -> list[NetworkReport]:
-    """Every network, by name."""
-    counts = tx.pledges.counts()
-    networks = sorted(tx.networks.all().values(), key=lambda network: network.name)
-    return [_report(tx, network, counts.get(network.id, {})) for network in networks]
-
-
-def show_network(tx: Registry, name: str) -> NetworkReport:
-    """One network.
-
-    Raises:
-        OperatorError: there is none of this name.
-    """
-    network = find_network(tx, name)
-    return _report(tx, network, tx.pledges.counts().get(network.id, {}))
-
-
-def _report(tx: Registry, network: Network, counts: Mapping[PledgeState, int]) -> NetworkReport:
-    generations = tx.keysets.generations(network.domain_id)
-    current = current_generation(generations)
-    live = [entry.number for entry in generations if entry.state is not KeySetState.RETIRED]
-    used = tx.leases.used(network.domain_id, min(live, default=0))
-    return NetworkReport(
-        name=network.name,
-        identifiers=tuple(value.hex() for value in network.identifiers),
-        prefix=str(network.prefix),
-        key_domain=network.domain,
-        key_usages=network.key_usages,
-        generation=None if current is None else current.number,
-        key_ids=() if current is None else current.key_ids,
-        short_ids=str(network.short_ids),
-        short_ids_used=used,
-        short_ids_low=range_is_low(len(network.short_ids), used),
-        lease_hours=network.lease_hours,
-        join_rate_bytes_per_s=network.join_rate_bytes_per_s,
-        jrc_address=None if network.jrc_address is None else str(network.jrc_address),
-        profile=network.profile.value,
-        pledges=sum(counts.values()),
-        joined=tx.pledges.joined(network.id, 0)[0],
-        revoked=counts.get(PledgeState.REVOKED, 0),
-    )
 
 
 # Changing
 
 
-def plan_network_change(tx: Registry, name: str, changes: NetworkChanges) -> Plan:
-    """What a change means for those who have joined.
+def plan_network_change(
+    tx: Registry, name: str, changes: NetworkChanges, seen: Seen = NOTHING_SEEN
+) -> Plan:
+    """What a change means for those who have joined; ``seen`` are the interfaces it names.
 
     Raises:
         OperatorError: the change is refused.
     """
     network = find_network(tx, name)
-    return _plan_change(tx, network, _changed(tx, network, changes))
+    return _plan_change(tx, network, _changed(tx, network, changes, seen))
 
 
 def set_network(
@@ -224,6 +187,7 @@ def set_network(
     actor: str,
     reason: str = "",
     agreed: bool = False,
+    seen: Seen = NOTHING_SEEN,
 ) -> NetworkReport:
     """Change a network. Who has to join again counts as joined no more until it has.
 
@@ -231,21 +195,29 @@ def set_network(
         OperatorError: the change is refused, or its plan needs consent and was not agreed to.
     """
     network = find_network(tx, name)
-    wanted = _changed(tx, network, changes)
+    wanted = _changed(tx, network, changes, seen)
     if wanted == network:
         return show_network(tx, name)
     _plan_change(tx, network, wanted).require(agreed)
+    put_into_force(tx, network, wanted, actor=actor, reason=reason)
+    return show_network(tx, name)
+
+
+def put_into_force(
+    tx: Registry, network: Network, wanted: Network, *, actor: str, reason: str
+) -> None:
+    """Write what changed about a network, with all that follows from it."""
     tx.networks.change(wanted)
+    admits_otherwise(tx, network, wanted, actor=actor, reason=reason)
     if _must_join_again(network, wanted):
         tx.pledges.forget_network(network.id, release=False)
     before, after = _facts(network), _facts(wanted)
     detail = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
-    tx.record(Event("network.changed", actor, network=name, reason=reason, detail=detail))
+    tx.record(Event("network.changed", actor, network=network.name, reason=reason, detail=detail))
     tx.policy_changed()
-    return show_network(tx, name)
 
 
-def _changed(tx: Registry, network: Network, changes: NetworkChanges) -> Network:
+def _changed(tx: Registry, network: Network, changes: NetworkChanges, seen: Seen) -> Network:
     if changes.key_usages is not KEEP and changes.key_usages != network.key_usages:
         raise refused(
             f"the key usage of network {network.name} can't be changed while its keys are in use",
@@ -256,8 +228,11 @@ def _changed(tx: Registry, network: Network, changes: NetworkChanges) -> Network
         for name in NetworkChanges.__dataclass_fields__
         if name != "key_usages" and getattr(changes, name) is not KEEP
     }
-    wanted = replace(network, **given)
+    wanted = follow(replace(network, **{**unfollowed(given), **given}), seen)
+    accepted = accepted_identifiers(wanted.profile, wanted.identifiers)
+    wanted = replace(wanted, identifiers=accepted)
     check_settings(wanted)
+    check_profile(tx, wanted, wanted.profile)
     check_identifier_sharing(wanted, tx.networks.all().values())
     return wanted
 
@@ -327,6 +302,7 @@ def remove_network(
     plan.require(agreed)
     last = _is_last(tx, network)
     tx.pledges.forget_network(network.id, release=True)
+    admits_no_more(tx, network, actor=actor, reason=reason)
     tx.networks.remove(network.id)
     if last:
         tx.keysets.retire_all(network.domain_id)

@@ -1,15 +1,18 @@
 """Looking at pledges: listings in pages, and everything about one. Keys are never shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jrc.model import Network, PledgeId, PledgeState
+from jrc.model import Network, PledgeId, PledgeState, Profile
 from jrc.policy.addresses import global_address
-from jrc.service.enroll import find_pledge
+from jrc.policy.profiles import TRAITS
+from jrc.service.damage import damage_hint, damage_sentence, damages, shown_state
+from jrc.service.enroll import look_up
 from jrc.service.events import EventReport, event_report
-from jrc.service.networks import find_network
+from jrc.service.network_reports import find_network
 from jrc.service.records import CredentialRecord, PledgeRecord, Standing
 from jrc.service.registry import Registry
+from jrc.service.reports import UnsupportedReport, reports_of
 from jrc.service.wording import role_name, utc_text
 
 PAGE = 500
@@ -17,10 +20,19 @@ SHOWN_EVENTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingReport:
+    """That a pledge waits for approval, and since when; the time in UTC."""
+
+    network: str
+    asked: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PledgeReport:
     """A pledge as listings show it; times in UTC, ``short_id`` and ``pledge_id`` in hex.
 
-    ``damaged`` says that its row does not authenticate, so that it is not answered.
+    ``damaged`` says that something of it does not authenticate, so that it is not answered; what
+    else is shown of such a pledge may be wrong.
     """
 
     pledge_id: str
@@ -31,6 +43,7 @@ class PledgeReport:
     last_join: str | None
     address: str | None
     label: str
+    waiting: tuple[WaitingReport, ...]
     damaged: bool
 
 
@@ -49,20 +62,18 @@ class CredentialReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnsupportedReport:
-    """Something the pledge says it can't act upon (RFC 9031 §8.4.5); ``addinfo`` in hex."""
-
-    code: int
-    label: int
-    addinfo: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PledgeDetails:
-    """Everything about a pledge. ``highest_number`` is -1 until the first request verified."""
+    """Everything about a pledge. ``highest_number`` is -1 until the first request verified.
+
+    ``damage`` says in a sentence what does not authenticate and what to do about it. ``profile``
+    is its own; without one, that of its first network is in force.
+    """
 
     pledge: PledgeReport
+    damage: str | None
     profile: str | None
+    profile_in_force: str
+    profile_means: str
     joined_network: str | None
     highest_number: int
     created: str | None
@@ -86,15 +97,19 @@ def list_pledges(
         OperatorError: there is no such network.
     """
     network_id = None if network is None else find_network(tx, network).id
-    records = tx.pledges.page(
-        after=None if after is None else after.value,
-        limit=limit,
-        network_id=network_id,
-        state=state,
-    )
     networks = tx.networks.all()
-    standing = tx.pledges.standing(records)
-    return [_report(record, standing[record.id], networks) for record in records]
+    found: list[PledgeReport] = []
+    begin = None if after is None else after.value
+    while len(found) < limit:
+        records = tx.pledges.page(after=begin, limit=limit, network_id=network_id, state=state)
+        standing = tx.pledges.standing(records)
+        reports = [_report(record, standing[record.id], networks) for record in records]
+        # What a row says of its state counts only where the row authenticates.
+        found += [report for report in reports if state is None or report.state == state.value]
+        if len(records) < limit:
+            break
+        begin = records[-1].identifier
+    return found[:limit]
 
 
 def count_pledges(tx: Registry) -> Mapping[str, int]:
@@ -109,22 +124,37 @@ def show_pledge(tx: Registry, identifier: PledgeId) -> PledgeDetails:
     Raises:
         OperatorError: it is unknown.
     """
-    record = find_pledge(tx, identifier)
+    record = look_up(tx, identifier)
     networks = tx.networks.all()
     standing = tx.pledges.standing([record])[record.id]
+    found = damages(record, standing)
     place = networks.get(standing.network_id or 0)
     events = tx.events.besides_joins(identifier.value, SHOWN_EVENTS)
+    profile = profile_in_force(record, networks)
     return PledgeDetails(
         pledge=_report(record, standing, networks),
+        damage=f"{damage_sentence(identifier, found)}: {damage_hint(identifier)}"
+        if found
+        else None,
         profile=None if record.profile is None else record.profile.value,
+        profile_in_force=profile.value,
+        profile_means=TRAITS[profile].meaning,
         joined_network=None if place is None else place.name,
         highest_number=standing.highest,
-        created=utc_text(record.created_at_ms),
-        updated=utc_text(record.updated_at_ms),
+        created=None if record.damaged else utc_text(record.created_at_ms),
+        updated=None if record.damaged else utc_text(record.updated_at_ms),
         credentials=tuple(map(_credential, tx.credentials.history(record.id))),
-        unsupported=_unsupported(tx.pledges.reports(record.id)),
+        unsupported=reports_of(tx, record),
         events=tuple(map(event_report, events)),
     )
+
+
+def profile_in_force(record: PledgeRecord, networks: Mapping[int, Network]) -> Profile:
+    """The pledge's own, else that of the first of its networks."""
+    if record.profile is not None:
+        return record.profile
+    found = (networks[number].profile for number in record.network_ids if number in networks)
+    return next(found, Profile.RFC9031)
 
 
 def _report(
@@ -132,20 +162,34 @@ def _report(
 ) -> PledgeReport:
     place = networks.get(standing.network_id or 0)
     short_id = _short_id(standing, place)
-    identifier = PledgeId(record.identifier)
-    address = None if place is None else global_address(place.prefix, identifier, short_id)
     assigned = [networks[number] for number in record.network_ids if number in networks]
     return PledgeReport(
-        pledge_id=str(identifier),
-        state=record.state.value,
+        pledge_id=record.identifier.hex(),
+        state=shown_state(record, standing).value,
         networks=tuple(network.name for network in assigned),
         role=role_name(record.role),
         short_id=None if short_id is None else f"{short_id:04x}",
         last_join=utc_text(standing.joined_at_ms),
-        address=None if address is None else str(address),
+        address=_address(record, standing, place),
         label=record.label,
-        damaged=record.damaged,
+        waiting=tuple(
+            WaitingReport(network=networks[each.network_id].name, asked=utc_text(each.asked_at_ms))
+            for each in standing.waiting
+            if each.network_id in networks
+        ),
+        damaged=bool(damages(record, standing)),
     )
+
+
+def _address(record: PledgeRecord, standing: Standing, place: Network | None) -> str | None:
+    """Its IPv6 address, if it has joined and its identifier can be trusted (RFC 9031 §8.2.1)."""
+    if place is None or record.damaged:
+        return None
+    short_id = _short_id(standing, place)
+    address = standing.address or global_address(
+        place.prefix, PledgeId(record.identifier), short_id, record.profile or place.profile
+    )
+    return None if address is None else str(address)
 
 
 def _short_id(standing: Standing, place: Network | None) -> int | None:
@@ -166,15 +210,4 @@ def _credential(record: CredentialRecord) -> CredentialReport:
         source=record.source,
         created=utc_text(record.created_at_ms),
         retired=utc_text(record.retired_at_ms),
-    )
-
-
-def _unsupported(
-    reports: Sequence[tuple[int, int, bytes | None]],
-) -> tuple[UnsupportedReport, ...]:
-    return tuple(
-        UnsupportedReport(
-            code=code, label=label, addinfo=None if addinfo is None else addinfo.hex()
-        )
-        for code, label, addinfo in reports
     )

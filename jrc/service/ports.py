@@ -1,6 +1,6 @@
-"""What the use cases need from the outside, as Protocols; ``app.py`` connects the real things."""
+"""What the use cases need from the outside, as Protocols; ``app/`` connects the real things."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -8,9 +8,12 @@ from jrc.cojp.codec import ConfigurationForm
 from jrc.cojp.oscore import SecurityContext
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import Reason
-from jrc.model import Event, Network, Pledge, Profile
+from jrc.model import Event, Network, Pledge, Profile, Secret
+from jrc.policy.admission import Admittance
+from jrc.policy.interface import Interface
 from jrc.policy.keys import KeySet
 from jrc.policy.leases import Lease
+from jrc.policy.windows import JoinWindow
 
 
 class Clock(Protocol):
@@ -50,6 +53,57 @@ class Arrived(Protocol):
     @property
     def way(self) -> Way:
         """The way back."""
+        ...
+
+
+class InterfaceWatcher(Protocol):
+    """Follows an interface of this host by name, also one that comes late, goes or comes back.
+
+    Whoever makes one gives a function that is called in ``start`` with what is there, then at
+    each change; None stands for no such interface.
+    """
+
+    @property
+    def current(self) -> Interface | None:
+        """The interface as it was when it was last looked at."""
+        ...
+
+    async def start(self) -> None:
+        """Look once, then follow.
+
+        Raises:
+            OperatorError: this process may not ask the kernel.
+        """
+        ...
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        ...
+
+
+WatchInterface = Callable[[str, Callable[[Interface | None], None]], InterfaceWatcher]
+"""Makes a watcher of an interface's name and the function to call; ``net.InterfaceWatch`` fits."""
+
+
+class InstallOutcome(NamedTuple):
+    """How a run of an installer ended; ``how`` in words, ``said`` is the beginning of its stderr.
+
+    What it said may hold keys and goes nowhere before ``key_document.shown_line`` has seen it.
+    """
+
+    installed: bool
+    how: str = ""
+    said: bytes = b""
+
+
+class KeyInstaller(Protocol):
+    """Puts link-layer keys into the radio of a 6LBR that is no CoJP node."""
+
+    async def install(self, network: str, document: Secret) -> InstallOutcome:
+        """Put in what ``document`` says (``service/key_document.py``); takes a bounded time.
+
+        Cancelled, it ends what it has begun before it returns.
+        """
         ...
 
 
@@ -112,14 +166,33 @@ class NodePlace(NamedTuple):
     generation_id: int
 
 
+class Standing(NamedTuple):
+    """What a pledge has got: its short identifier in each key domain, and its place.
+
+    ``admitted`` are networks that have let it in, as far as that was looked up: only those that
+    do not admit everybody.
+    """
+
+    leases: tuple[Lease, ...] = ()
+    place: NodePlace | None = None
+    admitted: tuple[int, ...] = ()
+
+    def lease_in(self, domain_id: int) -> Lease | None:
+        """The one of a key domain: held, or given back and still its own to get again."""
+        for lease in self.leases:
+            if lease.domain_id == domain_id:
+                return lease
+        return None
+
+
 @dataclass(slots=True, eq=False)
 class KnownContext:
     """An OSCORE context with what is needed to answer its pledge; lives in a bounded cache.
 
     ``profile`` is the pledge's own, or else that of its first network; ``left_out`` are the labels
-    it has reported as unsupported (RFC 9031 §8.4.5). ``state`` changes only after the commit that
-    made it true. ``revision`` is that of networks, keys and admissions when it was read: a
-    transaction that finds a later one reads the context anew.
+    it has reported as unsupported (RFC 9031 §8.4.5). ``state`` and ``standing`` change only after
+    the commit that made them true. ``revision`` is that of networks, keys and admissions when it
+    was read: a transaction that finds a later one reads the context anew.
     """
 
     context_id: int
@@ -130,6 +203,7 @@ class KnownContext:
     profile: Profile
     left_out: frozenset[int]
     state: ContextState
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +215,33 @@ class LiveKeys:
     oldest_live_generation: int
 
 
+class Terms(NamedTuple):
+    """What pledges of one kind get in a network: the same for all but the short identifier.
+
+    ``leased`` says that they get one, which ``form`` takes; ``detail`` is the beginning of what
+    the audit log says of each join. ``gated`` says that the network does not admit everybody.
+    """
+
+    network: Network
+    keys: LiveKeys
+    place: NodePlace
+    form: ConfigurationForm
+    leased: bool
+    detail: str
+    gated: bool
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
     """Everything about networks that a join needs, as of one revision of the database.
 
-    ``forms`` fills with Configurations encoded for kinds of pledges (``join.py``).
+    ``terms`` fills with those of each kind of pledge that has joined (``join.py``).
     """
 
     revision: int
     networks: Mapping[int, Network]
     keys: Mapping[int, LiveKeys]
-    forms: dict[object, ConfigurationForm] = field(default_factory=dict)
+    terms: dict[object, Terms] = field(default_factory=dict)
 
 
 class StoredAnswer(NamedTuple):
@@ -185,15 +275,37 @@ class ContextReader(Protocol):
         ...
 
 
-class JoinRow(NamedTuple):
-    """What a transaction reads of a context and its pledge.
+class GateRows(Protocol):
+    """Who may come into networks that do not admit everybody, as rows of a join's transaction."""
 
-    ``state`` is None where a MAC does not fit. ``leases`` are those held, by key domain.
-    """
+    @property
+    def seen_ms(self) -> int:
+        """The latest time that the database has seen, in ms since 1970."""
+        ...
 
-    state: ContextState | None
-    leases: dict[int, Lease]
-    place: NodePlace | None
+    def admittance(self, pledge_id: int, network_id: int) -> Admittance | None:
+        """Whether a pledge was let in or waits, with what this transaction has changed.
+
+        Raises:
+            StateError: the row does not authenticate.
+        """
+        ...
+
+    def save_admittance(self, entry: Admittance) -> None:
+        """Write that a pledge was let in or waits; version 1 is a new row."""
+        ...
+
+    def window(self, network_id: int) -> JoinWindow | None:
+        """The window of a network that was not closed, with what this transaction has changed.
+
+        Raises:
+            StateError: the row does not authenticate.
+        """
+        ...
+
+    def save_window(self, window: JoinWindow) -> None:
+        """Write a window that was changed."""
+        ...
 
 
 class JoinTransaction(Protocol):
@@ -204,15 +316,20 @@ class JoinTransaction(Protocol):
         """Networks and keys as this transaction sees them."""
         ...
 
-    def rows(self, asked: Sequence[KnownContext]) -> Mapping[int, JoinRow]:
-        """The rows of these contexts, locked in the order of their keys.
-
-        A row that still equals the state in memory was authenticated when that was read.
-        """
+    @property
+    def gates(self) -> GateRows:
+        """Windows and approvals."""
         ...
 
-    def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
-        """A context read anew, because its pledge was changed meanwhile."""
+    def current(self, asked: Sequence[KnownContext]) -> Mapping[int, KnownContext]:
+        """These contexts as they stand now, by their numbers; one no longer in force is left out.
+
+        A context from memory may come back as it is: should its row have changed after all, the
+        transaction fails as it closes, and is tried again with rows that it reads itself.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
         ...
 
     def taken(self, domain_id: int, values: Sequence[int], oldest_live: int) -> set[int]:
@@ -231,11 +348,11 @@ class JoinTransaction(Protocol):
         """Write a context's state; its version goes up by one."""
         ...
 
-    def save_lease(self, lease: Lease, *, new: bool) -> None:
-        """Write a short identifier's row."""
+    def save_lease(self, lease: Lease) -> None:
+        """Write a short identifier's row; version 1 is a new one."""
         ...
 
-    def save_place(self, pledge: Pledge, place: NodePlace) -> None:
+    def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
         """Write where a pledge has joined: the first time, or after a move or a key change."""
         ...
 

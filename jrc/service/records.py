@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from jrc.model import KeySetState, PledgeState, Profile, Secret
@@ -81,9 +82,22 @@ class KeyOwner(NamedTuple):
     import_id: int | None
 
 
+class Damage(StrEnum):
+    """What of a pledge does not authenticate in the database, so that it is not answered."""
+
+    ROW = "row"
+    WINDOW = "replay window"
+    SHORT_IDENTIFIER = "short identifier"
+    ADMISSION = "admission"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PledgeRecord:
-    """A pledge's row. ``staged`` says that it belongs to an import that is not published."""
+    """A pledge's row. ``staged`` says that it belongs to an import that is not published.
+
+    One that is ``damaged`` does not authenticate: what it says may be shown, and is not to be
+    worked with.
+    """
 
     id: int
     identifier: bytes
@@ -143,13 +157,27 @@ class StagedChange(NamedTuple):
     source: str
 
 
+class Waiting(NamedTuple):
+    """That a pledge waits to be approved for a network, and since when."""
+
+    network_id: int
+    asked_at_ms: int | None
+
+
 class Standing(NamedTuple):
-    """What else is known of a pledge: where it joined, its identifiers by domain, its last join."""
+    """What else is known of a pledge: where it joined, its identifiers by domain, its last join.
+
+    Rows that do not authenticate are left out of it and named in ``damaged``. ``waiting`` are the
+    networks that it waits to be approved for, ``address`` is what the operator says it is.
+    """
 
     network_id: int | None
     leases: Sequence[Lease]
     joined_at_ms: int | None
     highest: int
+    damaged: tuple[Damage, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    address: IPv6Address | None = None
 
 
 class Domain(NamedTuple):
@@ -160,13 +188,43 @@ class Domain(NamedTuple):
     key_usages: tuple[int, ...]
 
 
+class Provenance(StrEnum):
+    """Where link-layer keys come from: drawn by this registrar, or in the firmware before it."""
+
+    GENERATED = "generated"
+    TAKEOVER = "takeover"
+
+
 class Generation(NamedTuple):
-    """A generation of link-layer keys without their values."""
+    """A generation of link-layer keys without their values.
+
+    ``has_addinfo`` says that a key comes with a key source (RFC 9031 §8.4.3.3).
+    """
 
     id: int
     number: int
     state: KeySetState
     key_ids: tuple[int, ...]
+    provenance: Provenance = Provenance.GENERATED
+    has_addinfo: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallationRecord:
+    """What an installer has done: the generation it last put in, and how its last try ended.
+
+    ``failures`` counts those since then; ``error`` is None where the last try went well.
+    ``version`` is that of its row, 0 where there is none yet.
+    """
+
+    network_id: int
+    installer: str
+    generation: int | None = None
+    installed_at_ms: int | None = None
+    tried_at_ms: int = 0
+    failures: int = 0
+    error: str | None = None
+    version: int = 0
 
 
 class StoredEvent(NamedTuple):

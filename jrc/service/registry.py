@@ -1,21 +1,25 @@
 """What the operator's use cases need of the store: one Protocol an aggregate, and ``Registry``."""
 
 from collections.abc import Collection, Mapping, Sequence
+from ipaddress import IPv6Address
 from typing import Protocol
 
-from jrc.model import Event, Network, PledgeState, Secret
+from jrc.model import Event, Network, PledgeState, Profile, Secret
 from jrc.policy.keys import KeySet
+from jrc.service.gate_stores import AdmissionStore, WindowStore
 from jrc.service.records import (
     CredentialRecord,
     CredentialState,
     Domain,
     Fingerprints,
     Generation,
+    InstallationRecord,
     KeyMaterial,
     KeyOwner,
     NewPledge,
     PledgeChange,
     PledgeRecord,
+    Provenance,
     StagedChange,
     Standing,
     StoredEvent,
@@ -65,6 +69,10 @@ class KeySetStore(Protocol):
         """Every generation of a domain, oldest first."""
         ...
 
+    def live(self, domain_id: int) -> Sequence[KeySet]:
+        """The sets that are not retired, with their values, oldest first."""
+        ...
+
     def known_values(self, values: Sequence[Secret]) -> Mapping[bytes, int]:
         """MIC lengths by fingerprint, of those among ``values`` that were ever used."""
         ...
@@ -73,7 +81,7 @@ class KeySetStore(Protocol):
         """What tells whether two key values are equal."""
         ...
 
-    def add(self, domain_id: int, key_set: KeySet, provenance: str) -> int:
+    def add(self, domain_id: int, key_set: KeySet, provenance: Provenance) -> int:
         """Write a generation with its keys; its row number."""
         ...
 
@@ -88,8 +96,7 @@ class PledgeStore(Protocol):
     def find(self, identifiers: Sequence[bytes]) -> Mapping[bytes, PledgeRecord]:
         """The rows of these identifiers, tombstones and staged ones included.
 
-        Raises:
-            StateError: a row does not authenticate.
+        One that does not authenticate is marked ``damaged``.
         """
         ...
 
@@ -111,7 +118,8 @@ class PledgeStore(Protocol):
     ) -> Sequence[PledgeRecord]:
         """Rows in the order of their identifiers, without tombstones and staged ones.
 
-        A row that does not authenticate is marked ``damaged``.
+        ``state`` is what the row says, ``damaged`` gives every row; one that does not authenticate
+        is marked ``damaged``.
         """
         ...
 
@@ -135,16 +143,28 @@ class PledgeStore(Protocol):
         """How many pledges have joined a network, and the first of them."""
         ...
 
+    def profiles(self, domain_id: int) -> Collection[Profile]:
+        """Profiles of their own that pledges of a key domain's networks have."""
+        ...
+
     def insert(self, pledges: Sequence[NewPledge], import_id: int | None) -> None:
         """Write new pledges with keys, contexts and windows that nothing was received in."""
         ...
 
     def save(self, pledge: PledgeRecord) -> None:
-        """Write a changed row and its networks; its version goes up by one."""
+        """Write a changed row and its networks; its version goes up by one.
+
+        Raises:
+            StateError: it is damaged, and sealing it would make good what was changed in it.
+        """
         ...
 
     def forget_place(self, pledge_id: int) -> None:
         """A pledge has to join again before it counts as joined."""
+        ...
+
+    def set_address(self, pledge_id: int, address: IPv6Address | None) -> None:
+        """Where a joined pledge is reached; None is where its identifier says."""
         ...
 
     def forget_network(self, network_id: int, *, release: bool) -> None:
@@ -169,6 +189,10 @@ class CredentialStore(Protocol):
 
     def records(self, credential_ids: Sequence[int]) -> Mapping[int, CredentialRecord]:
         """Credentials by row number."""
+        ...
+
+    def count(self, provenance: str) -> int:
+        """How many keys in force came so."""
         ...
 
     def history(self, pledge_id: int) -> Sequence[CredentialRecord]:
@@ -196,12 +220,43 @@ class LeaseStore(Protocol):
     def release(self, pledge_id: int, *, but: Collection[int] = ()) -> None:
         """Take a pledge's short identifiers back, in all domains ``but`` these.
 
-        They stay burned (RFC 9031 §8.4.4.1).
+        They stay burned (RFC 9031 §8.4.4.1). A row that does not authenticate is left as it is.
         """
+        ...
+
+    def bury(self, pledge_id: int) -> None:
+        """Give back what a removed pledge has in rows that do not authenticate.
+
+        They are burned in the newest keys of their key domain (RFC 9031 §8.4.4.1).
+        """
+        ...
+
+    def burn(self, domain_id: int, generation: int, values: Collection[int]) -> None:
+        """Keep values from everybody while ``generation`` lives: nodes unknown to us have them."""
+        ...
+
+    def taken_over(self, domain_id: int, oldest_live_generation: int) -> int:
+        """How many values of a domain are burned for nodes that are unknown to us."""
         ...
 
     def used(self, domain_id: int, oldest_live_generation: int) -> int:
         """How many values of a domain are held or burned."""
+        ...
+
+
+class InstallationStore(Protocol):
+    """What installers have put into the radios of 6LBRs."""
+
+    def of(self, network_id: int) -> Sequence[InstallationRecord]:
+        """The installers of a network that were ever run, by name.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        ...
+
+    def save(self, record: InstallationRecord) -> None:
+        """Write a row; its version goes up by one."""
         ...
 
 
@@ -283,6 +338,12 @@ class Registry(Protocol):
     def credentials(self) -> CredentialStore: ...
     @property
     def leases(self) -> LeaseStore: ...
+    @property
+    def windows(self) -> WindowStore: ...
+    @property
+    def admissions(self) -> AdmissionStore: ...
+    @property
+    def installations(self) -> InstallationStore: ...
     @property
     def imports(self) -> ImportStore: ...
     @property

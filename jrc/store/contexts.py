@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 import cbor2
-from sqlalchemy import Connection, Executable, and_, bindparam, literal_column, select
+from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_column, select
 from sqlalchemy.exc import DBAPIError
 
 from jrc.cojp.constants import JRC_ID, PLEDGE_ID_KID
@@ -16,6 +17,7 @@ from jrc.cojp.replay import ReplayWindow
 from jrc.errors import StateError, StoreError
 from jrc.model import KeySetState, Pledge, PledgeId, PledgeState, Profile
 from jrc.service.ports import ContextState, KnownContext, StoredAnswer
+from jrc.store import standing
 from jrc.store.keyring import Keyring
 from jrc.store.prepared import Prepared, PreparedIn, Rows
 from jrc.store.rowmac import RowMac
@@ -27,6 +29,7 @@ from jrc.store.schema import (
     instance,
     key_generation,
     network,
+    node,
     pledge,
     pledge_network,
     short_identifier,
@@ -36,15 +39,17 @@ from jrc.store.schema import (
 STATE_COLUMNS = [column for column in context_state.columns if column.name != "mac"]
 """In the order that the MAC covers."""
 
-_PLEDGE_NAMES = [column.name for column in pledge.columns]
+_PLEDGE_USED = 7
+"""The first columns of ``pledge``: number to profile; the others are read for the MAC."""
 
 # Where the parts of a row of ``_FIND`` begin.
 _STATE_AT = 6
 _PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
-_NETWORK_AT = _PLEDGE_AT + len(_PLEDGE_NAMES)
+_NETWORK_AT = _PLEDGE_AT + len(pledge.columns)
+_STANDING_AT = _NETWORK_AT + 3
 
 
-def _find_of(listed: Sequence[str]) -> Executable:
+def _find_of(listed: Sequence[str]) -> Select[Any]:
     return (
         select(
             context_kid.c.kid_context,
@@ -59,6 +64,7 @@ def _find_of(listed: Sequence[str]) -> Executable:
             pledge_network.c.network_id,
             network.c.profile.label("network_profile"),
             unsupported_parameter.c.label.label("left_out"),
+            *standing.COLUMNS,
         )
         .select_from(context_kid)
         .join(instance, instance.c.id == literal_column("1"))
@@ -84,15 +90,32 @@ def _find_of(listed: Sequence[str]) -> Executable:
                 unsupported_parameter.c.addinfo.is_(None),
             ),
         )
+        .outerjoin(node, node.c.pledge_id == pledge.c.id)
+        .outerjoin(short_identifier, short_identifier.c.pledge_id == pledge.c.id)
         .where(context_kid.c.kid_context.in_([bindparam(name) for name in listed]))
         .where(
             import_batch.c.state.is_(None) | (import_batch.c.state == literal_column("'published'"))
         )
-        .order_by(context_kid.c.kid_context, context.c.id, pledge_network.c.position)
     )
 
 
-_FIND = PreparedIn(_find_of)
+def _find_by_name_of(listed: Sequence[str]) -> Executable:
+    return _find_of(listed).order_by(
+        context_kid.c.kid_context, context.c.id, pledge_network.c.position
+    )
+
+
+def _find_locked_of(listed: Sequence[str]) -> Executable:
+    """Rows are locked in the order of their keys, so that two registrars never wait in a ring."""
+    return (
+        _find_of(listed)
+        .order_by(context.c.id, context_kid.c.kid_context, pledge_network.c.position)
+        .with_for_update(of=context_state)
+    )
+
+
+_FIND = PreparedIn(_find_by_name_of)
+_FIND_LOCKED = PreparedIn(_find_locked_of)
 
 _STORED = Prepared(
     select(
@@ -101,6 +124,8 @@ _STORED = Prepared(
         pledge.c.state.label("pledge_state"),
         key_generation.c.state.label("generation_state"),
         short_identifier.c.released_at_ms,
+        node.c.network_id,
+        network.c.addresses_changed_at_ms,
     )
     .select_from(context_state)
     .join(context, context.c.id == context_state.c.context_id)
@@ -116,6 +141,8 @@ _STORED = Prepared(
             short_identifier.c.domain_id == key_generation.c.domain_id,
         ),
     )
+    .outerjoin(node, node.c.pledge_id == pledge.c.id)
+    .outerjoin(network, network.c.id == node.c.network_id)
     .where(context_state.c.context_id == bindparam("context_id"))
     .order_by(short_identifier.c.released_at_ms.is_not(None)),
     ["context_id"],
@@ -155,15 +182,15 @@ def state_from_values(values: Sequence[Any]) -> ContextState:
     )
 
 
-def find(
-    connection: Connection, keyring: Keyring, mac: RowMac, kid_context: bytes
+def find_locked(
+    connection: Connection, keyring: Keyring, mac: RowMac, kid_contexts: Sequence[bytes]
 ) -> list[KnownContext]:
-    """The contexts in force under a kid context.
+    """The contexts in force under kid contexts, locked until the transaction ends.
 
     Raises:
         StateError: a row does not authenticate.
     """
-    rows = _FIND.rows(connection, (kid_context,))
+    rows = _FIND_LOCKED.rows(connection, kid_contexts)
     return [_known(keyring, mac, group) for group in _by_context(rows)]
 
 
@@ -179,12 +206,12 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     state_at = row[_STATE_AT:_PLEDGE_AT]
     if not mac.fits("context_state", state_at[:-1], state_at[-1]):
         raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
-    network_ids = tuple(
-        dict.fromkeys(part[_NETWORK_AT] for part in rows if part[_NETWORK_AT] is not None)
-    )
+    device = _pledge(mac, row[_PLEDGE_AT:_NETWORK_AT], _shared(_network_ids(rows)))
+    # One copy in memory of what is equal; there may be thousands of contexts.
+    if kid_context == device.identifier.value:
+        kid_context = device.identifier.value
     if id_context == kid_context:
-        id_context = kid_context  # one copy in memory; there may be thousands
-    device = _pledge(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids)
+        id_context = kid_context
     return KnownContext(
         context_id=context_id,
         kid_context=kid_context,
@@ -192,9 +219,29 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
         pledge=device,
         revision=revision,
         profile=device.profile or _first_profile(rows),
-        left_out=frozenset(part[-1] for part in rows if part[-1] is not None) or _NOTHING,
+        left_out=_left_out(rows),
         state=state_from_values(state_at),
+        standing=standing.standing_of(mac, [part[_STANDING_AT:] for part in rows]),
     )
+
+
+@lru_cache(maxsize=256)
+def _shared(network_ids: tuple[int, ...]) -> tuple[int, ...]:
+    return network_ids
+
+
+def _network_ids(rows: Rows) -> tuple[int, ...]:
+    if len(rows) == 1 and rows[0][_NETWORK_AT] is not None:
+        return (rows[0][_NETWORK_AT],)
+    numbers = dict.fromkeys(part[_NETWORK_AT] for part in rows)
+    return tuple(number for number in numbers if number is not None)
+
+
+def _left_out(rows: Rows) -> frozenset[int]:
+    if len(rows) == 1 and rows[0][_STANDING_AT - 1] is None:
+        return _NOTHING
+    labels = (part[_STANDING_AT - 1] for part in rows)
+    return frozenset(label for label in labels if label is not None) or _NOTHING
 
 
 def _first_profile(rows: Rows) -> Profile:
@@ -209,15 +256,15 @@ def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> Pl
     *values, sealed = row
     if not mac.fits("pledge", (*values, list(network_ids)), sealed):
         raise StateError(f"pledge {values[0]} does not authenticate: the row was damaged")
-    named = dict(zip(_PLEDGE_NAMES, values, strict=False))
+    number, identifier, state, _before, role, label, profile = values[:_PLEDGE_USED]
     return Pledge(
-        id=named["id"],
-        identifier=PledgeId(named["identifier"]),
-        state=PledgeState(named["state"]),
-        role=named["role"],
-        label=named["label"],
+        id=number,
+        identifier=PledgeId(identifier),
+        state=PledgeState(state),
+        role=role,
+        label=label,
         network_ids=network_ids,
-        profile=None if named["profile"] is None else Profile(named["profile"]),
+        profile=None if profile is None else Profile(profile),
     )
 
 
@@ -264,7 +311,8 @@ class Lookup:
     def find(self, kid_context: bytes) -> list[KnownContext]:
         """As ``ContextReader.find``."""
         with _readable():
-            return find(self._connection, self._keyring, self._mac, kid_context)
+            rows = _FIND.rows(self._connection, (kid_context,))
+        return [_known(self._keyring, self._mac, group) for group in _by_context(rows)]
 
     def find_many(self, kid_contexts: Sequence[bytes]) -> dict[bytes, list[KnownContext]]:
         """As ``ContextReader.find_many``."""
@@ -283,13 +331,19 @@ class Lookup:
             rows = _STORED.rows(self._connection, (context_id,))
         if not rows:
             return None
-        *values, sealed, pledge_state, generation_state, released_at_ms = rows[0]
+        *values, sealed, pledge_state, generation_state, released_at_ms, place, changed = rows[0]
         if not self._mac.fits("context_state", values, sealed):
             raise StateError(f"context_state {context_id} does not authenticate")
         state = state_from_values(values)
         good = pledge_state == PledgeState.PROVISIONED.value and (
             state.answer_generation_id is None
-            or (generation_state in _LIVE_STATES and released_at_ms is None)
+            or (
+                generation_state in _LIVE_STATES
+                and released_at_ms is None
+                and place is not None
+                # What it says of the registrar's address still holds.
+                and (changed is None or changed < (state.answered_at_ms or 0))
+            )
         )
         return StoredAnswer(state, good)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import cbor2
-from sqlalchemy import ColumnElement, Row, delete, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, insert, null, or_, select, update
 
 from jrc.service.records import (
     CredentialRecord,
@@ -92,6 +92,16 @@ class Credentials:
         """Credentials by row number."""
         found = self._select(credential.c.id.in_(credential_ids))
         return {record.id: record for record in found}
+
+    def count(self, provenance: str) -> int:
+        """How many keys in force came so."""
+        found = (
+            select(func.count())
+            .select_from(credential)
+            .where(credential.c.provenance == provenance)
+            .where(credential.c.state == CredentialState.CURRENT.value)
+        )
+        return self._connection.scalar(found) or 0
 
     def history(self, pledge_id: int) -> list[CredentialRecord]:
         """Every credential of a pledge, newest first, staged ones left out."""

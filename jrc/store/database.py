@@ -8,21 +8,29 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sqlalchemy import Connection, RootTransaction, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from jrc.errors import OperatorError, StateError, StoreError
+from jrc.errors import ConflictError, OperatorError, StateError, StoreError
 from jrc.model import Event, Secret
 from jrc.service.ports import NetworkPolicy
 from jrc.store import ledger as ledgers
-from jrc.store.engine import check_private, database_path, reader_engine, writer_engine
-from jrc.store.joins import Authenticated, Joins
+from jrc.store.engine import (
+    check_private,
+    connected,
+    database_path,
+    lookup_engine,
+    reader_engine,
+    writer_engine,
+)
+from jrc.store.joins import Joins
 from jrc.store.keyring import Keyring, Purpose, RandomBytes, WrappedDataKey, open_keyring
 from jrc.store.ledger import Instance, Ledger
+from jrc.store.migrate import check_schema
 from jrc.store.policy import load_policy
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import data_key
@@ -60,10 +68,6 @@ class ReadTransaction:
     now_ms: int
 
 
-class RowError(StoreError):
-    """A constraint was tripped: a row of this transaction does not fit those that are there."""
-
-
 class CommitError(Exception):
     """The commit itself failed: whether it is on disk is unknown, so nothing may go on."""
 
@@ -80,7 +84,6 @@ class Database:
         self.random = random
         self._connection = connection
         self._policy: NetworkPolicy | None = None
-        self._authenticated = Authenticated()
         self._learned: deque[bytes] = deque()
         with connection.begin():
             self.instance = ledgers.read(connection, self.mac)
@@ -132,8 +135,14 @@ class Database:
         work: Callable[[Joins], T],
         now_ms: int,
         before_commit: Callable[[], None] = lambda: None,
+        *,
+        anew: bool = False,
     ) -> T:
-        """As ``write``, for the join path: collected writes, policy at hand; none is no commit."""
+        """As ``write``, for the join path: collected writes, policy at hand; none is no commit.
+
+        Raises:
+            ConflictError: a context from memory was out of date; with ``anew`` none is used.
+        """
 
         def run(ledger: Ledger) -> tuple[T, bool]:
             joins = Joins(
@@ -144,7 +153,7 @@ class Database:
                 self._current_policy(ledger.instance.policy_revision),
                 self.random,
                 now_ms,
-                self._authenticated,
+                anew=anew,
             )
             return work(joins), joins.flush()
 
@@ -167,7 +176,7 @@ class Database:
             instance = ledger.close()
         except IntegrityError as error:
             transaction.rollback()
-            raise RowError(str(error.orig)) from error
+            raise ConflictError(str(error.orig)) from error
         except DBAPIError as error:
             transaction.rollback()
             raise StoreError(str(error.orig)) from error
@@ -229,6 +238,31 @@ class Database:
                 yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
         except DBAPIError as error:
             raise StoreError(str(error.orig)) from error
+
+
+def examine(
+    url: str, kek: Secret, work: Callable[[ReadTransaction], T], now_ms: int
+) -> tuple[Instance, T]:
+    """A database's instance row and what ``work`` reads, after the checks of ``open``.
+
+    The caller holds the lock; nothing is written.
+
+    Raises:
+        OperatorError: it can't be read, its schema is another, or ``kek`` is not its key.
+        StateError: the row does not authenticate.
+    """
+    path = database_path(url)
+    if path is not None:
+        check_private(path)
+    with closing(connected(lookup_engine(url))) as connection:
+        check_schema(connection)
+        try:
+            keyring = open_keyring(kek, _data_keys(connection))
+            mac = RowMac(keyring.row_mac_key)
+            instance = ledgers.read(connection, mac)
+            return instance, work(ReadTransaction(connection, keyring, mac, now_ms))
+        except DBAPIError as error:
+            raise StoreError(str(error.orig)) from None
 
 
 def _data_keys(connection: Connection) -> Sequence[WrappedDataKey]:

@@ -105,6 +105,7 @@ def _engine(
 
     @event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.text_factory = _text
         prepare(connection)
 
     if begin is not None:
@@ -114,6 +115,14 @@ def _engine(
             connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _text(stored: bytes) -> str:
+    """Text as it is stored; in a damaged row it may be no UTF-8, and then its MAC does not fit.
+
+    The driver's own way would fail the whole SELECT, and all the good rows with the bad one.
+    """
+    return stored.decode("utf-8", "replace")
 
 
 def _prepare_writer(connection: sqlite3.Connection) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from jrc.cojp.objects import LinkLayerKey
 from jrc.model import KeySetState, Secret
 from jrc.policy.keys import KeySet
-from jrc.service.records import Domain, Generation
+from jrc.service.records import Domain, Generation, Provenance
 from jrc.store.keyring import Purpose
-from jrc.store.policy import sealed_keys
+from jrc.store.policy import open_key, sealed_keys
 from jrc.store.schema import key_domain, key_generation, link_layer_key
 from jrc.store.scope import Scope, draw_ids
 
@@ -69,9 +70,21 @@ class KeySets:
         found = []
         for row in self._rows(domain_id):
             self._scope.mac.check(key_generation, row, sealed_keys(keys[row["id"]]))
-            key_ids = tuple(key["key_id"] for key in keys[row["id"]])
-            found.append(Generation(row["id"], row["number"], KeySetState(row["state"]), key_ids))
+            found.append(_generation(row, keys[row["id"]]))
         return found
+
+    def live(self, domain_id: int) -> list[KeySet]:
+        """The sets that are not retired, with their values, oldest first.
+
+        Raises:
+            StateError: a row or a value does not authenticate.
+        """
+        live = [e for e in self.generations(domain_id) if e.state is not KeySetState.RETIRED]
+        rows = self._keys(domain_id)
+        return [KeySet(e.number, e.state, self._opened(rows[e.id])) for e in live]
+
+    def _opened(self, rows: Sequence[Mapping[Any, Any]]) -> tuple[LinkLayerKey, ...]:
+        return tuple(open_key(self._scope.keyring, row) for row in rows)
 
     def _rows(self, domain_id: int) -> Sequence[Mapping[Any, Any]]:
         query = (
@@ -104,7 +117,7 @@ class KeySets:
         )
         return {row.fingerprint: row.mic_length for row in self._connection.execute(query)}
 
-    def add(self, domain_id: int, key_set: KeySet, provenance: str) -> int:
+    def add(self, domain_id: int, key_set: KeySet, provenance: Provenance) -> int:
         """Write a generation with its keys; its row number."""
         (number,) = draw_ids(self._connection, key_generation, 1)
         keys = self._key_rows(number, key_set, provenance)
@@ -125,7 +138,7 @@ class KeySets:
         return number
 
     def _key_rows(
-        self, generation_id: int, key_set: KeySet, provenance: str
+        self, generation_id: int, key_set: KeySet, provenance: Provenance
     ) -> list[Mapping[Any, Any]]:
         numbers = draw_ids(self._connection, link_layer_key, len(key_set.keys))
         return [
@@ -138,7 +151,7 @@ class KeySets:
                 "mic_length": key.mic_length,
                 "fingerprint": self.fingerprint(key.key_value),
                 "wrapped_value": self._wrap(number, key.key_value),
-                "provenance": provenance,
+                "provenance": provenance.value,
             }
             for number, key in zip(numbers, key_set.keys, strict=True)
         ]
@@ -165,6 +178,18 @@ class KeySets:
                 .where(key_generation.c.id == row["id"])
                 .values(self._scope.mac.seal(key_generation, row, sealed_keys(keys[row["id"]])))
             )
+
+
+def _generation(row: Mapping[Any, Any], keys: Sequence[Mapping[Any, Any]]) -> Generation:
+    (provenance,) = {key["provenance"] for key in keys} or {Provenance.GENERATED.value}
+    return Generation(
+        row["id"],
+        row["number"],
+        KeySetState(row["state"]),
+        tuple(key["key_id"] for key in keys),
+        Provenance(provenance),
+        any(key["key_addinfo"] is not None for key in keys),
+    )
 
 
 def _usages(text: str) -> tuple[int, ...]:

@@ -2,13 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
-from jrc.policy.leases import Lease
-from jrc.store.schema import short_identifier
+from jrc.policy.leases import Lease, is_assignable
+from jrc.store.schema import key_generation, short_identifier
 from jrc.store.scope import Scope, chunked
+
+_MAX_VERSION = 2**62
+"""A row that says more was damaged there."""
+
+
+class Holding(NamedTuple):
+    """The short identifiers that a pledge holds, and whether any row it has does not authenticate.
+
+    Rows of identifiers given back count: the join path reads them as well.
+    """
+
+    leases: Sequence[Lease]
+    is_damaged: bool
 
 
 class Leases:
@@ -18,23 +31,24 @@ class Leases:
         self._scope = scope
         self._connection = scope.connection
 
-    def of(self, pledge_ids: Sequence[int]) -> Mapping[int, list[Lease]]:
-        """The short identifiers that these pledges hold, by pledge."""
-        found: defaultdict[int, list[Lease]] = defaultdict(list)
+    def of(self, pledge_ids: Sequence[int]) -> Mapping[int, Holding]:
+        """What these pledges hold, by pledge."""
+        rows: defaultdict[int, list[Mapping[Any, Any]]] = defaultdict(list)
         for numbers in chunked(pledge_ids):
-            query = (
-                select(short_identifier)
-                .where(short_identifier.c.pledge_id.in_(numbers))
-                .where(short_identifier.c.released_at_ms.is_(None))
-            )
+            query = select(short_identifier).where(short_identifier.c.pledge_id.in_(numbers))
             for row in self._connection.execute(query).mappings():
-                found[row["pledge_id"]].append(_lease(row))
-        return found
+                rows[row["pledge_id"]].append(row)
+        return {pledge_id: self._holding(some) for pledge_id, some in rows.items()}
+
+    def _holding(self, rows: Sequence[Mapping[Any, Any]]) -> Holding:
+        good = [row for row in rows if self._scope.mac.is_intact(short_identifier, row)]
+        held = [_lease(row) for row in good if row["released_at_ms"] is None]
+        return Holding(held, is_damaged=len(good) < len(rows))
 
     def release(self, pledge_id: int, *, but: Collection[int] = ()) -> None:
         """Take a pledge's short identifiers back, in all domains ``but`` these.
 
-        They stay burned (RFC 9031 §8.4.4.1).
+        They stay burned (RFC 9031 §8.4.4.1). A row that does not authenticate is left as it is.
         """
         self.release_where(
             (short_identifier.c.pledge_id == pledge_id)
@@ -44,8 +58,7 @@ class Leases:
     def release_where(self, condition: ColumnElement[bool]) -> None:
         """Take back every held identifier that fits ``condition``.
 
-        Raises:
-            StateError: a row does not authenticate.
+        A row that does not authenticate is left as it is: its value is taken, its pledge silent.
         """
         query = (
             select(short_identifier)
@@ -55,8 +68,8 @@ class Leases:
             .with_for_update()
         )
         for row in self._connection.execute(query).mappings().all():
-            self._scope.mac.check(short_identifier, row)
-            self._save_released(dict(row))
+            if self._scope.mac.is_intact(short_identifier, row):
+                self._save_released(dict(row))
 
     def _save_released(self, row: dict[str, Any]) -> None:
         row.update(released_at_ms=self._scope.now_ms, version=row["version"] + 1)
@@ -66,6 +79,82 @@ class Leases:
             .where(short_identifier.c.value == row["value"])
             .values(self._scope.mac.seal(short_identifier, row))
         )
+
+    def bury(self, pledge_id: int) -> None:
+        """Give back what a removed pledge has in rows that do not authenticate.
+
+        Since they may lie about when a value was used last, it is burned in the newest keys of
+        its key domain (RFC 9031 §8.4.4.1).
+        """
+        query = select(short_identifier).where(short_identifier.c.pledge_id == pledge_id)
+        for row in self._connection.execute(query.with_for_update()).mappings().all():
+            if not self._scope.mac.is_intact(short_identifier, row):
+                self._replace(row)
+
+    def _replace(self, row: Mapping[Any, Any]) -> None:
+        self._connection.execute(
+            delete(short_identifier)
+            .where(short_identifier.c.domain_id == row["domain_id"])
+            .where(short_identifier.c.value == row["value"])
+        )
+        newest = self._connection.scalar(
+            select(func.max(key_generation.c.number)).where(
+                key_generation.c.domain_id == row["domain_id"]
+            )
+        )
+        value, version = row["value"], row["version"]
+        if newest is None or not isinstance(value, int) or not is_assignable(value):
+            return  # which nobody can hold
+        is_version = type(version) is int and 0 < version < _MAX_VERSION
+        buried = self._burned(
+            row["domain_id"], value, newest, row["pledge_id"], version + 1 if is_version else 2
+        )
+        self._connection.execute(insert(short_identifier), buried)
+
+    def burn(self, domain_id: int, generation: int, values: Collection[int]) -> None:
+        """Keep values from everybody while ``generation`` lives: nodes unknown to us have them.
+
+        What is known of them from former generations goes, whoever held them then.
+        """
+        for some in chunked(sorted(values)):
+            self._connection.execute(
+                delete(short_identifier)
+                .where(short_identifier.c.domain_id == domain_id)
+                .where(short_identifier.c.value.in_(some))
+            )
+            rows = [self._burned(domain_id, value, generation) for value in some]
+            self._connection.execute(insert(short_identifier), rows)
+
+    def _burned(
+        self,
+        domain_id: int,
+        value: int,
+        generation: int,
+        pledge_id: int | None = None,
+        version: int = 1,
+    ) -> dict[str, object]:
+        row = {
+            "domain_id": domain_id,
+            "value": value,
+            "pledge_id": pledge_id,
+            "first_generation": generation,
+            "last_generation": generation,
+            "lease_until_ms": None,
+            "released_at_ms": self._scope.now_ms,
+            "version": version,
+        }
+        return self._scope.mac.seal(short_identifier, row)
+
+    def taken_over(self, domain_id: int, oldest_live_generation: int) -> int:
+        """How many values of a domain are burned for nodes that are unknown to us."""
+        query = (
+            select(func.count())
+            .select_from(short_identifier)
+            .where(short_identifier.c.domain_id == domain_id)
+            .where(short_identifier.c.pledge_id.is_(None))
+            .where(short_identifier.c.last_generation >= oldest_live_generation)
+        )
+        return self._connection.scalar(query) or 0
 
     def used(self, domain_id: int, oldest_live_generation: int) -> int:
         """How many values of a domain are held or burned."""

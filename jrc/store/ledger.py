@@ -174,10 +174,10 @@ def event_hash(head: bytes, fields: Sequence[object]) -> bytes:
 
 
 def _detail_text(detail: Mapping[str, object] | str | None) -> str:
-    if not detail:
-        return "{}"
     if isinstance(detail, str):
         return detail
+    if not detail:
+        return "{}"
     return _ENCODER.encode(detail)
 
 

@@ -1,5 +1,8 @@
 """Networks: rows sealed together with their identifiers; removed ones stay as tombstones."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -37,6 +40,7 @@ class Networks:
             "name": draft.name,
             "domain_id": draft.domain_id,
             **_settings(draft),
+            "addresses_changed_at_ms": None,
             "created_at_ms": self._scope.now_ms,
             "removed_at_ms": None,
             "version": 1,
@@ -50,7 +54,10 @@ class Networks:
     def change(self, changed: Network) -> None:
         """Write what changed; name and domain stay."""
         row = self._row(changed.id)
-        row.update(_settings(changed), version=row["version"] + 1)
+        settings = _settings(changed)
+        if any(row[name] != settings[name] for name in ("prefix", "jrc_address")):
+            row["addresses_changed_at_ms"] = self._scope.now_ms
+        row.update(settings, version=row["version"] + 1)
         self._connection.execute(
             delete(network_identifier).where(network_identifier.c.network_id == changed.id)
         )
@@ -82,14 +89,32 @@ class Networks:
         self._connection.execute(insert(network_identifier), rows)
 
 
+def names_on_disk(database: Path) -> list[str] | None:
+    """Names of the networks in an SQLite file, unproved; no file is made or changed.
+
+    None where that can't be done: a daemon was killed, and its last pages wait to be read in.
+    """
+    is_idle = not database.with_name(f"{database.name}-wal").exists()
+    url = f"{database.absolute().as_uri()}?mode=ro" + ("&immutable=1" if is_idle else "")
+    query = select(network.c.name).where(network.c.removed_at_ms.is_(None))
+    try:
+        with closing(sqlite3.connect(url, uri=True)) as connection:
+            return [row[0] for row in connection.execute(str(query))]
+    except sqlite3.Error:
+        return None
+
+
 def _settings(draft: Network) -> dict[str, object]:
     """The columns that an operator may change."""
     return {
         "prefix": str(draft.prefix),
+        "prefix_from": draft.prefix_from,
+        "jrc_address_from": draft.jrc_address_from,
         "jrc_address": None if draft.jrc_address is None else str(draft.jrc_address),
         "short_id_first": draft.short_ids.first,
         "short_id_last": draft.short_ids.last,
         "lease_hours": draft.lease_hours,
         "join_rate": draft.join_rate_bytes_per_s,
         "profile": draft.profile.value,
+        "admission": draft.admission.value,
     }

@@ -1,20 +1,21 @@
 """Pledges: rows sealed together with their networks; removed ones stay as tombstones."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import IPv6Address
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from jrc.errors import StateError
 from jrc.model import PledgeState, Profile
 from jrc.service.records import CredentialState, NewPledge, PledgeRecord, Standing
+from jrc.store import census, whereabouts
+from jrc.store.census import HAS_PLACE, IS_STAGED, VISIBLE, WAITS, identifier_bytes, shown
 from jrc.store.credentials import Credentials, Draft
 from jrc.store.leases import Leases
 from jrc.store.schema import (
-    context,
-    context_state,
     credential,
     import_batch,
     network,
@@ -26,12 +27,13 @@ from jrc.store.schema import (
 )
 from jrc.store.scope import Scope, chunked, draw_ids
 
-_IS_STAGED = import_batch.c.state.is_not(None) & (import_batch.c.state != "published")
-_HAS_PLACE = exists().where(node.c.pledge_id == pledge.c.id)
-_ROWS = select(pledge, _IS_STAGED.label("is_staged"), _HAS_PLACE.label("has_place")).outerjoin(
-    import_batch, import_batch.c.id == pledge.c.import_id
-)
-_VISIBLE = ~_IS_STAGED & (pledge.c.state != PledgeState.REMOVED.value)
+_ROWS = select(
+    pledge, IS_STAGED.label("is_staged"), HAS_PLACE.label("has_place"), WAITS.label("waits")
+).outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
+
+
+_STANDING = (PledgeState.JOINED, PledgeState.WAITING)
+"""States that are not stored: other rows say them of a provisioned pledge."""
 
 
 class Pledges:
@@ -46,12 +48,11 @@ class Pledges:
     def find(self, identifiers: Sequence[bytes]) -> dict[bytes, PledgeRecord]:
         """The rows of these identifiers, tombstones and staged ones included.
 
-        Raises:
-            StateError: a row does not authenticate.
+        One that does not authenticate is marked ``damaged``.
         """
         found = {}
         for some in chunked(identifiers):
-            for record in self._intact(pledge.c.identifier.in_(some)):
+            for record in self._locked(pledge.c.identifier.in_(some)):
                 found[record.identifier] = record
         return found
 
@@ -61,16 +62,14 @@ class Pledges:
         Raises:
             StateError: it does not authenticate.
         """
-        (record,) = self._intact(pledge.c.id == pledge_id)
+        (record,) = self._locked(pledge.c.id == pledge_id)
+        if record.damaged:
+            raise _damaged(record)
         return record
 
-    def _intact(self, condition: ColumnElement[bool]) -> list[PledgeRecord]:
+    def _locked(self, condition: ColumnElement[bool]) -> list[PledgeRecord]:
         query = _ROWS.where(condition).with_for_update(of=pledge)
-        records = self._records(self._connection.execute(query).mappings().all())
-        for record in records:
-            if record.damaged:
-                raise _damaged(record)
-        return records
+        return self._records(self._connection.execute(query).mappings().all())
 
     def page(
         self,
@@ -80,11 +79,15 @@ class Pledges:
         network_id: int | None = None,
         state: PledgeState | None = None,
     ) -> list[PledgeRecord]:
-        """Rows in the order of their identifiers, without tombstones and staged ones."""
-        query = _ROWS.where(_VISIBLE).order_by(pledge.c.identifier).limit(limit)
+        """Rows in the order of their identifiers, without tombstones and staged ones.
+
+        ``state`` is what the row says, ``damaged`` gives every row; one that does not authenticate
+        is marked ``damaged``.
+        """
+        query = _ROWS.where(VISIBLE).order_by(pledge.c.identifier).limit(limit)
         if after is not None:
             query = query.where(pledge.c.identifier > after)
-        if state is not None:
+        if state is not None and state is not PledgeState.DAMAGED:
             query = query.where(_is_in(state))
         if network_id is not None:
             assigned = select(pledge_network.c.pledge_id).where(
@@ -110,11 +113,13 @@ class Pledges:
         return found
 
     def _record(self, row: Mapping[Any, Any], network_ids: list[int]) -> PledgeRecord:
+        if not self._scope.mac.is_intact(pledge, row, network_ids):
+            return _salvaged(row, network_ids)
         before = row["state_before_revocation"]
         return PledgeRecord(
             id=row["id"],
             identifier=row["identifier"],
-            state=_shown(row["state"], row["has_place"]),
+            state=shown(row["state"], row["has_place"], row["waits"]),
             state_before_revocation=None if before is None else PledgeState(before),
             role=row["role"],
             label=row["label"],
@@ -127,49 +132,11 @@ class Pledges:
             version=row["version"],
             network_ids=tuple(network_ids),
             staged=bool(row["is_staged"]),
-            damaged=not self._is_intact(row, network_ids),
         )
-
-    def _is_intact(self, row: Mapping[Any, Any], network_ids: list[int]) -> bool:
-        try:
-            self._scope.mac.check(pledge, row, network_ids)
-        except StateError:
-            return False
-        return True
 
     def standing(self, pledges: Sequence[PledgeRecord]) -> dict[int, Standing]:
         """What else is known of these pledges, by row number."""
-        numbers = [record.id for record in pledges]
-        leases = Leases(self._scope).of(numbers)
-        places: dict[int, int] = {}
-        windows: dict[int, tuple[int | None, int]] = {}
-        for some in chunked(numbers):
-            places.update(self._places(some))
-            windows.update(self._windows(some))
-        return {
-            number: Standing(
-                places.get(number), leases.get(number, ()), *windows.get(number, (None, -1))
-            )
-            for number in numbers
-        }
-
-    def _places(self, pledge_ids: Sequence[int]) -> Iterable[tuple[int, int]]:
-        query = select(node.c.pledge_id, node.c.network_id).where(node.c.pledge_id.in_(pledge_ids))
-        return [(row.pledge_id, row.network_id) for row in self._connection.execute(query)]
-
-    def _windows(self, pledge_ids: Sequence[int]) -> Iterable[tuple[int, tuple[int | None, int]]]:
-        query = (
-            select(
-                context.c.pledge_id,
-                func.max(context_state.c.joined_at_ms),
-                func.max(context_state.c.highest),
-            )
-            .join(context_state, context_state.c.context_id == context.c.id)
-            .join(pledge, pledge.c.credential_id == context.c.credential_id)
-            .where(pledge.c.id.in_(pledge_ids))
-            .group_by(context.c.pledge_id)
-        )
-        return [(row[0], (row[1], row[2])) for row in self._connection.execute(query)]
+        return whereabouts.standing(self._scope, [record.id for record in pledges])
 
     def reports(self, pledge_id: int) -> list[tuple[int, int, bytes | None]]:
         """The (code, label, addinfo) it has reported (RFC 9031 §8.4.5)."""
@@ -186,50 +153,19 @@ class Pledges:
 
     def counts(self) -> dict[int | None, dict[PledgeState, int]]:
         """Pledges by network and state; under None each pledge once."""
-        visible = select(pledge.c.id, pledge.c.state, _HAS_PLACE.label("has_place")).outerjoin(
-            import_batch, import_batch.c.id == pledge.c.import_id
-        )
-        once = visible.where(_VISIBLE).subquery()
-        kind = (once.c.state, once.c.has_place)
-        totals = select(*kind, func.count()).group_by(*kind)
-        by_network = (
-            select(*kind, func.count(), pledge_network.c.network_id)
-            .join(once, once.c.id == pledge_network.c.pledge_id)
-            .group_by(pledge_network.c.network_id, *kind)
-        )
-        found: defaultdict[int | None, Counter[PledgeState]] = defaultdict(Counter)
-        for state, has_place, count in self._connection.execute(totals):
-            found[None][_shown(state, has_place)] += count
-        for state, has_place, count, network_id in self._connection.execute(by_network):
-            found[network_id][_shown(state, has_place)] += count
-        return {network_id: dict(states) for network_id, states in found.items()}
+        return census.counts(self._connection)
 
     def assigned_only(self, network_id: int, limit: int) -> tuple[int, list[bytes]]:
         """How many pledges have no other live network, and the first of them."""
-        here = exists().where(
-            pledge_network.c.pledge_id == pledge.c.id, pledge_network.c.network_id == network_id
-        )
-        elsewhere = (
-            exists()
-            .where(pledge_network.c.pledge_id == pledge.c.id)
-            .where(pledge_network.c.network_id == network.c.id)
-            .where(network.c.id != network_id)
-            .where(network.c.removed_at_ms.is_(None))
-        )
-        return self._count_and_first(here & ~elsewhere, limit)
+        return census.assigned_only(self._connection, network_id, limit)
 
     def joined(self, network_id: int, limit: int) -> tuple[int, list[bytes]]:
         """How many pledges have joined a network, and the first of them."""
-        here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id)
-        return self._count_and_first(here, limit)
+        return census.joined(self._connection, network_id, limit)
 
-    def _count_and_first(
-        self, condition: ColumnElement[bool], limit: int
-    ) -> tuple[int, list[bytes]]:
-        count = _visible(select(func.count()).select_from(pledge)).where(condition)
-        first = _visible(select(pledge.c.identifier)).where(condition)
-        found = self._connection.scalars(first.order_by(pledge.c.identifier).limit(limit))
-        return self._connection.scalar(count) or 0, list(found)
+    def profiles(self, domain_id: int) -> set[Profile]:
+        """Profiles of their own that pledges of a key domain's networks have."""
+        return census.profiles(self._connection, domain_id)
 
     # Writing
 
@@ -260,7 +196,13 @@ class Pledges:
         Credentials(self._scope).insert_many(drafts, credentials)
 
     def save(self, record: PledgeRecord) -> None:
-        """Write a changed row and its networks; its version goes up by one."""
+        """Write a changed row and its networks; its version goes up by one.
+
+        Raises:
+            StateError: it is damaged, and sealing it would make good what was changed in it.
+        """
+        if record.damaged:
+            raise _damaged(record)
         row = _row(replace(record, updated_at_ms=self._scope.now_ms, version=record.version + 1))
         sealed = self._seal(row, record.network_ids)
         self._connection.execute(update(pledge).where(pledge.c.id == record.id).values(sealed))
@@ -286,6 +228,13 @@ class Pledges:
         """A pledge has to join again before it counts as joined."""
         self._connection.execute(delete(node).where(node.c.pledge_id == pledge_id))
 
+    def set_address(self, pledge_id: int, address: IPv6Address | None) -> None:
+        """Where a joined pledge is reached; None is where its identifier says."""
+        text = None if address is None else str(address)
+        self._connection.execute(
+            update(node).where(node.c.pledge_id == pledge_id).values(address=text)
+        )
+
     def forget_reports(self, pledge_id: int) -> None:
         """Firmware or key changed: what it could not do is no longer known."""
         self._connection.execute(
@@ -304,29 +253,34 @@ class Pledges:
         self._connection.execute(delete(node).where(node.c.network_id == network_id))
 
 
-def _visible(query: Select[Any]) -> Select[Any]:
-    joined = query.outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
-    return joined.where(_VISIBLE)
-
-
-def _shown(state: str, has_place: object) -> PledgeState:
-    """``joined`` is not stored: it is a provisioned pledge that has a place in a network."""
-    if state == PledgeState.PROVISIONED.value and has_place:
-        return PledgeState.JOINED
-    return PledgeState(state)
-
-
 def _stored(state: PledgeState) -> PledgeState:
-    return PledgeState.PROVISIONED if state is PledgeState.JOINED else state
+    return PledgeState.PROVISIONED if state in _STANDING else state
 
 
 def _is_in(state: PledgeState) -> ColumnElement[bool]:
     condition = pledge.c.state == _stored(state).value
+    if state is PledgeState.WAITING:
+        return condition & WAITS
     if state is PledgeState.JOINED:
-        return condition & _HAS_PLACE
+        return condition & HAS_PLACE & ~WAITS
     if state is PledgeState.PROVISIONED:
-        return condition & ~_HAS_PLACE
+        return condition & ~HAS_PLACE & ~WAITS
     return condition
+
+
+def _salvaged(row: Mapping[Any, Any], network_ids: Sequence[int]) -> PledgeRecord:
+    """What can be shown of a row that does not authenticate, whatever its columns hold."""
+    label = row["label"]
+    return PledgeRecord(
+        id=row["id"],
+        identifier=identifier_bytes(row["identifier"]),
+        state=PledgeState.DAMAGED,
+        role=row["role"],
+        label=label if isinstance(label, str) and label.isprintable() else "",
+        network_ids=tuple(network_ids),
+        staged=bool(row["is_staged"]),
+        damaged=True,
+    )
 
 
 def _damaged(record: PledgeRecord) -> StateError:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from jrc.cojp.objects import LinkLayerKey
-from jrc.model import KeySetState, Network, Profile, Secret, ShortIdRange
+from jrc.model import Admission, KeySetState, Network, Profile, Secret, ShortIdRange
 from jrc.policy.keys import KeySet
 from jrc.service.ports import LiveKeys, NetworkPolicy
 from jrc.store.keyring import Keyring
@@ -67,11 +67,14 @@ def _network(
         identifiers=tuple(identifiers),
         prefix=IPv6Network(row["prefix"]),
         key_usages=tuple(int(usage) for usage in domain["key_usages"].split(",")),
+        prefix_from=row["prefix_from"],
         jrc_address=None if address is None else IPv6Address(address),
+        jrc_address_from=row["jrc_address_from"],
         short_ids=ShortIdRange(row["short_id_first"], row["short_id_last"]),
         lease_hours=row["lease_hours"],
         join_rate_bytes_per_s=row["join_rate"],
         profile=Profile(row["profile"]),
+        admission=Admission(row["admission"]),
     )
 
 
@@ -102,7 +105,7 @@ def _live_keys(connection: Connection, keyring: Keyring, mac: RowMac) -> dict[in
             key_set = KeySet(
                 row["number"],
                 KeySetState.CURRENT,
-                tuple(_open_key(keyring, key) for key in keys[row["id"]]),
+                tuple(open_key(keyring, key) for key in keys[row["id"]]),
             )
             live[domain_id] = LiveKeys(row["id"], key_set, oldest[domain_id])
     return live
@@ -123,6 +126,11 @@ def sealed_keys(keys: list[Mapping[Any, Any]]) -> list[list[object]]:
     ]
 
 
-def _open_key(keyring: Keyring, row: Mapping[Any, Any]) -> LinkLayerKey:
+def open_key(keyring: Keyring, row: Mapping[Any, Any]) -> LinkLayerKey:
+    """The key in a row of ``link_layer_key``.
+
+    Raises:
+        StateError: its value does not authenticate.
+    """
     value = keyring.unwrap("link_layer_key", row["id"], "wrapped_value", 1, row["wrapped_value"])
     return LinkLayerKey(row["key_id"], Secret(value), row["key_usage"], row["key_addinfo"])

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Connection, Dialect, Executable, Table, bindparam, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from jrc.errors import StateError
+from jrc.errors import ConflictError, StateError
 
 Rows = Sequence[Sequence[Any]]
 
@@ -49,16 +49,18 @@ class Prepared:
             found: Rows = cursor.fetchall()
             return found
 
-    def many(self, connection: Connection, values: Rows) -> None:
-        """Run it once for each tuple; not at all for none."""
+    def many(self, connection: Connection, values: Rows) -> int:
+        """How many rows it has changed, run once for each tuple."""
         if not values:
-            return
+            return 0
         sql, positional = self._on(connection.dialect)
         given: Any = values
         if not positional:
             given = [dict(zip(self._names, row, strict=True)) for row in values]
         with _cursor(connection) as cursor:
             cursor.executemany(sql, given)
+            count: int = cursor.rowcount
+            return count
 
 
 @contextmanager
@@ -110,3 +112,21 @@ class PreparedIn:
         filler = values[-1] if self._padding is None else self._padding
         padding = (filler,) * (size - len(values))
         return prepared.rows(connection, (*before, *values, *padding))
+
+
+def updating(table: Table, keys: Sequence[str], names: Sequence[str]) -> Prepared:
+    """UPDATE of ``names`` in the row of ``keys``; takes the names' values, then the keys'."""
+    statement = update(table).values({table.c[name]: bindparam(f"b_{name}") for name in names})
+    for key in keys:
+        statement = statement.where(table.c[key] == bindparam(f"k_{key}"))
+    return Prepared(statement, [*(f"b_{name}" for name in names), *(f"k_{key}" for key in keys)])
+
+
+def change(statement: Prepared, connection: Connection, rows: Rows) -> None:
+    """Change each row.
+
+    Raises:
+        ConflictError: one is not there, or has another version by now.
+    """
+    if statement.many(connection, rows) != len(rows):
+        raise ConflictError("another transaction has changed a row meanwhile")

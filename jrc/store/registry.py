@@ -4,15 +4,18 @@ from functools import cached_property
 
 from jrc.errors import StateError
 from jrc.model import Event
+from jrc.store.admissions import Admissions
 from jrc.store.credentials import Credentials
 from jrc.store.database import ReadTransaction, Transaction
 from jrc.store.events import Events
 from jrc.store.imports import Imports
+from jrc.store.installations import Installations
 from jrc.store.keysets import KeySets
 from jrc.store.leases import Leases
 from jrc.store.networks import Networks
 from jrc.store.pledges import Pledges
 from jrc.store.scope import Scope
+from jrc.store.windows import Windows
 
 
 class StoreRegistry:
@@ -60,6 +63,21 @@ class StoreRegistry:
     def leases(self) -> Leases:
         """Short identifiers."""
         return Leases(self._scope)
+
+    @cached_property
+    def windows(self) -> Windows:
+        """Join windows."""
+        return Windows(self._scope)
+
+    @cached_property
+    def admissions(self) -> Admissions:
+        """Who was let in, and who waits."""
+        return Admissions(self._scope)
+
+    @cached_property
+    def installations(self) -> Installations:
+        """What installers have done."""
+        return Installations(self._scope)
 
     @cached_property
     def imports(self) -> Imports:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-import cbor2
 from sqlalchemy import Table
 
 from jrc.errors import StateError
@@ -22,19 +21,20 @@ MAC_BYTES = 16
 class RowMac:
     """Computes and checks row MACs (keyed BLAKE2b, 16 bytes)."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_keyed",)
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
 
     def compute(self, table: str, values: Sequence[object]) -> bytes:
         """The MAC of a row; ``values`` hold the primary key first, then every other column."""
-        message = cbor2.dumps((table, *values))
-        return blake2b(message, digest_size=MAC_BYTES, key=self._key).digest()
+        keyed = self._keyed.copy()
+        keyed.update(ascii((table, *values)).encode())
+        return keyed.digest()
 
-    def fits(self, table: str, values: Sequence[object], mac: bytes) -> bool:
-        """Whether the row is as we wrote it."""
-        return hmac.compare_digest(self.compute(table, values), mac)
+    def fits(self, table: str, values: Sequence[object], mac: object) -> bool:
+        """Whether the row is as we wrote it; a damaged ``mac`` may be of any type."""
+        return isinstance(mac, bytes) and hmac.compare_digest(self.compute(table, values), mac)
 
     def seal(self, table: Table, row: Mapping[str, object], *details: object) -> dict[str, object]:
         """``row`` (every column but ``mac``) with its MAC added.
@@ -45,14 +45,17 @@ class RowMac:
         values = [row[column.name] for column in table.columns if column.name != "mac"]
         return {**row, "mac": self.compute(table.name, (*values, *details))}
 
+    def is_intact(self, table: Table, row: Mapping[Any, Any], *details: object) -> bool:
+        """Whether a row read whole, and its ``details``, are as they were sealed."""
+        values = [row[column.name] for column in table.columns if column.name != "mac"]
+        return self.fits(table.name, (*values, *details), row["mac"])
+
     def check(self, table: Table, row: Mapping[Any, Any], *details: object) -> None:
         """Nothing, if a row read whole is as it was sealed.
 
         Raises:
             StateError: a value, or one of ``details``, is not what was sealed.
         """
-        values = [row[column.name] for column in table.columns if column.name != "mac"]
-        mac = row["mac"]
-        if not isinstance(mac, bytes) or not self.fits(table.name, (*values, *details), mac):
+        if not self.is_intact(table, row, *details):
             keys = ", ".join(str(row[column.name]) for column in table.primary_key)
             raise StateError(f"{table.name} {keys} does not authenticate: the row was damaged")

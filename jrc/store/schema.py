@@ -125,15 +125,20 @@ network = Table(
     Column("name", String(64), nullable=False),
     Column("domain_id", _Id, ForeignKey("key_domain.id"), nullable=False, index=True),
     Column("prefix", String(43), nullable=False),
+    Column("prefix_from", String(15)),
     Column("jrc_address", String(39)),
+    Column("jrc_address_from", String(15)),
+    Column("addresses_changed_at_ms", BigInteger),
     Column("short_id_first", Integer, nullable=False),
     Column("short_id_last", Integer, nullable=False),
     Column("lease_hours", BigInteger),
     Column("join_rate", BigInteger),
     Column("profile", String(16), nullable=False),
+    Column("admission", String(16), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("removed_at_ms", BigInteger),
     *_sealed(),
+    CheckConstraint("admission IN ('known', 'window', 'approval')", name="admission"),
     Index(
         "uq_network_name_live",
         "name",
@@ -151,6 +156,29 @@ network_identifier = Table(
     Column("position", Integer, nullable=False),
     Index("ix_network_identifier_identifier", "identifier"),
     comment="The identifiers a network answers to; a PAN ID may come in either byte order.",
+)
+
+join_window = Table(
+    "join_window",
+    metadata,
+    _id(),
+    Column("network_id", _Id, ForeignKey("network.id"), nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("max_pledges", BigInteger, nullable=False),
+    Column("admitted", BigInteger, nullable=False),
+    Column("seen_before_ms", BigInteger, nullable=False),
+    Column("closed_at_ms", BigInteger),
+    *_sealed(),
+    CheckConstraint("admitted BETWEEN 0 AND max_pledges", name="admitted"),
+    Index(
+        "uq_join_window_open",
+        "network_id",
+        unique=True,
+        sqlite_where=text("closed_at_ms IS NULL"),
+        postgresql_where=text("closed_at_ms IS NULL"),
+    ),
+    comment="When a network let pledges in that had not joined it, and how many.",
 )
 
 import_batch = Table(
@@ -192,6 +220,17 @@ pledge_network = Table(
     Column("network_id", _Id, ForeignKey("network.id"), primary_key=True),
     Column("position", Integer, nullable=False),
     Index("ix_pledge_network_network", "network_id", "pledge_id"),
+)
+
+admission = Table(
+    "admission",
+    metadata,
+    Column("pledge_id", _Id, ForeignKey("pledge.id"), primary_key=True),
+    Column("network_id", _Id, ForeignKey("network.id"), primary_key=True, index=True),
+    Column("asked_at_ms", BigInteger),
+    Column("admitted_at_ms", BigInteger),
+    *_sealed(),
+    comment="Who was let into a network that does not admit everybody; NULL is still waiting.",
 )
 
 credential = Table(
@@ -279,30 +318,40 @@ short_identifier = Table(
     metadata,
     Column("domain_id", _Id, ForeignKey("key_domain.id"), primary_key=True),
     Column("value", Integer, primary_key=True),
-    Column("pledge_id", _Id, ForeignKey("pledge.id"), nullable=False),
+    Column("pledge_id", _Id, ForeignKey("pledge.id")),
     Column("first_generation", BigInteger, nullable=False),
     Column("last_generation", BigInteger, nullable=False),
     Column("lease_until_ms", BigInteger),
     Column("released_at_ms", BigInteger),
     *_sealed(),
     CheckConstraint("value BETWEEN 0 AND 65533", name="value"),
-    Index(
-        "uq_short_identifier_holder",
-        "domain_id",
-        "pledge_id",
-        unique=True,
-        sqlite_where=text("released_at_ms IS NULL"),
-        postgresql_where=text("released_at_ms IS NULL"),
-    ),
-    Index("ix_short_identifier_pledge", "pledge_id"),
-    comment="Who holds or burned which value under which generations of keys (§8.4.4.1).",
+    CheckConstraint("pledge_id IS NOT NULL OR released_at_ms IS NOT NULL", name="holder"),
+    # In this order it also finds what a pledge has; a row stays its own when it is given back.
+    Index("uq_short_identifier_holder", "pledge_id", "domain_id", unique=True),
+    comment="Who holds or burned which value under which generations of keys (§8.4.4.1);"
+    " one without pledge was in use before this registrar knew the network.",
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("network_id", _Id, ForeignKey("network.id"), primary_key=True),
+    Column("installer", String(64), primary_key=True),
+    Column("generation", BigInteger),
+    Column("installed_at_ms", BigInteger),
+    Column("tried_at_ms", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("error", Text),
+    *_sealed(),
+    comment="What each installer has last put into its radio; error NULL where that went well.",
 )
 
 node = Table(
     "node",
     metadata,
     Column("pledge_id", _Id, ForeignKey("pledge.id"), primary_key=True),
-    Column("network_id", _Id, ForeignKey("network.id"), nullable=False, index=True),
+    # No index: it would cost each first join a page, and nodes of a network are counted rarely.
+    Column("network_id", _Id, ForeignKey("network.id"), nullable=False),
     Column("role", Integer, nullable=False),
     Column("generation_id", _Id, ForeignKey("key_generation.id"), nullable=False),
     Column("first_joined_at_ms", BigInteger, nullable=False),

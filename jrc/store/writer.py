@@ -12,9 +12,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from jrc.errors import JrcError, StateError, StoreError
+from jrc.errors import ConflictError, JrcError, StateError, StoreError
 from jrc.service.ports import Clock
-from jrc.store.database import CommitError, Database, RowError
+from jrc.store.database import CommitError, Database
 from jrc.store.joins import Joins
 
 AskT = TypeVar("AskT")
@@ -113,20 +113,27 @@ class Writer(Generic[AskT, OutcomeT]):
         failures: list[tuple[AskT, JrcError]] = []
         outcomes: list[OutcomeT] = []
         try:
-            outcomes = self._commit(batch, now_ms)
-        except (StateError, RowError):
+            outcomes = self._commit_twice(batch, now_ms)
+        except (StateError, ConflictError):
             outcomes, failures = self._one_by_one(batch, now_ms)
         except StoreError as error:
             failures = [(ask, error) for ask in batch]
         self._call(self._finished, outcomes, failures)
 
-    def _commit(self, batch: Sequence[AskT], now_ms: int) -> list[OutcomeT]:
+    def _commit_twice(self, batch: Sequence[AskT], now_ms: int) -> list[OutcomeT]:
+        """Once with what is in memory, and with what is on disk where that was out of date."""
+        try:
+            return self._commit(batch, now_ms, anew=False)
+        except ConflictError:
+            return self._commit(batch, now_ms, anew=True)
+
+    def _commit(self, batch: Sequence[AskT], now_ms: int, *, anew: bool) -> list[OutcomeT]:
         def decide(joins: Joins) -> list[OutcomeT]:
             self.is_computing = True
             return self._decide(joins, batch, now_ms)
 
         try:
-            return self._database.join(decide, now_ms, self._computed)
+            return self._database.join(decide, now_ms, self._computed, anew=anew)
         finally:
             self.is_computing = False
 
@@ -147,8 +154,8 @@ class Writer(Generic[AskT, OutcomeT]):
         failures: list[tuple[AskT, JrcError]] = []
         for at, ask in enumerate(batch):
             try:
-                outcomes += self._commit([ask], now_ms)
-            except (StateError, RowError) as error:
+                outcomes += self._commit([ask], now_ms, anew=True)
+            except (StateError, ConflictError) as error:
                 failures.append((ask, error))
             except StoreError as error:
                 # The database itself: each further try would wait for it as long again.

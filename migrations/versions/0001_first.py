@@ -19,7 +19,10 @@ def upgrade() -> None:
     _key_domain()
     _key_generation()
     _network()
+    _installation()
+    _join_window()
     _pledge()
+    _admission()
     _credential()
     _link_layer_key()
     _network_identifier()
@@ -151,16 +154,23 @@ def _network() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("domain_id", _ID, nullable=False),
         sa.Column("prefix", sa.String(length=43), nullable=False),
+        sa.Column("prefix_from", sa.String(length=15), nullable=True),
         sa.Column("jrc_address", sa.String(length=39), nullable=True),
+        sa.Column("jrc_address_from", sa.String(length=15), nullable=True),
+        sa.Column("addresses_changed_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("short_id_first", sa.Integer(), nullable=False),
         sa.Column("short_id_last", sa.Integer(), nullable=False),
         sa.Column("lease_hours", sa.BigInteger(), nullable=True),
         sa.Column("join_rate", sa.BigInteger(), nullable=True),
         sa.Column("profile", sa.String(length=16), nullable=False),
+        sa.Column("admission", sa.String(length=16), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("removed_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint(
+            "admission IN ('known', 'window', 'approval')", name=op.f("ck_network_admission")
+        ),
         sa.ForeignKeyConstraint(
             ["domain_id"], ["key_domain.id"], name=op.f("fk_network_domain_id_key_domain")
         ),
@@ -174,6 +184,58 @@ def _network() -> None:
         unique=True,
         sqlite_where=sa.text("removed_at_ms IS NULL"),
         postgresql_where=sa.text("removed_at_ms IS NULL"),
+    )
+
+
+def _installation() -> None:
+    op.create_table(
+        "installation",
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("installer", sa.String(length=64), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=True),
+        sa.Column("installed_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("tried_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_installation_network_id_network")
+        ),
+        sa.PrimaryKeyConstraint("network_id", "installer", name=op.f("pk_installation")),
+        comment="What each installer has last put into its radio; error NULL where that went well.",
+    )
+
+
+def _join_window() -> None:
+    op.create_table(
+        "join_window",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("max_pledges", sa.BigInteger(), nullable=False),
+        sa.Column("admitted", sa.BigInteger(), nullable=False),
+        sa.Column("seen_before_ms", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint(
+            "admitted BETWEEN 0 AND max_pledges", name=op.f("ck_join_window_admitted")
+        ),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_join_window_network_id_network")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_join_window")),
+        comment="When a network let pledges in that had not joined it, and how many.",
+    )
+    op.create_index(
+        "uq_join_window_open",
+        "join_window",
+        ["network_id"],
+        unique=True,
+        sqlite_where=sa.text("closed_at_ms IS NULL"),
+        postgresql_where=sa.text("closed_at_ms IS NULL"),
     )
 
 
@@ -205,6 +267,27 @@ def _pledge() -> None:
         comment="A device. credential_id is the key in force; removed rows stay as tombstones.",
     )
     op.create_index(op.f("ix_pledge_import_id"), "pledge", ["import_id"], unique=False)
+
+
+def _admission() -> None:
+    op.create_table(
+        "admission",
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("asked_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("admitted_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_admission_network_id_network")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_admission_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("pledge_id", "network_id", name=op.f("pk_admission")),
+        comment="Who was let into a network that does not admit everybody; NULL is still waiting.",
+    )
+    op.create_index(op.f("ix_admission_network_id"), "admission", ["network_id"], unique=False)
 
 
 def _credential() -> None:
@@ -314,7 +397,6 @@ def _node() -> None:
         sa.PrimaryKeyConstraint("pledge_id", name=op.f("pk_node")),
         comment="Where a pledge has joined and which generation of keys it was sent last.",
     )
-    op.create_index(op.f("ix_node_network_id"), "node", ["network_id"], unique=False)
 
 
 def _pledge_network() -> None:
@@ -341,13 +423,17 @@ def _short_identifier() -> None:
         "short_identifier",
         sa.Column("domain_id", _ID, nullable=False),
         sa.Column("value", sa.Integer(), nullable=False),
-        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("pledge_id", _ID, nullable=True),
         sa.Column("first_generation", sa.BigInteger(), nullable=False),
         sa.Column("last_generation", sa.BigInteger(), nullable=False),
         sa.Column("lease_until_ms", sa.BigInteger(), nullable=True),
         sa.Column("released_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint(
+            "pledge_id IS NOT NULL OR released_at_ms IS NOT NULL",
+            name=op.f("ck_short_identifier_holder"),
+        ),
         sa.CheckConstraint("value BETWEEN 0 AND 65533", name=op.f("ck_short_identifier_value")),
         sa.ForeignKeyConstraint(
             ["domain_id"], ["key_domain.id"], name=op.f("fk_short_identifier_domain_id_key_domain")
@@ -356,16 +442,11 @@ def _short_identifier() -> None:
             ["pledge_id"], ["pledge.id"], name=op.f("fk_short_identifier_pledge_id_pledge")
         ),
         sa.PrimaryKeyConstraint("domain_id", "value", name=op.f("pk_short_identifier")),
-        comment="Who holds or burned which value under which generations of keys (§8.4.4.1).",
+        comment="Who holds or burned which value under which generations of keys (§8.4.4.1);"
+        " one without pledge was in use before this registrar knew the network.",
     )
-    op.create_index("ix_short_identifier_pledge", "short_identifier", ["pledge_id"], unique=False)
     op.create_index(
-        "uq_short_identifier_holder",
-        "short_identifier",
-        ["domain_id", "pledge_id"],
-        unique=True,
-        sqlite_where=sa.text("released_at_ms IS NULL"),
-        postgresql_where=sa.text("released_at_ms IS NULL"),
+        "uq_short_identifier_holder", "short_identifier", ["pledge_id", "domain_id"], unique=True
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,9 @@ from jrc.admin.api import build_api
 from jrc.admin.peers import as_this_process
 from jrc.admin.services import Health
 from jrc.model import Secret
+from jrc.policy.interface import Interface
+from jrc.service.attempts import Attempts
+from jrc.service.installers import InstallationReport
 from jrc.service.registry import Registry
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
@@ -30,7 +33,12 @@ class OfflineServices:
 
     database: Database
     writes: int = 0
+    interfaces: dict[str, Interface] = field(default_factory=dict)
     answers: Mapping[str, object] = field(default_factory=lambda: {"ready": True})
+    attempts: Attempts | None = None
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    installed: Sequence[InstallationReport] = ()
+    allows_weak_keys: bool = False
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         self.writes += 1
@@ -39,6 +47,15 @@ class OfflineServices:
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         with self.database.read(NOW_MS) as tx:
             return work(StoreRegistry(tx))
+
+    async def interface(self, name: str) -> Interface | None:
+        return self.interfaces.get(name)
+
+    async def install(
+        self, network: str, *, actor: str, reason: str
+    ) -> Sequence[InstallationReport]:
+        self.asked.append((network, actor, reason))
+        return self.installed
 
     async def status(self) -> Mapping[str, object]:
         return self.answers

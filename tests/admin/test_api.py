@@ -11,6 +11,7 @@ import pytest
 
 from jrc.admin.problems import MAX_BODY_BYTES
 from jrc.errors import ExitCode, StateError
+from jrc.service.installers import InstallationReport
 from tests.admin.registrar import Registrar
 
 PLEDGE = "00124b0014b5b67e"
@@ -48,6 +49,43 @@ def test_a_network_is_added_listed_shown_changed_and_removed(registrar: Registra
     assert freed["lease_hours"] is None
     assert _error(registrar.call("DELETE", "/v1/networks/lab", json={})) == (409, ExitCode.REFUSED)
     registrar.call("DELETE", "/v1/networks/lab", json={"agreed": True}).raise_for_status()
+    assert registrar.call("GET", "/v1/networks").json()["networks"] == []
+
+
+def test_installers_are_run_for_a_network_that_is_there(registrar: Registrar) -> None:
+    """Who asked and why goes along; what came of it comes back."""
+    registrar.add_lab()
+    services = registrar.services
+    services.installed = (
+        InstallationReport(
+            installer="exec", installed=False, generation=1, installed_at="a", tried_at="b",
+            failures=2, error="no radio",
+        ),
+    )  # fmt: skip
+    answer = registrar.call("POST", "/v1/networks/lab/install", json={"reason": "new radio"})
+    (report,) = answer.json()["installers"]
+    assert (report["installer"], report["installed"], report["error"]) == (
+        "exec",
+        False,
+        "no radio",
+    )
+    assert [(network, reason) for network, _, reason in services.asked] == [("lab", "new radio")]
+    missing = registrar.call("POST", "/v1/networks/lav/install", json={})
+    assert _error(missing) == (422, ExitCode.FAILED)
+    assert "did you mean lab" in missing.json()["error"]
+    assert len(services.asked) == 1
+
+
+@pytest.mark.parametrize("given", ["keys.json", 1, [], {"version": 1}, {"keys": [PSK]}])
+def test_a_keys_file_that_is_none_is_refused_without_its_contents(
+    registrar: Registrar, given: object
+) -> None:
+    """The parameter is the file's JSON object."""
+    body = {"name": "old", "identifiers": ["abcd"], "prefix": "2001:db8::/64", "keys_file": given}
+    answer = registrar.call("POST", "/v1/networks", json=body)
+    assert _error(answer) == (400, ExitCode.USAGE)
+    assert PSK not in answer.text
+    assert "keys_file must be" in answer.text or "keys-file: " in answer.text
     assert registrar.call("GET", "/v1/networks").json()["networks"] == []
 
 

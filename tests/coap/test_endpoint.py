@@ -14,6 +14,7 @@ from jrc.coap.endpoint import (
     Endpoint,
     Way,
     bind,
+    is_here,
     prepare,
 )
 from jrc.cojp.constants import MAX_DATAGRAM_BYTES
@@ -239,13 +240,52 @@ def test_b03_a_second_registrar_on_the_port_is_refused(listener: socket.socket) 
         assert 0 == listener.getsockopt(socket.SOL_SOCKET, option)
 
 
-@pytest.mark.parametrize(
-    ("host", "interface"), [("2001:db8::1", ""), ("fe80::1", "no-such-0"), ("no address", "")]
-)
-def test_an_address_that_is_not_here_is_refused(host: str, interface: str) -> None:
+@pytest.mark.parametrize(("host", "interface"), [("fe80::1", "no-such-0"), ("no address", "")])
+def test_an_interface_that_is_not_here_is_refused(host: str, interface: str) -> None:
     """By the setting's name."""
     with pytest.raises(OperatorError, match=r"coap\.listen: .* can't be bound"):
         bind(host, 0, interface)
+
+
+def test_an_address_may_come_after_the_start() -> None:
+    """A registrar starts before its network is up."""
+    assert not is_here("2001:db8::1")
+    with bind("2001:db8::1", 0) as early:
+        assert "2001:db8::1" == early.getsockname()[0]
+    assert is_here(HOST)
+    assert not is_here("fe80::1", "no-such-0")
+
+
+def test_listeners_come_and_go_while_it_runs(peer: socket.socket) -> None:
+    """Also before the start, and while requests wait in the kernel's queue."""
+    post = Post()
+    held: list[bool] = []
+
+    async def work() -> None:
+        early, late = bind(HOST, 0), bind(HOST, 0)
+        endpoint = Endpoint([], post.batches.append, lambda: bool(held))
+        endpoint.add(early)
+        endpoint.start(asyncio.get_running_loop())
+        endpoint.add(late)
+        assert [f"[{HOST}]:{each.getsockname()[1]}" for each in (early, late)] == (
+            endpoint.addresses()
+        )
+        to(peer, early, b"1")
+        to(peer, late, b"2")
+        await until(lambda: len(post.datagrams) == 2)
+        held.append(True)
+        to(peer, early, b"lost")
+        await until(lambda: endpoint.is_waiting)
+        endpoint.drop(early)
+        held.clear()
+        endpoint.resume()
+        to(peer, late, b"3")
+        await until(lambda: len(post.datagrams) == 3)
+        endpoint.send(b"too late", post.datagrams[0].way)
+        endpoint.close()
+
+    asyncio.run(work())
+    assert {b"1", b"2", b"3"} == {datagram.payload for datagram in post.datagrams}
 
 
 def test_sockets_are_ready_for_the_loop(listener: socket.socket) -> None:

@@ -1,22 +1,12 @@
 """The stateless Join Proxy: what passes, as what, and what ends in silence (RFC 9031 §7.1)."""
 
-import asyncio
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrc.coap.proxy import (
-    CLIENT_MAX_TOKEN_BYTES,
-    JoinProxy,
-    Outgoing,
-    Peer,
-    ProxyEndpoint,
-    open_sockets,
-)
+from jrc.coap.blocklist import Blocklist
+from jrc.coap.proxy import CLIENT_MAX_TOKEN_BYTES, Answer, JoinProxy, Peer
+from jrc.coap.rate import PACKET_PERIOD_MS, JoinRate
 from jrc.coap.token import FRESHNESS_MS, TokenSealer
 from jrc.cojp import message
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
@@ -34,8 +24,19 @@ REQUEST = Message(
 FIRST_MESSAGE_ID = 0xFFFE
 
 
-def make_proxy() -> JoinProxy:
-    return JoinProxy(TokenSealer(lambda size: b"k" * size, 0, replay_slots=64), FIRST_MESSAGE_ID)
+FAST = 10_000_000
+
+
+def make_proxy(rate: int | None = FAST) -> JoinProxy:
+    sealer = TokenSealer(lambda size: b"k" * size, 0, replay_slots=64)
+    return JoinProxy(sealer, FIRST_MESSAGE_ID, JoinRate(rate, 0))
+
+
+def returned(proxy: JoinProxy, datagram: bytes, now_ms: int = 0) -> Answer:
+    """What comes of an answer that must go back."""
+    answer = proxy.from_jrc(datagram, now_ms)
+    assert answer is not None
+    return answer
 
 
 def forward(proxy: JoinProxy, request: Message = REQUEST, now_ms: int = 0) -> Message:
@@ -86,9 +87,9 @@ def test_p03_the_answer_returns_to_the_peer_as_what_it_sent(
     request = REQUEST._replace(type=message_type, message_id=message_id, token=token)
     datagram = proxy.from_pledge(message.encode(request), peer, 0)
     assert datagram is not None
-    (outgoing,) = proxy.from_jrc(answer_to(message.decode(datagram), payload=payload), 1)
+    outgoing = returned(proxy, answer_to(message.decode(datagram), payload=payload), 1)
     answer = message.decode(outgoing.datagram)
-    assert outgoing.peer == peer
+    assert (outgoing.peer, outgoing.acknowledgement) == (peer, b"")
     assert (answer.token, answer.payload, answer.code) == (token, payload, CoapCode.CHANGED)
     if message_type == MessageType.CON:
         assert (answer.type, answer.message_id) == (MessageType.ACK, message_id)
@@ -181,7 +182,7 @@ def test_p07_unknown_options_that_are_safe_go_on_both_ways() -> None:
     forwarded = forward(proxy, with_options(HOST, OSCORE, *safe[:1], SCHEME, *safe[1:]))
     assert forwarded.options == (HOST, OSCORE, *safe)
     options = ((OptionNumber.OSCORE, b""), (OptionNumber.MAX_AGE, b""), (40, b"state"))
-    (outgoing,) = proxy.from_jrc(answer_to(forwarded, options=options), 0)
+    outgoing = returned(proxy, answer_to(forwarded, options=options))
     assert message.decode(outgoing.datagram).options == options
 
 
@@ -200,7 +201,7 @@ def test_p07_unsafe_options_stop_a_message_both_ways(number: int, reason: Reason
     assert refusal(with_options(*options)) is reason
     proxy = make_proxy()
     options = tuple(sorted(((OptionNumber.OSCORE, b""), (number, b""))))
-    assert proxy.from_jrc(answer_to(forward(proxy), options=options), 0) == ()
+    assert proxy.from_jrc(answer_to(forward(proxy), options=options), 0) is None
     assert proxy.dropped == {reason: 1}
 
 
@@ -214,7 +215,7 @@ def test_p06_tokens_of_pledges_pass_up_to_the_stated_limit() -> None:
 def test_p08_a_piggybacked_answer_is_returned() -> None:
     """Any type of response may come to a NON (RFC 8974 §3.3)."""
     proxy = make_proxy()
-    (outgoing,) = proxy.from_jrc(answer_to(forward(proxy), type=MessageType.ACK), 0)
+    outgoing = returned(proxy, answer_to(forward(proxy), type=MessageType.ACK))
     assert message.decode(outgoing.datagram).payload == b"keys"
 
 
@@ -222,11 +223,10 @@ def test_p08_a_separate_answer_is_acknowledged_each_time_and_returned_once() -> 
     """Copies of a confirmable response are acknowledged, not forwarded (RFC 7252 §4.2)."""
     proxy = make_proxy()
     separate = answer_to(forward(proxy), type=MessageType.CON)
-    acknowledgement = Outgoing(b"\x60\x00\x00\x4d", None)
-    answer, *others = proxy.from_jrc(separate, 0)
-    assert answer.peer == PEER
-    assert others == [acknowledgement]
-    assert proxy.from_jrc(separate, 0) == (acknowledgement,)
+    first, second = returned(proxy, separate), returned(proxy, separate)
+    assert first.peer == PEER
+    assert first.acknowledgement == second.acknowledgement == b"\x60\x00\x00\x4d"
+    assert (bool(first.datagram), bool(second.datagram)) == (True, False)
     assert (proxy.returned, proxy.dropped) == (1, {Reason.TOKEN_REPLAYED: 1})
 
 
@@ -250,7 +250,7 @@ def test_p01_an_answer_with_a_bad_token_goes_nowhere(
 ) -> None:
     """Forged and stale tokens are dropped, and nobody is told (RFC 8974 §3.3)."""
     proxy = make_proxy()
-    assert proxy.from_jrc(answer_to(forward(proxy), **changes), now_ms) == ()
+    assert proxy.from_jrc(answer_to(forward(proxy), **changes), now_ms) is None
     assert proxy.dropped == {reason: 1}
 
 
@@ -258,8 +258,8 @@ def test_p01_a_replayed_answer_goes_nowhere() -> None:
     """A token comes back once (RFC 8974 §3.1)."""
     proxy = make_proxy()
     answer = answer_to(forward(proxy))
-    assert len(proxy.from_jrc(answer, 0)) == 1
-    assert proxy.from_jrc(answer, 0) == ()
+    assert returned(proxy, answer).datagram
+    assert proxy.from_jrc(answer, 0) is None
 
 
 @given(st.binary(max_size=120))
@@ -267,7 +267,7 @@ def test_p01_any_bytes_from_either_side_are_survived(datagram: bytes) -> None:
     """Both directions are total (RFC 8974 §5.2)."""
     proxy = make_proxy()
     proxy.from_pledge(datagram, PEER, 0)
-    assert proxy.from_jrc(datagram, 0) == ()
+    assert proxy.from_jrc(datagram, 0) is None
 
 
 def test_p01_what_the_proxy_holds_does_not_grow_with_pledges() -> None:
@@ -275,90 +275,49 @@ def test_p01_what_the_proxy_holds_does_not_grow_with_pledges() -> None:
     proxy = make_proxy()
     for port in range(1, 200):
         assert proxy.from_pledge(message.encode(REQUEST), PEER._replace(port=port), 0)
-    assert set(vars(proxy)) == {
-        "_sealer", "_message_id", "_max_token", "dropped", "forwarded", "returned",
+    assert set(JoinProxy.__slots__) == {
+        "_sealer", "_message_id", "_max_token", "rate", "blocklist", "dropped", "forwarded",
+        "returned",
     }  # fmt: skip
     assert proxy.forwarded == 199
     assert not proxy.dropped
 
 
-@contextmanager
-def udp() -> Iterator[socket.socket]:
-    """A bound socket on loopback with a time limit."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-        sock.bind(("::1", 0))
-        sock.settimeout(5)
-        yield sock
+def test_p04_over_the_rate_a_request_is_dropped_and_counted() -> None:
+    """Join traffic stays under the join rate; what is over it ends in silence (RFC 9031 §7.2)."""
+    proxy, datagram = make_proxy(None), message.encode(REQUEST)
+    assert proxy.from_pledge(datagram, PEER, 0)
+    assert proxy.from_pledge(datagram, PEER, PACKET_PERIOD_MS - 1) is None
+    assert proxy.from_pledge(datagram, PEER, PACKET_PERIOD_MS)
+    assert proxy.dropped == {Reason.JOIN_RATE: 1}
 
 
-class Forwarding:
-    """A proxy endpoint between two plain sockets."""
-
-    def __init__(self, jrc: socket.socket) -> None:
-        self.proxy = make_proxy()
-        sockets = open_sockets(("::1", 0), jrc.getsockname()[:2])
-        self.endpoint = ProxyEndpoint(self.proxy, *sockets, lambda: 0)
-        jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
-
-    async def exchange(self, pledge: socket.socket, jrc: socket.socket) -> tuple[Message, int]:
-        """One request of the pledge to the registrar: what arrives, with its traffic class."""
-        loop = asyncio.get_running_loop()
-        self.endpoint.start(loop)
-        try:
-            pledge.sendto(message.encode(REQUEST), self.endpoint.address)
-            datagram, ancillary, _, source = await loop.run_in_executor(None, jrc.recvmsg, 2048, 64)
-            request = message.decode(datagram)
-            with udp() as stranger:
-                stranger.sendto(answer_to(request, payload=b"lies"), source)
-            jrc.sendto(answer_to(request), source)
-            answer = await loop.run_in_executor(None, pledge.recv, 2048)
-        finally:
-            self.endpoint.close(loop)
-        return message.decode(answer), int.from_bytes(ancillary[0][2], "little")
+def test_p04_bad_datagrams_use_nothing_of_the_rate() -> None:
+    """Only what goes out counts (RFC 9031 §7.2)."""
+    proxy = make_proxy(None)
+    for _ in range(10):
+        assert proxy.from_pledge(message.encode(with_options(HOST)), PEER, 0) is None
+    assert proxy.from_pledge(message.encode(REQUEST), PEER, 0)
 
 
-def test_p08_h02_the_endpoint_marks_requests_and_hears_the_registrar_alone() -> None:
-    """AF43 towards the registrar (RFC 9031 §6.1.1); answers of others are not read (P8)."""
-    with udp() as pledge, udp() as jrc:
-        forwarding = Forwarding(jrc)
-        answer, traffic_class = asyncio.run(forwarding.exchange(pledge, jrc))
-    assert (answer.type, answer.message_id) == (MessageType.ACK, REQUEST.message_id)
-    assert (answer.token, answer.payload) == (REQUEST.token, b"keys")
-    assert traffic_class == 38 << 2
-    assert (forwarding.proxy.forwarded, forwarding.proxy.returned) == (1, 1)
-    assert not forwarding.proxy.dropped
+def test_p04_the_rate_counts_what_leaves() -> None:
+    """The sealed token is part of the join traffic (RFC 9031 §8.4.2)."""
+    proxy, datagram = make_proxy(100), message.encode(REQUEST)
+    sent = 0
+    while (forwarded := proxy.from_pledge(datagram, PEER, 0)) is not None:
+        sent += len(forwarded)
+    assert 1000 <= sent < 1000 + 2 * len(datagram) + 40
 
 
-def test_p08_the_endpoint_survives_a_registrar_that_is_not_there() -> None:
-    """What ICMP tells of a closed port is counted and nothing else."""
-
-    async def run() -> JoinProxy:
-        with udp() as pledge, udp() as jrc:
-            sockets = open_sockets(("::1", 0), jrc.getsockname()[:2])
-            jrc.close()
-            endpoint = ProxyEndpoint(make_proxy(), *sockets, lambda: 0)
-            loop = asyncio.get_running_loop()
-            endpoint.start(loop)
-            for _ in range(3):
-                pledge.sendto(message.encode(REQUEST), endpoint.address)
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-            endpoint.close(loop)
-            return endpoint.proxy
-
-    proxy = asyncio.run(run())
-    assert proxy.forwarded == 3
-    assert proxy.dropped[Reason.SEND_FAILED] >= 1
-
-
-@pytest.mark.parametrize("address", ["::", "ff02::1"])
-def test_p08_the_endpoint_needs_one_unicast_address(address: str) -> None:
-    """Answers leave from the address that was asked (RFC 7252 §5.3.2)."""
-    with pytest.raises(ValueError, match="unicast"):
-        open_sockets((address, 0), ("::1", 5683))
-
-
-def test_p08_a_taken_address_is_an_error_and_leaves_no_socket_open() -> None:
-    """Two proxies never share a port in silence."""
-    with udp() as taken, pytest.raises(OSError, match="in use"):
-        open_sockets(taken.getsockname()[:2], ("::1", 5683))
+def test_p05_pledges_on_the_blocklist_are_dropped_until_they_are_off_it() -> None:
+    """By link-layer source or kid context, and settable while it runs (RFC 9031 §8.4.2)."""
+    proxy, datagram = make_proxy(), message.encode(REQUEST)
+    elsewhere = PEER._replace(address=bytes.fromhex("fe80") + bytes(13) + b"\x01")
+    proxy.blocklist = Blocklist.of([bytes.fromhex("00124b0014b5b67e")])
+    assert proxy.from_pledge(datagram, elsewhere, 0) is None
+    proxy.blocklist = Blocklist.of([bytes.fromhex("001b4b0014b5b67e")])
+    assert proxy.from_pledge(datagram, elsewhere, 0)
+    assert proxy.from_pledge(datagram, PEER, 0) is None
+    proxy.blocklist = Blocklist()
+    assert proxy.from_pledge(datagram, PEER, 0)
+    assert proxy.dropped == {Reason.BLOCKLISTED: 2}

@@ -1,9 +1,5 @@
 """What takes more addresses than loopback has: in a network namespace, where one can be made."""
 
-import json
-import shutil
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -11,29 +7,16 @@ import pytest
 from jrc.service.copies import MAX_COPY_RESENDS
 from tests.daemon.namespace import OTHER, THIRD
 from tests.daemon.wire import LOOPBACK
+from tests.unshared import needs_namespace, run_inside
 
-NAMESPACE = ("unshare", "--net", "--map-root-user")
-
-
-def _possible() -> bool:
-    if shutil.which("unshare") is None or shutil.which("ip") is None:
-        return False
-    probe = (*NAMESPACE, "ip", "link", "set", "lo", "up")
-    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
-
-
-pytestmark = pytest.mark.skipif(not _possible(), reason="no network namespaces here")
+pytestmark = needs_namespace
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What ``tests.daemon.namespace`` saw."""
     folder = tmp_path_factory.mktemp("namespace") / "site"
-    command = (*NAMESPACE, sys.executable, "-m", "tests.daemon.namespace", str(folder))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return seen
+    return run_inside("tests.daemon.namespace", str(folder))
 
 
 def test_c13_an_answer_leaves_from_the_address_that_was_asked(found: dict[str, Any]) -> None:

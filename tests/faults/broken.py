@@ -47,12 +47,12 @@ def answer_before_commit() -> None:
         intakes[:] = [self]
         take(self, datagrams)
 
-    def joining(self: Any, work: Any, *rest: Any) -> Any:
+    def joining(self: Any, work: Any, *rest: Any, **more: Any) -> Any:
         def deciding(joins: Any) -> Any:
             decided[:] = work(joins)
             return list(decided)
 
-        return join(self, deciding, *rest)
+        return join(self, deciding, *rest, **more)
 
     def committing(self: Any, *given: Any) -> None:
         for outcome in decided:
@@ -69,27 +69,32 @@ def answer_before_commit() -> None:
 
 
 def window_in_memory() -> None:
-    """Replay window and answer are known to this process alone."""
-    from jrc.store.contexts import Lookup
+    """Replay window and answer are known to this process alone; all else is on disk."""
+    from jrc.store import contexts
     from jrc.store.joins import Joins
 
     memory: dict[int, Any] = {}
-    rows, stored_answer = Joins.rows, Lookup.stored_answer
+    known, stored_answer, flush = contexts._known, contexts.Lookup.stored_answer, Joins.flush
 
-    def overlaid(self: Any, asked: Any) -> dict[int, Any]:
-        found = rows(self, asked)
-        return {at: row._replace(state=memory.get(at, row.state)) for at, row in found.items()}
+    def overlaid(*row: Any) -> Any:
+        found = known(*row)
+        found.state = memory.get(found.context_id, found.state)
+        return found
 
     def overlaid_answer(self: Any, context_id: int) -> Any:
         found = stored_answer(self, context_id)
         return found and found._replace(state=memory.get(context_id, found.state))
 
-    def save(self: Any, context_id: int, state: Any) -> None:
-        memory[context_id] = state
+    def flush_the_rest(self: Any) -> bool:
+        memory.update(self._states)
+        changed = bool(self._states)
+        self._states.clear()
+        flush(self)
+        return changed
 
-    _replace(Joins, "rows", overlaid)
-    _replace(Joins, "save_state", save)
-    _replace(Lookup, "stored_answer", overlaid_answer)
+    _replace(contexts, "_known", overlaid)
+    _replace(contexts.Lookup, "stored_answer", overlaid_answer)
+    _replace(Joins, "flush", flush_the_rest)
 
 
 def copies_encrypted_anew() -> None:

@@ -2,12 +2,13 @@
 
 import json
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from jrc.cli import lab_demo
+from jrc.cli import lab_demo, lab_registrar
 from jrc.errors import OperatorError
 from jrc.lab import demo
 from jrc.lab.network import JoinResult
@@ -93,10 +94,11 @@ def test_a_registrar_that_does_not_start_is_told_with_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log's end is in the hint, and nothing is left running."""
-    monkeypatch.setattr(lab_demo, "LOOPBACK", "2001:db8::1")
-    monkeypatch.setattr(lab_demo, "_free_port", lambda: 5683)
-    with pytest.raises(OperatorError, match="did not start") as error:
-        lab_demo.demonstrate(1, tmp_path / "lab", once=True)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as occupier:
+        occupier.bind(("::1", 0))
+        monkeypatch.setattr(lab_registrar, "_free_port", lambda: occupier.getsockname()[1])
+        with pytest.raises(OperatorError, match="did not start") as error:
+            lab_demo.demonstrate(1, tmp_path / "lab", once=True)
     assert "its log ends" in error.value.hint
     assert not is_running(tmp_path / "lab")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrc.model import PledgeId
+from jrc.model import PledgeId, Profile
 from jrc.policy.addresses import global_address, link_local_address
 
 PREFIX = IPv6Network("2001:db8:0:1::/64")
@@ -37,6 +37,34 @@ def test_a04_any_other_identifier_gets_its_address_from_the_short_identifier(val
     expected = IPv6Address("2001:db8:0:1:0:ff:fe00:beef")
     assert expected == global_address(PREFIX, PledgeId(value), 0xBEEF)
     assert global_address(PREFIX, PledgeId(value), None) is None
+
+
+@pytest.mark.parametrize(
+    ("eui64", "address"),
+    [
+        # RFC 2464 §4: the interface identifier of the MAC address 34-56-78-9a-bc-de.
+        ("345678fffe9abcde", "fe80::3656:78ff:fe9a:bcde"),
+        # Linux, a veth interface with the MAC address 5e:67:63:ec:64:dd.
+        ("5e6763fffeec64dd", "fe80::5c67:63ff:feec:64dd"),
+    ],
+)
+def test_a04_addresses_are_those_that_others_form(eui64: str, address: str) -> None:
+    """Worked out elsewhere (RFC 2464 §4, RFC 4944 §6)."""
+    assert IPv6Address(address) == link_local_address(PledgeId.from_hex(eui64), None)
+
+
+@pytest.mark.parametrize(
+    ("eui64", "address"),
+    [
+        ("141592cc00000002", "bbbb::1415:92cc:0:2"),
+        ("024b00fffe120003", "bbbb::24b:ff:fe12:3"),
+        ("70b3d50000120003", "bbbb::70b3:d500:12:3"),
+    ],
+)
+def test_a04_firmware_that_forgets_the_bit_is_reached_where_it_is(eui64: str, address: str) -> None:
+    """OpenWSN, as seen on the wire: the EUI-64 is the interface identifier as it stands."""
+    identifier, prefix = PledgeId.from_hex(eui64), IPv6Network("bbbb::/64")
+    assert IPv6Address(address) == global_address(prefix, identifier, None, Profile.OPENWSN)
 
 
 def test_a04_link_local_addresses_follow_the_same_rules() -> None:

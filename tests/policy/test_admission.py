@@ -226,3 +226,20 @@ def test_m01_networks_with_one_identifier_share_a_key_domain() -> None:
 def test_m01_a_network_does_not_clash_with_its_former_self() -> None:
     """A network that moves to another domain alone keeps its identifier (RFC 9031 §8.4.4.1)."""
     check_identifier_sharing(network(2, b"\x00\x02", domain=2), NETWORKS.values())
+
+
+def test_c06_a_6lbr_of_one_network_need_not_name_it() -> None:
+    """An empty identifier hints at nothing (RFC 9031 §8.4.1)."""
+    request = JoinRequest(b"", LBR)
+    assert Admitted(network(1)) == decide(request, pledge(1, role=LBR), {1: network(1)})
+
+
+@pytest.mark.parametrize(
+    ("role", "applicant"),
+    [(NODE, pledge(1, role=LBR)), (LBR, pledge(1)), (LBR, pledge(1, 2, role=LBR)), (LBR, pledge())],
+)
+def test_c06_nobody_else_joins_without_a_network_identifier(role: int, applicant: Pledge) -> None:
+    """A node hears it in beacons; of several networks none is meant (RFC 9031 §8.4.1)."""
+    networks = {1: network(1), 2: network(2, FECA)}
+    decision = decide(JoinRequest(b"", role), applicant, networks)
+    assert (Reason.UNKNOWN_NETWORK, [0, 5, b""]) == refused(decision)

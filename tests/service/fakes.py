@@ -11,15 +11,17 @@ from jrc.cojp.oscore import derive_for_jrc
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import Reason
 from jrc.model import Event, KeySetState, Network, Pledge, PledgeId, PledgeState, Profile, Secret
+from jrc.policy.admission import Admittance
 from jrc.policy.keys import KeySet
 from jrc.policy.leases import Lease
+from jrc.policy.windows import JoinWindow
 from jrc.service.ports import (
     ContextState,
-    JoinRow,
     KnownContext,
     LiveKeys,
     NetworkPolicy,
     NodePlace,
+    Standing,
     StoredAnswer,
 )
 from tests.daemon.wire import OddPledge
@@ -35,6 +37,7 @@ LAB = Network(
     identifiers=(b"\xca\xfe",),
     prefix=IPv6Network("2001:db8::/64"),
 )
+NOTHING = Standing()
 
 
 class Path(NamedTuple):
@@ -142,6 +145,7 @@ def known_context(
     *,
     psk: bytes = PSK,
     at: ContextState | None = None,
+    standing: Standing = NOTHING,
     left_out: Iterable[int] = (),
     profile: Profile = Profile.RFC9031,
     **pledge: Any,
@@ -158,6 +162,7 @@ def known_context(
         profile=profile,
         left_out=frozenset(left_out),
         state=at or ContextState(1, ReplayWindow()),
+        standing=standing,
     )
 
 
@@ -178,47 +183,63 @@ def lease(value: int = 0x42, pledge_id: int = 1, **more: Any) -> Lease:
     return Lease(value=value, domain_id=1, pledge_id=pledge_id, **fields)
 
 
+class NoGates:
+    """Windows and approvals, which joins to a network that admits everybody never look at."""
+
+    seen_ms = 0
+
+    def admittance(self, pledge_id: int, network_id: int) -> Admittance | None:
+        raise AssertionError("admissions were looked at")
+
+    def save_admittance(self, entry: Admittance) -> None:
+        raise AssertionError("an admission was written")
+
+    def window(self, network_id: int) -> JoinWindow | None:
+        raise AssertionError("windows were looked at")
+
+    def save_window(self, window: JoinWindow) -> None:
+        raise AssertionError("a window was written")
+
+
 class Ground:
     """A join transaction without a database; what is written is kept in lists."""
 
     def __init__(self, *contexts: KnownContext, network: Network = LAB) -> None:
         self.policy = NetworkPolicy(1, {network.id: network}, {1: live_keys()})
-        self.on_disk: dict[int, JoinRow] = {
-            known.context_id: JoinRow(known.state, {}, None) for known in contexts
-        }
-        self.reloads: dict[int, KnownContext] = {}
+        self.now: dict[int, KnownContext] = {known.context_id: known for known in contexts}
         self.burned: set[int] = set()
         self.bytes = iter(range(0x0101, 0x7FFF))
         self.states: list[tuple[int, ContextState]] = []
-        self.leases: list[tuple[Lease, bool]] = []
-        self.places: list[NodePlace] = []
+        self.leases: list[Lease] = []
+        self.places: list[tuple[NodePlace, bool]] = []
         self.reports: list[tuple[int, int, bytes | None]] = []
         self.events: list[Event] = []
         self.draws = 0
+        self.reads = 0
+        self.gates = NoGates()
 
     def change(self, context_id: int, **fields: Any) -> None:
-        """Another row on disk than in the cache, or another revision of the policy."""
-        revision = fields.pop("revision", self.policy.revision)
-        self.policy = replace(self.policy, revision=revision)
-        self.on_disk[context_id] = self.on_disk[context_id]._replace(**fields)
+        """The transaction reads the context itself, and finds it otherwise than in memory."""
+        self.now[context_id] = replace(self.now[context_id], **fields)
 
     def set_keys(self, keys: LiveKeys | None) -> None:
         """Other keys, or none."""
-        self.policy = replace(self.policy, keys={} if keys is None else {1: keys})
+        self.policy = replace(self.policy, keys={} if keys is None else {1: keys}, terms={})
 
-    def rows(self, asked: Sequence[KnownContext]) -> Mapping[int, JoinRow]:
+    def current(self, asked: Sequence[KnownContext]) -> Mapping[int, KnownContext]:
         numbers = [known.context_id for known in asked]
-        return {number: self.on_disk[number] for number in numbers if number in self.on_disk}
-
-    def reload(self, kid_context: bytes, context_id: int) -> KnownContext | None:
-        return self.reloads.get(context_id)
+        return {number: self.now[number] for number in numbers if number in self.now}
 
     def taken(self, domain_id: int, values: Sequence[int], oldest_live: int) -> set[int]:
-        given = {entry.value for entry, _ in self.leases}
-        return {value for value in values if value in self.burned | given}
+        self.reads += 1
+        return self._taken().intersection(values)
 
     def all_taken(self, domain_id: int, oldest_live: int) -> set[int]:
-        return self.burned | {entry.value for entry, _ in self.leases}
+        self.reads += 1
+        return self._taken()
+
+    def _taken(self) -> set[int]:
+        return self.burned | {lease.value for lease in self.leases}
 
     def random(self, count: int) -> bytes:
         self.draws += 1
@@ -227,11 +248,11 @@ class Ground:
     def save_state(self, context_id: int, state: ContextState) -> None:
         self.states.append((context_id, state))
 
-    def save_lease(self, lease: Lease, *, new: bool) -> None:
-        self.leases.append((lease, new))
+    def save_lease(self, lease: Lease) -> None:
+        self.leases.append(lease)
 
-    def save_place(self, pledge: Pledge, place: NodePlace) -> None:
-        self.places.append(place)
+    def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
+        self.places.append((place, new))
 
     def save_reports(
         self, pledge: Pledge, reports: Iterable[tuple[int, int, bytes | None]]

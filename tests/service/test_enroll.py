@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, update
 
 from jrc.cojp.algorithms import Aead
 from jrc.cojp.oscore import derive_for_jrc
-from jrc.errors import ExitCode, OperatorError, StateError
+from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Secret
 from jrc.service.applicants import Applicant, DerivedKeys
 from jrc.service.enroll import (
@@ -27,7 +27,7 @@ from jrc.service.events import list_events
 from jrc.service.examine import OnConflict
 from jrc.service.pledges import list_pledges, show_pledge
 from jrc.store import schema
-from jrc.store.contexts import find
+from jrc.store.contexts import find_locked
 from jrc.store.database import Transaction
 from tests.desk import ACTOR, Desk, pledge_id
 
@@ -65,7 +65,7 @@ def usable(desk: Desk, identifier: PledgeId) -> list[bytes]:
     """Recipient keys of the contexts that the join path finds for a pledge."""
     database = desk.database
     with database.read(desk.now_ms) as tx:
-        found = find(tx.connection, database.keyring, database.mac, identifier.value)
+        found = find_locked(tx.connection, database.keyring, database.mac, [identifier.value])
     return [known.security.recipient_key for known in found]
 
 
@@ -416,7 +416,7 @@ def test_a_row_that_was_edited_is_shown_as_damaged_and_not_worked_on(lab: Desk) 
     add(lab, 1, KEY)
     lab.sql("UPDATE pledge SET role = 1")
     assert lab.read(list_pledges)[0].damaged is True
-    with pytest.raises(StateError, match="does not authenticate"):
+    with pytest.raises(OperatorError, match="does not authenticate"):
         act(lab, revoke_pledge, 1)
 
 

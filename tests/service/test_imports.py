@@ -22,7 +22,7 @@ from jrc.service.imports import (
     discard_leftovers,
 )
 from jrc.service.pledges import list_pledges
-from jrc.store.contexts import find
+from jrc.store.contexts import find_locked
 from tests.desk import ACTOR, Desk, pledge_id
 
 
@@ -81,7 +81,9 @@ def numbers(desk: Desk) -> list[int]:
 def recipient_keys(desk: Desk, number: int) -> list[bytes]:
     database = desk.database
     with database.read(desk.now_ms) as tx:
-        found = find(tx.connection, database.keyring, database.mac, pledge_id(number).value)
+        found = find_locked(
+            tx.connection, database.keyring, database.mac, [pledge_id(number).value]
+        )
     return [known.security.recipient_key for known in found]
 
 

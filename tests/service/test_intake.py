@@ -3,6 +3,7 @@
 Long because its parts share one door with everything around it in memory.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from jrc.service.contexts import Contexts
 from jrc.service.copies import MAX_COPY_AGE_MS, MAX_COPY_RESENDS
 from jrc.service.intake import Intake, read_request
 from jrc.service.join import Ask, Outcome, Refusal
-from jrc.service.ports import ContextState, KnownContext, StoredAnswer
+from jrc.service.ports import ContextState, KnownContext, NodePlace, Standing, StoredAnswer
 from tests.daemon.wire import OddPledge, with_header
 from tests.service.fakes import (
+    NOTHING,
     NOW_MS,
     GivenClock,
     Outbox,
@@ -30,10 +32,12 @@ from tests.service.fakes import (
     Tally,
     device,
     known_context,
+    lease,
 )
 
 JOIN = bytes.fromhex("a10542cafe")
 ANSWER = b"protected answer"
+STANDING = Standing((lease(),), NodePlace(1, 0, 11))
 PATH = (int(OptionNumber.URI_PATH), b"j")
 NEAR, FAR, FARTHER = (Path(bytes(15) + bytes((number,))) for number in (1, 2, 3))
 
@@ -74,7 +78,7 @@ class Door:
 
     def commit(self, reason: Reason | None = None) -> list[bytes]:
         """Every ask accepted and on disk; the answers that left."""
-        outcomes = [Outcome(ask, self.after(ask), reason, "lab") for ask in self.asks]
+        outcomes = [Outcome(ask, self.after(ask), STANDING, reason, "lab") for ask in self.asks]
         self.asks.clear()
         sent = len(self.outbox.sent)
         self.intake.finish(outcomes)
@@ -128,7 +132,8 @@ def test_c01_a_good_request_is_handed_on_and_not_answered_before_it_is_on_disk(
     assert (known, 7, JoinRequest(b"\xca\xfe"), FAR) == (
         ask.known, ask.number, ask.content, ask.way,
     )  # fmt: skip
-    assert ([], 1, ReplayWindow()) == (door.outbox.sent, door.intake.in_flight, known.state.window)
+    assert ([], 1) == (door.outbox.sent, door.intake.in_flight)
+    assert (ReplayWindow(), NOTHING) == (known.state.window, known.standing)
 
 
 def test_b03_the_state_changes_and_the_answer_leaves_after_the_commit(
@@ -143,6 +148,7 @@ def test_b03_the_state_changes_and_the_answer_leaves_after_the_commit(
     )  # fmt: skip
     assert [(datagram, FAR)] == door.outbox.sent
     assert (0, ReplayWindow(0, 1)) == (door.intake.in_flight, known.state.window)
+    assert STANDING is known.standing, "the next join decides by what this one gave"
     assert ([("lab", None)], [1]) == (door.metrics.answers, door.metrics.batches)
 
 
@@ -271,11 +277,11 @@ def test_a_silent_outcome_is_counted_and_the_context_read_anew(
     """Whatever its transaction found, the cache was behind."""
     door.take(device().request(JOIN))
     assert 1 == len(door.contexts)
-    door.intake.finish([Outcome(door.asks[0], None, Reason.REPLAYED, stale=True)])
+    door.intake.finish([Outcome(door.asks[0], None, STANDING, Reason.REPLAYED, stale=True)])
     assert ({Reason.REPLAYED: 1}, 0, 0, []) == (
         door.metrics.drops, len(door.contexts), door.intake.in_flight, door.outbox.sent,
     )  # fmt: skip
-    assert ReplayWindow() == known.state.window
+    assert (ReplayWindow(), NOTHING) == (known.state.window, known.standing)
 
 
 def test_m02_a_batch_that_was_rolled_back_leaves_nothing(door: Door, known: KnownContext) -> None:
@@ -289,6 +295,7 @@ def test_m02_a_batch_that_was_rolled_back_leaves_nothing(door: Door, known: Know
         assert ([], 0, 0) == (door.outbox.sent, door.intake.in_flight, len(door.contexts))
         assert drops == door.metrics.drops[Reason.DATABASE]
     assert (["damaged"], ReplayWindow()) == (door.metrics.damages, known.state.window)
+    assert NOTHING is known.standing
     door.take(request)
     assert 1 == len(door.commit())
 
@@ -493,3 +500,79 @@ def test_b06_what_is_no_coap_inside_is_silence_and_holds_no_place(
     assert Reason.MALFORMED_INNER == door.drop_of(pledge.request(plaintext=b"\x00"))
     door.take(pledge.request(JOIN))
     assert 1 == len(door.asks)
+
+
+# What requests say, remembered
+
+
+@pytest.fixture
+def memo() -> Iterator[Any]:
+    """The memory of usual plaintexts, empty before and after."""
+    intakes._read_usual.cache_clear()
+    yield intakes._read_usual
+    intakes._read_usual.cache_clear()
+
+
+def asking(number: int, size: int = 0) -> bytes:
+    """The plaintext of a Join Request for a network of its own, ``size`` bytes long if that."""
+    payload = b"\xa1\x05\x44" + number.to_bytes(4)
+    plain = inner(CoapCode.POST, PATH, payload=payload)
+    padding = size - len(plain) - 2
+    if padding > 0:
+        payload = b"\xa1\x05\x58" + bytes((4 + padding + 1,)) + bytes(padding + 1)
+        payload += number.to_bytes(4)
+    return inner(CoapCode.POST, PATH, payload=payload)
+
+
+def test_what_usual_requests_say_is_read_once(memo: Any) -> None:
+    """Pledges of one network ask for the same in the same bytes; each still waits for itself."""
+    contexts = [known_context(number) for number in range(1, 5)]
+    door = Door(*contexts)
+    door.take(*(device(number).request(JOIN) for number in range(1, 5)))
+    assert (1, 3) == (memo.cache_info().misses, memo.cache_info().hits)
+    assert [JoinRequest(b"\xca\xfe")] * 4 == [ask.content for ask in door.asks]
+    assert contexts == [ask.known for ask in door.asks]
+
+
+def test_usual_requests_are_told_apart_by_every_byte(memo: Any) -> None:
+    """Also refused ones, whose diagnostics are remembered as well."""
+    plaintexts = [
+        asking(1), asking(2), inner(CoapCode.POST, PATH), inner(CoapCode.GET, PATH),
+        inner(CoapCode.POST), inner(CoapCode.POST, PATH, payload=b"\xa0"),
+    ]  # fmt: skip
+    door = Door(known_context())
+    for number, plaintext in enumerate(plaintexts * 2):
+        door.take(device(first=number).request(plaintext=plaintext))
+        assert read_request(plaintext) == door.asks[-1].content
+        door.commit()
+    assert len(plaintexts) == memo.cache_info().currsize
+
+
+@pytest.mark.parametrize(("size", "kept"), [(63, 1), (64, 1), (65, 0), (200, 0)])
+def test_what_is_longer_than_64_bytes_is_not_remembered(memo: Any, size: int, kept: int) -> None:
+    """A pledge may report up to 1,024 bytes (row C12), and other ones with each request."""
+    plaintext = asking(7, size)
+    assert size == len(plaintext)
+    door = Door(known_context())
+    door.take(device().request(plaintext=plaintext))
+    assert isinstance(door.asks[0].content, JoinRequest)
+    assert kept == memo.cache_info().currsize
+
+
+def test_what_is_remembered_is_bounded(memo: Any) -> None:
+    """A pledge that asks for something else each time fills nothing."""
+    door = Door(known_context())
+    for number in range(600):
+        door.take(device(first=number).request(plaintext=asking(number)))
+        door.commit()
+    info = memo.cache_info()
+    assert info.maxsize is not None
+    assert info.currsize <= info.maxsize <= 256
+
+
+def test_b06_what_is_no_coap_inside_is_not_remembered(memo: Any, door: Door) -> None:
+    """Nor taken for anything later."""
+    for number in range(3):
+        dropped = door.drop_of(device(first=number).request(plaintext=b"\x00"))
+        assert Reason.MALFORMED_INNER == dropped
+    assert 0 == memo.cache_info().currsize

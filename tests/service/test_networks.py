@@ -7,14 +7,13 @@ import pytest
 from jrc.errors import ExitCode, OperatorError, StateError
 from jrc.model import ShortIdRange
 from jrc.service.events import list_events
+from jrc.service.network_reports import list_networks, show_network
 from jrc.service.networks import (
     NetworkChanges,
-    list_networks,
     plan_network_change,
     plan_network_removal,
     remove_network,
     set_network,
-    show_network,
 )
 from tests.desk import ACTOR, Desk, network_command
 

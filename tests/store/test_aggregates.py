@@ -6,10 +6,10 @@ from jrc.errors import StateError
 from jrc.model import Event, KeySetState, Secret
 from jrc.policy.keys import make_key_set
 from jrc.service.enroll import remove_pledge
-from jrc.service.networks import show_network
+from jrc.service.network_reports import show_network
 from jrc.service.pledges import count_pledges
-from jrc.service.records import CredentialState
-from jrc.store.contexts import find
+from jrc.service.records import CredentialState, Provenance
+from jrc.store.contexts import find_locked
 from jrc.store.policy import load_policy
 from jrc.store.schema import pledge
 from jrc.store.scope import chunked, draw_ids
@@ -79,7 +79,7 @@ def test_a_pledge_given_another_network_by_hand_is_not_answered(desk: Desk, tabl
         desk.sql("UPDATE pledge SET supersedes_id = 1")
     database = desk.database
     with database.read(0) as tx, pytest.raises(StateError, match="pledge 1"):
-        find(tx.connection, database.keyring, database.mac, identifier.value)
+        find_locked(tx.connection, database.keyring, database.mac, [identifier.value])
 
 
 def test_wrapped_keys_moved_to_another_pledge_do_not_open(desk: Desk) -> None:
@@ -93,7 +93,7 @@ def test_wrapped_keys_moved_to_another_pledge_do_not_open(desk: Desk) -> None:
     )
     database = desk.database
     with database.read(0) as tx, pytest.raises(StateError, match="context 1: wrapped_keys"):
-        find(tx.connection, database.keyring, database.mac, identifier.value)
+        find_locked(tx.connection, database.keyring, database.mac, [identifier.value])
 
 
 def test_d03_the_values_of_all_generations_are_known(desk: Desk) -> None:
@@ -101,7 +101,7 @@ def test_d03_the_values_of_all_generations_are_known(desk: Desk) -> None:
     value = Secret(bytes(range(16)))
     desk.network()
     key_set = make_key_set(7, KeySetState.RETIRED, (2,), (9,), (value,))
-    desk.write(lambda tx: tx.keysets.add(1, key_set, "test"))
+    desk.write(lambda tx: tx.keysets.add(1, key_set, Provenance.GENERATED))
     known = desk.read(lambda tx: (tx.keysets.known_values([value]), tx.keysets.fingerprint(value)))
     assert known[0] == {known[1]: 16}
 

@@ -10,13 +10,14 @@ import cbor2
 import pytest
 
 from jrc.cojp.replay import ReplayWindow
-from jrc.errors import Reason, StateError, StoreError
+from jrc.errors import ConflictError, Reason, StateError, StoreError
 from jrc.model import PledgeId, Secret, ShortIdRange
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge, remove_pledge, restore_pledge, revoke_pledge
 from jrc.service.events import list_events, verify_chain
 from jrc.service.join import decide
 from jrc.service.pledges import list_pledges, show_pledge
+from jrc.service.registry import Registry
 from jrc.store import joins as store_joins
 from tests.daemon.wire import OddPledge, with_header
 from tests.desk import ACTOR, Desk, pledge_id
@@ -30,6 +31,9 @@ from tests.joining import (
     next_generation,
 )
 from tests.service.fakes import PSK, Path
+
+SOUTH = bytes.fromhex("a1054105")
+"""A Join Request for the network with the identifier 05."""
 
 
 @pytest.fixture
@@ -181,8 +185,13 @@ def retired(hall: Hall) -> None:
     next_generation(hall.desk, retire=True)
 
 
+def give_back(tx: Registry, pledge: int = 1) -> None:
+    tx.leases.release(pledge)
+    tx.policy_changed()
+
+
 def released(hall: Hall) -> None:
-    hall.desk.write(lambda tx: tx.leases.release(1))
+    hall.desk.write(give_back)
 
 
 def moved_on(hall: Hall) -> None:
@@ -281,12 +290,13 @@ def test_m02_a_context_appears_once_in_a_batch(hall: Hall) -> None:
 
 
 def test_m02_a_damaged_row_in_a_batch_silences_its_own_request_alone(hall: Hall) -> None:
-    """The row is left as it is, for the operator to look at."""
+    """It is met where rows are read anew, and left as it is, for the operator to look at."""
     pledges = burst(hall, 3)
     hall.desk.sql("UPDATE context_state SET highest = 900 WHERE context_id = 2")
     before = hall.row(key="context_id = 2")
+    hall.desk.write(lambda tx: tx.policy_changed())
     hall.commit()
-    assert (2, {Reason.DAMAGED_STATE: 1}) == (len(hall.outbox.sent), hall.metrics.drops)
+    assert (2, 1, {}) == (len(hall.outbox.sent), len(hall.metrics.damages), hall.metrics.drops)
     assert pledges[2].open(hall.outbox.sent[1][0]).payload
     assert before == hall.row(key="context_id = 2")
 
@@ -373,22 +383,39 @@ def test_f03_an_identifier_given_back_comes_back_within_a_generation(hall: Hall)
     """Lease over or not."""
     pledge = hall.enroll()
     first = hall.short_id(pledge)
-    hall.desk.write(lambda tx: tx.leases.release(1))
+    hall.desk.write(give_back)
     assert first == hall.short_id(pledge)
     assert [(None, 3)] == hall.desk.sql("SELECT released_at_ms, version FROM short_identifier")
 
 
-@pytest.mark.parametrize("values", [(0x10, 0x20), (0x20, 0x10)])
-@pytest.mark.parametrize("other_released", [True, False])
-def test_f03_of_several_identifiers_the_one_held_counts_then_the_latest(
-    hall: Hall, values: tuple[int, int], other_released: bool
-) -> None:
-    """A pledge may have burned several, under other keys; with a cold cache and a warm one."""
+@pytest.mark.parametrize("released", [True, False])
+def test_f03_a_pledge_has_one_identifier_in_a_key_domain(hall: Hall, released: bool) -> None:
+    """RFC 9031 §8.4.4.1: given back or held, it has no second one; the table itself says so."""
     pledge = hall.enroll()
-    wanted, other = values
-    lease_row(hall.desk, wanted, 1, 3, released=other_released)
-    lease_row(hall.desk, other, 1, 2 if other_released else 9, released=True)
-    assert [wanted] * 3 == [hall.short_id(pledge) for _ in range(3)]
+    first = hall.short_id(pledge)
+    if released:
+        hall.desk.write(give_back)
+    with pytest.raises(ConflictError, match="UNIQUE"):
+        lease_row(hall.desk, first + 1, 1, 1, released=not released)
+    assert [first] * 2 == [hall.short_id(pledge) for _ in range(2)]
+
+
+def test_f02_f05_a_pledge_has_an_identifier_in_each_of_its_key_domains(desk: Desk) -> None:
+    """RFC 9031 §8.4.4.1: and gets the one of the network it asks for, with a cold cache too."""
+    desk.network("north", b"\xca\xfe")
+    desk.network("south", b"\x05", prefix="2001:db8:1::/64")
+    with hall_at(desk) as hall:
+        pledge = hall.enroll(1, networks=("north", "south"))
+        north, south = hall.short_id(pledge), hall.short_id(pledge, SOUTH)
+        assert [(1, north), (2, south)] == desk.sql(
+            "SELECT domain_id, value FROM short_identifier ORDER BY 1"
+        )
+        for _ in range(2):
+            assert (south, north) == (hall.short_id(pledge, SOUTH), hall.short_id(pledge))
+            hall.contexts.forget_all()
+    assert [(1, 1), (2, 1)] == desk.sql(
+        "SELECT domain_id, version FROM short_identifier ORDER BY 1"
+    )
 
 
 def test_f03_an_identifier_is_free_when_its_keys_are_retired(narrow: Hall) -> None:
@@ -511,7 +538,7 @@ def test_a_full_disk_is_silence_and_service_resumes(hall: Hall) -> None:
     assert 59 == len(hall.outbox.sent)
 
 
-def test_a_constraint_violation_is_a_store_error(
+def test_f02_a_constraint_violation_is_a_conflict(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another registrar has given the value between our look and our write."""
@@ -521,7 +548,7 @@ def test_a_constraint_violation_is_a_store_error(
     hall.take(pledge.request(JOIN))
     monkeypatch.setattr(store_joins.Joins, "taken", lambda *_: set())
     monkeypatch.setattr("jrc.policy.leases.candidate_values", lambda _range, _bytes: iter([0x42]))
-    with pytest.raises(StoreError):
+    with pytest.raises(ConflictError, match="UNIQUE"):
         hall.outcomes()
 
 
@@ -550,5 +577,5 @@ def test_a_batch_that_changes_nothing_is_no_commit(desk: Desk, hall: Hall) -> No
     hall.enroll(1)
     known = hall.lookup.find(pledge_id(1).value)[0]
     before = desk.database.read_instance()
-    desk.database.join(lambda joins: joins.rows([known]), desk.now_ms)
+    desk.database.join(lambda joins: joins.current([known]), desk.now_ms)
     assert before == desk.database.read_instance() == desk.database.instance

@@ -7,9 +7,10 @@ import pytest
 from jrc.errors import OperatorError, StoreError
 from jrc.model import PledgeState, Profile
 from jrc.service.enroll import remove_pledge, restore_pledge, revoke_pledge
+from jrc.service.ports import NodePlace, Standing
 from jrc.store.contexts import state_from_values, state_values
 from tests.desk import Desk, pledge_id
-from tests.joining import JOIN, Hall, hall_at, lease_row, next_generation
+from tests.joining import JOIN, Hall, hall_at, next_generation
 
 ONE = pledge_id(1).value
 
@@ -108,13 +109,57 @@ def test_c11_an_answer_with_keys_that_are_not_in_force_is_not_good(
     assert not stored.good
 
 
-def test_c11_of_two_identifiers_the_one_held_counts(hall: Hall) -> None:
-    """One given back earlier does not end the copies of an answer with the one held now."""
-    hall.join(hall.device)  # type: ignore[attr-defined]
-    lease_row(hall.desk, 0x7FFE, 1, 1, released=True)
-    stored = hall.lookup.stored_answer(1)
+@pytest.mark.parametrize(("domain_id", "good"), [(1, False), (2, True)])
+def test_c11_the_identifier_in_the_answer_counts(hall: Hall, domain_id: int, good: bool) -> None:
+    """One of another key domain that was given back does not end the copies of an answer."""
+    hall.desk.network("south", b"\x05", prefix="2001:db8:1::/64")
+    pledge = hall.enroll(2, networks=("lab", "south"))
+    hall.join(pledge, bytes.fromhex("a1054105"))
+    hall.join(pledge)
+    hall.desk.write(lambda tx: tx.leases.release(2, but=[3 - domain_id]))
+    stored = hall.lookup.stored_answer(2)
     assert stored is not None
-    assert stored.good
+    assert good is stored.good
+
+
+def test_a_context_comes_with_what_its_pledge_has(hall: Hall) -> None:
+    """RFC 9031 §8.4.4: each identifier once, held or given back, and the place it has joined."""
+    hall.desk.network("south", b"\x05", prefix="2001:db8:1::/64")
+    pledge = hall.enroll(2, networks=("lab", "south"))
+    for label in (4, 7):
+        hall.desk.sql(f"INSERT INTO unsupported_parameter VALUES (2, {label}, 0, NULL, 5)")
+    two = pledge_id(2).value
+    assert Standing() == hall.lookup.find(two)[0].standing
+    values = hall.short_id(pledge), hall.short_id(pledge, bytes.fromhex("a1054105"))
+    hall.desk.write(lambda tx: tx.leases.release(2, but=[1]))
+    for found in (hall.lookup.find(two), hall.lookup.find_many([two, ONE])[two]):
+        (known,) = found
+        assert (2, NodePlace(2, 0, 2)) == (len(known.standing.leases), known.standing.place)
+        here, there = known.standing.lease_in(1), known.standing.lease_in(2)
+        assert here is not None
+        assert there is not None
+        assert (values, (False, True), (1, 2)) == (
+            (here.value, there.value),
+            (here.released, there.released),
+            (here.version, there.version),
+        )
+        assert frozenset({4, 7}) == known.left_out
+        assert known.standing.lease_in(3) is None
+
+
+def test_what_memory_has_after_a_join_is_what_is_on_disk(hall: Hall) -> None:
+    """RFC 9031 §7.3.1: a context that is not read again must not drift from its rows."""
+    pledge = hall.device  # type: ignore[attr-defined]
+    for change in (False, True, False):
+        if change:
+            next_generation(hall.desk, retire=False)
+        hall.join(pledge)
+        hall.join(pledge)
+        (cached,), (read,) = hall.contexts.find(ONE), hall.lookup.find(ONE)
+        assert cached is not read
+        assert (read.state, read.standing, read.left_out, read.pledge, read.revision) == (
+            cached.state, cached.standing, cached.left_out, cached.pledge, cached.revision,
+        )  # fmt: skip
 
 
 def test_a_state_survives_its_row(hall: Hall) -> None:

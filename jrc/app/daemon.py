@@ -1,4 +1,4 @@
-"""The one place that wires the daemon together."""
+"""The running registrar: what takes joins, what the operator's commands reach, and its life."""
 
 import asyncio
 import gc
@@ -6,45 +6,46 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Protocol, TypeVar
 
 import structlog
 
-from jrc import __version__, log, servicemanager
+from jrc import __version__
 from jrc.admin.api import build_api
 from jrc.admin.health import build_metrics
-from jrc.admin.metrics import Counters, Gauges, registry_of, text_of
+from jrc.admin.metrics import Counters, Gauges, InstallerCollector, registry_of, text_of
 from jrc.admin.server import AdminServer, metrics_server
 from jrc.admin.services import Health
-from jrc.clock import SystemClock
-from jrc.coap.endpoint import Datagram, Endpoint, bind, prepare
-from jrc.config import Settings
-from jrc.errors import ExitCode, JrcError, OperatorError, StoreError
+from jrc.app.cautions import cautions
+from jrc.app.housekeeping import Housekeeping
+from jrc.app.installers import Installers
+from jrc.app.link import Link
+from jrc.app.listening import Listening
+from jrc.app.proxy import join_proxy
+from jrc.app.windows import WindowKeeper
+from jrc.coap.endpoint import Datagram, Endpoint
+from jrc.config import Endpoint as Place
+from jrc.errors import ConflictError, ExitCode, JrcError, StoreError
+from jrc.net.interfaces import InterfaceWatch, look
 from jrc.offline import identity, surveyed
 from jrc.opened import Opened
+from jrc.policy.interface import Interface
+from jrc.service.attempts import Attempts
 from jrc.service.batches import Batches
 from jrc.service.contexts import Contexts
+from jrc.service.installers import InstallationReport
 from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
 from jrc.service.registry import Registry
-from jrc.service.survey import Survey, survey
-from jrc.store.database import Database, RowError
+from jrc.service.survey import survey
+from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
 from jrc.store.writer import Writer
 
 T = TypeVar("T")
-
-REMEMBER_EVERY_S = 1.0
-"""How old the instance file may be (``store/instancefile.py``)."""
-SUMMARY_EVERY_S = 10.0
-"""One log line for all datagrams in between, however many there were."""
-
-SURVEY_EVERY_S = 60.0
-"""How old the counts in the metrics may be."""
 
 _GC_THRESHOLDS = (50_000, 20, 20)
 """What a join allocates has no cycles; looking for some after every 700 objects costs time."""
@@ -52,48 +53,40 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 _log = structlog.get_logger("jrc")
 
 
-def run_daemon(settings: Settings) -> int:
-    """Run the registrar until SIGTERM or SIGINT; its exit code.
+class Part(Protocol):
+    """Something that runs beside the joins, such as a Join Proxy; each has a module here."""
 
-    Raises:
-        OperatorError: it can't start.
-    """
-    log.configure(settings.log.level, settings.log.format, sys.stderr)
-    return asyncio.run(_serve(settings))
+    name: str
+    """Its key in ``jrc status --json``."""
 
+    async def start(self) -> None:
+        """Begin; what it needs may come later, so it only fails for good reasons.
 
-async def _serve(settings: Settings) -> int:
-    async with AsyncExitStack() as stack:
-        opened = Opened.open(settings, SystemClock())
-        stack.callback(opened.close)
-        daemon = Daemon(opened, _listeners(settings))
-        stack.push_async_callback(daemon.stop)
-        await daemon.start()
-        servicemanager.notify(os.environ, "READY=1")
-        code = await daemon.run()
-        servicemanager.notify(os.environ, "STOPPING=1")
-        return code
+        Raises:
+            OperatorError: the settings can't work on this host.
+        """
+        ...
 
+    async def stop(self) -> None:
+        """End, and let go of everything."""
+        ...
 
-def _listeners(settings: Settings) -> list[socket.socket]:
-    passed = servicemanager.passed_sockets(os.environ)
-    if passed:
-        for listener in passed:
-            prepare(listener)
-        return passed
-    with ExitStack() as undo:
-        listeners = []
-        for place in settings.coap.listen:
-            listeners.append(bind(place.host, place.port, place.scope))
-            undo.callback(listeners[-1].close)
-        undo.pop_all()
-    return listeners
+    def changed(self) -> None:
+        """Networks, keys or pledges were changed: look again."""
+        ...
+
+    def status(self) -> Mapping[str, object]:
+        """What ``jrc status --json`` shows of it."""
+        ...
 
 
 class Daemon:
     """The running registrar: endpoint, writer thread, admin socket, metrics port."""
 
-    def __init__(self, opened: Opened, listeners: Sequence[socket.socket]) -> None:
+    def __init__(
+        self, opened: Opened, listeners: Sequence[socket.socket], places: Sequence[Place] = ()
+    ) -> None:
+        """``places`` are addresses of ``coap.listen``: link-local ones have no listener yet."""
         self._opened = opened
         self._settings = opened.settings
         self._started_s = time.monotonic()
@@ -113,6 +106,7 @@ class Daemon:
             listeners, self._arrived, self._is_held, self._counters.send_failed
         )
         self._batches = Batches(self._writer.submit)
+        self._attempts = Attempts()
         self._intake = Intake(
             self._contexts,
             opened.lookup,
@@ -122,20 +116,35 @@ class Daemon:
             opened.clock,
             retransmit_cache=self._settings.coap.retransmit_cache,
             first_message_id=secrets.randbelow(0x10000),
+            attempts=self._attempts,
         )
         self._registry = registry_of(self._counters, self._gauges, __version__)
         self._ended = asyncio.Event()
         self._exit_code = ExitCode.DONE
         self._trouble: str | None = None
         self._ready = False
-        self._forgetful: str | None = None
         self._drained: asyncio.Event | None = None
         self._ended_badly = False
-        self._survey = Survey()
-        self._logged: Mapping[str, int] = {}
+        self._housekeeping = Housekeeping(
+            self._counters,
+            self._remember,
+            lambda: self.run_read(survey),
+            self._endpoint.resume,
+            self._fatal,
+        )
         self._policy_revision = opened.database.instance.policy_revision
         self._servers = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._installers = Installers(self._settings.installer, self, self._fatal)
+        self._registry.register(InstallerCollector(self._installers.counts))
+        self._parts: list[Part] = [
+            Listening(places, self._endpoint, InterfaceWatch),
+            Link(self, InterfaceWatch, self._fatal),
+            self._installers,
+            WindowKeeper(self, self._housekeeping.every),
+        ]
+        self._proxy = join_proxy(self._settings, self._endpoint, self, self._registry, self._fatal)
+        if self._proxy is not None:
+            self._parts.append(self._proxy)
 
     # Life
 
@@ -147,17 +156,15 @@ class Daemon:
         await self._start_servers()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ended.set)
+        for part in self._parts:
+            await part.start()
         self._endpoint.start(self._loop)
-        self._tasks = [
-            asyncio.create_task(self._every(REMEMBER_EVERY_S, self._tick)),
-            asyncio.create_task(self._every(SUMMARY_EVERY_S, self._summarise)),
-            asyncio.create_task(self._every(SURVEY_EVERY_S, self._look_around)),
-        ]
+        self._housekeeping.start()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         self._ready = True
-        if os.geteuid() == 0:
-            _log.warning("running_as_root", hint="the service's own user is enough")
+        for event, fields in cautions(self._opened):
+            _log.warning(event, **fields)
         _log.info("ready", version=__version__, listening=self._endpoint.addresses())
 
     async def _start_servers(self) -> None:
@@ -179,8 +186,9 @@ class Daemon:
         """Finish what was accepted: read no more, commit, answer, close."""
         self._ready = False
         self._endpoint.stop_reading()
-        for task in self._tasks:
-            task.cancel()
+        self._housekeeping.stop()
+        for part in reversed(self._parts):
+            await part.stop()
         await self._servers.aclose()
         if self._batches and not self._ended_badly:
             self._drained = asyncio.Event()
@@ -194,27 +202,29 @@ class Daemon:
     # Joins
 
     def _arrived(self, datagrams: list[Datagram]) -> None:
+        if self._proxy is not None:
+            datagrams = self._proxy.host.take(datagrams)
         self._intake.take(datagrams)
         self._batches.turn()
 
     def _is_held(self) -> bool:
         """Whether datagrams are to wait in the kernel's queue."""
-        return self._writer.is_computing or self._forgetful is not None
+        return self._writer.is_computing or self._housekeeping.forgetful is not None
 
     def _let_go(self) -> None:
         """Called by the writer thread: the loop may read again while the commit waits."""
-        if self._endpoint.is_waiting and self._forgetful is None:
+        if self._endpoint.is_waiting and self._housekeeping.forgetful is None:
             self._loop.call_soon_threadsafe(self._endpoint.resume)
 
     def _finished(self, outcomes: list[Outcome], failures: Sequence[tuple[Ask, JrcError]]) -> None:
-        if self._forgetful is None:
+        if self._housekeeping.forgetful is None:
             self._endpoint.resume()
         self._intake.finish(outcomes)
         for ask, error in failures:
             self._intake.abandon(ask, error)
         self._note_trouble(bool(outcomes), [error for _, error in failures])
         self._batches.done()
-        if self._forgetful is None:
+        if self._housekeeping.forgetful is None:
             # Whoever was answered asks again at once under load: one batch, and not two in turn.
             self._endpoint.read()
         self._batches.turn()
@@ -226,7 +236,7 @@ class Daemon:
         failed = [
             str(error)
             for error in errors
-            if isinstance(error, StoreError) and not isinstance(error, RowError)
+            if isinstance(error, StoreError) and not isinstance(error, ConflictError)
         ]
         if failed and self._trouble is None:
             _log.error("joins_not_answered", error=failed[0])
@@ -246,6 +256,16 @@ class Daemon:
 
     # As admin.services.Services
 
+    @property
+    def allows_weak_keys(self) -> bool:
+        """As ``Services.allows_weak_keys``."""
+        return self._settings.lab.allow_weak_keys
+
+    @property
+    def attempts(self) -> Attempts:
+        """As ``Services.attempts``."""
+        return self._attempts
+
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_write``."""
         result = await self._on_writer(
@@ -256,11 +276,23 @@ class Daemon:
         if revision != self._policy_revision:
             self._policy_revision = revision
             self._contexts.forget_all()
+            for part in self._parts:
+                part.changed()
         return result
 
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_read``."""
         return await asyncio.to_thread(self._opened.read, work)
+
+    async def install(
+        self, network: str, *, actor: str, reason: str
+    ) -> Sequence[InstallationReport]:
+        """As ``Services.install``."""
+        return await self._installers.install(network, actor=actor, reason=reason)
+
+    async def interface(self, name: str) -> Interface | None:
+        """As ``Services.interface``."""
+        return await look(name)
 
     async def status(self) -> Mapping[str, object]:
         """As ``Services.status``."""
@@ -269,13 +301,14 @@ class Daemon:
             **identity(self._opened),
             "pid": os.getpid(),
             "ready": self._is_ready(),
-            "why": self._trouble or self._forgetful,
+            "why": self._trouble or self._housekeeping.forgetful,
             "uptime_s": round(time.monotonic() - self._started_s, 1),
             "listening": self._endpoint.addresses(),
             "metrics": None
             if self._settings.metrics is None
             else str(self._settings.metrics.listen),
             **self._counters.summary(),
+            **{part.name: part.status() for part in self._parts},
         }
 
     def metrics_text(self) -> bytes:
@@ -284,19 +317,24 @@ class Daemon:
 
     def health(self) -> Health:
         """As ``Services.health``."""
-        why = tuple(cause for cause in (self._trouble, self._forgetful) if cause is not None)
+        why = tuple(
+            cause for cause in (self._trouble, self._housekeeping.forgetful) if cause is not None
+        )
         return Health(alive=not self._ended.is_set(), ready=self._is_ready(), why=why)
 
     def _is_ready(self) -> bool:
-        return self._ready and self._trouble is None and self._forgetful is None
+        return self._ready and self._trouble is None and self._housekeeping.forgetful is None
 
     def _gauges(self) -> Gauges:
         return Gauges(
             ready=self._is_ready(),
             contexts_cached=len(self._contexts),
-            pledges=self._survey.pledges,
-            short_ids_left=self._survey.short_ids_left,
+            pledges=self._housekeeping.survey.pledges,
+            short_ids_left=self._housekeeping.survey.short_ids_left,
         )
+
+    async def _remember(self) -> None:
+        await self._on_writer(lambda _database: self._opened.remember())
 
     async def _on_writer(self, run: Callable[[Database], T]) -> T:
         future: asyncio.Future[T] = self._loop.create_future()
@@ -311,60 +349,6 @@ class Daemon:
 
         self._writer.work(run, done)
         return await asyncio.shield(future)
-
-    # What recurs
-
-    async def _every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except JrcError as error:
-                _log.error("housekeeping_failed", error=str(error))
-            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
-                self._fatal(error)
-                return
-            await asyncio.sleep(period_s)
-
-    async def _tick(self) -> None:
-        self._counters.sample(time.monotonic())
-        try:
-            await self._on_writer(lambda _database: self._opened.remember())
-        except (OperatorError, OSError) as error:
-            self._hold(str(error))
-        else:
-            self._go_on()
-
-    def _hold(self, why: str) -> None:
-        """Answer nobody: an old copy of the database could not be told from this one any more."""
-        if self._forgetful is None:
-            _log.error("joins_not_answered", error=why)
-        self._forgetful = why
-
-    def _go_on(self) -> None:
-        if self._forgetful is not None:
-            _log.info("instance_file_works_again")
-            self._forgetful = None
-            self._endpoint.resume()
-
-    async def _look_around(self) -> None:
-        before, self._survey = self._survey, await self.run_read(survey)
-        for network in set(self._survey.low) - set(before.low):
-            _log.warning(
-                "short_identifiers_run_low",
-                network=network,
-                left=self._survey.short_ids_left[network],
-                hint="only new link-layer keys make burned ones free again: a rollover is due",
-            )
-
-    async def _summarise(self) -> None:
-        totals = self._counters.totals()
-        changes = {name: n - self._logged.get(name, 0) for name, n in totals.items()}
-        self._logged = totals
-        if any(changes.values()):
-            _log.info("traffic", **{name: n for name, n in changes.items() if n})
-        if self._counters.damage is not None:
-            _log.error("damaged_state", what=self._counters.damage)
-            self._counters.damage = None
 
 
 def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:

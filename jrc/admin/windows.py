@@ -1,0 +1,72 @@
+"""``/v1/windows``: join windows."""
+
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jrc.admin.params import json_params, query_params
+from jrc.admin.peers import actor_of
+from jrc.admin.services import Services
+from jrc.errors import ExitCode, OperatorError
+from jrc.service.windows import (
+    OpenWindow,
+    close_window,
+    list_windows,
+    open_window,
+    parse_duration,
+)
+
+
+class WindowRoutes:
+    """The handlers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """The routes, for ``build_api``."""
+        return [
+            Route("/v1/windows", self.list, methods=["GET"]),
+            Route("/v1/windows/{network}", self.open, methods=["POST"]),
+            Route("/v1/windows/{network}", self.close, methods=["DELETE"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """The open windows; with ``all`` the last ones that are over as well."""
+        with_past = query_params(request, ("all",)).flag("all")
+        found = await self._services.run_read(lambda tx: list_windows(tx, with_past=with_past))
+        return JSONResponse({"windows": [asdict(report) for report in found], "next": None})
+
+    async def open(self, request: Request) -> Response:
+        """Open a window."""
+        params = await json_params(request, ("for", "max", "replace", "reason"))
+        for_s, most = params.parsed("for", parse_duration), params.maybe_number("max")
+        if for_s is None or most is None:
+            missing = "for" if for_s is None else "max"
+            raise OperatorError(f"{missing} is missing", exit_code=ExitCode.USAGE)
+        command = OpenWindow(
+            network=request.path_params["network"],
+            for_s=for_s,
+            max_pledges=most,
+            replace=params.flag("replace"),
+        )
+        actor, reason = actor_of(request.scope), params.reason()
+        opened = await self._services.run_write(
+            lambda tx: open_window(tx, command, actor=actor, reason=reason)
+        )
+        return JSONResponse(asdict(opened))
+
+    async def close(self, request: Request) -> Response:
+        """Close the window of a network."""
+        params = await json_params(request, ("reason",))
+        name, actor, reason = (
+            request.path_params["network"],
+            actor_of(request.scope),
+            params.reason(),
+        )
+        closed = await self._services.run_write(
+            lambda tx: close_window(tx, name, actor=actor, reason=reason)
+        )
+        return JSONResponse(asdict(closed))

@@ -1,0 +1,295 @@
+"""Keeps the radios of 6LBRs supplied with keys: one task an installer, beside the joins."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from jrc.admin.metrics import InstallerCount
+from jrc.admin.services import Transactions
+from jrc.config import Installer
+from jrc.errors import ExitCode, JrcError, OperatorError
+from jrc.net.execinstaller import programs
+from jrc.service.installers import (
+    InstallationReport,
+    InstallerId,
+    Pace,
+    Progress,
+    attempt,
+    check_networks,
+    installation_report,
+    none_configured,
+    record_of,
+    record_outcome,
+    wanted_keys,
+)
+from jrc.service.key_document import InstallReason, WantedKeys
+from jrc.service.ports import KeyInstaller
+from jrc.service.records import InstallationRecord
+from jrc.service.registry import Registry
+from jrc.service.wording import utc_text
+
+_log = structlog.get_logger("jrc")
+
+
+class _Asked(NamedTuple):
+    """A person who waits for a run."""
+
+    actor: str
+    reason: str
+    answer: asyncio.Future[InstallationReport]
+
+
+class _Outcome(NamedTuple):
+    """A run that has ended, to be remembered."""
+
+    wanted: WantedKeys
+    error: str | None
+    why: InstallReason
+
+
+class Runner:
+    """Runs one installer, never twice at once, for as long as its task lives."""
+
+    def __init__(
+        self, installer: InstallerId, program: KeyInstaller, pace: Pace, transactions: Transactions
+    ) -> None:
+        self.installer = installer
+        self.successes = 0
+        self.failures = 0
+        self.record: InstallationRecord | None = None
+        """What is remembered, of earlier processes as well."""
+        self._names = {"network": installer.network, "installer": installer.name}
+        self._program = program
+        self._pace = pace
+        self._transactions = transactions
+        self._progress = Progress()
+        self._wanted: WantedKeys | None = None
+        self._error: str | None = None
+        self._running = False
+        self._outcome: _Outcome | None = None
+        self._asked: list[_Asked] = []
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Put in what is wanted, whenever that changes, until it is in."""
+        while True:
+            self._woken.clear()
+            try:
+                wait_s = await self._turn()
+            except JrcError as error:
+                _log.error("installer_hindered", **self._names, error=str(error))
+                wait_s = self._pace.retry_s
+            await self._rest(wait_s)
+
+    async def _rest(self, wait_s: float | None) -> None:
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _turn(self) -> float | None:
+        """One look, and a run if one is due; seconds until the next look, None for no hurry."""
+        asked, self._asked = self._asked, []
+        try:
+            await self._remember()
+            self._wanted = await self._transactions.run_read(self._look)
+            if self._wanted is None:
+                raise_for(asked, OperatorError(f"network {self.installer.network} has no keys"))
+                return None
+            wait_s = self._progress.wait_s(self._wanted, time.monotonic())
+            if wait_s == 0 or asked:
+                await self._install(self._wanted, asked)
+                wait_s = self._progress.wait_s(self._wanted, time.monotonic())
+            return wait_s
+        except JrcError as error:
+            raise_for(asked, error)
+            raise
+        finally:
+            raise_for(asked, stopping())
+
+    def _look(self, tx: Registry) -> WantedKeys | None:
+        wanted = wanted_keys(tx, self.installer.network)
+        if wanted is not None and self.record is None:
+            self.record = record_of(tx, wanted.network_id, self.installer.name)
+        return wanted
+
+    async def _install(self, wanted: WantedKeys, asked: Sequence[_Asked]) -> None:
+        why = InstallReason.COMMAND if asked else self._progress.reason()
+        self._running = True
+        try:
+            error = await attempt(self._program, wanted, why)
+        finally:
+            self._running = False
+        self._note(wanted, error)
+        self._outcome = _Outcome(wanted, error, why)
+        await self._remember(*asked[:1])
+        assert self.record is not None
+        for each in asked:
+            if not each.answer.done():
+                each.answer.set_result(installation_report(self.record))
+
+    def _note(self, wanted: WantedKeys, error: str | None) -> None:
+        """Count it, and say it once."""
+        before, self._error = self._error, error
+        is_news = self._progress.installed is None or wanted != self._progress.installed
+        self._progress = self._progress.after(
+            wanted, installed=error is None, now_s=time.monotonic(), pace=self._pace
+        )
+        about = {**self._names, "generation": wanted.generation}
+        if error is None:
+            self.successes += 1
+            if is_news or before is not None:
+                _log.info("installer_installed", **about)
+            return
+        self.failures += 1
+        if before is None:
+            hint = "joins go on, but this radio has not got these keys; it is tried again"
+            _log.error("installer_failed", **about, error=error, hint=hint)
+        else:
+            _log.debug("installer_failed_again", **about, error=error)
+
+    async def _remember(self, *asked: _Asked) -> None:
+        """Write what is not yet written of the last run."""
+        if self._outcome is None:
+            return
+        wanted, error, why = self._outcome
+        who = {"actor": asked[0].actor, "reason": asked[0].reason} if asked else {}
+        self.record = await self._transactions.run_write(
+            lambda tx: record_outcome(tx, self.installer, wanted, error, why=why, **who)
+        )
+        self._outcome = None
+
+    # What others call
+
+    def wake(self) -> None:
+        """Look again."""
+        self._woken.set()
+
+    async def ask(self, actor: str, reason: str) -> InstallationReport:
+        """Run it now, after the run that is under way; what came of it."""
+        asked = _Asked(actor, reason, asyncio.get_running_loop().create_future())
+        self._asked.append(asked)
+        self._woken.set()
+        return await asked.answer
+
+    def let_go(self) -> None:
+        """Tell whoever waits that nothing comes any more."""
+        raise_for(self._asked, stopping())
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the radio has what was wanted when it was looked at last."""
+        return self._wanted is not None and self._progress.installed == self._wanted
+
+    def status(self) -> dict[str, object]:
+        """What ``jrc status --json`` shows of it."""
+        if self._error is not None:
+            state = "failed"
+        elif self.is_installed:
+            state = "installed"
+        else:
+            state = "pending"
+        record = self.record
+        return {
+            "state": state,
+            "running": self._running,
+            "generation": None if record is None else record.generation,
+            "installed_at": None if record is None else utc_text(record.installed_at_ms),
+            "failures": self._progress.failures,
+            "error": self._error,
+        }
+
+
+def raise_for(asked: Sequence[_Asked], error: JrcError) -> None:
+    """Give an error to those who have no answer yet."""
+    for each in asked:
+        if not each.answer.done():
+            each.answer.set_exception(error)
+
+
+def stopping() -> OperatorError:
+    """What a command hears whose run has not ended."""
+    return OperatorError(
+        "the registrar is stopping; whether the keys are in is not known",
+        "it runs its installers when it starts",
+        exit_code=ExitCode.UNREACHABLE,
+    )
+
+
+class Installers:
+    """All of them, as a part of the daemon. ``fatal`` gets an error that nobody expected."""
+
+    name = "installers"
+
+    def __init__(
+        self,
+        sections: Sequence[Installer],
+        transactions: Transactions,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._transactions = transactions
+        self._fatal = fatal
+        self._tasks: list[asyncio.Task[None]] = []
+        self.runners = [
+            Runner(installer, program, Pace(section.retry_s, section.retry_max_s), transactions)
+            for section, (installer, program) in zip(sections, programs(sections), strict=True)
+        ]
+
+    async def start(self) -> None:
+        """Run each.
+
+        Raises:
+            OperatorError: a section names a network that is not there.
+        """
+        ids = tuple(runner.installer for runner in self.runners)
+        if ids:
+            await self._transactions.run_read(lambda tx: check_networks(tx, ids))
+        self._tasks = [asyncio.create_task(self._guarded(runner)) for runner in self.runners]
+
+    async def _guarded(self, runner: Runner) -> None:
+        try:
+            await runner.run()
+        except Exception as error:  # noqa: BLE001 - the outermost guard of this task
+            self._fatal(error)
+
+    async def stop(self) -> None:
+        """End runs that are under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for runner in self.runners:
+            runner.let_go()
+
+    def changed(self) -> None:
+        """Look at the keys again."""
+        for runner in self.runners:
+            runner.wake()
+
+    async def install(self, network: str, *, actor: str, reason: str) -> list[InstallationReport]:
+        """As ``Services.install``."""
+        asked = [each for each in self.runners if each.installer.network == network]
+        if not asked:
+            raise none_configured(network)
+        return list(await asyncio.gather(*(runner.ask(actor, reason) for runner in asked)))
+
+    def status(self) -> Mapping[str, object]:
+        """By network and name."""
+        return {str(runner.installer): runner.status() for runner in self.runners}
+
+    def counts(self) -> list[InstallerCount]:
+        """For the metrics."""
+        return [
+            InstallerCount(
+                network=runner.installer.network,
+                installer=runner.installer.name,
+                installed=runner.is_installed,
+                successes=runner.successes,
+                failures=runner.failures,
+                installed_at_ms=None if runner.record is None else runner.record.installed_at_ms,
+            )
+            for runner in self.runners
+        ]

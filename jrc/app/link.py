@@ -1,0 +1,132 @@
+"""Networks follow the interfaces that they name: prefix, and the registrar's address."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import structlog
+
+from jrc.admin.services import Transactions
+from jrc.errors import JrcError
+from jrc.policy.interface import Interface
+from jrc.service.following import Followed, follow_interfaces, followed_interfaces, lags_behind
+from jrc.service.ports import InterfaceWatcher, WatchInterface
+
+RETRY_S = 5.0
+"""Before the database is tried again."""
+
+_log = structlog.get_logger("jrc")
+
+
+class Link:
+    """As ``app.daemon.Part``: watches the interfaces of the networks, and writes what changes."""
+
+    name = "interfaces"
+
+    def __init__(
+        self,
+        transactions: Transactions,
+        watch: WatchInterface,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._transactions = transactions
+        self._watch = watch
+        self._fatal = fatal
+        self._watches: dict[str, InterfaceWatcher] = {}
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """As ``Part.start``: when it returns, no network says what is no longer so."""
+        await self._catch_up()
+        self._task = asyncio.create_task(self._run(), name="follow interfaces")
+
+    async def stop(self) -> None:
+        """As ``Part.stop``."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        for watch in self._watches.values():
+            await watch.stop()
+        self._watches.clear()
+
+    def changed(self) -> None:
+        """As ``Part.changed``: networks may name other interfaces now."""
+        self._news.set()
+
+    def status(self) -> Mapping[str, object]:
+        """As ``Part.status``: each interface that a network names, null where it is not there."""
+        return {name: _shown(watch.current) for name, watch in sorted(self._watches.items())}
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            try:
+                await self._catch_up()
+            except JrcError as error:
+                _log.error("interfaces_not_followed", error=str(error))
+                await asyncio.sleep(RETRY_S)
+                self._news.set()
+            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
+                self._fatal(error)
+                return
+
+    async def _catch_up(self) -> None:
+        self._news.clear()
+        await self._watch_all(await self._transactions.run_read(followed_interfaces))
+        seen = {name: watch.current for name, watch in self._watches.items()}
+        if not await self._transactions.run_read(lambda tx: lags_behind(tx, seen)):
+            return
+        for done in await self._transactions.run_write(lambda tx: follow_interfaces(tx, seen)):
+            _tell(done)
+
+    async def _watch_all(self, names: frozenset[str]) -> None:
+        for name in self._watches.keys() - names:
+            await self._watches.pop(name).stop()
+        for name in sorted(names - self._watches.keys()):
+            watch = self._watch(name, self._heard)
+            await watch.start()
+            self._watches[name] = watch
+
+    def _heard(self, _interface: Interface | None) -> None:
+        self._news.set()
+
+
+def _tell(done: Followed) -> None:
+    before, after = done.before, done.after
+    address = None if after.jrc_address is None else str(after.jrc_address)
+    _log.info(
+        "network_follows_interface",
+        network=after.name,
+        prefix=str(after.prefix),
+        jrc_address=address,
+    )
+    if done.joined:
+        _log.warning(
+            "prefix_changed",
+            network=after.name,
+            before=str(before.prefix),
+            after=str(after.prefix),
+            nodes=done.joined,
+            hint="they have to join again; until then nothing can be sent to them",
+        )
+    if after.jrc_address is None and after.jrc_address_from is not None:
+        _log.warning(
+            "no_jrc_address",
+            network=after.name,
+            interface=after.jrc_address_from,
+            hint="joins of this network get no answer until the interface has an address",
+        )
+
+
+def _shown(interface: Interface | None) -> dict[str, object] | None:
+    if interface is None:
+        return None
+    return {
+        "up": interface.is_up,
+        "kind": interface.kind.value,
+        "link_local": None if interface.link_local is None else str(interface.link_local),
+        "addresses": [str(entry.address) for entry in interface.addresses],
+        "prefixes": [str(prefix) for prefix in interface.prefixes],
+    }

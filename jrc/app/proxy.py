@@ -1,0 +1,178 @@
+"""The Join Proxy inside `jrc run`: rate and blocklist come from the network (RFC 9031 §8.4.2)."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from jrc.admin.proxy_metrics import ProxyCollector
+from jrc.app.proxy_host import ProxyHost
+from jrc.app.proxy_neighbours import say_neighbours
+from jrc.coap.blocklist import MAX_BLOCKED
+from jrc.coap.endpoint import Endpoint
+from jrc.coap.proxy_endpoint import COAP_PORT
+from jrc.config import Proxy, Settings
+from jrc.errors import JrcError
+from jrc.model import Network, PledgeState
+from jrc.net.interfaces import InterfaceWatch
+from jrc.service.registry import Registry
+
+T = TypeVar("T")
+RETRY_S = 5.0
+"""Before the database is tried again."""
+_PAGE = 500
+
+_log = structlog.get_logger("jrc")
+
+
+class Reading(Protocol):
+    """The half of ``admin.services.Services`` that is needed here."""
+
+    async def run_read(self, work: Callable[[Registry], T]) -> T:
+        """As ``Services.run_read``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the database says: the network, its join rate, and who is revoked."""
+
+    network: str | None
+    join_rate_bytes_per_s: int | None
+    blocked: tuple[bytes, ...]
+
+
+def limits_of(tx: Registry, name: str | None) -> Limits:
+    """Those of the network called ``name``, or of the only one there is.
+
+    With several networks and no name there is no rate, and everybody revoked is blocked.
+    """
+    network = _network(tx, name)
+    blocked = tuple(_revoked(tx, None if network is None else network.id))
+    rate = None if network is None else network.join_rate_bytes_per_s
+    return Limits(None if network is None else network.name, rate, blocked)
+
+
+def _network(tx: Registry, name: str | None) -> Network | None:
+    if name is not None:
+        return tx.networks.by_name(name)
+    all_networks = list(tx.networks.all().values())
+    return all_networks[0] if len(all_networks) == 1 else None
+
+
+def _revoked(tx: Registry, network_id: int | None) -> Iterator[bytes]:
+    after, found = None, 0
+    while found < MAX_BLOCKED:
+        page = tx.pledges.page(
+            after=after, limit=_PAGE, network_id=network_id, state=PledgeState.REVOKED
+        )
+        yield from (record.identifier for record in page if not record.damaged)
+        if len(page) < _PAGE:
+            return
+        after, found = page[-1].identifier, found + len(page)
+
+
+def join_proxy(
+    settings: Settings,
+    endpoint: Endpoint,
+    database: Reading,
+    metrics: CollectorRegistry,
+    fatal: Callable[[BaseException], None],
+) -> "JoinProxyPart | None":
+    """The part for ``[proxy]``, None where there is no such section.
+
+    Raises:
+        OperatorError: the proxy's own credential can't be used.
+    """
+    proxy = settings.proxy
+    if proxy is None:
+        return None
+    host = ProxyHost(
+        proxy,
+        InterfaceWatch,
+        fatal,
+        covering=endpoint.covering,
+        never_binds=any(
+            (place.scope, place.port) == (proxy.interface, COAP_PORT)
+            for place in settings.coap.listen
+        ),
+    )
+    metrics.register(ProxyCollector(host.figures))
+    return JoinProxyPart(proxy, host, database, fatal)
+
+
+class JoinProxyPart:
+    """As ``app.daemon.Part``."""
+
+    name = "proxy"
+
+    def __init__(
+        self,
+        settings: Proxy,
+        host: ProxyHost,
+        database: Reading,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self.host = host
+        self._settings = settings
+        self._database = database
+        self._fatal = fatal
+        self._network: str | None = None
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """As ``Part.start``; the interface and the way to the registrar may come later."""
+        await self._catch_up()
+        if self._network is None and self._settings.network is None:
+            _log.warning(
+                "proxy_without_network",
+                hint="name the interface's network under [proxy]: rate and blocklist are its own",
+            )
+        await self.host.start()
+        self._task = asyncio.create_task(self._run(), name="limits of the join proxy")
+        await say_neighbours(self._settings.interface)
+
+    async def stop(self) -> None:
+        """As ``Part.stop``."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self.host.stop()
+
+    def changed(self) -> None:
+        """As ``Part.changed``: the rate may be another, or somebody revoked."""
+        self._news.set()
+
+    def status(self) -> Mapping[str, object]:
+        """As ``Part.status``."""
+        return {"network": self._network, **self.host.status()}
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            try:
+                await self._catch_up()
+            except JrcError as error:
+                _log.error("proxy_limits_not_read", error=str(error))
+                await asyncio.sleep(RETRY_S)
+                self._news.set()
+            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
+                self._fatal(error)
+                return
+
+    async def _catch_up(self) -> None:
+        """Read the limits; with a credential of its own, the proxy is told them instead."""
+        self._news.clear()
+        name = self._settings.network
+        limits = await self._database.run_read(lambda tx: limits_of(tx, name))
+        self._network = limits.network
+        if self._settings.pledge_id is None:
+            own = self._settings.join_rate_bytes_per_s
+            rate = limits.join_rate_bytes_per_s if own is None else own
+            self.host.limit(rate, limits.blocked)

@@ -1,0 +1,56 @@
+"""`jrc run`: the daemon with its database, sockets and signals."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
+
+from jrc import log, servicemanager
+from jrc.app.daemon import Daemon
+from jrc.clock import SystemClock
+from jrc.coap.endpoint import bind, prepare
+from jrc.config import Endpoint as Place
+from jrc.config import Settings
+from jrc.opened import Opened
+
+
+def run_daemon(settings: Settings) -> int:
+    """Run the registrar until SIGTERM or SIGINT; its exit code.
+
+    Raises:
+        OperatorError: it can't start.
+    """
+    log.configure(settings.log.level, settings.log.format, sys.stderr)
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    async with AsyncExitStack() as stack:
+        opened = Opened.open(settings, SystemClock())
+        stack.callback(opened.close)
+        passed = servicemanager.passed_sockets(os.environ)
+        places = () if passed else settings.coap.listen
+        daemon = Daemon(opened, _listeners(passed, places), places)
+        stack.push_async_callback(daemon.stop)
+        await daemon.start()
+        servicemanager.notify(os.environ, "READY=1")
+        code = await daemon.run()
+        servicemanager.notify(os.environ, "STOPPING=1")
+        return code
+
+
+def _listeners(passed: list[socket.socket], places: Sequence[Place]) -> list[socket.socket]:
+    """Those of the service manager, else one a place; link-local ones wait (``listening.py``)."""
+    for listener in passed:
+        prepare(listener)
+    with ExitStack() as undo:
+        listeners = list(passed)
+        for place in places:
+            if place.scope:
+                continue
+            listeners.append(bind(place.host, place.port))
+            undo.callback(listeners[-1].close)
+        undo.pop_all()
+    return listeners

@@ -1,0 +1,133 @@
+"""The config file, the key encryption key, the database and the instance file."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from jrc.cli.checks import not_looked_at, notes, other_owner
+from jrc.cli.client import as_user, user_name
+from jrc.cli.diagnosis.case import Case, Daemon
+from jrc.cli.diagnosis.verdict import Verdict, skipped, success, warning
+from jrc.cli.proxy import is_proxy_alone
+from jrc.cli.served import refuse_unserved
+from jrc.errors import OperatorError
+from jrc.opened import key_encryption_key
+from jrc.service.following import followed_interfaces
+from jrc.store import instancefile
+from jrc.store.database import examine
+from jrc.store.lock import LockHeldError, StateLock
+from jrc.store.registry import StoreRegistry
+from jrc.store.schema import SCHEMA_REVISION
+
+
+def look_at_config(case: Case) -> Iterator[Verdict]:
+    """The file and what this version makes of it; from here on the daemon is known."""
+    try:
+        settings = case.asked.settings()
+    except OperatorError as error:
+        raise _with_reader(error, case.asked.path) from None
+    refuse_unserved(settings)
+    case.settings = settings
+    if not is_proxy_alone(settings):
+        case.daemon = Daemon.ask(settings.admin.socket)
+    noted = list(notes(settings))
+    for sentence in noted:
+        yield warning(sentence, "take it out of the config file, unless it is meant to be there")
+    if not noted:
+        yield success(f"{case.asked.path} is in order; looked at as {user_name(os.geteuid())}")
+
+
+def _with_reader(error: OperatorError, path: Path) -> OperatorError:
+    """The error, with whom to become where this user may not read the file."""
+    if not os.path.exists(path) or os.access(path, os.R_OK):
+        return error
+    found = path.stat()
+    hint = f"run it as {user_name(found.st_uid)}, or as a member of the group that owns the file"
+    return OperatorError(error.message, hint)
+
+
+def look_at_key(case: Case) -> Iterator[Verdict]:
+    """The key encryption key: there, private, and a key."""
+    owner = other_owner(case.settings)
+    if owner is not None:
+        yield warning(not_looked_at(owner), f"run: {as_user(owner)}")
+        return
+    keys = case.settings.keys
+    if keys.credential is not None and "CREDENTIALS_DIRECTORY" not in os.environ:
+        yield skipped(
+            f"the service manager gives the credential {keys.credential} to the service alone",
+            "the daemon's log says whether it could use it",
+        )
+        return
+    case.kek = key_encryption_key(case.settings)
+    yield success(f"{keys.kek_file or keys.credential} holds a key, and no other user can read it")
+
+
+def look_at_database(case: Case) -> Iterator[Verdict]:
+    """Schema and key fit. A daemon that has it open is asked: one process works on it."""
+    if case.daemon.status is not None:
+        case.followed = frozenset(case.daemon.part("interfaces"))
+        yield _as_the_daemon_has_it(case.daemon)
+        return
+    file, kek = case.settings.database.file, case.kek
+    assert file is not None, "the check of the config file refuses servers"
+    if kek is None:
+        yield skipped("not looked at: its key is not at hand, and no daemon tells about it")
+        return
+    try:
+        with StateLock(file):
+            case.instance, case.followed = examine(
+                case.settings.database.url,
+                kek,
+                lambda tx: followed_interfaces(StoreRegistry(tx)),
+                case.clock.now_ms(),
+            )
+    except LockHeldError as error:
+        yield warning(
+            f"not looked at: {error.message}, which does not answer on the admin socket",
+            "if that is another command, run `jrc doctor` again after it",
+        )
+        return
+    yield success(f"{file} has schema {SCHEMA_REVISION}, and the key opens it")
+
+
+def _as_the_daemon_has_it(daemon: Daemon) -> Verdict:
+    schema, pid = daemon.text("schema"), daemon.number("pid")
+    if schema != SCHEMA_REVISION:
+        return warning(
+            f"the daemon (process {pid}) has it open with schema {schema}, and this program works"
+            f" with {SCHEMA_REVISION}",
+            "stop the daemon, run `jrc db upgrade`, start it again",
+        )
+    return success(f"the daemon (process {pid}) has it open, with schema {schema}")
+
+
+def look_at_instance_file(case: Case) -> Iterator[Verdict]:
+    """That the database is the one this host last used, and no old copy of it."""
+    path = case.settings.instance_file
+    owner = other_owner(case.settings)
+    if owner is not None:
+        yield skipped(f"{path} belongs to {user_name(owner)}", f"run: {as_user(owner)}")
+        return
+    if case.instance is not None:
+        instancefile.check(path, case.instance)
+    elif case.daemon.status is not None:
+        _check_epoch(case)
+    else:
+        yield skipped("not looked at, as the database could not be")
+        return
+    yield success(f"{path} knows this database: it is no old copy")
+
+
+def _check_epoch(case: Case) -> None:
+    """How far the database has come is the daemon's to compare: it writes both.
+
+    Raises:
+        OperatorError: the file is missing, or another database's.
+    """
+    path = case.settings.instance_file
+    if instancefile.read(path).epoch.hex() != case.daemon.text("epoch"):
+        raise OperatorError(
+            f"{path} is not that of the database which the daemon has open",
+            "the daemon would refuse its next start: see whether instance.file was changed",
+        )

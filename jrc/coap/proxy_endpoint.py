@@ -1,0 +1,293 @@
+"""The Join Proxy's sockets: one towards pledges, one connected to the registrar; both may change.
+
+Connected, the kernel hands over nothing but what comes from the registrar's own address and port
+(RFC 7252 §5.3.2). The socket towards pledges is bound to one unicast address, so that answers leave
+from where was asked and nothing sent to a group comes in (RFC 7252 §11.3); where the registrar
+itself listens on that address and port, its socket is shared and the proxy is given what is its.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from ipaddress import IPv6Address
+from typing import Final, Protocol
+
+from jrc.coap.endpoint import Datagram
+from jrc.coap.proxy import AF43, DSCP_SHIFT, JoinProxy, Peer
+from jrc.cojp.constants import MAX_DATAGRAM_BYTES
+from jrc.errors import Reason
+
+_PKTINFO: Final = struct.Struct("@16sI")
+_UNMARKED: Final = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, struct.pack("@i", 0))
+"""The hop to the pledge is in no DiffServ domain, and 0 is compressed out (RFC 9031 §6.1.1)."""
+
+COAP_PORT: Final = 5683
+"""RFC 7252 §12.6."""
+DRAIN: Final = 64
+"""Datagrams read before others get their turn on the loop."""
+BUFFER_BYTES: Final = 1024 * 1024
+_METHODS: Final = 32
+"""Codes below are requests and empty messages (RFC 7252 §3)."""
+_LONGEST_PLAIN_TOKEN: Final = 8
+"""RFC 7252 §3; a sealed token is longer."""
+
+SocketAddress = tuple[str, int, int, int]
+"""Host, port, flow information, number of the interface."""
+
+
+class Inbox(Protocol):
+    """Who takes what the registrar sends to the proxy itself (``proxy_node.py``)."""
+
+    def receive(self, datagram: bytes) -> Sequence[bytes]:
+        """What goes back to the registrar at once."""
+        ...
+
+
+class PledgeSide(Protocol):
+    """A way to pledges."""
+
+    def send(self, datagram: bytes, peer: Peer) -> None:
+        """Send to a pledge.
+
+        Raises:
+            OSError: it can't leave.
+        """
+        ...
+
+
+class ProxyEndpoint:
+    """Moves datagrams for a ``JoinProxy``, and to ``inbox`` what is for the proxy itself.
+
+    ``now_ms`` is a clock that never goes back.
+    """
+
+    def __init__(
+        self, proxy: JoinProxy, now_ms: Callable[[], int], inbox: Inbox | None = None
+    ) -> None:
+        self.proxy = proxy
+        self._now_ms = now_ms
+        self._inbox = inbox
+        self._loop = asyncio.get_running_loop()
+        self._pledges: socket.socket | None = None
+        self._shared: SharedSide | None = None
+        self._side: PledgeSide | None = None
+        self._jrc: socket.socket | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where pledges reach the proxy on a socket of its own."""
+        assert self._pledges is not None
+        host, port = self._pledges.getsockname()[:2]
+        return host, port
+
+    @property
+    def upstream(self) -> SocketAddress | None:
+        """From where requests leave to the registrar; None while they can't."""
+        if self._jrc is None:
+            return None
+        name: SocketAddress = self._jrc.getsockname()
+        return name
+
+    def listen(self, pledges: socket.socket | None) -> None:
+        """Serve pledges on this socket from now on, on none if None; the former one is closed."""
+        self._leave()
+        self._pledges = pledges
+        if pledges is not None:
+            self._side = OwnSide(pledges)
+            self._loop.add_reader(pledges, self._read_pledges, pledges)
+
+    def share(self, side: "SharedSide") -> None:
+        """Serve pledges on the registrar's socket from now on; ``take`` is given what came."""
+        self._leave()
+        self._shared = self._side = side
+
+    def _leave(self) -> None:
+        if self._pledges is not None:
+            self._loop.remove_reader(self._pledges)
+            self._pledges.close()
+        self._pledges = self._shared = self._side = None
+
+    def connect(self, jrc: socket.socket | None) -> None:
+        """Reach the registrar through this socket from now on; the former one is closed."""
+        if self._jrc is not None:
+            self._loop.remove_reader(self._jrc)
+            self._jrc.close()
+        self._jrc = jrc
+        if jrc is not None:
+            self._loop.add_reader(jrc, self._read_jrc, jrc)
+
+    def close(self) -> None:
+        """End it; the sockets are closed."""
+        self._leave()
+        self.connect(None)
+
+    def take(self, datagrams: list[Datagram]) -> list[Datagram]:
+        """Forward what was sent to the shared address; what is left is the registrar's."""
+        shared = self._shared
+        if shared is None:
+            return datagrams
+        left = []
+        for datagram in datagrams:
+            way = datagram.way
+            if way.local == shared.local and way.interface == shared.interface:
+                if datagram.truncated:
+                    self.proxy.drop(Reason.TOO_LONG)
+                else:
+                    self._from_pledge(datagram.payload, way.peer, self._now_ms())
+            else:
+                left.append(datagram)
+        return left
+
+    def send(self, datagram: bytes) -> bool:
+        """Send something of the proxy's own to the registrar, unmarked; whether it left."""
+        if self._jrc is None:
+            return False
+        try:
+            self._jrc.sendmsg([datagram], [_UNMARKED])
+        except OSError:
+            self.proxy.drop(Reason.SEND_FAILED)
+            return False
+        return True
+
+    def _read_pledges(self, sock: socket.socket) -> None:
+        now_ms = self._now_ms()
+        for _ in range(DRAIN):
+            try:
+                datagram, source = sock.recvfrom(MAX_DATAGRAM_BYTES + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                # What ICMP told about an earlier datagram of ours; there is none to read.
+                self.proxy.drop(Reason.SEND_FAILED)
+                continue
+            self._from_pledge(datagram, source, now_ms)
+
+    def _from_pledge(self, datagram: bytes, source: SocketAddress, now_ms: int) -> None:
+        if self._jrc is None:
+            self.proxy.drop(Reason.SEND_FAILED)
+            return
+        request = self.proxy.from_pledge(datagram, peer_of(source), now_ms)
+        if request is not None:
+            try:
+                self._jrc.send(request)
+            except OSError:
+                self.proxy.drop(Reason.SEND_FAILED)
+
+    def _read_jrc(self, sock: socket.socket) -> None:
+        now_ms = self._now_ms()
+        for _ in range(DRAIN):
+            try:
+                datagram = sock.recv(MAX_DATAGRAM_BYTES + 1)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.proxy.drop(Reason.SEND_FAILED)
+                continue
+            if self._inbox is not None and _is_own(datagram):
+                for answer in self._inbox.receive(datagram):
+                    self.send(answer)
+            else:
+                self._from_jrc(datagram, now_ms)
+
+    def _from_jrc(self, datagram: bytes, now_ms: int) -> None:
+        answer = self.proxy.from_jrc(datagram, now_ms)
+        if answer is None:
+            return
+        try:
+            if answer.datagram:
+                if self._side is None:
+                    raise OSError("there is no interface")
+                self._side.send(answer.datagram, answer.peer)
+            if answer.acknowledgement and self._jrc is not None:
+                self._jrc.send(answer.acknowledgement)
+        except OSError:
+            # A full buffer or a pledge that can't be reached is one more way to lose a datagram.
+            self.proxy.drop(Reason.SEND_FAILED)
+
+
+class OwnSide:
+    """A socket of the proxy's own."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def send(self, datagram: bytes, peer: Peer) -> None:
+        """As ``PledgeSide.send``."""
+        self._socket.sendto(datagram, _sockaddr(peer))
+
+
+class SharedSide:
+    """The registrar's socket, which also gets what is sent to ``local`` on ``interface``."""
+
+    def __init__(self, sock: socket.socket, local: bytes, interface: int) -> None:
+        self.local = local
+        self.interface = interface
+        self._socket = sock
+        source = _PKTINFO.pack(local, interface)
+        self._ancillary = (
+            (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, source),
+            _UNMARKED,
+        )
+
+    def send(self, datagram: bytes, peer: Peer) -> None:
+        """As ``PledgeSide.send``."""
+        self._socket.sendmsg([datagram], self._ancillary, 0, _sockaddr(peer))
+
+
+def open_pledge_socket(address: str, port: int, scope_id: int = 0) -> socket.socket:
+    """A socket towards pledges; ``scope_id`` is the interface of a link-local address.
+
+    Raises:
+        OSError: the address can't be bound.
+        ValueError: it is no unicast address.
+    """
+    parsed = IPv6Address(address)
+    if parsed.is_unspecified or parsed.is_multicast:
+        raise ValueError(f"the proxy listens on one unicast address, and {parsed} is none")
+    return _opened(lambda sock: sock.bind((address, port, 0, scope_id)))
+
+
+def open_jrc_socket(jrc: SocketAddress, source: tuple[str, int] | None = None) -> socket.socket:
+    """A socket connected to the registrar, marked AF43 (RFC 9031 §6.1.1), bound to ``source``.
+
+    Raises:
+        OSError: the registrar can't be reached, or ``source`` can't be bound.
+    """
+
+    def prepare(sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, AF43 << DSCP_SHIFT)
+        if source is not None:
+            sock.bind(source)
+        sock.connect(jrc)
+
+    return _opened(prepare)
+
+
+def _opened(prepare: Callable[[socket.socket], None]) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        prepare(sock)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _is_own(datagram: bytes) -> bool:
+    """Whether a message is no answer with a token that the proxy could have sealed."""
+    return len(datagram) > 1 and (
+        datagram[1] < _METHODS or datagram[0] & 15 <= _LONGEST_PLAIN_TOKEN
+    )
+
+
+def peer_of(source: SocketAddress) -> Peer:
+    """The pledge behind a socket address."""
+    host, port, _, scope_id = source
+    return tuple.__new__(Peer, (socket.inet_pton(socket.AF_INET6, host), port, scope_id))
+
+
+def _sockaddr(peer: Peer) -> SocketAddress:
+    return socket.inet_ntop(socket.AF_INET6, peer.address), peer.port, 0, peer.scope_id

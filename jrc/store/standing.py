@@ -1,0 +1,65 @@
+"""What a pledge has got, as rows say it: short identifiers and its place."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from jrc.errors import StateError
+from jrc.policy.leases import Lease
+from jrc.service.ports import NodePlace, Standing
+from jrc.store.rowmac import RowMac
+from jrc.store.schema import node, short_identifier
+
+LEASE_COLUMNS = [column for column in short_identifier.columns if column.name != "mac"]
+"""In the order that the MAC covers."""
+
+COLUMNS = [
+    node.c.network_id.label("node_network_id"),
+    node.c.role.label("node_role"),
+    node.c.generation_id.label("node_generation_id"),
+    *(column.label(f"lease_{column.name}") for column in short_identifier.columns),
+]
+"""What ``standing_of`` reads: a row for each key domain in which the pledge has an identifier."""
+
+_PLACE_COUNT = 3
+_NOTHING = Standing()
+
+
+def standing_of(mac: RowMac, rows: Iterable[Sequence[Any]]) -> Standing:
+    """What rows of ``COLUMNS`` say of one pledge; they may repeat themselves.
+
+    Raises:
+        StateError: a row does not authenticate.
+    """
+    leases: dict[int, Lease] = {}
+    place: NodePlace | None = None
+    for row in rows:
+        if row[0] is not None:
+            place = NodePlace(*row[:_PLACE_COUNT])
+        if row[_PLACE_COUNT] is not None:
+            leases[row[_PLACE_COUNT]] = _authentic(mac, row[_PLACE_COUNT:])
+    return Standing(tuple(leases.values()), place) if place or leases else _NOTHING
+
+
+def _authentic(mac: RowMac, row: Sequence[Any]) -> Lease:
+    *values, sealed = row
+    if not mac.fits("short_identifier", values, sealed):
+        raise StateError(
+            f"short_identifier {values[1]} of key domain {values[0]} does not authenticate:"
+            " the row was damaged"
+        )
+    return lease_from_values(values)
+
+
+def lease_from_values(values: Sequence[Any]) -> Lease:
+    """The record of a row's values without its MAC."""
+    domain_id, value, pledge_id, first, last, until, released, version = values
+    return Lease(
+        value=value,
+        domain_id=domain_id,
+        pledge_id=pledge_id,
+        first_generation=first,
+        last_generation=last,
+        lease_until_ms=until,
+        released=released is not None,
+        version=version,
+    )

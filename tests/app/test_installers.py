@@ -1,0 +1,404 @@
+"""One installer beside the joins: runs, retries, changes and the end, with a program that is given.
+
+Time is real and short; a test waits for what happens, and never for a while.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import pytest
+from structlog.testing import capture_logs
+
+from jrc.app import installers
+from jrc.app.installers import Installers, Runner
+from jrc.config import Installer
+from jrc.errors import ExitCode, OperatorError, StoreError
+from jrc.model import Secret
+from jrc.service.events import list_events
+from jrc.service.installers import InstallationReport, InstallerId, Pace
+from jrc.service.networks import NetworkChanges, remove_network, set_network
+from jrc.service.ports import InstallOutcome
+from jrc.service.registry import Registry
+from tests.desk import ACTOR, Desk
+
+T = TypeVar("T")
+
+PATIENCE_S = 20.0
+LAB = InstallerId("lab", "exec")
+GOOD = InstallOutcome(installed=True)
+BAD = InstallOutcome(installed=False, how="exit code 1", said=b"no radio\n")
+AT_ONCE = Pace(retry_s=0.001, retry_max_s=0.002)
+NEVER = Pace(retry_s=3600, retry_max_s=3600)
+
+
+class Program:
+    """A program that ends as it is told, when it is told."""
+
+    def __init__(self, *outcomes: InstallOutcome) -> None:
+        self.documents: list[dict[str, Any]] = []
+        self.running = 0
+        self.cancelled = 0
+        self.holds = False
+        self._outcomes = list(outcomes)
+        self._news = asyncio.Condition()
+        self._let_go = asyncio.Event()
+
+    async def install(self, network: str, document: Secret) -> InstallOutcome:
+        assert (network, self.running) == ("lab", 0), "never two runs at once"
+        self.running += 1
+        self.documents.append(json.loads(document.reveal()))
+        async with self._news:
+            self._news.notify_all()
+        try:
+            if self.holds:
+                await self._let_go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+        return self._outcomes.pop(0) if self._outcomes else GOOD
+
+    async def has_begun(self, runs: int) -> None:
+        """Return when so many runs have begun."""
+        async with asyncio.timeout(PATIENCE_S), self._news:
+            await self._news.wait_for(lambda: len(self.documents) >= runs)
+
+    def go_on(self) -> None:
+        """Let the run end, and all that follow."""
+        self.holds = False
+        self._let_go.set()
+
+    @property
+    def reasons(self) -> list[str]:
+        return [document["reason"] for document in self.documents]
+
+
+class Office:
+    """As ``admin.services.Transactions`` over a desk; ``broken`` is a disk that is full."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.broken = False
+        self.refused = asyncio.Event()
+
+    async def run_write(self, work: Callable[[Registry], T]) -> T:
+        await asyncio.sleep(0)
+        if self.broken:
+            self.refused.set()
+            raise StoreError("disk full")
+        return self.desk.write(work)
+
+    async def run_read(self, work: Callable[[Registry], T]) -> T:
+        await asyncio.sleep(0)
+        return self.desk.read(work)
+
+
+@pytest.fixture
+def office(desk: Desk) -> Office:
+    """A registrar with a network."""
+    desk.network()
+    return Office(desk)
+
+
+def runner(office: Office, program: Program, pace: Pace = NEVER) -> Runner:
+    return Runner(LAB, program, pace, office)
+
+
+def staged(work: Callable[[], Awaitable[T]]) -> T:
+    """``work`` on a loop, within patience."""
+
+    async def bounded() -> T:
+        async with asyncio.timeout(PATIENCE_S):
+            return await work()
+
+    return asyncio.run(bounded())
+
+
+async def settled(one: Runner, state: str) -> dict[str, object]:
+    """The status once it is so, and is remembered."""
+    # It tells nobody of its states.
+    while (status := one.status())["state"] != state or status["running"] or one._outcome:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    return status
+
+
+def change(desk: Desk, *identifiers: bytes) -> None:
+    """Something that the document has."""
+    changes = NetworkChanges(identifiers=identifiers)
+    desk.write(lambda tx: set_network(tx, "lab", changes, actor=ACTOR, agreed=True))
+
+
+def kinds(desk: Desk) -> list[str]:
+    found = [event.kind for event in desk.read(list_events)]
+    return [kind for kind in found if kind.startswith("installer")]
+
+
+def test_keys_are_put_in_at_the_start_and_at_each_change(office: Office) -> None:
+    """Waking it without a change runs nothing."""
+
+    async def work() -> None:
+        program = Program()
+        one = runner(office, program)
+        task = asyncio.create_task(one.run())
+        await settled(one, "installed")
+        one.wake()
+        change(office.desk, b"\xca\xfe", b"\xbe\xef")
+        one.wake()
+        await program.has_begun(2)
+        await settled(one, "installed")
+        task.cancel()
+        assert program.reasons == ["start", "change"]
+        assert [each["identifiers"] for each in program.documents] == [["cafe"], ["cafe", "beef"]]
+        assert (one.successes, one.failures) == (2, 0)
+
+    staged(work)
+
+
+def test_a_failure_is_tried_again_until_it_works_and_said_once(office: Office) -> None:
+    """One error line and one event, then one of each when it works; its first line is shown."""
+
+    async def work() -> None:
+        one = runner(office, Program(BAD, BAD, BAD), AT_ONCE)
+        task = asyncio.create_task(one.run())
+        await settled(one, "installed")
+        task.cancel()
+        assert (one.successes, one.failures) == (1, 3)
+
+    with capture_logs() as logs:
+        staged(work)
+    assert [(line["log_level"], line["event"]) for line in logs] == [
+        ("error", "installer_failed"),
+        ("debug", "installer_failed_again"),
+        ("debug", "installer_failed_again"),
+        ("info", "installer_installed"),
+    ]
+    assert logs[0]["error"] == "exit code 1: no radio"
+    assert kinds(office.desk) == ["installer.failed", "installer.installed"]
+
+
+def test_a_failing_installer_is_seen_in_the_status(office: Office) -> None:
+    """State, error, and what is in nevertheless."""
+
+    async def work() -> dict[str, object]:
+        program = Program(GOOD, BAD)
+        one = runner(office, program)
+        task = asyncio.create_task(one.run())
+        await settled(one, "installed")
+        change(office.desk, b"\xca\xfe", b"\xbe\xef")
+        one.wake()
+        status = await settled(one, "failed")
+        task.cancel()
+        return status
+
+    status = staged(work)
+    assert status.pop("installed_at") is not None
+    assert status == {
+        "state": "failed",
+        "running": False,
+        "generation": 1,
+        "failures": 1,
+        "error": "exit code 1: no radio",
+    }
+
+
+def test_changes_during_a_run_are_put_in_after_it_the_newest_only(office: Office) -> None:
+    """The run goes on undisturbed, and what came between is skipped."""
+
+    async def work() -> None:
+        program = Program()
+        program.holds = True
+        one = runner(office, program)
+        task = asyncio.create_task(one.run())
+        await program.has_begun(1)
+        for last in (b"\x01", b"\x02", b"\x03"):
+            change(office.desk, b"\xca\xfe", last)
+            one.wake()
+            await asyncio.sleep(0)
+        assert len(program.documents) == 1
+        program.go_on()
+        await program.has_begun(2)
+        await settled(one, "installed")
+        task.cancel()
+        assert [each["identifiers"][-1] for each in program.documents] == ["cafe", "03"]
+
+    staged(work)
+
+
+def test_a_command_runs_it_although_nothing_has_changed_and_hears_the_outcome(
+    office: Office,
+) -> None:
+    """With the name of who asked in the audit log."""
+
+    async def work() -> list[InstallationReport]:
+        program = Program(GOOD, BAD)
+        one = runner(office, program)
+        task = asyncio.create_task(one.run())
+        await settled(one, "installed")
+        told = [await one.ask("uid=7", "new radio") for _ in range(2)]
+        task.cancel()
+        assert program.reasons == ["start", "command", "command"]
+        return told
+
+    first, second = staged(work)
+    assert (first.installed, first.failures, first.error) == (False, 1, "exit code 1: no radio")
+    assert (second.installed, second.generation) == (True, 1)
+    asked = office.desk.read(lambda tx: list_events(tx, kind="installer.failed"))
+    assert [(event.actor, event.reason) for event in asked] == [("uid=7", "new radio")]
+
+
+def test_commands_during_a_run_share_the_next_one(office: Office) -> None:
+    """Never two at once, and none answers with a run that began before it was asked for."""
+
+    async def work() -> None:
+        program = Program(BAD)
+        program.holds = True
+        one = runner(office, program)
+        task = asyncio.create_task(one.run())
+        await program.has_begun(1)
+        asking = [asyncio.create_task(one.ask("uid=7", "")) for _ in range(3)]
+        await asyncio.sleep(0)
+        program.go_on()
+        told = await asyncio.gather(*asking)
+        task.cancel()
+        assert [each.installed for each in told] == [True] * 3
+        assert program.reasons == ["start", "command"]
+
+    staged(work)
+
+
+def test_the_end_ends_a_run_and_tells_who_waits(office: Office) -> None:
+    """A command is not left waiting for ever."""
+
+    async def work() -> None:
+        program = Program()
+        program.holds = True
+        section = Installer(network="lab", kind="exec", command=("/bin/true",))
+        part = Installers((section,), office, _unexpected)
+        part.runners = [runner(office, program)]
+        await part.start()
+        await program.has_begun(1)
+        asking = asyncio.create_task(part.install("lab", actor="uid=7", reason=""))
+        await asyncio.sleep(0)
+        await part.stop()
+        assert program.cancelled == 1
+        with pytest.raises(OperatorError, match="is stopping") as refusal:
+            await asking
+        assert refusal.value.exit_code is ExitCode.UNREACHABLE
+
+    staged(work)
+
+
+def _unexpected(error: BaseException) -> None:
+    raise AssertionError from error
+
+
+def test_an_outcome_that_could_not_be_written_is_written_later(office: Office) -> None:
+    """The program is not run a second time for that."""
+
+    async def work() -> None:
+        program = Program()
+        office.broken = True
+        one = runner(office, program, AT_ONCE)
+        task = asyncio.create_task(one.run())
+        await office.refused.wait()
+        office.broken = False
+        status = await settled(one, "installed")
+        task.cancel()
+        assert (status["generation"], len(program.documents)) == (1, 1)
+
+    with capture_logs() as logs:
+        staged(work)
+    assert "installer_hindered" in {line["event"] for line in logs}
+    assert kinds(office.desk) == ["installer.installed"]
+
+
+def test_a_network_that_goes_away_needs_no_keys(office: Office) -> None:
+    """A command says so; when it comes back with others they are put in."""
+
+    async def work() -> None:
+        program = Program()
+        one = runner(office, program)
+        task = asyncio.create_task(one.run())
+        await settled(one, "installed")
+        office.desk.write(lambda tx: remove_network(tx, "lab", actor=ACTOR, agreed=True))
+        one.wake()
+        with pytest.raises(OperatorError, match="network lab has no keys"):
+            await one.ask("uid=7", "")
+        assert one.status()["state"] == "pending"
+        office.desk.network()
+        one.wake()
+        status = await settled(one, "installed")
+        task.cancel()
+        assert (status["generation"], len(program.documents)) == (2, 2)
+
+    staged(work)
+
+
+def test_an_unknown_network_is_refused_at_the_start(office: Office) -> None:
+    """By the key of the config file; no task is left."""
+    section = Installer(network="hall", kind="exec", command=("/bin/true",))
+
+    async def work() -> None:
+        part = Installers((section,), office, _unexpected)
+        with pytest.raises(OperatorError, match=r"installer\[0\]\.network: there is no network"):
+            await part.start()
+        await part.stop()
+
+    staged(work)
+
+
+def test_a_network_without_installer_says_so(office: Office) -> None:
+    """`jrc network install` has nothing to run."""
+
+    async def work() -> None:
+        part = Installers((), office, _unexpected)
+        await part.start()
+        with pytest.raises(OperatorError, match="no installer is configured for network lab"):
+            await part.install("lab", actor="uid=7", reason="")
+        assert (part.status(), part.counts()) == ({}, [])
+
+    staged(work)
+
+
+def test_an_error_that_nobody_expected_ends_the_daemon(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outermost guard hands it on."""
+
+    def broken(_tx: Registry, _network: str) -> None:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(installers, "wanted_keys", broken)
+    met: list[BaseException] = []
+
+    async def work() -> None:
+        section = Installer(network="lab", kind="exec", command=("/bin/true",))
+        part = Installers((section,), office, met.append)
+        await part.start()
+        await asyncio.wait(part._tasks)
+
+    staged(work)
+    assert [str(error) for error in met] == ["a fault"]
+
+
+def test_metrics_count_runs(office: Office) -> None:
+    """By network and installer, with the time of the last success."""
+
+    async def work() -> None:
+        section = Installer(network="lab", kind="exec", command=("/bin/true",))
+        part = Installers((section,), office, _unexpected)
+        part.runners = [runner(office, Program(BAD), AT_ONCE)]
+        (before,) = part.counts()
+        assert (before.installed, before.installed_at_ms) == (False, None)
+        await part.start()
+        await settled(part.runners[0], "installed")
+        await part.stop()
+        (count,) = part.counts()
+        assert (count.network, count.installer, count.installed) == ("lab", "exec", True)
+        assert (count.successes, count.failures) == (1, 1)
+        assert count.installed_at_ms == office.desk.now_ms
+
+    staged(work)

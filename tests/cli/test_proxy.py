@@ -1,0 +1,69 @@
+"""`jrc proxy` and what `jrc check-config` says of [proxy]."""
+
+from pathlib import Path
+
+import pytest
+
+from jrc.errors import ExitCode
+from tests.cli.terminal import Done, Terminal
+
+PROXY = '[proxy]\ninterface = "no-such-0"\njrc = "[::1]:5683"\n'
+
+
+def written(tmp_path: Path, text: str) -> Terminal:
+    """A folder with a config file and nothing else: no key, no database."""
+    terminal = Terminal(tmp_path)
+    terminal.config.write_text(text)
+    return terminal
+
+
+def refused(done: Done, sentence: str, code: int = ExitCode.FAILED) -> None:
+    error, hint = done.err.splitlines()
+    assert (done.code, done.out) == (code, "")
+    assert sentence in error
+    assert hint.startswith("hint: ")
+
+
+def test_without_its_section_there_is_no_proxy(tmp_path: Path) -> None:
+    """What to add is said."""
+    refused(written(tmp_path, "").jrc("proxy"), "[proxy] is missing in the config file")
+
+
+def test_a_registrar_on_the_wildcard_is_the_proxy_itself(tmp_path: Path) -> None:
+    """One file can't be for both on one host: the ports are the same."""
+    terminal = written(tmp_path, f'[coap]\nlisten = ["[::]:5683"]\n{PROXY}')
+    refused(terminal.jrc("proxy"), "coap.listen: [::]:5683 is every address", ExitCode.REFUSED)
+
+
+@pytest.mark.parametrize("command", ["proxy", "check-config"])
+@pytest.mark.parametrize(
+    ("content", "mode", "sentence"),
+    [(None, 0, "can't be read"), ("00" * 16, 0o644, "by others"), ("xyz", 0o600, "not hold a key")],
+)
+def test_a_key_of_no_use_is_refused(
+    tmp_path: Path, command: str, content: str | None, mode: int, sentence: str
+) -> None:
+    """Before anything starts, and without a byte of it (RFC 9031 §3)."""
+    if content is not None:
+        (tmp_path / "psk").write_text(content)
+        (tmp_path / "psk").chmod(mode)
+    terminal = written(tmp_path, f'{PROXY}pledge_id = "01"\npsk_file = "psk"\n')
+    done = terminal.jrc(command)
+    refused(done, sentence)
+    assert done.err.startswith("error: proxy.psk_file: ")
+    assert content is None or content not in done.err
+
+
+def test_check_config_takes_a_file_with_a_proxy_alone(tmp_path: Path) -> None:
+    """No database, no key, no folder of a socket; an interface may come later."""
+    done = written(tmp_path, f'{PROXY}[log]\nlevel = "info"\n').jrc("check-config")
+    note, verdict = done.out.splitlines()
+    assert done.code == 0
+    assert note.startswith("proxy.interface: no-such-0 is not there")
+    assert verdict.endswith("is in order")
+
+
+def test_help_has_an_example(tmp_path: Path) -> None:
+    """As every command's."""
+    done = written(tmp_path, "").jrc("proxy", "--help")
+    assert "jrc --config /etc/jrc/proxy.toml proxy" in done.out

@@ -1,0 +1,202 @@
+"""The Join Proxy's sockets on loopback (RFC 9031 §6.1.1, RFC 7252 §5.3.2)."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from jrc.coap.endpoint import Datagram, Way
+from jrc.coap.proxy import JoinProxy
+from jrc.coap.proxy_endpoint import (
+    ProxyEndpoint,
+    SharedSide,
+    open_jrc_socket,
+    open_pledge_socket,
+)
+from jrc.cojp import message
+from jrc.cojp.constants import MessageType
+from jrc.cojp.message import Message
+from jrc.errors import Reason
+from tests.coap.test_proxy import REQUEST, answer_to, make_proxy
+
+
+@contextmanager
+def udp() -> Iterator[socket.socket]:
+    """A bound socket on loopback with a time limit."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        sock.bind(("::1", 0))
+        sock.settimeout(5)
+        yield sock
+
+
+@contextmanager
+def forwarding(jrc: socket.socket) -> Iterator[ProxyEndpoint]:
+    """A proxy between pledges on loopback and this registrar, on the running loop."""
+    endpoint = ProxyEndpoint(make_proxy(), lambda: 0)
+    try:
+        endpoint.connect(open_jrc_socket(jrc.getsockname()))
+        endpoint.listen(open_pledge_socket("::1", 0))
+        yield endpoint
+    finally:
+        endpoint.close()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the loop work until something is so; fails if it never is."""
+    for _ in range(10_000):
+        if is_so():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never was")
+
+
+async def heard(sock: socket.socket) -> tuple[bytes, int, tuple[str, int]]:
+    """The next datagram, its traffic class and its source."""
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+    loop = asyncio.get_running_loop()
+    datagram, ancillary, _, source = await loop.run_in_executor(None, sock.recvmsg, 2048, 64)
+    (traffic_class,) = [
+        int.from_bytes(data, "little")
+        for level, kind, data in ancillary
+        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
+    ]
+    return datagram, traffic_class, source
+
+
+def test_p08_h02_requests_are_marked_and_the_registrar_alone_is_heard() -> None:
+    """AF43 towards the registrar (RFC 9031 §6.1.1); answers of others are not read (P8)."""
+
+    async def run() -> tuple[Message, int, int, JoinProxy]:
+        with udp() as pledge, udp() as jrc, udp() as stranger, forwarding(jrc) as endpoint:
+            jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            pledge.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            pledge.sendto(message.encode(REQUEST), endpoint.address)
+            datagram, upwards, source = await heard(jrc)
+            request = message.decode(datagram)
+            stranger.sendto(answer_to(request, payload=b"lies"), source)
+            jrc.sendto(answer_to(request), source)
+            answer, downwards, _ = await heard(pledge)
+            return message.decode(answer), upwards, downwards, endpoint.proxy
+
+    answer, upwards, downwards, proxy = asyncio.run(run())
+    assert (answer.type, answer.message_id) == (MessageType.ACK, REQUEST.message_id)
+    assert (answer.token, answer.payload) == (REQUEST.token, b"keys")
+    assert (upwards, downwards) == (38 << 2, 0)
+    assert (proxy.forwarded, proxy.returned) == (1, 1)
+    assert not proxy.dropped
+
+
+def test_p08_a_separate_answer_is_acknowledged_to_the_registrar() -> None:
+    """An empty ACK with the registrar's message id goes back (RFC 7252 §4.2)."""
+
+    async def run() -> tuple[bytes, bytes]:
+        with udp() as pledge, udp() as jrc, forwarding(jrc) as endpoint:
+            jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            pledge.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            pledge.sendto(message.encode(REQUEST), endpoint.address)
+            datagram, _, source = await heard(jrc)
+            jrc.sendto(answer_to(message.decode(datagram), type=MessageType.CON), source)
+            acknowledgement, _, _ = await heard(jrc)
+            answer, _, _ = await heard(pledge)
+            return acknowledgement, answer
+
+    acknowledgement, answer = asyncio.run(run())
+    assert acknowledgement == b"\x60\x00\x00\x4d"
+    assert message.decode(answer).payload == b"keys"
+
+
+def test_p08_the_endpoint_survives_a_registrar_that_is_not_there() -> None:
+    """What ICMP tells of a closed port is counted and nothing else."""
+
+    async def run() -> JoinProxy:
+        with udp() as pledge, udp() as jrc, forwarding(jrc) as endpoint:
+            jrc.close()
+            for number in range(1, 4):
+                pledge.sendto(message.encode(REQUEST), endpoint.address)
+                await until(lambda: endpoint.proxy.forwarded == number)  # noqa: B023
+            return endpoint.proxy
+
+    proxy = asyncio.run(run())
+    assert proxy.forwarded == 3
+    assert proxy.dropped[Reason.SEND_FAILED] >= 1
+
+
+def test_p08_without_a_way_to_the_registrar_requests_are_dropped_and_counted() -> None:
+    """They are not sealed either, and the rate is left alone (RFC 9031 §7.2)."""
+
+    async def run() -> JoinProxy:
+        with udp() as pledge, udp() as jrc, forwarding(jrc) as endpoint:
+            endpoint.connect(None)
+            assert endpoint.upstream is None
+            pledge.sendto(message.encode(REQUEST), endpoint.address)
+            await until(lambda: bool(endpoint.proxy.dropped))
+            return endpoint.proxy
+
+    proxy = asyncio.run(run())
+    assert (proxy.forwarded, proxy.dropped) == (0, {Reason.SEND_FAILED: 1})
+
+
+def test_p03_answers_leave_through_a_socket_that_has_taken_the_formers_place() -> None:
+    """An interface that came back has another socket; tokens are still good (RFC 9031 §7.1)."""
+
+    async def run() -> bytes:
+        with udp() as pledge, udp() as jrc, forwarding(jrc) as endpoint:
+            jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            pledge.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            pledge.sendto(message.encode(REQUEST), endpoint.address)
+            datagram, _, source = await heard(jrc)
+            endpoint.listen(open_pledge_socket("::1", 0))
+            jrc.sendto(answer_to(message.decode(datagram)), source)
+            answer, _, sender = await heard(pledge)
+            assert sender[:2] == endpoint.address
+            return answer
+
+    assert message.decode(asyncio.run(run())).payload == b"keys"
+
+
+def test_p02_of_a_shared_socket_only_what_was_sent_to_the_proxys_address_is_forwarded() -> None:
+    """Roles are told by destination; an answer leaves unmarked from there (RFC 9031 §7.1)."""
+
+    async def run() -> tuple[list[bytes], bytes, int]:
+        with udp() as pledge, udp() as jrc, udp() as shared, forwarding(jrc) as endpoint:
+            jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            pledge.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            shared.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 36 << 2)
+            near = socket.inet_pton(socket.AF_INET6, "::1")
+            endpoint.share(SharedSide(shared, near, 0))
+            left = endpoint.take(
+                [
+                    Datagram(payload, Way(pledge.getsockname(), local, interface, shared), long)
+                    for payload, local, interface, long in (
+                        (message.encode(REQUEST), near, 0, False),
+                        (b"other address", near[:-1] + b"\x02", 0, False),
+                        (b"other interface", near, 1, False),
+                        (b"cut off", near, 0, True),
+                    )
+                ]
+            )
+            datagram, _, source = await heard(jrc)
+            jrc.sendto(answer_to(message.decode(datagram)), source)
+            answer, traffic_class, sender = await heard(pledge)
+            assert sender[:2] == shared.getsockname()[:2]
+            assert endpoint.proxy.dropped == {Reason.TOO_LONG: 1}
+            return [each.payload for each in left], answer, traffic_class
+
+    left, answer, traffic_class = asyncio.run(run())
+    assert left == [b"other address", b"other interface"]
+    assert (message.decode(answer).payload, traffic_class) == (b"keys", 0)
+
+
+@pytest.mark.parametrize("address", ["::", "ff02::1"])
+def test_p08_the_endpoint_needs_one_unicast_address(address: str) -> None:
+    """Answers leave from the address that was asked (RFC 7252 §5.3.2)."""
+    with pytest.raises(ValueError, match="unicast"):
+        open_pledge_socket(address, 0)
+
+
+def test_p08_a_taken_address_is_an_error_and_leaves_no_socket_open() -> None:
+    """Two proxies never share a port in silence."""
+    with udp() as taken, pytest.raises(OSError, match="in use"):
+        open_pledge_socket(*taken.getsockname()[:2])

@@ -1,0 +1,90 @@
+"""Interfaces that come late, go, come back, change addresses and names; real ones, veth pairs."""
+
+import fcntl
+from typing import Any
+
+import pytest
+
+from jrc.net import interfaces
+from jrc.policy.interface import InterfaceKind
+from tests.unshared import needs_namespace, run_inside
+
+EUI64 = bytes.fromhex("00124b0014b5b67e")
+
+
+@pytest.fixture(scope="module")
+def seen() -> dict[str, Any]:
+    """What ``tests.net.namespace`` saw."""
+    return run_inside("tests.net.namespace")
+
+
+@needs_namespace
+def test_an_interface_that_comes_late_and_comes_back_is_seen(seen: dict[str, Any]) -> None:
+    """Nothing at the start is a state like any other; the one that came back is another one."""
+    assert {"first": None, "other_index": True, "current": True} == seen["late"]
+
+
+@needs_namespace
+def test_addresses_are_seen_as_they_come_are_deprecated_and_go(seen: dict[str, Any]) -> None:
+    """An address that duplicate detection is about is not used before (RFC 4862 §5.4)."""
+    prefixes = ["fd00:6:715c::/64", "fd00:6:715d::/64"]
+    expected = {"prefixes": prefixes, "kind": "other", "eui64": None, "current": True}
+    assert expected == seen["moves"]
+
+
+@needs_namespace
+def test_an_interface_that_is_down_has_no_link_local_address(seen: dict[str, Any]) -> None:
+    """Up again it has one anew."""
+    assert {"link_local_while_down": None, "current": True} == seen["downs"]
+
+
+@needs_namespace
+def test_a_renamed_interface_is_gone_and_comes_back_with_its_name(seen: dict[str, Any]) -> None:
+    """The config names it, not its number."""
+    assert {"by_event": True, "current": True} == seen["named"]
+
+
+@needs_namespace
+def test_a_duplicate_address_is_no_address(seen: dict[str, Any]) -> None:
+    """RFC 4862 §5.4.5: it must not be used."""
+    assert {"addresses": 1, "current": True} == seen["twins"]
+
+
+@needs_namespace
+def test_lost_messages_are_made_up_for(seen: dict[str, Any]) -> None:
+    """ENOBUFS: the socket is of no more use, and what is true now is asked for."""
+    assert {"recovered": True, "current": True} == seen["floods"]
+
+
+@needs_namespace
+def test_other_interfaces_and_repetitions_are_not_told(seen: dict[str, Any]) -> None:
+    """One change is one call."""
+    assert {"told": 1, "current": True} == seen["quiet"]
+
+
+@needs_namespace
+def test_a_stopped_watch_leaves_no_task(seen: dict[str, Any]) -> None:
+    """Whoever stops it can close the loop."""
+    assert {"tasks": 0} == seen["left"]
+
+
+@pytest.mark.parametrize(
+    ("ifi_type", "kind", "eui64"),
+    [
+        (804, InterfaceKind.WPAN, EUI64),
+        (825, InterfaceKind.LOWPAN, EUI64),
+        (1, InterfaceKind.OTHER, None),
+    ],
+)
+def test_an_ieee_802_15_4_interface_has_an_eui64(
+    monkeypatch: pytest.MonkeyPatch, ifi_type: int, kind: InterfaceKind, eui64: bytes | None
+) -> None:
+    """All 8 bytes of the hardware address (linux/if_arp.h: ARPHRD_IEEE802154, ARPHRD_6LOWPAN)."""
+
+    def hardware_address(_descriptor: object, request: int, name: bytes) -> bytes:
+        assert (0x8927, b"lowpan0") == (request, name.rstrip(b"\0"))
+        return name[:16] + ifi_type.to_bytes(2, "little") + EUI64 + bytes(14)
+
+    monkeypatch.setattr(fcntl, "ioctl", hardware_address)
+    found = interfaces._interface("lowpan0", {"index": 3, "flags": 0, "ifi_type": ifi_type}, [])
+    assert (kind, eui64, False) == (found.kind, found.eui64, found.is_up)
