@@ -30,10 +30,15 @@ DRAIN = 64
 _IPV6_PKTINFO = struct.Struct("@16sI")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_IPV6_PKTINFO.size)
 _LINK_LOCAL = b"\xfe\x80"
+_OWN = b""
+"""In place of the address that a datagram was sent to: the only one its socket has."""
 
 
 class Way(NamedTuple):
-    """How a datagram came: the peer's address and port, and our address it was sent to."""
+    """How a datagram came: the peer's address and port, and our address it was sent to.
+
+    ``local`` is empty where the socket is bound to one address, so that it can be no other.
+    """
 
     peer: tuple[str, int, int, int]
     local: bytes
@@ -72,8 +77,8 @@ def bind(host: str, port: int, interface: str = "") -> socket.socket:
         scope_id = socket.if_nametoindex(interface) if interface else 0
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
-        prepare(listener)
         listener.bind((host, port, 0, scope_id))
+        prepare(listener)
         # Not longer: nothing may leave from an address that is not ours.
         listener.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 0)
     except OSError as error:
@@ -96,11 +101,21 @@ def is_here(host: str, interface: str = "") -> bool:
 
 
 def prepare(listener: socket.socket) -> None:
-    """Set what the endpoint relies on; also for sockets a service manager has bound."""
+    """Set what the endpoint relies on, once it is bound; also for a service manager's sockets."""
     listener.setblocking(False)
-    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    if not _has_one_address(listener):
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _TRAFFIC_CLASS)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+
+
+def _has_one_address(listener: socket.socket) -> bool:
+    """Whether the kernel lets nothing else in and sends from there by itself, which costs less.
+
+    A link-local one is told by its address from others, for a Join Proxy may share the socket.
+    """
+    address = IPv6Address(listener.getsockname()[0].partition("%")[0])
+    return not (address.is_unspecified or address.is_multicast or address.is_link_local)
 
 
 class Endpoint:
@@ -205,17 +220,20 @@ class Endpoint:
 
     def send(self, datagram: bytes, way: Way) -> None:
         """Send an answer the way back; one that can't leave is counted, and asked for again."""
-        ancillary = [
-            (
-                socket.IPPROTO_IPV6,
-                socket.IPV6_PKTINFO,
-                _IPV6_PKTINFO.pack(way.local, way.interface if way.local[:2] == _LINK_LOCAL else 0),
-            )
-        ]
         try:
-            way.socket.sendmsg([datagram], ancillary, 0, way.peer)
+            if way.local is _OWN:
+                way.socket.sendto(datagram, way.peer)
+            else:
+                way.socket.sendmsg([datagram], _source(way), 0, way.peer)
         except OSError:
             self._send_failed()
+
+
+def _source(way: Way) -> list[tuple[int, int, bytes]]:
+    """Ancillary data that have an answer leave from where its request was sent to."""
+    interface = way.interface if way.local[:2] == _LINK_LOCAL else 0
+    information = _IPV6_PKTINFO.pack(way.local, interface)
+    return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)]
 
 
 def _zone(index: int) -> str:
@@ -229,9 +247,10 @@ def _zone(index: int) -> str:
 
 def _read(listener: socket.socket) -> Datagram:
     payload, ancillary, flags, peer = listener.recvmsg(MAX_DATAGRAM_BYTES, _ANCILLARY_BYTES)
-    local, interface = bytes(16), 0
+    local, interface = _OWN, 0
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             local, interface = _IPV6_PKTINFO.unpack(data)
+    # A NamedTuple's own constructor costs as much as the rest.
     way = tuple.__new__(Way, (peer, local, interface, listener))
     return tuple.__new__(Datagram, (payload, way, bool(flags & socket.MSG_TRUNC)))

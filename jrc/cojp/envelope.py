@@ -149,7 +149,7 @@ def close_response(
     protected one (RFC 8613 §4.2).
     """
     confirmable = envelope.type == _CON
-    options = ((_OSCORE, option_value),)
+    options = ((_OSCORE, option_value),) if option_value else message.EMPTY_OSCORE
     return message.encode_response(
         _ACK if confirmable else _NON,
         _CHANGED,

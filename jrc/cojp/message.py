@@ -11,11 +11,15 @@ from jrc.cojp.constants import (
     MAX_OPTION_BYTES,
     MAX_OPTION_NUMBER,
     MAX_TOKEN_BYTES,
+    OptionNumber,
 )
 from jrc.errors import PeerError, Reason
 
 Options = tuple[tuple[int, bytes], ...]
 """Option number and value, in the order of the message: numbers ascend, equal ones may follow."""
+
+EMPTY_OSCORE: Final = ((int(OptionNumber.OSCORE), b""),)
+"""The options of nearly every answer, which are written without looking (RFC 8613 §8.3)."""
 
 _VERSION: Final = 1
 _HEADER_BYTES: Final = 4
@@ -202,8 +206,9 @@ def encode_inner(code: int, options: Options, payload: bytes) -> bytes:
 
 def _write_options(options: Options, payload: bytes) -> bytes:
     """Options, and the payload behind its marker where there is one."""
-    if not options:
-        return b"\xff" + payload if payload else b""
+    if not options or options is EMPTY_OSCORE:
+        written = b"\x90" if options else b""
+        return written + b"\xff" + payload if payload else written
     parts = []
     previous = 0
     for number, value in _sorted(options):

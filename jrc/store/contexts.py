@@ -155,20 +155,8 @@ _LIVE_STATES = (KeySetState.CURRENT.value, KeySetState.SCHEDULED.value)
 
 def state_values(context_id: int, state: ContextState) -> tuple[object, ...]:
     """The values of a row of ``context_state``, in the order of ``STATE_COLUMNS``."""
-    return (
-        context_id,
-        state.window.highest,
-        state.window.bits,
-        state.numbers_reserved,
-        int(state.needs_recovery),
-        state.request_digest,
-        state.answer,
-        state.answered_at_ms,
-        state.answer_peer,
-        state.answer_generation_id,
-        state.joined_at_ms,
-        state.version,
-    )
+    version, (highest, bits), reserved, needs_recovery, *answered = state
+    return (context_id, highest, bits, reserved, int(needs_recovery), *answered, version)
 
 
 def state_from_values(values: Sequence[Any]) -> ContextState:

@@ -83,19 +83,31 @@ def read(*listeners: socket.socket, count: int) -> tuple[Post, Endpoint]:
     return post, asyncio.run(post.read(*listeners, count=count))
 
 
-def test_a_datagram_comes_with_the_way_it_came(
+def test_a_datagram_comes_with_the_way_it_came(peer: socket.socket) -> None:
+    """Peer, our address, interface; nothing else is kept of it."""
+    loopback = socket.inet_pton(socket.AF_INET6, HOST)
+    with bind("::", 0) as anywhere:
+        peer.sendto(b"hello", (HOST, anywhere.getsockname()[1]))
+        post, _ = read(anywhere, count=1)
+        (datagram,) = post.datagrams
+        assert (b"hello", False, False) == (
+            datagram.payload, datagram.truncated, datagram.to_multicast,
+        )  # fmt: skip
+        way = Way(peer.getsockname(), loopback, socket.if_nametoindex("lo"), anywhere)
+        assert way == datagram.way
+    assert loopback == datagram.way.peer_address()
+
+
+def test_c13_a_socket_with_one_address_needs_not_be_told_it(
     listener: socket.socket, peer: socket.socket
 ) -> None:
-    """Peer, our address, interface; nothing else is kept of it."""
-    to(peer, listener, b"hello")
-    post, _ = read(listener, count=1)
-    (datagram,) = post.datagrams
-    loopback = socket.inet_pton(socket.AF_INET6, HOST)
-    assert (b"hello", False, False) == (
-        datagram.payload, datagram.truncated, datagram.to_multicast,
-    )  # fmt: skip
-    assert Way(peer.getsockname(), loopback, socket.if_nametoindex("lo"), listener) == datagram.way
-    assert loopback == datagram.way.peer_address()
+    """RFC 7252 §5.3.2: the answer leaves from there all the same."""
+    to(peer, listener, b"ask")
+    post, endpoint = read(listener, count=1)
+    way = post.datagrams[0].way
+    assert Way(peer.getsockname(), b"", 0, listener) == way
+    endpoint.send(b"answer", way)
+    assert (b"answer", listener.getsockname()) == peer.recvfrom(64)
 
 
 def test_h01_answers_are_marked_af42(listener: socket.socket, peer: socket.socket) -> None:
@@ -294,9 +306,9 @@ def test_sockets_are_ready_for_the_loop(listener: socket.socket) -> None:
         assert 1 == anywhere.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as passed:
         prepare(passed)
-        for one in (listener, passed):
+        for one, told in ((listener, 0), (passed, 1)):
             assert not one.getblocking()
-            assert 1 == one.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)
+            assert told == one.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)
             assert 0x90 == one.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
 
 

@@ -8,7 +8,7 @@ FRESHNESS_MS = 300
 
 
 if __name__ == "__main__":
-    defaults = token.TokenSealer.__init__.__kwdefaults__
+    defaults: dict[str, int] = token.TokenSealer.__init__.__kwdefaults__  # type: ignore[assignment]
     assert token.FRESHNESS_MS == defaults["freshness_ms"]
     defaults["freshness_ms"] = FRESHNESS_MS
     from jrc.cli.main import main
