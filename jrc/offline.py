@@ -80,8 +80,11 @@ class Offline:
         self, network: str, *, actor: str, reason: str
     ) -> Sequence[InstallationReport]:
         """As ``Services.install``: once each, one after the other."""
+        settings = self._opened.settings
         found = [
-            each for each in programs(self._opened.settings.installer) if each[0].network == network
+            each
+            for each in programs(settings.installer, settings.state_dir)
+            if each[0].network == network
         ]
         if not found:
             raise none_configured(network)
@@ -95,6 +98,9 @@ class Offline:
             record = self._opened.write(partial(remember, why=why, actor=actor, reason=reason))
             reports.append(installation_report(record))
         return reports
+
+    def distrust(self) -> None:
+        """As ``Services.distrust``: nothing is in memory."""
 
     async def interface(self, name: str) -> Interface | None:
         """As ``Services.interface``."""

@@ -7,6 +7,7 @@ import threading
 import tty
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -73,8 +74,10 @@ def put_in(place: str) -> InstallOutcome:
             KeySet(1, KeySetState.CURRENT, current),
         ),
     )
-    installer = ExecInstaller([str(DEPLOY / "serial-radio"), place], 30)
-    return asyncio.run(installer.install("lab", key_document(wanted, InstallReason.START)))
+    with TemporaryDirectory() as folder:
+        command = [str(DEPLOY / "serial-radio"), place]
+        installer = ExecInstaller(command, 30, Path(folder) / "run.lock")
+        return asyncio.run(installer.install("lab", key_document(wanted, InstallReason.START)))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from jrc.admin.params import json_params, pledge_id, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.services import Services
+from jrc.errors import Reason
 from jrc.service.approvals import approve_pledge
 from jrc.service.explain import explain_pledge, explain_strangers
 
@@ -35,6 +36,8 @@ class AttemptRoutes:
         heard = self._services.attempts
         tried = None if heard is None else heard.of(identifier.value)
         found = await self._services.run_read(lambda tx: explain_pledge(tx, identifier, tried))
+        if any(fact.reason == Reason.DAMAGED_STATE for fact in found.facts):
+            self._services.distrust()
         return JSONResponse(asdict(found))
 
     async def unknown(self, request: Request) -> Response:

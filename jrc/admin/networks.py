@@ -1,14 +1,14 @@
 """``/v1/networks``: networks and what their nodes are told."""
 
 from dataclasses import asdict
-from ipaddress import IPv6Address, IPv6Network
+from ipaddress import IPv6Network
 from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from jrc.admin.params import Params, choice, hex_bytes, json_params, query_params
+from jrc.admin.params import Params, choice, hex_bytes, ipv6_address, json_params, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
@@ -20,6 +20,7 @@ from jrc.service.networks import KEEP, AddNetwork, NetworkChanges, Unset
 from jrc.service.takeover import TakeOver, parse_take_over
 
 T = TypeVar("T")
+_ADDRESS = "write it as 2001:db8:0:1::7"
 _SETTINGS = frozenset(
     {"identifiers", "prefix", "key_usages", "short_ids", "lease_hours", "jrc_address", "profile"}
     | {"join_rate_bytes_per_s", "admission", "prefix_from", "jrc_address_from"}
@@ -141,7 +142,7 @@ def _to_add(params: Params) -> AddNetwork:
         short_ids=params.parsed("short_ids", ShortIdRange.parse) or ShortIdRange(),
         lease_hours=params.maybe_number("lease_hours"),
         join_rate_bytes_per_s=params.maybe_number("join_rate_bytes_per_s"),
-        jrc_address=params.parsed("jrc_address", IPv6Address),
+        jrc_address=params.parsed("jrc_address", ipv6_address, _ADDRESS),
         jrc_address_from=params.maybe_text("jrc_address_from"),
         profile=params.parsed("profile", choice(Profile)) or Profile.RFC9031,
         admission=params.parsed("admission", choice(Admission)) or Admission.KNOWN,
@@ -168,7 +169,9 @@ def _to_change(params: Params) -> NetworkChanges:
             if "join_rate_bytes_per_s" in params
             else KEEP
         ),
-        jrc_address=params.parsed("jrc_address", IPv6Address) if "jrc_address" in params else KEEP,
+        jrc_address=params.parsed("jrc_address", ipv6_address, _ADDRESS)
+        if "jrc_address" in params
+        else KEEP,
         prefix_from=params.maybe_text("prefix_from") if "prefix_from" in params else KEEP,
         jrc_address_from=(
             params.maybe_text("jrc_address_from") if "jrc_address_from" in params else KEEP

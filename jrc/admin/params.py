@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
+from ipaddress import IPv6Address
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -109,7 +110,7 @@ class Params:
         except ValueError:
             raise _wrong(f"{name} must be bytes in hex") from None
 
-    def parsed(self, name: str, parse: Callable[[str], T]) -> T | None:
+    def parsed(self, name: str, parse: Callable[[str], T], hint: str = "") -> T | None:
         """What ``parse`` makes of a string, or ``None``; it raises ValueError with a sentence."""
         value = self.maybe_text(name)
         if value is None:
@@ -117,7 +118,7 @@ class Params:
         try:
             return parse(value)
         except ValueError as error:
-            raise _wrong(f"{name}: {error}") from None
+            raise _wrong(f"{name}: {error}", hint) from None
 
     def reason(self) -> str:
         """Why the operator does this, for the audit log; may be empty."""
@@ -138,6 +139,18 @@ def hex_bytes(text: str) -> bytes:
         return bytes.fromhex(digits)
     except ValueError:
         raise ValueError("must be bytes in hex, such as cafe") from None
+
+
+def ipv6_address(text: str) -> IPv6Address:
+    """An IPv6 address.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return IPv6Address(text)
+    except ValueError:
+        raise ValueError(f"{text[:64]!r} is no IPv6 address") from None
 
 
 def choice(kind: type[ChoiceT]) -> Callable[[str], ChoiceT]:

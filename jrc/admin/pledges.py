@@ -2,13 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from ipaddress import IPv6Address
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from jrc.admin.params import Params, choice, json_params, page_limit, pledge_id, query_params
+from jrc.admin.params import (
+    Params,
+    choice,
+    ipv6_address,
+    json_params,
+    page_limit,
+    pledge_id,
+    query_params,
+)
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
@@ -29,6 +36,7 @@ _ADD = frozenset(
     {"pledge_id", "psk", *_DERIVED, "networks", "role", "label", "profile", "aead", "hkdf"}
     | {"on_conflict", "reason"}
 )
+_ADDRESS = "write it as 2001:db8:0:1::7"
 _Change = Callable[[Registry, PledgeId, str, str, bool], enroll.Changed | Cleared]
 
 
@@ -63,6 +71,8 @@ class PledgeRoutes:
         found = await self._services.run_read(
             lambda tx: list_pledges(tx, network=network, state=state, after=after, limit=limit)
         )
+        if any(report.damaged for report in found):
+            self._services.distrust()
         last = found[-1].pledge_id if len(found) == limit else None
         return JSONResponse({"pledges": [asdict(report) for report in found], "next": last})
 
@@ -70,6 +80,8 @@ class PledgeRoutes:
         """Everything about one pledge, its keys left out."""
         identifier = _identifier(request)
         found = asdict(await self._services.run_read(lambda tx: show_pledge(tx, identifier)))
+        if found["damage"] is not None:
+            self._services.distrust()
         return JSONResponse({**found.pop("pledge"), **found})
 
     async def add(self, request: Request) -> Response:
@@ -112,7 +124,7 @@ class PledgeRoutes:
     async def set_address(self, request: Request) -> Response:
         """Say where the node is reached; null takes that back."""
         params = await json_params(request, ("address", "reason"))
-        address = params.parsed("address", IPv6Address)
+        address = params.parsed("address", ipv6_address, _ADDRESS)
         identifier, reason = _identifier(request), params.reason()
         actor = actor_of(request.scope)
         done = await self._services.run_write(

@@ -72,6 +72,10 @@ class Services(Transactions, Observed, Protocol):
         """
         ...
 
+    def distrust(self) -> None:
+        """A row on disk does not authenticate: nothing in memory counts until it is read anew."""
+        ...
+
     async def interface(self, name: str) -> Interface | None:
         """An interface of this host as it is now, None where there is none of this name."""
         ...

@@ -18,6 +18,8 @@ from jrc.service.windows import (
     parse_duration,
 )
 
+_DURATIONS = "write it as 90s, 10m, 2h or 1d"
+
 
 class WindowRoutes:
     """The handlers."""
@@ -42,7 +44,7 @@ class WindowRoutes:
     async def open(self, request: Request) -> Response:
         """Open a window."""
         params = await json_params(request, ("for", "max", "replace", "reason"))
-        for_s, most = params.parsed("for", parse_duration), params.maybe_number("max")
+        for_s, most = params.parsed("for", parse_duration, _DURATIONS), params.maybe_number("max")
         if for_s is None or most is None:
             missing = "for" if for_s is None else "max"
             raise OperatorError(f"{missing} is missing", exit_code=ExitCode.USAGE)

@@ -134,7 +134,9 @@ class Daemon:
         )
         self._policy_revision = opened.database.instance.policy_revision
         self._servers = AsyncExitStack()
-        self._installers = Installers(self._settings.installer, self, self._fatal)
+        self._installers = Installers(
+            self._settings.installer, self._settings.state_dir, self, self._fatal
+        )
         self._registry.register(InstallerCollector(self._installers.counts))
         self._parts: list[Part] = [
             Listening(places, self._endpoint, InterfaceWatch),
@@ -310,6 +312,10 @@ class Daemon:
             **self._counters.summary(),
             **{part.name: part.status() for part in self._parts},
         }
+
+    def distrust(self) -> None:
+        """As ``Services.distrust``."""
+        self._contexts.forget_all()
 
     def metrics_text(self) -> bytes:
         """As ``Services.metrics_text``."""

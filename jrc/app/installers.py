@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import structlog
@@ -18,11 +19,11 @@ from jrc.service.installers import (
     Pace,
     Progress,
     attempt,
-    check_networks,
     installation_report,
     none_configured,
     record_of,
     record_outcome,
+    unknown_network,
     wanted_keys,
 )
 from jrc.service.key_document import InstallReason, WantedKeys
@@ -68,6 +69,7 @@ class Runner:
         self._progress = Progress()
         self._wanted: WantedKeys | None = None
         self._error: str | None = None
+        self._missing: OperatorError | None = None
         self._running = False
         self._outcome: _Outcome | None = None
         self._asked: list[_Asked] = []
@@ -98,9 +100,11 @@ class Runner:
             await self._remember()
             self._wanted = await self._transactions.run_read(self._look)
             if self._wanted is None:
-                raise_for(asked, OperatorError(f"network {self.installer.network} has no keys"))
+                raise_for(asked, self._wait_for_network())
                 return None
             wait_s = self._progress.wait_s(self._wanted, time.monotonic())
+            if wait_s is None:
+                self._error = None
             if wait_s == 0 or asked:
                 await self._install(self._wanted, asked)
                 wait_s = self._progress.wait_s(self._wanted, time.monotonic())
@@ -113,9 +117,19 @@ class Runner:
 
     def _look(self, tx: Registry) -> WantedKeys | None:
         wanted = wanted_keys(tx, self.installer.network)
+        self._missing = None if wanted else unknown_network(tx, self.installer.network)
         if wanted is not None and self.record is None:
             self.record = record_of(tx, wanted.network_id, self.installer.name)
         return wanted
+
+    def _wait_for_network(self) -> OperatorError:
+        """Say once that there is nothing to put in; why."""
+        missing = self._missing or OperatorError(f"network {self.installer.network} has no keys")
+        if self._error != missing.message:
+            hint = missing.hint or "its radio gets them when there are some"
+            _log.error("installer_waits", **self._names, error=missing.message, hint=hint)
+        self._error, self.record = missing.message, None
+        return missing
 
     async def _install(self, wanted: WantedKeys, asked: Sequence[_Asked]) -> None:
         why = InstallReason.COMMAND if asked else self._progress.reason()
@@ -221,13 +235,17 @@ def stopping() -> OperatorError:
 
 
 class Installers:
-    """All of them, as a part of the daemon. ``fatal`` gets an error that nobody expected."""
+    """All of them, as a part of the daemon.
+
+    ``folder`` is for their locks; ``fatal`` gets an error that nobody expected.
+    """
 
     name = "installers"
 
     def __init__(
         self,
         sections: Sequence[Installer],
+        folder: Path,
         transactions: Transactions,
         fatal: Callable[[BaseException], None],
     ) -> None:
@@ -236,18 +254,13 @@ class Installers:
         self._tasks: list[asyncio.Task[None]] = []
         self.runners = [
             Runner(installer, program, Pace(section.retry_s, section.retry_max_s), transactions)
-            for section, (installer, program) in zip(sections, programs(sections), strict=True)
+            for section, (installer, program) in zip(
+                sections, programs(sections, folder), strict=True
+            )
         ]
 
     async def start(self) -> None:
-        """Run each.
-
-        Raises:
-            OperatorError: a section names a network that is not there.
-        """
-        ids = tuple(runner.installer for runner in self.runners)
-        if ids:
-            await self._transactions.run_read(lambda tx: check_networks(tx, ids))
+        """Run each; one whose network is not there waits for it."""
         self._tasks = [asyncio.create_task(self._guarded(runner)) for runner in self.runners]
 
     async def _guarded(self, runner: Runner) -> None:

@@ -1,7 +1,8 @@
 """The Join Proxy inside `jrc run`: rate and blocklist come from the network (RFC 9031 §8.4.2)."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -15,10 +16,12 @@ from jrc.app.proxy_neighbours import say_neighbours
 from jrc.coap.blocklist import MAX_BLOCKED
 from jrc.coap.endpoint import Endpoint
 from jrc.coap.proxy_endpoint import COAP_PORT
+from jrc.config import Endpoint as Address
 from jrc.config import Proxy, Settings
 from jrc.errors import JrcError
 from jrc.model import Network, PledgeState
 from jrc.net.interfaces import InterfaceWatch
+from jrc.service.installers import check_known
 from jrc.service.registry import Registry
 
 T = TypeVar("T")
@@ -102,7 +105,7 @@ def join_proxy(
         ),
     )
     metrics.register(ProxyCollector(host.figures))
-    return JoinProxyPart(proxy, host, database, fatal)
+    return JoinProxyPart(proxy, host, database, fatal, settings.coap.listen)
 
 
 class JoinProxyPart:
@@ -116,8 +119,10 @@ class JoinProxyPart:
         host: ProxyHost,
         database: Reading,
         fatal: Callable[[BaseException], None],
+        listen: Sequence[Address] = (),
     ) -> None:
         self.host = host
+        self._listen = listen
         self._settings = settings
         self._database = database
         self._fatal = fatal
@@ -126,7 +131,14 @@ class JoinProxyPart:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """As ``Part.start``; the interface and the way to the registrar may come later."""
+        """As ``Part.start``; the interface and the way to the registrar may come later.
+
+        Raises:
+            OperatorError: ``proxy.network`` is not there.
+        """
+        if self._settings.network is not None:
+            known = await self._database.run_read(_network_names)
+            check_known(known, {"proxy.network": self._settings.network})
         await self._catch_up()
         if self._network is None and self._settings.network is None:
             _log.warning(
@@ -167,12 +179,32 @@ class JoinProxyPart:
                 return
 
     async def _catch_up(self) -> None:
-        """Read the limits; with a credential of its own, the proxy is told them instead."""
+        """Read the limits; with a credential for a registrar elsewhere, that one tells them."""
         self._news.clear()
         name = self._settings.network
         limits = await self._database.run_read(lambda tx: limits_of(tx, name))
         self._network = limits.network
-        if self._settings.pledge_id is None:
-            own = self._settings.join_rate_bytes_per_s
-            rate = limits.join_rate_bytes_per_s if own is None else own
-            self.host.limit(rate, limits.blocked)
+        if self._settings.pledge_id is None or reaches(self._settings.jrc, self._listen):
+            self.host.limit(limits.join_rate_bytes_per_s, limits.blocked)
+
+
+def _network_names(tx: Registry) -> list[str]:
+    return [network.name for network in tx.networks.all().values()]
+
+
+def reaches(jrc: Address, listen: Sequence[Address]) -> bool:
+    """Whether what is sent to ``jrc`` comes to one who listens at ``listen`` on this host."""
+    places = [place for place in listen if place.port == jrc.port]
+    if any(place.address == jrc.address and place.scope == jrc.scope for place in places):
+        return True
+    return any(place.address.is_unspecified for place in places) and _is_here(jrc)
+
+
+def _is_here(place: Address) -> bool:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            scope_id = socket.if_nametoindex(place.scope) if place.scope else 0
+            probe.bind((place.host, 0, 0, scope_id))
+        except OSError:
+            return False
+    return True

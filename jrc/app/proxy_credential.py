@@ -54,6 +54,14 @@ class Credential:
         if self._state.is_new:
             _log.info("proxy_state_made", file=str(self._path))
 
+    def check(self) -> None:
+        """That the state can be read; another process may have it.
+
+        Raises:
+            OperatorError: as for ``NodeState.check``.
+        """
+        NodeState.check(self._path, self._identifier.value, self._psk)
+
     @property
     def interface_identifier(self) -> int | None:
         """The low 64 bits of the address to which the registrar sends updates."""

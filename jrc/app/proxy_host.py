@@ -11,7 +11,6 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -19,6 +18,7 @@ import structlog
 
 from jrc.admin.proxy_metrics import ProxyFigures
 from jrc.app.proxy_credential import Credential
+from jrc.app.proxy_place import Place
 from jrc.coap import token
 from jrc.coap.blocklist import Blocklist
 from jrc.coap.endpoint import Datagram
@@ -29,7 +29,6 @@ from jrc.coap.proxy_endpoint import (
     SharedSide,
     SocketAddress,
     open_jrc_socket,
-    open_pledge_socket,
 )
 from jrc.coap.rate import JoinRate
 from jrc.cojp.objects import Configuration
@@ -54,14 +53,6 @@ def _no_registrar(_address: IPv6Address, _port: int, _interface: int) -> socket.
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where pledges reach the proxy."""
-
-    address: IPv6Address
-    interface: int
-
-
 class ProxyHost:
     """``fatal`` hears of an error that nobody expected. Started and stopped once, on the loop.
 
@@ -84,6 +75,9 @@ class ProxyHost:
         self.proxy = JoinProxy(sealer, secrets.randbelow(1 << 16), rate)
         self._settings = settings
         self._fatal = fatal
+        self._blocked = tuple(map(bytes.fromhex, settings.blocklist))
+        self.proxy.blocklist = Blocklist.of(self._blocked)
+        self._is_limited = False
         self._covering = covering
         self._never_binds = never_binds
         self._said: dict[str, str] = {}
@@ -93,10 +87,11 @@ class ProxyHost:
             if self._credential is None
             else self._credential.node(self._send, self._configured, self.proxy.drop)
         )
-        self._endpoint = ProxyEndpoint(self.proxy, _now_ms, self._node)
+        self._endpoint = ProxyEndpoint(self.proxy, _now_ms, self._node, self._is_ours)
         self._watch = watch(settings.interface, self._interface_changed)
         self._interface: Interface | None = None
-        self._place: _Place | None = None
+        self._place: Place | None = None
+        self._last: tuple[int, IPv6Address | None] = (0, None)
         self._route: object = None
         self._logged: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -168,19 +163,33 @@ class ProxyHost:
     # What it is told
 
     def limit(self, rate: int | None, blocked: Iterable[bytes]) -> None:
-        """Rate (None: the default) and blocklist from now on (RFC 9031 §8.4.2)."""
-        self.proxy.rate.set(rate, _now_ms())
-        self.proxy.blocklist = Blocklist.of(blocked)
+        """Rate (None: the default) and blocklist from now on, whatever a registrar tells.
+
+        The rate of the config file counts where it is the smaller one; its blocklist is added.
+        RFC 9031 §8.4.2
+        """
+        self._is_limited = True
+        self._set_rate(rate)
+        self._block(blocked)
 
     def take(self, datagrams: list[Datagram]) -> list[Datagram]:
         """Forward what of the registrar's datagrams is the proxy's; what is left is not."""
         return self._endpoint.take(datagrams)
 
+    def _set_rate(self, rate: int | None) -> None:
+        known = [each for each in (rate, self._settings.join_rate_bytes_per_s) if each is not None]
+        self.proxy.rate.set(min(known, default=None), _now_ms())
+
+    def _block(self, blocked: Iterable[bytes]) -> None:
+        self.proxy.blocklist = Blocklist.of((*self._blocked, *blocked))
+
     def _configured(self, config: Configuration, whole: bool) -> None:
+        if self._is_limited:
+            return
         if whole or config.join_rate_bytes_per_s is not None:
-            self.proxy.rate.set(config.join_rate_bytes_per_s, _now_ms())
+            self._set_rate(config.join_rate_bytes_per_s)
         if config.blocklist is not None:
-            self.proxy.blocklist = Blocklist.of(config.blocklist)
+            self._block(config.blocklist)
         _log.info("proxy_configured", **self._limits())
 
     def _send(self, datagram: bytes) -> bool:
@@ -190,15 +199,14 @@ class ProxyHost:
 
     def _interface_changed(self, interface: Interface | None) -> None:
         self._interface = interface
-        address = None if interface is None else interface.link_local
-        place = None if interface is None or address is None else _Place(address, interface.index)
+        place = Place.on(interface, self._last[1])
         if place is None or place != self._place:
             self._listen(place)
         self._reach_jrc()
 
-    def _listen(self, place: _Place | None) -> None:
+    def _listen(self, place: Place | None) -> None:
         had, self._place = self._place, None
-        self._endpoint.listen(None)
+        self._endpoint.listen()
         if place is None:
             why = (
                 "it has no link-local address" if self._interface else "there is no such interface"
@@ -215,11 +223,12 @@ class ProxyHost:
             self._complain("pledges", "proxy_listens_not", error, _CLASH if _in_use(error) else "")
             return
         self._place = place
+        self._last = (place.interface, place.address)
         self._said.pop("pledges", None)
         self._said.pop("interface", None)
         _log.info("proxy_listens", address=self._address(), shared_with_jrc=shared)
 
-    def _open(self, place: _Place) -> bool:
+    def _open(self, place: Place) -> bool:
         """Listen there; whether it is the registrar's socket.
 
         Raises:
@@ -231,8 +240,17 @@ class ProxyHost:
             return True
         if self._never_binds:
             raise BlockingIOError(errno.EAGAIN, "the registrar's own socket is not open yet")
-        self._endpoint.listen(open_pledge_socket(str(place.address), COAP_PORT, place.interface))
+        self._endpoint.listen(*place.sockets())
         return False
+
+    def _is_ours(self, index: int) -> bool:
+        """Whether an interface's number is the proxy's, also before the watch has told it."""
+        if self._place is not None and index == self._place.interface:
+            return True
+        try:
+            return socket.if_indextoname(index) == self._settings.interface
+        except OSError:
+            return index == self._last[0]  # it has gone, and this was still in the queue
 
     def _reach_jrc(self) -> None:
         """Connect to the registrar, anew if another source address is right now."""
@@ -284,7 +302,9 @@ class ProxyHost:
             self._said.pop("updates", None)
             return sock
         if "updates" not in self._said:
-            self._said["updates"] = "port"
+            self._said["updates"] = (
+                f"the registrar's updates do not reach it: port {COAP_PORT} is another program's"
+            )
             _log.warning("proxy_hears_no_updates", hint=f"port {COAP_PORT} is another program's")
         return open_jrc_socket(target)
 

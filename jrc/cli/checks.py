@@ -3,7 +3,7 @@
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jrc.cli.client import as_user, quoted, user_name
@@ -11,7 +11,6 @@ from jrc.cli.diagnosis.holders import holders
 from jrc.cli.proxy import is_proxy_alone
 from jrc.cli.served import refuse_unserved, unserved
 from jrc.coap.proxy_endpoint import COAP_PORT
-from jrc.coap.proxy_state import read_psk
 from jrc.config import Endpoint, Proxy, Settings
 from jrc.errors import ExitCode, OperatorError
 from jrc.service.applicants import WEAK_KEYS
@@ -53,13 +52,18 @@ def notes(settings: Settings) -> Iterator[str]:
 
 
 def check_proxy(settings: Settings, proxy: Proxy) -> None:
-    """That the Join Proxy's key is of use, and that nobody else has its port.
+    """That the Join Proxy's key and state are of use, and that nobody else has its port.
+
+    The state is read without its lock: the daemon that runs has that.
 
     Raises:
         OperatorError: it is not, or a registrar on this host has the port.
     """
-    if proxy.psk_file is not None:
-        read_psk(proxy.psk_file)
+    from jrc.app.proxy_credential import Credential
+
+    credential = Credential.of(proxy)
+    if credential is not None:
+        credential.check()
     if is_proxy_alone(settings):
         _refuse_taken_port()
 
@@ -148,7 +152,16 @@ def _check_state(settings: Settings) -> Iterator[str]:
 
 
 def check_networks(settings: Settings, database: Path) -> Iterator[str]:
-    """That the installers' networks are there.
+    """That the networks are there which the config file names.
+
+    Raises:
+        OperatorError: one is not.
+    """
+    yield from check_named(settings.named_networks, database)
+
+
+def check_named(named: Mapping[str, str], database: Path) -> Iterator[str]:
+    """That networks are there which the config file names, by key.
 
     Raises:
         OperatorError: one is not.
@@ -156,13 +169,13 @@ def check_networks(settings: Settings, database: Path) -> Iterator[str]:
     from jrc.service.installers import check_known
     from jrc.store.networks import names_on_disk
 
-    if not settings.installer:
+    if not named:
         return
     known = names_on_disk(database)
     if known is None:
-        yield "installer.network: the database could not be looked at without changing a file"
+        yield f"{next(iter(named))}: the database could not be looked at without changing a file"
     else:
-        check_known(known, [section.network for section in settings.installer])
+        check_known(known, named)
 
 
 def other_owner(settings: Settings) -> int | None:

@@ -96,21 +96,29 @@ def take_over_from(name: str) -> dict[str, object]:
             _TAKE_OVER_HINT,
             exit_code=ExitCode.USAGE,
         ) from None
-    except (ValueError, RecursionError):
-        given = None
+    except _DoubledFieldError:
+        raise _no_take_over(f"{name} has an object with a field that is there twice") from None
+    except RecursionError:
+        raise _no_take_over(f"{name} has lists or objects in too many others") from None
+    except ValueError:
+        raise _no_take_over(f"{name} holds a number or a character that can't be sent") from None
     if not isinstance(given, dict):
-        raise OperatorError(
-            f"{name} must hold one JSON object, without a field that is there twice",
-            _TAKE_OVER_HINT,
-            exit_code=ExitCode.USAGE,
-        )
+        raise _no_take_over(f"{name} must hold one JSON object, and holds something else")
     return given
+
+
+class _DoubledFieldError(ValueError):
+    """An object in a file has two fields of one name."""
+
+
+def _no_take_over(message: str) -> OperatorError:
+    return OperatorError(message, _TAKE_OVER_HINT, exit_code=ExitCode.USAGE)
 
 
 def _no_field_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError
+        raise _DoubledFieldError
     return found
 
 

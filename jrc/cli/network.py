@@ -8,7 +8,7 @@ from jrc.cli import output
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
 from jrc.cli.keyfiles import take_over_from
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.options import AsJson, Common, Reason, Yes, common
 from jrc.cli.output import Record
 from jrc.cli.reporting import say
 from jrc.errors import ExitCode
@@ -295,13 +295,29 @@ def remove(
     Example:
       jrc network remove hall --reason "site closed"
     """
-    with connect(common(context)) as api:
-        confirm(api.get(f"{_path(name)}/removal"), yes=yes)
+    asked = common(context)
+    with connect(asked) as api:
+        plan = api.get(f"{_path(name)}/removal")
+        confirm({**plan, "sentences": [*_words(plan), *_named(asked, name)]}, yes=yes)
         done = api.send("DELETE", _path(name), {"reason": reason, "agreed": True})
     if as_json:
         output.document(done)
     else:
         say(f"removed {name}")
+
+
+def _words(plan: Record) -> list[object]:
+    sentences = plan["sentences"]
+    assert isinstance(sentences, list)
+    return sentences
+
+
+def _named(asked: Common, name: str) -> list[str]:
+    """What waits for a network of this name once it is gone."""
+    keys = [key for key, named in asked.settings().named_networks.items() if named == name]
+    return [f"The config file names it ({', '.join(keys)}), and waits for another then."] * bool(
+        keys
+    )
 
 
 def _show(found: Record, *, as_json: bool) -> None:

@@ -30,11 +30,15 @@ _POST = int(CoapCode.POST)
 
 
 class Peer(NamedTuple):
-    """Where a pledge is: 16 bytes of address, port, and the interface if link-local."""
+    """Where a pledge is: 16 bytes of address, port, and the interface if link-local.
+
+    ``asked`` is the address of the proxy that it sent to, empty for the usual one.
+    """
 
     address: bytes
     port: int
     scope_id: int
+    asked: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -101,7 +105,9 @@ class JoinProxy:
         except PeerError as error:
             self.dropped[error.reason] += 1
             return None
-        origin = tuple.__new__(Origin, (*peer, kind, message_id, token))
+        address, port, scope_id, asked = peer
+        fields = (address, port, scope_id, kind, message_id, token, asked)
+        origin = tuple.__new__(Origin, fields)
         self._message_id = own_id = (self._message_id + 1) & 0xFFFF
         forwarded = write(_NON, _POST, own_id, self._sealer.seal(origin, now_ms), body)
         self.rate.charge(len(forwarded))
@@ -125,14 +131,14 @@ class JoinProxy:
             if confirmation and error.reason is Reason.TOKEN_REPLAYED:
                 return Answer(b"", _NOBODY, confirmation)
             return None
-        address, port, scope_id, kind, message_id, token = origin
+        address, port, scope_id, kind, message_id, token, asked = origin
         if kind == _CON:
             answer = write(_ACK, code, message_id, token, body)
         else:
             self._message_id = own_id = (self._message_id + 1) & 0xFFFF
             answer = write(_NON, code, own_id, token, body)
         self.returned += 1
-        peer = tuple.__new__(Peer, (address, port, scope_id))
+        peer = tuple.__new__(Peer, (address, port, scope_id, asked))
         return tuple.__new__(Answer, (answer, peer, confirmation))
 
     def drop(self, reason: Reason) -> None:

@@ -1,19 +1,21 @@
 """The Join Proxy's sockets: one towards pledges, one connected to the registrar; both may change.
 
 Connected, the kernel hands over nothing but what comes from the registrar's own address and port
-(RFC 7252 §5.3.2). The socket towards pledges is bound to one unicast address, so that answers leave
+(RFC 7252 §5.3.2). A socket towards pledges is bound to one unicast address, so that answers leave
 from where was asked and nothing sent to a group comes in (RFC 7252 §11.3); where the registrar
-itself listens on that address and port, its socket is shared and the proxy is given what is its.
+itself listens on that address and port, its socket is shared and the proxy is given what is its:
+all that was sent to or from a link-local address on its interface. None of that is ever the
+registrar's, for a neighbour would have walked round join rate and blocklist.
 """
 
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import Final, Protocol
 
-from jrc.coap.endpoint import Datagram
+from jrc.coap.endpoint import Datagram, Way
 from jrc.coap.proxy import AF43, DSCP_SHIFT, JoinProxy, Peer
 from jrc.cojp.constants import MAX_DATAGRAM_BYTES
 from jrc.errors import Reason
@@ -27,6 +29,8 @@ COAP_PORT: Final = 5683
 DRAIN: Final = 64
 """Datagrams read before others get their turn on the loop."""
 BUFFER_BYTES: Final = 1024 * 1024
+_LINK_LOCAL_BITS: Final = 0x80
+"""Of the second byte; the prefix is fe80::/10 (RFC 4291 §2.4)."""
 _METHODS: Final = 32
 """Codes below are requests and empty messages (RFC 7252 §3)."""
 _LONGEST_PLAIN_TOKEN: Final = 8
@@ -59,26 +63,31 @@ class PledgeSide(Protocol):
 class ProxyEndpoint:
     """Moves datagrams for a ``JoinProxy``, and to ``inbox`` what is for the proxy itself.
 
-    ``now_ms`` is a clock that never goes back.
+    ``now_ms`` is a clock that never goes back; ``is_ours`` says of the number of an interface
+    whether it is the proxy's, also while the proxy can't serve there.
     """
 
     def __init__(
-        self, proxy: JoinProxy, now_ms: Callable[[], int], inbox: Inbox | None = None
+        self,
+        proxy: JoinProxy,
+        now_ms: Callable[[], int],
+        inbox: Inbox | None = None,
+        is_ours: Callable[[int], bool] = lambda _interface: False,
     ) -> None:
         self.proxy = proxy
         self._now_ms = now_ms
         self._inbox = inbox
+        self._is_ours = is_ours
         self._loop = asyncio.get_running_loop()
-        self._pledges: socket.socket | None = None
+        self._pledges: list[socket.socket] = []
         self._shared: SharedSide | None = None
         self._side: PledgeSide | None = None
         self._jrc: socket.socket | None = None
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where pledges reach the proxy on a socket of its own."""
-        assert self._pledges is not None
-        host, port = self._pledges.getsockname()[:2]
+        """Where pledges reach the proxy usually on a socket of its own."""
+        host, port = self._pledges[0].getsockname()[:2]
         return host, port
 
     @property
@@ -89,13 +98,18 @@ class ProxyEndpoint:
         name: SocketAddress = self._jrc.getsockname()
         return name
 
-    def listen(self, pledges: socket.socket | None) -> None:
-        """Serve pledges on this socket from now on, on none if None; the former one is closed."""
+    def listen(self, *pledges: socket.socket) -> None:
+        """Serve pledges on these sockets from now on, on none if none; the former are closed.
+
+        The first has the usual address: tokens of what was asked there need not name it.
+        """
         self._leave()
-        self._pledges = pledges
-        if pledges is not None:
+        self._pledges = list(pledges)
+        if pledges:
             self._side = OwnSide(pledges)
-            self._loop.add_reader(pledges, self._read_pledges, pledges)
+        for number, sock in enumerate(pledges):
+            asked = address_of(sock) if number else b""
+            self._loop.add_reader(sock, self._read_pledges, sock, asked)
 
     def share(self, side: "SharedSide") -> None:
         """Serve pledges on the registrar's socket from now on; ``take`` is given what came."""
@@ -103,10 +117,11 @@ class ProxyEndpoint:
         self._shared = self._side = side
 
     def _leave(self) -> None:
-        if self._pledges is not None:
-            self._loop.remove_reader(self._pledges)
-            self._pledges.close()
-        self._pledges = self._shared = self._side = None
+        for sock in self._pledges:
+            self._loop.remove_reader(sock)
+            sock.close()
+        self._pledges = []
+        self._shared = self._side = None
 
     def connect(self, jrc: socket.socket | None) -> None:
         """Reach the registrar through this socket from now on; the former one is closed."""
@@ -123,21 +138,31 @@ class ProxyEndpoint:
         self.connect(None)
 
     def take(self, datagrams: list[Datagram]) -> list[Datagram]:
-        """Forward what was sent to the shared address; what is left is the registrar's."""
-        shared = self._shared
-        if shared is None:
-            return datagrams
+        """Forward what is the proxy's, or drop it; what is left is the registrar's.
+
+        To or from a link-local address on its interface is the proxy's; so what is left there goes
+        from one global address to another, as what proxies elsewhere in the mesh send.
+        """
         left = []
         for datagram in datagrams:
-            way = datagram.way
-            if way.local == shared.local and way.interface == shared.interface:
-                if datagram.truncated:
-                    self.proxy.drop(Reason.TOO_LONG)
-                else:
-                    self._from_pledge(datagram.payload, way.peer, self._now_ms())
+            interface = _link_of(datagram.way)
+            if interface and self._is_ours(interface):
+                self._take_one(datagram, interface)
             else:
                 left.append(datagram)
         return left
+
+    def _take_one(self, datagram: Datagram, interface: int) -> None:
+        way, shared = datagram.way, self._shared
+        if datagram.to_multicast:
+            self.proxy.drop(Reason.MULTICAST)
+        elif datagram.truncated:
+            self.proxy.drop(Reason.TOO_LONG)
+        elif shared is None or not shared.serves(way, interface):
+            self.proxy.drop(Reason.SEND_FAILED)
+        else:
+            asked = b"" if way.local == shared.local else way.local
+            self._from_pledge(datagram.payload, way.peer, self._now_ms(), asked)
 
     def send(self, datagram: bytes) -> bool:
         """Send something of the proxy's own to the registrar, unmarked; whether it left."""
@@ -150,7 +175,7 @@ class ProxyEndpoint:
             return False
         return True
 
-    def _read_pledges(self, sock: socket.socket) -> None:
+    def _read_pledges(self, sock: socket.socket, asked: bytes) -> None:
         now_ms = self._now_ms()
         for _ in range(DRAIN):
             try:
@@ -161,13 +186,15 @@ class ProxyEndpoint:
                 # What ICMP told about an earlier datagram of ours; there is none to read.
                 self.proxy.drop(Reason.SEND_FAILED)
                 continue
-            self._from_pledge(datagram, source, now_ms)
+            self._from_pledge(datagram, source, now_ms, asked)
 
-    def _from_pledge(self, datagram: bytes, source: SocketAddress, now_ms: int) -> None:
+    def _from_pledge(
+        self, datagram: bytes, source: SocketAddress, now_ms: int, asked: bytes
+    ) -> None:
         if self._jrc is None:
             self.proxy.drop(Reason.SEND_FAILED)
             return
-        request = self.proxy.from_pledge(datagram, peer_of(source), now_ms)
+        request = self.proxy.from_pledge(datagram, peer_of(source, asked), now_ms)
         if request is not None:
             try:
                 self._jrc.send(request)
@@ -207,32 +234,44 @@ class ProxyEndpoint:
 
 
 class OwnSide:
-    """A socket of the proxy's own."""
+    """Sockets of the proxy's own, one for each address; the first is the usual one."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+        self._sockets = {address_of(sock): sock for sock in sockets}
+        self._sockets[b""] = sockets[0]
 
     def send(self, datagram: bytes, peer: Peer) -> None:
         """As ``PledgeSide.send``."""
-        self._socket.sendto(datagram, _sockaddr(peer))
+        sock = self._sockets.get(peer.asked)
+        if sock is None:
+            raise OSError("the address that was asked is no more")
+        sock.sendto(datagram, _sockaddr(peer))
 
 
 class SharedSide:
-    """The registrar's socket, which also gets what is sent to ``local`` on ``interface``."""
+    """The registrar's socket, which also gets what is the proxy's on ``interface``.
+
+    ``local`` is the proxy's usual address there.
+    """
 
     def __init__(self, sock: socket.socket, local: bytes, interface: int) -> None:
         self.local = local
         self.interface = interface
         self._socket = sock
-        source = _PKTINFO.pack(local, interface)
-        self._ancillary = (
-            (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, source),
-            _UNMARKED,
-        )
+        self._usual = self._leaving_from(local)
+
+    def serves(self, way: Way, interface: int) -> bool:
+        """Whether an answer can leave the way that a datagram came on an interface."""
+        return way.socket is self._socket and interface == self.interface
 
     def send(self, datagram: bytes, peer: Peer) -> None:
         """As ``PledgeSide.send``."""
-        self._socket.sendmsg([datagram], self._ancillary, 0, _sockaddr(peer))
+        ancillary = self._leaving_from(peer.asked) if peer.asked else self._usual
+        self._socket.sendmsg([datagram], ancillary, 0, _sockaddr(peer))
+
+    def _leaving_from(self, local: bytes) -> Iterable[tuple[int, int, bytes]]:
+        source = _PKTINFO.pack(local, self.interface)
+        return (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, source), _UNMARKED
 
 
 def open_pledge_socket(address: str, port: int, scope_id: int = 0) -> socket.socket:
@@ -283,10 +322,27 @@ def _is_own(datagram: bytes) -> bool:
     )
 
 
-def peer_of(source: SocketAddress) -> Peer:
-    """The pledge behind a socket address."""
+def _link_of(way: Way) -> int:
+    """The interface of a datagram to or from a link-local address, 0 for any other."""
+    scope_id = way.peer[3]
+    if scope_id:
+        return scope_id
+    local = way.local
+    is_link_local = local[:1] == b"\xfe" and local[1] & 0xC0 == _LINK_LOCAL_BITS
+    return way.interface if is_link_local else 0
+
+
+def address_of(sock: socket.socket) -> bytes:
+    """The address that a socket is bound to, 16 bytes."""
+    host: str = sock.getsockname()[0]
+    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+
+
+def peer_of(source: SocketAddress, asked: bytes = b"") -> Peer:
+    """The pledge behind a socket address, which sent to ``asked`` (see ``Peer``)."""
     host, port, _, scope_id = source
-    return tuple.__new__(Peer, (socket.inet_pton(socket.AF_INET6, host), port, scope_id))
+    address = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    return tuple.__new__(Peer, (address, port, scope_id, asked))
 
 
 def _sockaddr(peer: Peer) -> SocketAddress:

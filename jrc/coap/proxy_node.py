@@ -39,6 +39,9 @@ from jrc.service.ports import Clock
 FIRST_BACKOFF_S: Final = 30.0
 MAX_BACKOFF_S: Final = 3600.0
 """Between attempts that failed; each lasts minutes by itself (RFC 7252 §4.8.2)."""
+REJOIN_S: Final = 3600.0
+"""Before a joined proxy joins again, and up to half as long again: a registrar that sends no
+Parameter Updates tells rate and blocklist only then, and one small exchange an hour is no load."""
 TOKEN_BYTES: Final = 4
 ECHO_BYTES: Final = 8
 _HEAD: Final = ((int(OptionNumber.URI_HOST), JRC_HOST),)
@@ -52,13 +55,14 @@ _log = structlog.get_logger("jrc")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """RFC 9031 §7.2, and how long to wait after an attempt that failed; seconds."""
+    """RFC 9031 §7.2, and how long to wait after an attempt that failed or a join; seconds."""
 
     ack_timeout_s: float = ACK_TIMEOUT_S
     random_factor: float = ACK_RANDOM_FACTOR
     max_retransmit: int = MAX_RETRANSMIT
     first_backoff_s: float = FIRST_BACKOFF_S
     max_backoff_s: float = MAX_BACKOFF_S
+    rejoin_s: float = REJOIN_S
 
     def waits(self, fraction: float) -> Iterator[float]:
         """How long to wait after each transmission; ``fraction`` of 0 to 1 is the random part."""
@@ -126,15 +130,21 @@ class ProxyNode:
     # Joining
 
     async def run(self) -> None:
+        """Join, and every so often again; what was told last counts until then."""
+        while True:
+            await self.join()
+            await asyncio.sleep(self._timing.rejoin_s * (1 + self._fraction() / 2))
+
+    async def join(self) -> None:
         """Join, and again later as long as that fails."""
         wait_s = self._timing.first_backoff_s
-        while not await self._join():
+        while not await self._attempt():
             _log.warning("proxy_not_joined", why=self.why, again_in_s=round(wait_s))
             await asyncio.sleep(wait_s * (1 + self._fraction() / 2))
             wait_s = min(2 * wait_s, self._timing.max_backoff_s)
         _log.info("proxy_joined", pledge=self._context.id_context)
 
-    async def _join(self) -> bool:
+    async def _attempt(self) -> bool:
         """Ask until a Configuration can be acted upon, as often as is allowed (RFC 9031 §8.3.1)."""
         reported: tuple[UnsupportedParameter, ...] = ()
         for attempt in range(COJP_MAX_JOIN_ATTEMPTS):

@@ -93,6 +93,15 @@ class NodeState:
             raise
         return state
 
+    @classmethod
+    def check(cls, path: Path, identifier: bytes, psk: Secret) -> None:
+        """That ``open`` could read ``path``; nothing is locked, made or changed.
+
+        Raises:
+            OperatorError: it is damaged, of another key, or not to be read.
+        """
+        cls(path, identifier, psk)._read()
+
     def close(self) -> None:
         """Let another process have it."""
         if self._lock is not None:

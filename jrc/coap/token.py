@@ -4,12 +4,14 @@ A sealed token is, in this order::
 
     1  which key sealed it
     3  number of the token under that key, also its nonce
-    n  encrypted: flags, age of the key in seconds, message id, port, address, the pledge's token
+    n  encrypted: flags, age of the key in seconds, message id, port, address, the address asked if
+       it is not the proxy's usual one, the pledge's token
     8  tag
 
 AES-CCM with a 64-bit tag, a sequence number and a replay window are what RFC 8974 §5.2
-recommends. The state of a link-local pledge takes 31 bytes, that of another 35, and its own token
-comes on top. The format may change with each release: the keys live no longer than the process.
+recommends. The state of a link-local pledge takes 31 bytes, that of another 35, an address asked
+16 more, and its own token comes on top. The format may change with each release: the keys live no
+longer than the process.
 """
 
 from collections.abc import Callable
@@ -42,10 +44,12 @@ FIXED_WITH_SCOPE = Struct(">BHHHI")
 TYPE_MASK: Final = 0b011
 LINK_LOCAL_FLAG: Final = 0b100
 """The address is fe80::/64: its last 8 bytes and the interface's number stand for it."""
+ASKED_FLAG: Final = 0b1000
+"""The address that the pledge asked at follows its own."""
 LINK_LOCAL_PREFIX: Final = bytes.fromhex("fe80000000000000")
 IID_BYTES: Final = 8
 ADDRESS_BYTES: Final = 16
-MAX_STATE_BYTES: Final = HEADER_BYTES + FIXED.size + ADDRESS_BYTES + TAG_BYTES
+MAX_STATE_BYTES: Final = HEADER_BYTES + FIXED.size + 2 * ADDRESS_BYTES + TAG_BYTES
 """How much longer than the pledge's own token a sealed one is at most."""
 _LEAST_TOKEN_BYTES: Final = HEADER_BYTES + FIXED.size + TAG_BYTES
 
@@ -54,6 +58,7 @@ class Origin(NamedTuple):
     """Who sent a request and how it has to be answered (RFC 7252 §5.2).
 
     ``address`` has 16 bytes; ``scope_id`` is the interface's number, 0 but for link-local ones.
+    ``asked`` is the address of ours that the answer leaves from, empty for the usual one.
     """
 
     address: bytes
@@ -62,6 +67,7 @@ class Origin(NamedTuple):
     message_type: int
     message_id: int
     token: bytes
+    asked: bytes = b""
 
 
 class _Key:
@@ -169,14 +175,16 @@ class TokenSealer:
 
 
 def _encode(origin: Origin, key_age_ms: int) -> bytes:
-    address, port, scope_id, message_type, message_id, token = origin
+    address, port, scope_id, message_type, message_id, token, asked = origin
+    if asked:
+        message_type |= ASKED_FLAG
     if address[:IID_BYTES] != LINK_LOCAL_PREFIX:
         fixed = FIXED.pack(message_type, key_age_ms // 1000, message_id, port)
-        return fixed + address + token
+        return fixed + address + asked + token
     fixed = FIXED_WITH_SCOPE.pack(
         message_type | LINK_LOCAL_FLAG, key_age_ms // 1000, message_id, port, scope_id
     )
-    return fixed + address[IID_BYTES:] + token
+    return fixed + address[IID_BYTES:] + asked + token
 
 
 def _decode(state: bytes) -> tuple[int, Origin]:
@@ -189,5 +197,8 @@ def _decode(state: bytes) -> tuple[int, Origin]:
         flags, age_s, message_id, port = FIXED.unpack_from(state)
         scope_id, end = 0, FIXED.size + ADDRESS_BYTES
         address = state[FIXED.size : end]
-    fields = (address, port, scope_id, flags & TYPE_MASK, message_id, state[end:])
+    asked = b""
+    if flags & ASKED_FLAG:
+        asked, end = state[end : end + ADDRESS_BYTES], end + ADDRESS_BYTES
+    fields = (address, port, scope_id, flags & TYPE_MASK, message_id, state[end:], asked)
     return age_s * 1000, tuple.__new__(Origin, fields)

@@ -247,6 +247,7 @@ class Proxy(_Section):
     ``psk_file`` the proxy joins as a 6LBR and is told rate and blocklist (RFC 9031 §8.4.2);
     ``network_id`` is what it names in its request, ``state_file`` what it must never forget (beside
     ``psk_file`` if None). ``network``: in `jrc run`, whose rate and revoked pledges count.
+    ``blocklist``: identifiers that are dropped whatever else is told (RFC 9031 §8.4.2).
     """
 
     interface: _Interface
@@ -257,6 +258,11 @@ class Proxy(_Section):
     psk_file: _File | None = None
     network_id: Annotated[str, AfterValidator(_network_id)] | None = None
     state_file: _File | None = None
+    blocklist: Annotated[
+        tuple[Annotated[str, AfterValidator(_pledge_id)], ...],
+        BeforeValidator(_as_tuple),
+        Field(max_length=4096),
+    ] = ()
 
     @model_validator(mode="after")
     def _one_source_of_the_rate(self) -> Self:
@@ -351,6 +357,14 @@ class Settings(_Section):
     def state_dir(self) -> Path:
         """The folder that one process at a time may change."""
         return (self.database.file or self.instance_file).parent
+
+    @property
+    def named_networks(self) -> dict[str, str]:
+        """Networks that the file names, by key; the database may lack them, which then wait."""
+        named = {f"installer[{n}].network": each.network for n, each in enumerate(self.installer)}
+        if self.proxy is not None and self.proxy.network is not None:
+            named["proxy.network"] = self.proxy.network
+        return named
 
     @model_validator(mode="after")
     def _installers_are_apart(self) -> Self:

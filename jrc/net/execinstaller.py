@@ -1,8 +1,10 @@
 """Runs an operator's program that puts link-layer keys into a radio; keys on its stdin alone.
 
 The program gets a session of its own, the environment below and no file descriptors but its
-standard ones. When it ends, or its time is over, whatever is left of its process group is ended,
-so that no run ever meets the remains of another.
+standard ones and a lock. The lock is its own for as long as it lives, so that it keeps a second run
+from beginning even where the process that has started it was killed. When it ends, or its time is
+over, whatever is left of its process group is ended, so that no run ever meets the remains of
+another.
 """
 
 import asyncio
@@ -11,9 +13,12 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
 
 from jrc.config import Installer
 from jrc.model import Secret
+from jrc.net.runlock import RunLock, holder
 from jrc.service.installers import InstallerId
 from jrc.service.key_document import MAX_SAID_BYTES
 from jrc.service.ports import InstallOutcome
@@ -32,12 +37,23 @@ def program_environment(environ: Mapping[str, str], network: str) -> dict[str, s
     return {"PATH": environ.get("PATH", DEFAULT_PATH), **language, "JRC_NETWORK": network}
 
 
-def programs(sections: Sequence[Installer]) -> list[tuple[InstallerId, "ExecInstaller"]]:
-    """An installer for each section of the config file, in their order."""
+def programs(
+    sections: Sequence[Installer], folder: Path
+) -> list[tuple[InstallerId, "ExecInstaller"]]:
+    """An installer for each section of the config file, in their order; locks are in ``folder``."""
     return [
-        (InstallerId(each.network, each.name), ExecInstaller(each.command or (), each.timeout_s))
+        (
+            InstallerId(each.network, each.name),
+            ExecInstaller(each.command or (), each.timeout_s, folder / _lock_name(each)),
+        )
         for each in sections
     ]
+
+
+def _lock_name(section: Installer) -> str:
+    """No two installers have the same; a network's name may be what no file's can be."""
+    digest = sha256(f"{section.network}\0{section.name}".encode()).hexdigest()
+    return f"installer-{section.name}-{digest[:16]}.lock"
 
 
 class _Run(asyncio.SubprocessProtocol):
@@ -66,25 +82,42 @@ class _Run(asyncio.SubprocessProtocol):
 
 
 class ExecInstaller:
-    """As ``service.ports.KeyInstaller``: runs ``command``, a program and its arguments."""
+    """As ``service.ports.KeyInstaller``: runs ``command``, a program and its arguments.
 
-    def __init__(self, command: Sequence[str], timeout_s: float) -> None:
+    No two runs hold ``lock``, a file, at once.
+    """
+
+    def __init__(self, command: Sequence[str], timeout_s: float, lock: Path) -> None:
         self._command = tuple(command)
         self._timeout_s = timeout_s
+        self._lock = lock
 
     async def install(self, network: str, document: Secret) -> InstallOutcome:
         """As ``KeyInstaller.install``; exit code 0 says that the keys are in."""
         try:
-            transport, run = await self._start(network)
+            lock = RunLock.take(self._lock)
+        except BlockingIOError:
+            return InstallOutcome(False, f"an earlier run still goes on ({holder(self._lock)})")
+        except OSError as error:
+            return InstallOutcome(False, f"can't be started ({self._lock}: {_why(error)})")
+        try:
+            return await self._run(network, document, lock)
+        finally:
+            lock.give_back()
+
+    async def _run(self, network: str, document: Secret, lock: RunLock) -> InstallOutcome:
+        try:
+            transport, run = await self._start(network, lock)
         except (OSError, ValueError) as error:
             return InstallOutcome(False, f"can't be started ({_why(error)})")
         try:
+            lock.name(transport.get_pid())
             how = await self._talk(transport, run, document)
         finally:
             await _end(transport, run)
         return InstallOutcome(how is None, how or "", bytes(run.said))
 
-    async def _start(self, network: str) -> tuple[asyncio.SubprocessTransport, _Run]:
+    async def _start(self, network: str, lock: RunLock) -> tuple[asyncio.SubprocessTransport, _Run]:
         return await asyncio.get_running_loop().subprocess_exec(
             _Run,
             *self._command,
@@ -94,6 +127,7 @@ class ExecInstaller:
             cwd="/",
             env=program_environment(os.environ, network),
             start_new_session=True,
+            pass_fds=(lock.fd,),
         )
 
     async def _talk(

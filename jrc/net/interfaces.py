@@ -9,7 +9,7 @@ import errno
 import fcntl
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from jrc.errors import OperatorError
+from jrc.model import PledgeId
+from jrc.policy.addresses import link_local_address
 from jrc.policy.interface import Interface, InterfaceAddress, InterfaceKind
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ _SIOCGIFHWADDR: Final = 0x8927
 _RTMGRP_LINK: Final = 0x1
 _RTMGRP_IPV6_IFADDR: Final = 0x100
 _EUI64_BYTES: Final = 8
+_EUI48_BYTES: Final = 6
 
 # Ours.
 SETTLE_S: Final = 0.1
@@ -177,16 +180,30 @@ def _interface(name: str, link: Any, messages: list[Any]) -> Interface:
     kind = _KINDS.get(link["ifi_type"], InterfaceKind.OTHER)
     usable = [message for message in messages if _is_usable(message)]
     addresses = [_address(m) for m in usable if m["scope"] == _RT_SCOPE_UNIVERSE]
-    link_local = [_own(m) for m in usable if m["scope"] == _RT_SCOPE_LINK]
+    link_locals = tuple(sorted(_own(m) for m in usable if m["scope"] == _RT_SCOPE_LINK))
+    eui64 = None if kind is InterfaceKind.OTHER else _eui64(name)
     return Interface(
         name=name,
         index=link["index"],
         is_up=link["flags"] & running == running,
-        link_local=min(link_local, default=None),
+        link_local=_steady(link_locals, eui64 or _eui64_of(link.get("address"))),
+        link_locals=link_locals,
         addresses=tuple(sorted(addresses, key=lambda entry: entry.address)),
-        eui64=None if kind is InterfaceKind.OTHER else _eui64(name),
+        eui64=eui64,
         kind=kind,
     )
+
+
+def _steady(link_locals: Sequence[IPv6Address], eui64: bytes | None) -> IPv6Address | None:
+    """The address that neighbours form from the hardware address, else the lowest."""
+    formed = None if eui64 is None else link_local_address(PledgeId(eui64), None)
+    return formed if formed in link_locals else min(link_locals, default=None)
+
+
+def _eui64_of(hardware_address: str | None) -> bytes | None:
+    """Of a hardware address of 6 bytes (RFC 2464 §4)."""
+    found = bytes.fromhex((hardware_address or "").replace(":", ""))
+    return found[:3] + b"\xff\xfe" + found[3:] if len(found) == _EUI48_BYTES else None
 
 
 def _flags(message: Any) -> int:

@@ -1,9 +1,10 @@
 """Who may join which network in which role, and what it is told (RFC 9031 §8.1, §8.4)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 from jrc.cojp.cbor import encode_bytes, encode_int
 from jrc.cojp.codec import encode_unsupported
@@ -22,6 +23,11 @@ from jrc.policy.profiles import TRAITS
 MAX_STORED_ADDINFO_BYTES = 512
 MAX_STORED_CODE = 2**63 - 1
 """What a column holds; CBOR, and so a pledge, can name more (RFC 9031 §11.3)."""
+
+MAX_TOLD_BLOCKED: Final = 64
+MAX_TOLD_BLOCKED_BYTES: Final = 640
+"""Of a blocklist in a Configuration: as many EUI-64 with their CBOR heads have room in this, and
+the Configuration stays below the 1024 bytes that are read of one (``MAX_CBOR_BYTES``)."""
 
 _LABELS = frozenset(Label)
 
@@ -175,11 +181,13 @@ def configuration_for(
     short_identifier_value: int | None,
     left_out: frozenset[int] = frozenset(),
     profile: Profile = Profile.RFC9031,
+    blocked: Sequence[bytes] | None = None,
 ) -> Configuration:
     """What a Join Response says: current keys, and what the pledge and its profile can take.
 
     ``left_out`` are labels from ``reported_labels``; the keys are never left out. Without an
-    address of its own the registrar is the 6LBR. RFC 9031 §8.4.2
+    address of its own the registrar is the 6LBR. ``blocked`` is a ``bounded_blocklist`` for a
+    6LBR, where an empty one clears that of an earlier join; None says nothing. RFC 9031 §8.4.2
 
     Raises:
         StateError: the network has no current keys, which its first key set has ruled out.
@@ -200,8 +208,25 @@ def configuration_for(
             if network.jrc_address is None or Label.JRC_ADDRESS not in told
             else network.jrc_address.packed
         ),
+        blocklist=(None if blocked is None or Label.BLOCKLIST not in told else tuple(blocked)),
         join_rate_bytes_per_s=(network.join_rate_bytes_per_s if Label.JOIN_RATE in told else None),
     )
+
+
+def bounded_blocklist(newest_first: Iterable[bytes]) -> tuple[bytes, ...]:
+    """What a Configuration tells of these pledge identifiers; the oldest are left out.
+
+    It ends where ``MAX_TOLD_BLOCKED`` are told, or the next one would need more bytes than
+    ``MAX_TOLD_BLOCKED_BYTES``. RFC 9031 §8.4.2
+    """
+    told: list[bytes] = []
+    room = MAX_TOLD_BLOCKED_BYTES
+    for identifier in islice(newest_first, MAX_TOLD_BLOCKED):
+        room -= len(encode_bytes(identifier))
+        if room < 0:
+            break
+        told.append(identifier)
+    return tuple(told)
 
 
 def check_identifier_sharing(new: Network, others: Iterable[Network]) -> None:

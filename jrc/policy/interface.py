@@ -44,8 +44,9 @@ class InterfaceAddress:
 class Interface:
     """A network interface at one moment.
 
-    ``link_local`` and ``addresses`` hold usable ones alone: no duplicate was found, and whether
-    there is one is no longer being found out (RFC 4862 §5.4). ``eui64`` is the 8-byte hardware
+    ``link_locals`` (lowest first) and ``addresses`` hold usable ones alone: no duplicate was found,
+    and whether there is one is no longer being found out (RFC 4862 §5.4). ``link_local`` is the one
+    of the hardware address where that is there, else the lowest. ``eui64`` is the 8-byte hardware
     address of an IEEE 802.15.4 or 6LoWPAN interface.
     """
 
@@ -56,6 +57,7 @@ class Interface:
     addresses: tuple[InterfaceAddress, ...] = ()
     eui64: bytes | None = None
     kind: InterfaceKind = InterfaceKind.OTHER
+    link_locals: tuple[IPv6Address, ...] = ()
 
     @property
     def prefixes(self) -> tuple[IPv6Network, ...]:
@@ -65,13 +67,18 @@ class Interface:
 
     def has(self, address: IPv6Address) -> bool:
         """Whether an address is its own."""
-        return address == self.link_local or any(
+        return address in (self.link_local, *self.link_locals) or any(
             address == entry.address for entry in self.addresses
         )
 
 
 Seen = Mapping[str, Interface | None]
 """Interfaces by name; None stands for one that is not there."""
+
+
+def choose_link_local(interface: Interface, current: IPv6Address | None) -> IPv6Address | None:
+    """The link-local address to be reached at; the ``current`` one stays while it is usable."""
+    return current if current in interface.link_locals else interface.link_local
 
 
 def choose_prefix(interface: Interface | None, current: IPv6Network | None) -> IPv6Network | None:

@@ -33,7 +33,7 @@ def approve_pledge(
     """Let a pledge into the network it waits for, from its next request on.
 
     With ``network``, also one that has not asked yet. Nothing has to be done again when it joins
-    again later; only a new key ends an approval.
+    again later; a new key, revoking, and losing the network end an approval.
 
     Raises:
         OperatorError: it is unknown, damaged or revoked, waits for none or several, or the

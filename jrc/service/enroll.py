@@ -172,13 +172,27 @@ def _still_holds(tx: Registry, record: PledgeRecord) -> list[str]:
     network = tx.networks.all().get(standing.network_id or 0)
     if network is None:
         return []
-    joined = f"It has joined {network.name}{_as_short(standing)}"
-    return [f"{joined} and keeps the link-layer keys it has: they are good until changed."]
+    joined = f"It has joined {network.name}{_as_short(standing, network.domain_id)}"
+    return [
+        f"{joined} and keeps the link-layer keys it has: they are good until changed.",
+        *_held_elsewhere(tx, standing, network.domain_id),
+    ]
 
 
-def _as_short(standing: Standing) -> str:
-    values = [f"{lease.value:04x}" for lease in standing.leases]
+def _as_short(standing: Standing, domain_id: int) -> str:
+    values = [f"{each.value:04x}" for each in standing.leases if each.domain_id == domain_id]
     return f" as {listed(values)}" if values else ""
+
+
+def _held_elsewhere(tx: Registry, standing: Standing, domain_id: int) -> list[str]:
+    """Short identifiers of networks that it has joined before, each with its key domain."""
+    names = {each.domain_id: each.domain for each in tx.networks.all().values()}
+    values = [
+        f"{each.value:04x} of key domain {names[each.domain_id]}"
+        for each in standing.leases
+        if each.domain_id != domain_id and each.domain_id in names
+    ]
+    return [f"It still has {listed(values)}, where it had joined before."] if values else []
 
 
 def revoke_pledge(
@@ -191,6 +205,8 @@ def revoke_pledge(
 ) -> Changed:
     """Answer a pledge no more from now on; window, numbers and key stay (row M3).
 
+    What it was let into is forgotten: restored, it is approved, or comes in a window, anew.
+
     Raises:
         OperatorError: it is unknown or damaged, or the plan was not agreed to.
     """
@@ -201,11 +217,14 @@ def revoke_pledge(
     tx.pledges.save(
         replace(record, state=PledgeState.REVOKED, state_before_revocation=record.state)
     )
+    tx.admissions.forget_admitted(record.id)
     return _changed(tx, "pledge.revoked", identifier, PledgeState.REVOKED, actor, reason)
 
 
 def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: str = "") -> Changed:
     """Take a revocation back: the pledge goes on where it was (row M3).
+
+    Networks that choose whom they admit have to let it in anew.
 
     Raises:
         OperatorError: it is unknown or damaged.

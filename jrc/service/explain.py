@@ -233,6 +233,12 @@ def _facts_of_network(
 ) -> Iterator[FactReport]:
     if current_generation(tx.keysets.generations(network.domain_id)) is None:
         yield _fact(Reason.NO_KEYS, f"Network {network.name} has no keys in force.")
+    if _lacks_jrc_address(tx, record, network):
+        sentence = (
+            f"Network {network.name} takes the registrar's address from interface"
+            f" {network.jrc_address_from}, which has none."
+        )
+        yield _fact(Reason.NO_JRC_ADDRESS, sentence)
     entry = tx.admissions.find(record.id, network.id)
     verdict = gate(
         network.admission,
@@ -252,6 +258,16 @@ def _facts_of_network(
         yield _fact(Reason.AWAITING_APPROVAL, sentence)
     if all(lease.domain_id != network.domain_id for lease in standing.leases):
         yield from _range_of(tx, network)
+
+
+def _lacks_jrc_address(tx: Registry, record: PledgeRecord, network: Network) -> bool:
+    """Whether the pledge would have to be told an address that there is none of just now."""
+    if network.jrc_address is not None or not network.jrc_address_from:
+        return False
+    profile = record.profile or network.profile
+    reports = tx.pledges.reports(record.id)
+    reported = {label for _, label, addinfo in reports if addinfo is None}
+    return Label.JRC_ADDRESS in TRAITS[profile].labels - reported
 
 
 def _facts_of_profile(

@@ -52,11 +52,15 @@ class AdmissionStore(Protocol):
         ...
 
     def admit_joined(self, network_id: int) -> None:
-        """Let in for good whoever has joined a network: it begins to choose whom it admits."""
+        """Let in for good whoever has joined a network, but those who are revoked."""
         ...
 
     def forget(self, pledge_id: int, *, but: Collection[int] = ()) -> None:
         """A pledge was let into no network ``but`` these, and waits for no other."""
+        ...
+
+    def forget_admitted(self, pledge_id: int) -> None:
+        """A pledge was let into no network; it may go on waiting for some."""
         ...
 
     def forget_network(self, network_id: int, *, waiting_only: bool = False) -> None:

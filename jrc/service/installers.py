@@ -5,7 +5,7 @@ registrar starts and at each change of its network's keys, and again and again, 
 while it fails. Joins do not wait for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -110,29 +110,28 @@ def _in_force(key_sets: tuple[KeySet, ...]) -> int | None:
     return None
 
 
-def check_networks(tx: Registry, ids: tuple[InstallerId, ...]) -> None:
-    """Nothing, if the network of each ``[[installer]]``, in the order of the file, is there.
+def unknown_network(tx: Registry, name: str) -> OperatorError | None:
+    """What to say where an installer's network is not there, None where it is."""
+    known = [network.name for network in tx.networks.all().values()]
+    return None if name in known else _unknown("", name, known)
+
+
+def check_known(known: Sequence[str], named: Mapping[str, str]) -> None:
+    """Nothing, if every network that the config file names, by key, is one that is ``known``.
 
     Raises:
         OperatorError: naming the key and the network.
     """
-    check_known(
-        [network.name for network in tx.networks.all().values()], [each.network for each in ids]
-    )
-
-
-def check_known(known: Sequence[str], named: Sequence[str]) -> None:
-    """As ``check_networks``, for the names of the networks that are there.
-
-    Raises:
-        OperatorError: naming the key and the network.
-    """
-    for place, name in enumerate(named):
+    for key, name in named.items():
         if name not in known:
-            raise OperatorError(
-                f"installer[{place}].network: there is no network {name!r}{nearest(name, known)}",
-                "add it with `jrc network add`, or take the section out of the config file",
-            )
+            raise _unknown(f"{key}: ", name, known)
+
+
+def _unknown(where: str, name: str, known: Sequence[str]) -> OperatorError:
+    return OperatorError(
+        f"{where}there is no network {name!r}{nearest(name, known)}",
+        "add it with `jrc network add`, or take it out of the config file",
+    )
 
 
 def none_configured(network: str) -> OperatorError:

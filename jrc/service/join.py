@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from jrc.cojp import message, oscore
 from jrc.cojp.codec import ConfigurationForm
-from jrc.cojp.constants import CoapCode, Label
+from jrc.cojp.constants import CoapCode, Label, Role
 from jrc.cojp.envelope import Envelope
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import Reason
@@ -233,8 +233,11 @@ def _terms_in(
         # Left out, it would mean that the 6LBR is the registrar (RFC 9031 §8.4.2).
         raise _SilenceError(Reason.NO_JRC_ADDRESS)
     leased = Label.SHORT_IDENTIFIER in told
+    # It is for a Join Proxy that has a table of neighbours; nodes can't hold such a list.
+    is_told = role == Role.LBR and Label.BLOCKLIST in told
+    blocked = tx.policy.blocked_in(network.id) if is_told else None
     configuration = admission.configuration_for(
-        network, (keys.current,), 0 if leased else None, left_out, profile
+        network, (keys.current,), 0 if leased else None, left_out, profile, blocked
     )
     place = NodePlace(network.id, role, keys.generation_id)
     detail = f'{{"generation":{keys.current.generation},"role":{role},"short_id":'

@@ -231,16 +231,23 @@ class Terms(NamedTuple):
     gated: bool
 
 
+def _nobody(_network_id: int) -> tuple[bytes, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
     """Everything about networks that a join needs, as of one revision of the database.
 
-    ``terms`` fills with those of each kind of pledge that has joined (``join.py``).
+    ``blocked_in`` gives the blocklist of a network by its number (RFC 9031 §8.4.2); it is read
+    once, and only where a 6LBR joins, in the transaction that asks for it first. ``terms`` fills
+    with those of each kind of pledge that has joined (``join.py``).
     """
 
     revision: int
     networks: Mapping[int, Network]
     keys: Mapping[int, LiveKeys]
+    blocked_in: Callable[[int], tuple[bytes, ...]] = _nobody
     terms: dict[object, Terms] = field(default_factory=dict)
 
 

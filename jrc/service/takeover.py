@@ -66,9 +66,9 @@ def parse_take_over(given: Mapping[str, object]) -> TakeOver:
     Raises:
         OperatorError: with the place of the first fault. RFC 9031 §8.4.3.3, rows D1 to D4
     """
-    _check_fields("the file", given, _FIELDS, {"version", "keys"})
-    if given["version"] != VERSION or given["version"] is True:
+    if "version" in given and (given["version"] != VERSION or given["version"] is True):
         raise _wrong("version", f"this program reads version {VERSION}")
+    _check_fields("the file", given, _FIELDS, {"version", "keys"})
     keys = tuple(_keys(given["keys"]))
     _check_set(keys)
     short_ids = tuple(_short_ids(given.get("short_ids_in_use", [])))
@@ -156,9 +156,10 @@ def _key(where: str, given: object) -> LinkLayerKey:
     key_id = _number(f"{where}.key_id", given["key_id"], MAX_KEY_ID)
     usage = _number(f"{where}.key_usage", given["key_usage"], max(KEY_USAGES))
     if key_id == 0:
-        raise refused(
-            f"keys-file: {where}.key_id: key id 0 names a key of two neighbours"
-            " (RFC 9031 §8.4.3.3), and this is to be the network's",
+        raise _wrong(
+            f"{where}.key_id",
+            "key id 0 names a key of two neighbours (RFC 9031 §8.4.3.3), and this is to be the"
+            " network's",
             "give the key index that the firmware puts into its frames, 1 to 254",
         )
     addinfo = None
@@ -168,7 +169,7 @@ def _key(where: str, given: object) -> LinkLayerKey:
     try:
         return LinkLayerKey(key_id, value, usage, addinfo)
     except ValueError as error:
-        raise refused(f"keys-file: {where}: {error}") from None
+        raise _wrong(where, str(error)) from None
 
 
 def _number(where: str, given: object, most: int) -> int:
@@ -199,11 +200,12 @@ def _check_set(keys: Sequence[LinkLayerKey]) -> None:
     first, *others = keys
     for place, other in enumerate(others, start=1):
         if other.key_id == first.key_id:
-            raise refused(f"keys-file: keys[{place}].key_id: keys[0] has it too")
+            raise _wrong(f"keys[{place}].key_id", "keys[0] has it too")
         if other.key_value == first.key_value:
-            raise refused(
-                f"keys-file: keys[{place}].value: keys[0] has it too; RFC 9031 has one key for"
-                " beacons and data (key usage 0 to 5), or two values"
+            raise _wrong(
+                f"keys[{place}].value",
+                "keys[0] has it too; RFC 9031 has one key for beacons and data (key usage 0 to 5),"
+                " or two values",
             )
 
 
@@ -223,11 +225,11 @@ def _range(where: str, given: object) -> ShortIdRange:
     except ValueError:
         raise _wrong(where, "must be four hex digits, or two of them with a dash") from None
     if not all(map(is_assignable, values)):
-        raise refused(f"keys-file: {where}: fffe and ffff are no node's (RFC 9031 §8.4.4.1)")
+        raise _wrong(where, "fffe and ffff are no node's (RFC 9031 §8.4.4.1)")
     try:
         return ShortIdRange(*values)
     except ValueError as error:
-        raise refused(f"keys-file: {where}: {error}") from None
+        raise _wrong(where, str(error)) from None
 
 
 def _four_digits(text: str) -> str:
@@ -236,9 +238,5 @@ def _four_digits(text: str) -> str:
     return text
 
 
-def _wrong(where: str, what: str) -> OperatorError:
-    return OperatorError(
-        f"keys-file: {where}: {what}",
-        "docs/take-over.md has the format",
-        exit_code=ExitCode.USAGE,
-    )
+def _wrong(where: str, what: str, hint: str = "docs/take-over.md has the format") -> OperatorError:
+    return OperatorError(f"keys-file: {where}: {what}", hint, exit_code=ExitCode.USAGE)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from jrc.errors import ExitCode, OperatorError
 from jrc.model import Admission, Event, Network
 from jrc.policy import windows
 from jrc.policy.windows import MAX_PLEDGES, MAX_WINDOW_S, Ended, JoinWindow
@@ -57,7 +58,7 @@ def parse_duration(text: str) -> int:
     """
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None:
-        raise ValueError(f"{text[:64]!r} is no duration; write it as 90s, 10m, 2h or 1d")
+        raise ValueError(f"{text[:64]!r} is no duration such as 90s, 10m, 2h or 1d")
     return int(found[1]) * _UNITS[found[2]]
 
 
@@ -95,9 +96,19 @@ def _check(network: Network, command: OpenWindow) -> None:
             f"`jrc network set {network.name} --admission window` makes it admit in windows alone",
         )
     if not 1 <= command.for_s <= MAX_WINDOW_S:
-        raise refused(f"for: a window lasts 1 s to {MAX_WINDOW_S // 86_400} days")
+        raise _out_of_bounds(
+            f"for: a window lasts 1 s to {MAX_WINDOW_S // 86_400} days",
+            "write it as --for 90s, 10m, 2h or 1d",
+        )
     if not 1 <= command.max_pledges <= MAX_PLEDGES:
-        raise refused(f"max: a window lets 1 to {MAX_PLEDGES} pledges in")
+        raise _out_of_bounds(
+            f"max: a window lets 1 to {MAX_PLEDGES} pledges in",
+            "say how many new ones may come: --max 20",
+        )
+
+
+def _out_of_bounds(message: str, hint: str) -> OperatorError:
+    return OperatorError(message, hint, exit_code=ExitCode.USAGE)
 
 
 def _make_room(

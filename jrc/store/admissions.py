@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select, update
 
+from jrc.model import PledgeState
 from jrc.policy.admission import Admittance
-from jrc.store.schema import admission, node
+from jrc.store.schema import admission, node, pledge
 from jrc.store.scope import Scope, chunked
 
 _SEALED = [column.name for column in admission.columns if column.name != "mac"]
@@ -82,12 +83,17 @@ class Admissions:
             )
 
     def admit_joined(self, network_id: int) -> None:
-        """Let in for good whoever has joined a network: it begins to choose whom it admits."""
+        """Let in for good whoever has joined a network: it begins to choose whom it admits.
+
+        Not those who are revoked: that ends what they were let into.
+        """
+        revoked = select(pledge.c.id).where(pledge.c.state == PledgeState.REVOKED)
         known = select(admission.c.pledge_id).where(admission.c.network_id == network_id)
         query = (
             select(node.c.pledge_id)
             .where(node.c.network_id == network_id)
             .where(node.c.pledge_id.not_in(known))
+            .where(node.c.pledge_id.not_in(revoked))
             .order_by(node.c.pledge_id)
         )
         now_ms = self._scope.now_ms
@@ -111,6 +117,14 @@ class Admissions:
             delete(admission)
             .where(admission.c.pledge_id == pledge_id)
             .where(admission.c.network_id.not_in(list(but)))
+        )
+
+    def forget_admitted(self, pledge_id: int) -> None:
+        """A pledge was let into no network; it may go on waiting for some."""
+        self._connection.execute(
+            delete(admission)
+            .where(admission.c.pledge_id == pledge_id)
+            .where(admission.c.admitted_at_ms.is_not(None))
         )
 
     def forget_network(self, network_id: int, *, waiting_only: bool = False) -> None:

@@ -1,24 +1,39 @@
 """Networks and their current keys, read whole: what a join is decided by."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, select
 
 from jrc.cojp.objects import LinkLayerKey
-from jrc.model import Admission, KeySetState, Network, Profile, Secret, ShortIdRange
+from jrc.model import (
+    Admission,
+    KeySetState,
+    Network,
+    PledgeState,
+    Profile,
+    Secret,
+    ShortIdRange,
+)
+from jrc.policy.admission import MAX_TOLD_BLOCKED, bounded_blocklist
 from jrc.policy.keys import KeySet
 from jrc.service.ports import LiveKeys, NetworkPolicy
+from jrc.store.census import VISIBLE
 from jrc.store.keyring import Keyring
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
+    import_batch,
     key_domain,
     key_generation,
     link_layer_key,
     network,
     network_identifier,
+    pledge,
+    pledge_network,
 )
 
 _NETWORKS = select(network).where(network.c.removed_at_ms.is_(None)).order_by(network.c.id)
@@ -32,6 +47,19 @@ _GENERATIONS = (
     .order_by(key_generation.c.domain_id, key_generation.c.number)
 )
 _KEYS = select(link_layer_key).order_by(link_layer_key.c.id)
+_REVOKED = (
+    select(pledge)
+    .join(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
+    .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
+    .where(VISIBLE, pledge.c.state == PledgeState.REVOKED.value)
+    .order_by(pledge.c.updated_at_ms.desc(), pledge.c.id.desc())
+    .limit(MAX_TOLD_BLOCKED + 1)
+)
+_PLACES = select(pledge_network.c.pledge_id, pledge_network.c.network_id).order_by(
+    pledge_network.c.pledge_id, pledge_network.c.position
+)
+
+_log = structlog.get_logger("jrc")
 
 
 def load_networks(connection: Connection, mac: RowMac) -> dict[int, Network]:
@@ -86,9 +114,41 @@ def load_policy(
     Raises:
         StateError: a row does not authenticate.
     """
+
+    @cache
+    def blocked_in(network_id: int) -> tuple[bytes, ...]:
+        return _blocklist(connection, mac, network_id)
+
     return NetworkPolicy(
-        revision, load_networks(connection, mac), _live_keys(connection, keyring, mac)
+        revision,
+        load_networks(connection, mac),
+        _live_keys(connection, keyring, mac),
+        blocked_in,
     )
+
+
+def _blocklist(connection: Connection, mac: RowMac, network_id: int) -> tuple[bytes, ...]:
+    """The revoked pledges that a 6LBR of the network is told of, those changed last first.
+
+    One whose row does not authenticate is left out: who changed it may have made it up.
+    """
+    query = _REVOKED.where(pledge_network.c.network_id == network_id)
+    rows = connection.execute(query).mappings().all()
+    networks = _networks_of(connection, [row["id"] for row in rows])
+    intact = [row["identifier"] for row in rows if mac.is_intact(pledge, row, networks[row["id"]])]
+    told = bounded_blocklist(intact)
+    if len(told) < len(intact):
+        _log.warning("blocklist_cut", network_id=network_id, told=len(told))
+    return told
+
+
+def _networks_of(connection: Connection, pledge_ids: Sequence[int]) -> Mapping[int, list[int]]:
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for pledge_id, network_id in connection.execute(
+        _PLACES.where(pledge_network.c.pledge_id.in_(pledge_ids))
+    ):
+        found[pledge_id].append(network_id)
+    return found
 
 
 def _live_keys(connection: Connection, keyring: Keyring, mac: RowMac) -> dict[int, LiveKeys]:

@@ -48,6 +48,9 @@ class OfflineServices:
         with self.database.read(NOW_MS) as tx:
             return work(StoreRegistry(tx))
 
+    def distrust(self) -> None:
+        """Nothing is in memory."""
+
     async def interface(self, name: str) -> Interface | None:
         return self.interfaces.get(name)
 

@@ -6,6 +6,7 @@ Time is real and short; a test waits for what happens, and never for a while.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 PATIENCE_S = 20.0
 LAB = InstallerId("lab", "exec")
+FOLDER = Path("/nowhere")
 GOOD = InstallOutcome(installed=True)
 BAD = InstallOutcome(installed=False, how="exit code 1", said=b"no radio\n")
 AT_ONCE = Pace(retry_s=0.001, retry_max_s=0.002)
@@ -276,7 +278,7 @@ def test_the_end_ends_a_run_and_tells_who_waits(office: Office) -> None:
         program = Program()
         program.holds = True
         section = Installer(network="lab", kind="exec", command=("/bin/true",))
-        part = Installers((section,), office, _unexpected)
+        part = Installers((section,), FOLDER, office, _unexpected)
         part.runners = [runner(office, program)]
         await part.start()
         await program.has_begun(1)
@@ -325,9 +327,9 @@ def test_a_network_that_goes_away_needs_no_keys(office: Office) -> None:
         await settled(one, "installed")
         office.desk.write(lambda tx: remove_network(tx, "lab", actor=ACTOR, agreed=True))
         one.wake()
-        with pytest.raises(OperatorError, match="network lab has no keys"):
+        with pytest.raises(OperatorError, match="there is no network 'lab'"):
             await one.ask("uid=7", "")
-        assert one.status()["state"] == "pending"
+        assert one.status()["state"] == "failed"
         office.desk.network()
         one.wake()
         status = await settled(one, "installed")
@@ -337,24 +339,46 @@ def test_a_network_that_goes_away_needs_no_keys(office: Office) -> None:
     staged(work)
 
 
-def test_an_unknown_network_is_refused_at_the_start(office: Office) -> None:
-    """By the key of the config file; no task is left."""
-    section = Installer(network="hall", kind="exec", command=("/bin/true",))
+def test_an_unknown_network_is_waited_for_and_said_once(office: Office) -> None:
+    """The daemon starts; the section works when its network comes, and waits when it goes."""
 
     async def work() -> None:
-        part = Installers((section,), office, _unexpected)
-        with pytest.raises(OperatorError, match=r"installer\[0\]\.network: there is no network"):
-            await part.start()
+        section = Installer(network="lab", kind="exec", command=("/bin/true",))
+        part = Installers((section,), FOLDER, office, _unexpected)
+        program = Program()
+        part.runners = [runner(office, program)]
+        one = part.runners[0]
+        office.desk.write(lambda tx: remove_network(tx, "lab", actor=ACTOR, agreed=True))
+        await part.start()
+        status = await settled(one, "failed")
+        assert status["error"] == "there is no network 'lab'"
+        part.changed()
+        with pytest.raises(OperatorError, match="there is no network 'lab'"):
+            await part.install("lab", actor="uid=7", reason="")
+        assert program.documents == []
+        office.desk.network()
+        part.changed()
+        await settled(one, "installed")
+        office.desk.write(lambda tx: remove_network(tx, "lab", actor=ACTOR, agreed=True))
+        part.changed()
+        await settled(one, "failed")
         await part.stop()
 
-    staged(work)
+    with capture_logs() as logs:
+        staged(work)
+    assert [(line["log_level"], line["event"]) for line in logs] == [
+        ("error", "installer_waits"),
+        ("info", "installer_installed"),
+        ("error", "installer_waits"),
+    ]
+    assert "jrc network add" in logs[0]["hint"]
 
 
 def test_a_network_without_installer_says_so(office: Office) -> None:
     """`jrc network install` has nothing to run."""
 
     async def work() -> None:
-        part = Installers((), office, _unexpected)
+        part = Installers((), FOLDER, office, _unexpected)
         await part.start()
         with pytest.raises(OperatorError, match="no installer is configured for network lab"):
             await part.install("lab", actor="uid=7", reason="")
@@ -376,7 +400,7 @@ def test_an_error_that_nobody_expected_ends_the_daemon(
 
     async def work() -> None:
         section = Installer(network="lab", kind="exec", command=("/bin/true",))
-        part = Installers((section,), office, met.append)
+        part = Installers((section,), FOLDER, office, met.append)
         await part.start()
         await asyncio.wait(part._tasks)
 
@@ -389,7 +413,7 @@ def test_metrics_count_runs(office: Office) -> None:
 
     async def work() -> None:
         section = Installer(network="lab", kind="exec", command=("/bin/true",))
-        part = Installers((section,), office, _unexpected)
+        part = Installers((section,), FOLDER, office, _unexpected)
         part.runners = [runner(office, Program(BAD), AT_ONCE)]
         (before,) = part.counts()
         assert (before.installed, before.installed_at_ms) == (False, None)

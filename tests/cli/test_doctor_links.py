@@ -244,3 +244,25 @@ def test_p09_without_netlink_the_probe_fails(
     append(terminal, '[proxy]\ninterface = "lo"\njrc = "[2001:db8::1]:5683"')
     found = one(terminal, "neighbours")
     assert (found.status, "AF_NETLINK" in found.hint) == (FAILURE, True)
+
+
+# Join Proxy
+
+
+def test_a_join_proxys_network_and_state_are_looked_at(terminal: Terminal) -> None:
+    """A network that is not there and a damaged state each fail, with what to do."""
+    terminal.add_lab()
+    before = terminal.config.read_text()
+    section = '[proxy]\ninterface = "lo"\njrc = "[2001:db8::1]:5683"\n'
+    append(terminal, f'{section}network = "labb"')
+    found = one(terminal, "proxy")
+    assert (found.status, "did you mean lab?" in found.what) == (FAILURE, True)
+    psk = terminal.folder / "psk"
+    psk.write_text("0f" * 16)
+    psk.chmod(0o600)
+    terminal.config.write_text(before)
+    append(terminal, f'{section}network = "lab"\npledge_id = "01"\npsk_file = "psk"')
+    assert one(terminal, "proxy").status is SUCCESS
+    (terminal.folder / "psk.state").write_text("{")
+    damaged = one(terminal, "proxy")
+    assert (damaged.status, "delete the file" in damaged.hint) == (FAILURE, True)

@@ -59,7 +59,9 @@ def test_an_address_is_given_to_joined_nodes_only(made: Terminal) -> None:
     command = ("pledge", "address", PLEDGE)
     assert ExitCode.USAGE == made.jrc(*command).code
     assert ExitCode.USAGE == made.jrc(*command, "2001:db8::1", "--clear").code
-    assert ExitCode.USAGE == made.jrc(*command, "here").code
+    done = made.jrc(*command, "zz")
+    assert (ExitCode.USAGE, "") == (done.code, done.out)
+    assert "error: address: 'zz' is no IPv6 address\nhint: write it as 2001:db8" in done.err
     done = made.jrc(*command, "ff02::1")
     assert (ExitCode.FAILED, True) == (done.code, "is a multicast address" in done.err)
     done = made.jrc(*command, "2001:db8::7")

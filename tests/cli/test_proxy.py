@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+import rich  # noqa: F401 - `jrc proxy` keeps it out of a process that has not got it yet
 
+from jrc.coap.proxy_state import NodeState
 from jrc.errors import ExitCode
+from jrc.model import Secret
 from tests.cli.terminal import Done, Terminal
 
 PROXY = '[proxy]\ninterface = "no-such-0"\njrc = "[::1]:5683"\n'
@@ -67,3 +70,42 @@ def test_help_has_an_example(tmp_path: Path) -> None:
     """As every command's."""
     done = written(tmp_path, "").jrc("proxy", "--help")
     assert "jrc --config /etc/jrc/proxy.toml proxy" in done.out
+
+
+def test_check_config_refuses_a_damaged_state_and_takes_one_in_use(tmp_path: Path) -> None:
+    """It tells which numbers were used; the lock is the daemon's (RFC 9031 §7.3.1)."""
+    psk = tmp_path / "psk"
+    psk.write_text("0f" * 16)
+    psk.chmod(0o600)
+    terminal = written(tmp_path, f'{PROXY}pledge_id = "01"\npsk_file = "psk"\n')
+    assert terminal.jrc("check-config").code == 0
+    assert not (tmp_path / "psk.state.lock").exists()
+    state = NodeState.open(tmp_path / "psk.state", b"\x01", Secret(b"\x0f" * 16))
+    state.accept(7)
+    assert terminal.jrc("check-config").code == 0
+    state.close()
+    (tmp_path / "psk.state").write_text("{")
+    done = terminal.jrc("check-config")
+    refused(done, "psk.state is damaged")
+    assert "delete the file" in done.err
+
+
+def test_check_config_refuses_a_network_that_is_not_there(tmp_path: Path) -> None:
+    """And says which one may be meant; with its name, nothing is wrong."""
+    terminal = Terminal(tmp_path / "registrar")
+    terminal.init()
+    terminal.add_lab()
+    before = terminal.config.read_text()
+    terminal.config.write_text(f'{before}\n{PROXY}network = "labb"\n')
+    done = terminal.jrc("check-config")
+    assert done.code == ExitCode.FAILED
+    assert "proxy.network: there is no network 'labb'; did you mean lab?" in done.err
+    terminal.config.write_text(f'{before}\n{PROXY}network = "lab"\n')
+    assert terminal.jrc("check-config").code == 0
+
+
+def test_a_blocklist_that_is_not_hex_is_refused(tmp_path: Path) -> None:
+    """By check-config, with the key's name."""
+    done = written(tmp_path, f'{PROXY}blocklist = ["0g"]\n').jrc("check-config")
+    assert done.code != 0
+    assert "proxy.blocklist" in done.err

@@ -83,11 +83,11 @@ def test_a_window_is_opened_twice_only_to_replace_the_first(terminal: Terminal) 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("lab", "--for", "10", "--max", "5"), ExitCode.USAGE, "write it as 90s, 10m, 2h or 1d"),
-        (("lab", "--for", "0s", "--max", "5"), ExitCode.REFUSED, "1 s to 30 days"),
-        (("lab", "--for", "31d", "--max", "5"), ExitCode.REFUSED, "1 s to 30 days"),
-        (("lab", "--for", "1h", "--max", "0"), ExitCode.REFUSED, "1 to 1000000 pledges"),
-        (("lab", "--for", "1h", "--max", "-3"), ExitCode.REFUSED, "1 to 1000000 pledges"),
+        (("lab", "--for", "10", "--max", "5"), ExitCode.USAGE, "hint: write it as 90s, 10m, 2h"),
+        (("lab", "--for", "0s", "--max", "5"), ExitCode.USAGE, "1 s to 30 days\nhint: "),
+        (("lab", "--for", "31d", "--max", "5"), ExitCode.USAGE, "1 s to 30 days\nhint: "),
+        (("lab", "--for", "1h", "--max", "0"), ExitCode.USAGE, "1 to 1000000 pledges in\nhint: "),
+        (("lab", "--for", "1h", "--max", "-3"), ExitCode.USAGE, "1 to 1000000 pledges in\nhint: "),
         (("lab", "--for", "1h", "--max", "9" * 30), ExitCode.USAGE, "max is out of bounds"),
         (("lab", "--for", "1h", "--max", "some"), ExitCode.USAGE, "--max"),
         (("lab", "--for", "1h"), ExitCode.USAGE, "--max"),

@@ -21,7 +21,7 @@ from jrc.model import Secret
 
 PLEDGE = bytes.fromhex("00124b0014b5b6ff")
 PSK = Secret(bytes(range(16)))
-SHORT = Timing(0.02, 1.0, 4, first_backoff_s=0.01, max_backoff_s=0.02)
+SHORT = Timing(0.02, 1.0, 4, first_backoff_s=0.01, max_backoff_s=0.02, rejoin_s=0.05)
 BLOCKED = Configuration(blocklist=(b"bad",), join_rate_bytes_per_s=77)
 KEYS = Configuration(keys=(LinkLayerKey(1, Secret(bytes(range(16)))),))
 OSCORE = int(OptionNumber.OSCORE)

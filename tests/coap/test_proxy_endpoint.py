@@ -156,36 +156,80 @@ def test_p03_answers_leave_through_a_socket_that_has_taken_the_formers_place() -
     assert message.decode(asyncio.run(run())).payload == b"keys"
 
 
-def test_p02_of_a_shared_socket_only_what_was_sent_to_the_proxys_address_is_forwarded() -> None:
-    """Roles are told by destination; an answer leaves unmarked from there (RFC 9031 §7.1)."""
+LOOPBACK_INDEX = socket.if_nametoindex("lo")
+NEAR, GLOBAL = (socket.inet_pton(socket.AF_INET6, each) for each in ("fe80::1", "2001:db8::1"))
+GROUP = socket.inet_pton(socket.AF_INET6, "ff02::1")
 
-    async def run() -> tuple[list[bytes], bytes, int]:
-        with udp() as pledge, udp() as jrc, udp() as shared, forwarding(jrc) as endpoint:
+
+def test_p02_link_local_on_its_interface_is_the_proxys_and_the_rest_the_registrars() -> None:
+    """Any link-local source or destination there; all of it is dropped while it can't serve."""
+    ours, other = 3, 4
+    expected = {
+        (NEAR, ours, ours): False,
+        (NEAR, ours, 0): False,
+        (GLOBAL, ours, ours): False,
+        (b"", 0, ours): False,
+        (GROUP, ours, ours): False,
+        (GLOBAL, ours, 0): True,
+        (b"", 0, 0): True,
+        (NEAR, other, other): True,
+        (GROUP, ours, 0): True,
+    }
+
+    async def run() -> tuple[dict[tuple[bytes, int, int], bool], JoinProxy]:
+        endpoint = ProxyEndpoint(make_proxy(), lambda: 0, is_ours=lambda index: index == ours)
+        with udp() as sock:
+            return {
+                (local, interface, scope_id): bool(
+                    endpoint.take(
+                        [Datagram(b"", Way(("::1", 9, 0, scope_id), local, interface, sock), False)]
+                    )
+                )
+                for local, interface, scope_id in expected
+            }, endpoint.proxy
+
+    left, proxy = asyncio.run(run())
+    assert left == expected
+    assert proxy.dropped == {Reason.SEND_FAILED: 4, Reason.MULTICAST: 1}
+
+
+@pytest.mark.parametrize("usual", ["::1", "::2"])
+def test_p03_an_answer_leaves_a_shared_socket_from_the_address_that_was_asked(usual: str) -> None:
+    """Unmarked, whether that is the usual one or another one (RFC 9031 §7.1)."""
+
+    async def run() -> tuple[bytes, int]:
+        with udp() as pledge, udp() as jrc, udp() as shared, udp() as another:
+            endpoint = ProxyEndpoint(
+                make_proxy(), lambda: 0, is_ours=lambda index: index == LOOPBACK_INDEX
+            )
+            endpoint.connect(open_jrc_socket(jrc.getsockname()))
             jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             pledge.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
             shared.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 36 << 2)
             near = socket.inet_pton(socket.AF_INET6, "::1")
-            endpoint.share(SharedSide(shared, near, 0))
+            local = socket.inet_pton(socket.AF_INET6, usual)
+            endpoint.share(SharedSide(shared, local, LOOPBACK_INDEX))
+            source = (*pledge.getsockname()[:3], LOOPBACK_INDEX)
             left = endpoint.take(
                 [
-                    Datagram(payload, Way(pledge.getsockname(), local, interface, shared), long)
-                    for payload, local, interface, long in (
-                        (message.encode(REQUEST), near, 0, False),
-                        (b"other address", near[:-1] + b"\x02", 0, False),
-                        (b"other interface", near, 1, False),
-                        (b"cut off", near, 0, True),
+                    Datagram(payload, Way(source, near, LOOPBACK_INDEX, sock), long)
+                    for payload, sock, long in (
+                        (message.encode(REQUEST), shared, False),
+                        (b"cut off", shared, True),
+                        (b"on a socket that no answer leaves from", another, False),
                     )
                 ]
             )
-            datagram, _, source = await heard(jrc)
-            jrc.sendto(answer_to(message.decode(datagram)), source)
+            datagram, _, upstream = await heard(jrc)
+            jrc.sendto(answer_to(message.decode(datagram)), upstream)
             answer, traffic_class, sender = await heard(pledge)
             assert sender[:2] == shared.getsockname()[:2]
-            assert endpoint.proxy.dropped == {Reason.TOO_LONG: 1}
-            return [each.payload for each in left], answer, traffic_class
+            assert endpoint.proxy.dropped == {Reason.TOO_LONG: 1, Reason.SEND_FAILED: 1}
+            assert not left
+            endpoint.close()
+            return answer, traffic_class
 
-    left, answer, traffic_class = asyncio.run(run())
-    assert left == [b"other address", b"other interface"]
+    answer, traffic_class = asyncio.run(run())
     assert (message.decode(answer).payload, traffic_class) == (b"keys", 0)
 
 

@@ -37,7 +37,7 @@ def registrar(tmp_path: Path) -> Iterator[Registrar]:
 def test_c10_it_joins_as_a_6lbr_and_takes_rate_and_blocklist(registrar: Registrar) -> None:
     """CON POST to 6tisch.arpa/j, role 1, network identifier (RFC 9031 §8.1.1, §8.4.1)."""
     registrar.script = [registrar.config()]
-    run(registrar.node.run())
+    run(registrar.node.join())
     (sent,) = registrar.sent
     request = message.decode(sent)
     assert (request.type, request.code) == (MessageType.CON, CoapCode.POST)
@@ -52,7 +52,7 @@ def test_c10_it_joins_as_a_6lbr_and_takes_rate_and_blocklist(registrar: Registra
 def test_it_sends_the_same_bytes_again_until_there_is_an_answer(registrar: Registrar) -> None:
     """RFC 7252 §4.2: a copy has no number of its own."""
     registrar.script = [lambda _: None, lambda _: None, registrar.config()]
-    run(registrar.node.run())
+    run(registrar.node.join())
     assert len(registrar.sent) == 3
     assert len(set(registrar.sent)) == 1
 
@@ -66,10 +66,29 @@ def test_it_follows_the_timing_of_the_rfc() -> None:
 def test_b04_it_tries_again_later_with_another_number(registrar: Registrar) -> None:
     """An attempt that got no answer is over; the next is a request of its own (RFC 9031 §7.3)."""
     registrar.script = [lambda _: None] * 5 + [registrar.config()]
-    run(registrar.node.run())
+    run(registrar.node.join())
     first, second = (message.decode(each) for each in dict.fromkeys(registrar.sent))
     assert registrar.open(first)[1] != registrar.open(second)[1]
     assert first.token != second.token
+
+
+def test_g01_it_joins_again_every_so_often_and_takes_what_has_changed(
+    registrar: Registrar,
+) -> None:
+    """A registrar that sends no updates tells a change that way (RFC 9031 §8.4.2)."""
+    changed = Configuration(blocklist=(), join_rate_bytes_per_s=5)
+    registrar.script = [registrar.config(), registrar.config(changed)]
+
+    async def work() -> None:
+        task = asyncio.create_task(registrar.node.run())
+        while len(registrar.configured) < 2:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    run(work())
+    assert registrar.configured == [(BLOCKED, True), (changed, True)]
+    first, second = (message.decode(each) for each in registrar.sent[:2])
+    assert registrar.open(first)[1] != registrar.open(second)[1]
 
 
 def test_it_goes_on_trying_where_it_is_refused(registrar: Registrar) -> None:
@@ -85,7 +104,7 @@ def test_it_goes_on_trying_where_it_is_refused(registrar: Registrar) -> None:
         lambda request: registrar.answer(request, CoapCode.BAD_REQUEST, refusal),
         joined_late,
     ]
-    run(registrar.node.run())
+    run(registrar.node.join())
     assert said == [f"the registrar refuses: 4.00 {refusal.hex()}"]
 
 
@@ -105,7 +124,7 @@ def test_an_empty_ack_ends_the_copies_and_the_separate_answer_is_acknowledged(
         return b"\x60\x00" + request.message_id.to_bytes(2)
 
     registrar.script = [promise]
-    run(registrar.node.run())
+    run(registrar.node.join())
     assert len(registrar.sent) == 1
     assert separate[1:] in ([], [b"\x60\x00\x12\x67"])
     assert tuple(registrar.node.receive(separate[0])) == (b"\x60\x00\x12\x67",)
@@ -125,7 +144,7 @@ def test_b06_answers_that_do_not_verify_are_not_there(registrar: Registrar) -> N
         lambda request: registrar.config(options=())(request),
         registrar.config(),
     ]
-    run(registrar.node.run())
+    run(registrar.node.join())
     assert len(registrar.sent) == 5
     expected = [Reason.BAD_TAG, *[Reason.NOT_A_RESPONSE] * 2, Reason.UNPROTECTED]
     assert registrar.dropped == expected
@@ -135,7 +154,7 @@ def test_c07_what_it_can_not_read_is_reported_in_the_next_request(registrar: Reg
     """RFC 9031 §8.3.1: at most COJP_MAX_JOIN_ATTEMPTS, then what was read counts."""
     payload = b"\xa2\x07\x18\x4d\x18\x63\x01"
     registrar.script = [lambda request: registrar.answer(request, payload=payload)] * 4
-    run(registrar.node.run())
+    run(registrar.node.join())
     reports = [
         codec.decode_join_request(registrar.open(message.decode(each))[0].payload).unsupported
         for each in registrar.sent

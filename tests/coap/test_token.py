@@ -52,14 +52,21 @@ addresses = st.one_of(
     message_type=st.integers(0, 1),
     message_id=st.integers(0, 0xFFFF),
     token=st.binary(max_size=300),
+    asked=st.just(b"") | st.binary(min_size=16, max_size=16),
 )
 def test_p01_a_sealed_origin_comes_back_whole(
-    address: bytes, port: int, scope_id: int, message_type: int, message_id: int, token: bytes
+    address: bytes,
+    port: int,
+    scope_id: int,
+    message_type: int,
+    message_id: int,
+    token: bytes,
+    asked: bytes,
 ) -> None:
-    """Address, port, interface, token, message id and type travel in the token (RFC 9031 §7.1)."""
+    """Addresses, port, interface, token, message id and type are in the token (RFC 9031 §7.1)."""
     if not address.startswith(LINK_LOCAL_PREFIX):
         scope_id = 0
-    origin = Origin(address, port, scope_id, message_type, message_id, token)
+    origin = Origin(address, port, scope_id, message_type, message_id, token, asked)
     proxy = sealer()
     sealed = proxy.seal(origin, 1)
     assert proxy.open(sealed, 2) == origin

@@ -4,6 +4,7 @@
 the radio: ``lowpan0`` is the 6LBR's, ``radio0`` the pledges'.
 """
 
+import errno
 import json
 import os
 import signal
@@ -28,6 +29,8 @@ from tests.daemon.site import RUN, Daemon, Device, Site
 from tests.daemon.wire import Wire
 
 RADIO, PLEDGES = "lowpan0", "radio0"
+FURTHER = "fe80::1"
+"""One more address of the 6LBR's, lower than that of its hardware."""
 COAP_PORT = 5683
 RELAY = "fd00:6:715c::1"
 NODE = "00124b00000000ff"
@@ -80,10 +83,10 @@ def prepare() -> None:
 
 
 @contextmanager
-def neighbour() -> Iterator[Wire]:
+def neighbour(at: str | None = None) -> Iterator[Wire]:
     """A pledge's socket: it has a link-local address alone, and so has the proxy."""
     link_local(PLEDGES)
-    with Wire((link_local(RADIO), COAP_PORT), "::") as wire:
+    with Wire((at or link_local(RADIO), COAP_PORT), "::") as wire:
         wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, PLEDGES.encode())
         yield wire
 
@@ -96,6 +99,38 @@ def joins(device: Device, first: int = 0) -> dict[str, object]:
         heard = wire.hear()
         joined = isinstance(pledge.receive(heard.payload), Joined)
         return {"joined": joined, "traffic_class": heard.traffic_class}
+
+
+def joins_at_a_further_address(
+    device: Device, forwarded: Callable[[], float], listening: Callable[[], bool]
+) -> dict[str, object]:
+    """Whether the proxy serves it there, and the answer comes from there."""
+    before = forwarded()
+    ip("address", "add", f"{FURTHER}/64", "dev", RADIO, "nodad")
+    until(listening)
+    with neighbour(FURTHER) as wire:
+        pledge = device.pledge()
+        wire.send(pledge.request())
+        heard = wire.hear()
+    joined = isinstance(pledge.receive(heard.payload), Joined)
+    found = {"joined": joined, "sender": heard.sender[0], "forwarded": forwarded() - before}
+    ip("address", "del", f"{FURTHER}/64", "dev", RADIO)
+    return found
+
+
+def listened_at(log: list[str]) -> list[str]:
+    """The proxy's usual address each time it began to listen."""
+    return [json.loads(line)["address"] for line in list(log) if '"proxy_listens"' in line]
+
+
+def listens(address: str) -> bool:
+    """Whether a socket is bound to this address of the 6LBR."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, COAP_PORT, 0, socket.if_nametoindex(RADIO)))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def proxy_status(daemon: Daemon) -> Mapping[str, Any]:
@@ -134,12 +169,18 @@ def shared_socket(folder: Path) -> dict[str, object]:
         with Wire(("::1", COAP_PORT)) as wire:
             wire.send(second.pledge().request())
             found["direct_traffic_class"] = wire.hear().traffic_class
+        found["further"] = joins_at_a_further_address(
+            daemon.enroll(),
+            lambda: proxy_status(daemon)["forwarded"],
+            lambda: len(listened_at(daemon.log)) > 1,
+        )
+        found["listened_at"] = len(set(listened_at(daemon.log)))
         found["alone"] = proxy_alone(folder.with_name("alone"))
         ip("link", "delete", RADIO)
         logged(daemon.log, "proxy_waits")
         found["away"] = proxy_status(daemon)["listening"]
         add_radio()
-        logged(daemon.log, "proxy_listens", 2)
+        until(lambda: proxy_status(daemon)["listening"])
         found["back"] = joins(third)["joined"]
         site.run("pledge", "revoke", first.identifier.hex(), "--reason", "lost", "--yes")
         until(lambda: proxy_status(daemon)["blocked"] == 1)
@@ -299,7 +340,9 @@ def as_a_node(folder: Path) -> dict[str, object]:
 
     with site.start() as daemon:
         daemon.enroll(own, role="6lbr")
-        neighbours = [daemon.enroll() for _ in range(3)]
+        neighbours = [daemon.enroll() for _ in range(4)]
+        lost = daemon.enroll().identifier.hex()
+        site.run("pledge", "revoke", lost, "--reason", "lost", "--yes")
         proxy = ProxyProcess(config)
         logged(proxy.log, "proxy_joined")
         found: dict[str, Any] = {"joined": metrics(), "neighbour": joins(neighbours[0])["joined"]}
@@ -317,6 +360,11 @@ def as_a_node(folder: Path) -> dict[str, object]:
             logged(proxy.log, "proxy_joined")
             found["after"] = relay.update(told).code
             found["last"] = joins(neighbours[2])["joined"]
+            found["further"] = joins_at_a_further_address(
+                neighbours[3],
+                lambda: metrics()["jrc_proxy_forwarded_total"],
+                lambda: listens(FURTHER),
+            )
             found["codes"].append(proxy.end(signal.SIGTERM))
         found["numbers"] = relay.numbers()
         found["upstream"] = list(relay.proxy[:2])

@@ -170,18 +170,64 @@ def test_the_end_of_the_daemon_ends_a_run(site: Site, radio: Radio) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_an_unknown_network_is_refused_at_the_start_and_by_check_config(
+def test_a_run_that_outlives_a_killed_daemon_is_never_met_by_another(
+    site: Site, radio: Radio
+) -> None:
+    """The next daemon says so, and puts the keys in when it has ended."""
+    radio.set("held", True)
+    with site.start() as daemon:
+        until(lambda: len(radio.documents) == 1, daemon)
+        daemon.kill()
+    with site.start() as daemon:
+        until(lambda: state(daemon)["state"] == "failed", daemon)
+        pid = (radio.folder / "running").read_text().strip()
+        assert state(daemon)["error"] == f"an earlier run still goes on (process {pid})"
+        assert len(radio.documents) == 1
+        radio.set("held", False)
+        until(lambda: is_in(daemon), daemon)
+        daemon.stop()
+    assert len(radio.documents) == 2
+
+
+def test_an_unknown_network_is_refused_by_check_config_and_waited_for_by_the_daemon(
     site: Site, radio: Radio
 ) -> None:
     """One sentence with the key; the network that was misspelt is offered."""
     site.change('network = "lab"', 'network = "lav"')
-    sentence = "error: installer[0].network: there is no network 'lav'; did you mean lab?"
-    for command in ("run", "check-config"):
-        done = site.attempt(command)
-        assert done.returncode == ExitCode.FAILED
-        assert sentence in done.stderr.splitlines()
-        assert "Traceback" not in done.stderr
+    sentence = "installer[0].network: there is no network 'lav'; did you mean lab?"
+    with site.start() as daemon:
+        for command, told in (("check-config", "stderr"), ("doctor", "stdout")):
+            done = site.attempt(command)
+            assert done.returncode != 0
+            assert sentence in getattr(done, told)
+            assert "Traceback" not in done.stderr
+        assert site.attempt("status").returncode == ExitCode.UNFINISHED
+        daemon.stop()
     assert radio.documents == []
+
+
+def test_a_removed_network_that_the_config_file_names_is_no_trap(site: Site, radio: Radio) -> None:
+    """The next start works, and so does the network that is put in its place."""
+    with site.start() as daemon:
+        until(lambda: is_in(daemon), daemon)
+        told = site.run("network", "remove", "lab", "--yes").stderr
+        assert "The config file names it (installer[0].network)" in told
+        until(lambda: state(daemon)["state"] == "failed", daemon)
+        daemon.stop()
+    with site.start() as daemon:
+        site.run("network", "add", "lab", "--network-id", "cafe", "--prefix", "fd00:2::/64")
+        until(lambda: is_in(daemon), daemon)
+        daemon.stop()
+    assert len(radio.documents) == 2
+
+
+def test_check_config_knows_the_network_of_the_join_proxy(site: Site) -> None:
+    """As those of installers."""
+    with site.config.open("a") as config:
+        config.write('\n[proxy]\ninterface = "lo"\njrc = "[::1]:5683"\nnetwork = "lav"\n')
+    done = site.attempt("check-config")
+    assert done.returncode == ExitCode.FAILED
+    assert "proxy.network: there is no network 'lav'; did you mean lab?" in done.stderr
 
 
 def test_check_config_changes_nothing_and_sees_a_program_that_can_not_be_run(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jrc.cojp.constants import CoapCode
-from tests.daemon.proxied import COAP_PORT, NODE_ADDRESS, RADIO, RATE
+from tests.daemon.proxied import COAP_PORT, FURTHER, NODE_ADDRESS, RADIO, RATE
 from tests.unshared import needs_namespace, run_inside
 
 pytestmark = needs_namespace
@@ -38,6 +38,18 @@ def test_p03_a_neighbour_joins_through_the_link_local_side(shared: dict[str, Any
     """One socket, roles by destination; the hop to the pledge is unmarked (RFC 9031 §7.1)."""
     assert shared["neighbour"] == {"joined": True, "traffic_class": 0}
     assert shared["direct_traffic_class"] == AF42
+
+
+def test_p02_every_link_local_address_of_the_interface_is_the_proxys(
+    shared: dict[str, Any], node: dict[str, Any]
+) -> None:
+    """One socket or several; the answer leaves from the address that was asked (RFC 9031 §7.1)."""
+    expected = {"joined": True, "sender": FURTHER, "forwarded": 1}
+    assert [expected, expected] == [
+        {**run["further"], "sender": run["further"]["sender"].partition("%")[0]}
+        for run in (shared, node)
+    ]
+    assert shared["listened_at"] == 1
 
 
 def test_p04_p05_rate_and_blocklist_come_from_the_network(shared: dict[str, Any]) -> None:
@@ -74,10 +86,11 @@ def test_a_proxy_beside_a_registrar_on_the_wildcard_is_refused(shared: dict[str,
     assert shared["alone"]["hint"]
 
 
-def test_c10_with_a_credential_it_joins_as_a_6lbr_and_takes_the_rate(node: dict[str, Any]) -> None:
+def test_c10_g01_as_a_6lbr_it_is_told_rate_and_blocklist(node: dict[str, Any]) -> None:
     """RFC 9031 §8.4.1, §8.4.2; its neighbours join through it."""
     assert node["joined"]["jrc_proxy_joined"] == 1
     assert node["joined"]["jrc_proxy_join_rate_bytes_per_second"] == RATE
+    assert node["joined"]["jrc_proxy_blocked_identifiers"] == 1
     assert node["shown"] == "6lbr"
     assert node["neighbour"]
     assert node["last"]

@@ -6,7 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,14 @@ class Tap:
     def datagrams(self) -> list[dict[str, Any]]:
         """All so far."""
         return [json.loads(line) for line in self._program.lines if line.startswith("{")]
+
+    def wait_for(self, ports: int, is_meant: Callable[[dict[str, Any]], bool]) -> None:
+        """Return when so many ports have sent something that is meant."""
+        found: set[int] = set()
+        while len(found) < ports:
+            seen = json.loads(self._program.next_line())
+            if is_meant(seen):
+                found.add(seen["from_port"])
 
 
 @contextmanager

@@ -88,7 +88,7 @@ class Hosts:
         They are dropped where they arrive: a drop at the sender would be told to the sender.
         """
         for host, port in ((self.lbr, "dport"), (self.pledges, "sport")):
-            host.run("nft", "add table ip6 radio")
+            host.run("nft", "add table ip6 radio; flush table ip6 radio")
             host.run("nft", "add chain ip6 radio loss { type filter hook input priority 0; }")
             rule = f"udp {port} {COAP_PORT} numgen random mod 100 < {percent} drop"
             host.run("nft", f"add rule ip6 radio loss {rule}")

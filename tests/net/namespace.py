@@ -126,6 +126,24 @@ async def goes_down(witness: Witness) -> Seen:
     return {"link_local_while_down": down.link_local}
 
 
+async def takes_more_link_local_addresses(witness: Witness) -> Seen:
+    """A lower one comes; then the one of the hardware address goes."""
+    make("more")
+    await witness.until(on_link)
+    first = witness.told[-1]
+    assert first is not None
+    ip("address", "add", "fe80::1/64", "dev", "more", "nodad")
+    await witness.until(lambda found: found is not None and len(found.link_locals) == 2)
+    both = witness.told[-1]
+    assert both is not None
+    ip("address", "del", f"{first.link_local}/64", "dev", "more")
+    await witness.until(lambda found: found is not None and len(found.link_locals) == 1)
+    last = witness.told[-1]
+    assert last is not None
+    stays = first.link_local == both.link_local
+    return {"stays": stays, "lowest": str(both.link_locals[0]), "then": str(last.link_local)}
+
+
 async def is_renamed(witness: Witness) -> Seen:
     """It takes another name, which another interface had, and gets its own back."""
     make("named")
@@ -181,6 +199,7 @@ SCENARIOS: dict[str, Callable[[Witness], Awaitable[Seen]]] = {
     "late": comes_late,
     "moves": changes_addresses,
     "downs": goes_down,
+    "more": takes_more_link_local_addresses,
     "named": is_renamed,
     "twins": finds_a_duplicate,
     "floods": loses_messages,

@@ -5,10 +5,12 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -32,8 +34,13 @@ def script(folder: Path, text: str, shell: str = "/bin/sh") -> Path:
 
 def run(*command: object, timeout_s: float = PATIENCE_S) -> InstallOutcome:
     """How a run ends."""
-    installer = ExecInstaller([str(word) for word in command], timeout_s)
-    return asyncio.run(installer.install("lab", DOCUMENT))
+    with TemporaryDirectory() as folder:
+        installer = ExecInstaller([str(word) for word in command], timeout_s, lock_in(folder))
+        return asyncio.run(installer.install("lab", DOCUMENT))
+
+
+def lock_in(folder: str | Path) -> Path:
+    return Path(folder) / "run.lock"
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -70,7 +77,7 @@ def test_arguments_are_given_as_they_are_and_no_shell_reads_them(tmp_path: Path)
 def test_a_program_has_a_clean_environment_a_session_and_no_other_file_descriptor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing of the daemon's sockets, credentials or variables reaches it."""
+    """But the lock; nothing of the daemon's sockets, credentials or variables reaches it."""
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials")
     monkeypatch.setenv("LISTEN_FDS", "1")
     monkeypatch.setenv("LANG", "C.UTF-8")
@@ -79,8 +86,9 @@ def test_a_program_has_a_clean_environment_a_session_and_no_other_file_descripto
     program = script(
         tmp_path,
         "import json, os\n"
-        "fds = sorted(int(n) for n in os.listdir('/proc/self/fd') if os.path.exists("
-        "f'/proc/self/fd/{n}'))\n"
+        "fds = {int(n): os.readlink(f'/proc/self/fd/{n}').rpartition('/')[2]"
+        " for n in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{n}')}\n"
+        "fds = [name for number, name in sorted(fds.items()) if number > 2]\n"
         f"json.dump([dict(os.environ), fds, os.getsid(0) == os.getpid(), os.getcwd()],"
         f" open('{tmp_path}/seen', 'w'))\n",
         sys.executable,
@@ -93,7 +101,7 @@ def test_a_program_has_a_clean_environment_a_session_and_no_other_file_descripto
     environment, descriptors, leads, folder = json.loads((tmp_path / "seen").read_text())
     environment.pop("LC_CTYPE", None)  # Python's own
     assert environment == {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "JRC_NETWORK": "lab"}
-    assert (descriptors, leads, folder) == ([0, 1, 2], True, "/")
+    assert (descriptors, leads, folder) == (["run.lock"], True, "/")
 
 
 def test_an_environment_without_a_path_gets_the_usual_one() -> None:
@@ -196,8 +204,11 @@ def test_a_run_that_is_called_off_ends_at_once(tmp_path: Path) -> None:
         "while :; do sleep 0.1; done",
     )
 
+    lock = lock_in(tmp_path)
+
     async def call_off() -> float:
-        task = asyncio.create_task(ExecInstaller([str(program)], 600).install("lab", DOCUMENT))
+        run = ExecInstaller([str(program)], 600, lock).install("lab", DOCUMENT)
+        task = asyncio.create_task(run)
         await asyncio.to_thread(eventually, (tmp_path / "ready").exists)
         began = time.monotonic()
         task.cancel()
@@ -208,3 +219,58 @@ def test_a_run_that_is_called_off_ends_at_once(tmp_path: Path) -> None:
     assert asyncio.run(call_off()) < 5
     assert (tmp_path / "heard").exists()
     eventually(lambda: is_gone(left_by(tmp_path)))
+
+
+def started(program: Path, lock: Path) -> subprocess.Popen[bytes]:
+    """Another process that runs a program, as a daemon that can be killed."""
+    text = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom jrc.model import Secret\n"
+        "from jrc.net.execinstaller import ExecInstaller\n"
+        "one = ExecInstaller([sys.argv[1]], 600, Path(sys.argv[2]))\n"
+        "asyncio.run(one.install('lab', Secret(b'')))\n"
+    )
+    return subprocess.Popen([sys.executable, "-c", text, str(program), str(lock)])
+
+
+def test_a_run_that_outlives_its_daemon_keeps_the_next_one_from_beginning(tmp_path: Path) -> None:
+    """After SIGKILL the program goes on; with its end the next run may begin."""
+    program = script(tmp_path, f"echo $$ > {tmp_path}/pid\nexec sleep 600")
+    lock = lock_in(tmp_path)
+    daemon = started(program, lock)
+    try:
+        eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        eventually(lambda: lock.read_text() != "")
+    finally:
+        daemon.kill()
+        daemon.wait()
+    next_one = ExecInstaller(["/bin/true"], PATIENCE_S, lock)
+    pid = left_by(tmp_path)
+    try:
+        outcome = asyncio.run(next_one.install("lab", DOCUMENT))
+        how = f"an earlier run still goes on (process {pid})"
+        assert outcome == InstallOutcome(False, how)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: asyncio.run(next_one.install("lab", DOCUMENT)).installed)
+
+
+def test_a_service_that_a_run_has_left_does_not_hold_the_next_one_up(tmp_path: Path) -> None:
+    """It has the lock's file descriptor, but the run that has ended gave the lock back."""
+    text = f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 600' &\n"
+    program = script(tmp_path, f"{text}while [ ! -s {tmp_path}/pid ]; do sleep 0.01; done")
+    lock = lock_in(tmp_path)
+    try:
+        for command in (str(program), "/bin/true"):
+            installer = ExecInstaller([command], PATIENCE_S, lock)
+            assert asyncio.run(installer.install("lab", DOCUMENT)) == INSTALLED
+        assert not is_gone(left_by(tmp_path))
+    finally:
+        os.kill(left_by(tmp_path), signal.SIGKILL)
+
+
+def test_a_lock_that_can_not_be_made_is_a_failure(tmp_path: Path) -> None:
+    """With the file's name."""
+    installer = ExecInstaller(["/bin/true"], PATIENCE_S, tmp_path / "no" / "run.lock")
+    outcome = asyncio.run(installer.install("lab", DOCUMENT))
+    assert not outcome.installed
+    assert "no/run.lock: No such file" in outcome.how

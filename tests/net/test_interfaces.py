@@ -39,6 +39,13 @@ def test_an_interface_that_is_down_has_no_link_local_address(seen: dict[str, Any
 
 
 @needs_namespace
+def test_the_address_of_the_hardware_goes_before_a_lower_one(seen: dict[str, Any]) -> None:
+    """Pledges form it from the EUI-64; without it the lowest counts (RFC 2464 §5)."""
+    expected = {"stays": True, "lowest": "fe80::1", "then": "fe80::1", "current": True}
+    assert expected == seen["more"]
+
+
+@needs_namespace
 def test_a_renamed_interface_is_gone_and_comes_back_with_its_name(seen: dict[str, Any]) -> None:
     """The config names it, not its number."""
     assert {"by_event": True, "current": True} == seen["named"]

@@ -5,15 +5,20 @@ from ipaddress import IPv6Address, IPv6Network
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from jrc.cojp.codec import ConfigurationForm, decode_configuration
+from jrc.cojp.constants import MAX_CBOR_BYTES
 from jrc.cojp.objects import JoinRequest, UnsupportedParameter
 from jrc.errors import OperatorError, Reason, StateError
 from jrc.model import KeySetState, Network, Pledge, PledgeId, PledgeState, Profile, Secret
 from jrc.policy.admission import (
+    MAX_TOLD_BLOCKED,
+    MAX_TOLD_BLOCKED_BYTES,
     Admitted,
     Refused,
+    bounded_blocklist,
     check_identifier_sharing,
     configuration_for,
     decide,
@@ -243,3 +248,39 @@ def test_c06_nobody_else_joins_without_a_network_identifier(role: int, applicant
     networks = {1: network(1), 2: network(2, FECA)}
     decision = decide(JoinRequest(b"", role), applicant, networks)
     assert (Reason.UNKNOWN_NETWORK, [0, 5, b""]) == refused(decision)
+
+
+@pytest.mark.parametrize("blocked", [(), (b"12345678", b"x")])
+def test_g01_a_blocklist_is_told_also_when_it_is_empty(blocked: tuple[bytes, ...]) -> None:
+    """An empty one clears that of an earlier join (RFC 9031 §8.4.2)."""
+    found = configuration_for(NETWORKS[1], [key_set()], 1, blocked=blocked)
+    assert blocked == found.blocklist
+    reported = configuration_for(NETWORKS[1], [key_set()], 1, frozenset({6}), blocked=blocked)
+    assert reported.blocklist is None
+    openwsn = configuration_for(
+        NETWORKS[1], [key_set()], 1, profile=Profile.OPENWSN, blocked=blocked
+    )
+    assert openwsn.blocklist is None
+
+
+def test_g01_of_a_long_blocklist_the_newest_are_told() -> None:
+    """As many as are allowed, in the order in which they came."""
+    newest_first = [number.to_bytes(8) for number in range(MAX_TOLD_BLOCKED + 9)]
+    assert tuple(newest_first[:MAX_TOLD_BLOCKED]) == bounded_blocklist(newest_first)
+
+
+@example([bytes((number,)) * 248 for number in range(9)])
+@given(st.lists(st.binary(min_size=1, max_size=248), max_size=100))
+def test_g01_a_blocklist_of_any_identifiers_fits_an_answer(identifiers: list[bytes]) -> None:
+    """Long identifiers (RFC 9031 §3 sets no limit) leave room for fewer."""
+    told = bounded_blocklist(identifiers)
+    assert identifiers[: len(told)] == list(told)
+    assert len(b"".join(told)) <= MAX_TOLD_BLOCKED_BYTES
+    assert told or not identifiers
+    two = make_key_set(
+        1, KeySetState.CURRENT, (6, 14), (1, 2), (Secret(b"a" * 16), Secret(b"b" * 16))
+    )
+    form = ConfigurationForm(configuration_for(NETWORKS[1], [two], 1, blocked=told))
+    payload = form.fill(b"\x00\x01")
+    assert len(payload) < MAX_CBOR_BYTES
+    assert told == decode_configuration(payload).blocklist

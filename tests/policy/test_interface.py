@@ -11,6 +11,7 @@ from jrc.policy.interface import (
     Interface,
     InterfaceAddress,
     choose_address,
+    choose_link_local,
     choose_prefix,
     follow,
 )
@@ -101,10 +102,21 @@ def test_a_lifetime_that_runs_is_no_change() -> None:
 
 def test_an_interface_knows_its_own_addresses() -> None:
     """Link-local ones, too; prefixes are told once, in order."""
-    link_local = IPv6Address("fe80::5")
-    found = Interface("lowpan0", 3, True, link_local, (at(B), at(A), at(B, 2)))
-    assert [True, True, False] == [found.has(each) for each in (link_local, A[1], A[2])]
+    link_local, further = IPv6Address("fe80::5"), IPv6Address("fe80::6")
+    found = Interface(
+        "lowpan0", 3, True, link_local, (at(B), at(A), at(B, 2)), link_locals=(further,)
+    )
+    expected = {link_local: True, further: True, A[1]: True, A[2]: False}
+    assert expected == {each: found.has(each) for each in expected}
     assert (B, A) == found.prefixes
+
+
+def test_a_link_local_address_stays_while_it_is_usable() -> None:
+    """Pledges have it from the neighbour's beacons; another one is chosen when it goes."""
+    one, two, gone = (IPv6Address(f"fe80::{n}") for n in (1, 2, 3))
+    found = Interface("lowpan0", 3, True, link_local=one, link_locals=(one, two))
+    assert [one, two, one] == [choose_link_local(found, each) for each in (None, two, gone)]
+    assert choose_link_local(Interface("lowpan0", 3, True), two) is None
 
 
 def _following() -> Network:

@@ -183,6 +183,33 @@ def test_m03_a_waiting_pledge_can_be_revoked_and_restored(hall: Hall, waiting: O
     hall.join(waiting)
 
 
+def test_revoking_ends_an_approval(hall: Hall, waiting: OddPledge) -> None:
+    """A restored pledge is approved anew, whether it had joined or not."""
+    approve(hall.desk)
+    hall.join(waiting)
+    hall.act(revoke_pledge)
+    assert hall.desk.sql("SELECT count(*) FROM admission") == [(0,)]
+    hall.act(restore_pledge)
+    hall.contexts.forget_all()
+    assert hall.ask(waiting.request(JOIN)) is None
+    assert {SILENT: 2} == hall.metrics.drops
+    assert approve(hall.desk).changed
+    hall.contexts.forget_all()
+    hall.join(waiting)
+
+
+def test_a_revoked_node_is_not_let_in_by_a_switch_to_approval(desk: Desk) -> None:
+    """Who had joined counts as let in; who is revoked does not."""
+    desk.network()
+    with hall_at(desk) as hall:
+        for number in (1, 2):
+            hall.join(hall.enroll(number))
+        hall.act(revoke_pledge)
+        changes = NetworkChanges(admission=Admission.APPROVAL)
+        desk.write(lambda tx: set_network(tx, "lab", changes, actor=ACTOR))
+        assert desk.sql("SELECT pledge_id FROM admission") == [(2,)]
+
+
 def test_a_waiting_pledge_can_be_removed(hall: Hall, waiting: OddPledge) -> None:
     """Nothing of its waiting is left."""
     hall.act(remove_pledge)

@@ -30,6 +30,7 @@ from jrc.store import schema
 from jrc.store.contexts import find_locked
 from jrc.store.database import Transaction
 from tests.desk import ACTOR, Desk, pledge_id
+from tests.joining import hall_at
 
 KEY = bytes.fromhex("8c1d5f0ba7e34296d8317cb05efa6921")
 OTHER_KEY = bytes.fromhex("51e0a94c7d3826fb90c2146de85fb37a")
@@ -387,6 +388,21 @@ def test_f03_a_removed_pledges_short_identifier_stays_burned(lab: Desk) -> None:
     assert lab.sql("SELECT released_at_ms FROM short_identifier") == [(lab.now_ms,)]
     assert lab.read(lambda tx: tx.leases.used(1, 1)) == 1
     assert lab.read(lambda tx: tx.leases.used(1, 2)) == 0
+
+
+def test_plans_name_each_short_identifier_with_its_network(lab: Desk) -> None:
+    """One of a network where it joined before is not said to be of this one."""
+    lab.network("win", b"\xbe\xef", prefix="2001:db8:1::/64")
+    with hall_at(lab) as hall:
+        pledge = hall.enroll(networks=("lab", "win"))
+        first = hall.short_id(pledge)
+        second = hall.short_id(pledge, bytes.fromhex("a10542beef"))
+        for plan in (plan_revocation, plan_removal):
+            told = lab.read(lambda tx, plan=plan: plan(tx, pledge_id(1))).sentences  # type: ignore[misc]
+            assert any(f"joined win as {second:04x} and keeps" in each for each in told)
+            assert (
+                f"It still has {first:04x} of key domain lab, where it had joined before." in told
+            )
 
 
 def test_plans_say_what_a_joined_pledge_still_holds(lab: Desk) -> None:

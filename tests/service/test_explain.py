@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from jrc.errors import Reason
-from jrc.model import Admission, PledgeId, Secret, ShortIdRange
+from jrc.model import Admission, PledgeId, Profile, Secret, ShortIdRange
+from jrc.policy.interface import Interface
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge, remove_pledge, revoke_pledge
 from jrc.service.examine import OnConflict
@@ -212,6 +213,13 @@ def without_identifiers(hall: Hall) -> None:
     hall.enroll(1)
 
 
+def without_address(hall: Hall) -> None:
+    hall.enroll()
+    there = {"lowpan0": Interface("lowpan0", 3, is_up=True)}
+    changes = NetworkChanges(jrc_address_from="lowpan0")
+    hall.desk.write(lambda tx: set_network(tx, "lab", changes, actor=ACTOR, seen=there))
+
+
 @pytest.mark.parametrize(
     ("make", "reason", "word"),
     [
@@ -228,6 +236,7 @@ def without_identifiers(hall: Hall) -> None:
         (damaged_keys, Reason.DAMAGED_STATE, "key_generation 1"),
         (damaged_window, Reason.DAMAGED_STATE, "replay window"),
         (without_key_sets, Reason.KEYS_UNSUPPORTED, "key set"),
+        (without_address, Reason.NO_JRC_ADDRESS, "interface lowpan0, which has none"),
         (without_identifiers, Reason.NO_SHORT_IDENTIFIER, "lab has no short identifier"),
     ],
 )
@@ -251,6 +260,15 @@ def test_the_code_that_is_said_is_the_one_that_is_met(hall: Hall) -> None:
     found = explained(hall)
     assert ("window_closed", True) in reasons(found)
     assert outcomes(found) == [("window_closed", 1, True)]
+
+
+def test_a_device_that_is_told_no_address_does_not_miss_one(hall: Hall) -> None:
+    """Its profile leaves the parameter out, on the join path as here."""
+    without_address(hall)
+    assert ("no_jrc_address", True) in reasons(explained(hall))
+    changes = NetworkChanges(profile=Profile.OPENWSN)
+    hall.desk.write(lambda tx: set_network(tx, "lab", changes, actor=ACTOR))
+    assert ("no_jrc_address", True) not in reasons(explained(hall))
 
 
 def test_a_former_key_is_said_and_does_not_block(hall: Hall) -> None:

@@ -11,7 +11,7 @@ from jrc.service.installers import (
     InstallerId,
     Pace,
     Progress,
-    check_networks,
+    check_known,
     record_of,
     record_outcome,
     retry_in_s,
@@ -96,12 +96,11 @@ def test_sets_before_and_in_force_are_wanted(desk: Desk) -> None:
     assert (wanted(desk).generation, states) == (2, [KeySetState.PREVIOUS, KeySetState.CURRENT])
 
 
-def test_an_installer_of_an_unknown_network_is_refused_by_its_key(desk: Desk) -> None:
+def test_an_unknown_network_is_refused_by_its_key() -> None:
     """The second section is at fault, and its network nearly right."""
-    desk.network()
-    ids = (LAB, InstallerId("lav", "exec"))
+    named = {"installer[0].network": "lab", "installer[1].network": "lav"}
     with pytest.raises(OperatorError) as refusal:
-        desk.read(lambda tx: check_networks(tx, ids))
+        check_known(["lab"], named)
     assert refusal.value.message == (
         "installer[1].network: there is no network 'lav'; did you mean lab?"
     )

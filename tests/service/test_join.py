@@ -621,3 +621,33 @@ def test_content_is_what_the_intake_found(ground: Ground, known: KnownContext) -
     (outcome,) = decided(ground, asked._replace(content=refusal))
     assert (CoapCode.NOT_FOUND, (), b"") == opened(outcome, pledge)
     assert known.standing is outcome.standing
+
+
+def test_g01_a_6lbr_is_told_the_blocklist_and_a_node_is_not(known: KnownContext) -> None:
+    """RFC 9031 §8.4.2; it is asked for once, whoever else joins."""
+    asked: list[int] = []
+
+    def blocked_in(network_id: int) -> tuple[bytes, ...]:
+        asked.append(network_id)
+        return (b"bad",)
+
+    border = replace(known, pledge=replace(known.pledge, role=1))
+    ground = Ground(border)
+    ground.policy = replace(ground.policy, blocked_in=blocked_in)
+    assert configuration(*join(ground, border)).blocklist is None
+    assert [] == asked
+    for first in (1, 2):
+        assert (b"bad",) == configuration(*join(ground, border, AS_6LBR, first)).blocklist
+    assert [1] == asked
+
+
+def test_g01_firmware_of_the_early_draft_gets_no_blocklist(known: KnownContext) -> None:
+    """It takes keys alone: nobody even asks for the list (RFC 9031 §8.4.2)."""
+
+    def blocked_in(_network_id: int) -> tuple[bytes, ...]:
+        raise AssertionError("the blocklist was asked for")
+
+    border = replace(known, pledge=replace(known.pledge, role=1, profile=Profile.OPENWSN))
+    ground = Ground(border)
+    ground.policy = replace(ground.policy, blocked_in=blocked_in)
+    assert configuration(*join(ground, border, AS_6LBR)).blocklist is None

@@ -359,8 +359,8 @@ def test_durations_are_read(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "m", "-5m", "1.5h", "10x", "1h30m", "٣m", "9" * 40])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    """The sentence shows how it is written."""
-    with pytest.raises(ValueError, match="write it as 90s, 10m, 2h or 1d"):
+    """The sentence shows what one is."""
+    with pytest.raises(ValueError, match="is no duration such as 90s, 10m, 2h or 1d"):
         parse_duration(text)
 
 

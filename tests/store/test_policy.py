@@ -3,12 +3,15 @@
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
+from structlog.testing import capture_logs
 
 from jrc.errors import StateError
 from jrc.model import KeySetState, Network, Profile, ShortIdRange
+from jrc.policy.admission import MAX_TOLD_BLOCKED
+from jrc.service.enroll import revoke_pledge
 from jrc.service.ports import NetworkPolicy
 from jrc.store.policy import load_policy
-from tests.desk import Desk
+from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
 from tests.joining import next_generation
 
 
@@ -115,3 +118,53 @@ def test_an_added_or_deleted_key_is_noticed(desk: Desk) -> None:
     desk.sql("DELETE FROM link_layer_key WHERE id = 2")
     with pytest.raises(StateError, match="key_generation 1"):
         policy(desk)
+
+
+def blocked(desk: Desk, network_id: int) -> tuple[bytes, ...]:
+    """The blocklist that joins find."""
+    return desk.database.join(lambda joins: joins.policy.blocked_in(network_id), NOW_MS)
+
+
+def revoke(desk: Desk, number: int) -> None:
+    desk.now_ms += 1000
+    identifier = pledge_id(number)
+    desk.write(lambda tx: revoke_pledge(tx, identifier, actor=ACTOR, agreed=True))
+
+
+def test_g01_the_revoked_pledges_of_a_network_are_its_blocklist(desk: Desk) -> None:
+    """The one revoked last comes first, and each change is seen (RFC 9031 §8.4.2)."""
+    desk.network()
+    desk.network("two", b"\x02", prefix="2001:db8:1::/64")
+    for number, networks in ((1, ("lab",)), (2, ("lab", "two")), (3, ("lab",)), (4, ("two",))):
+        desk.pledge(number, networks=networks)
+    assert () == blocked(desk, 1)
+    revoke(desk, 2)
+    assert (pledge_id(2).value,) == blocked(desk, 1) == blocked(desk, 2)
+    revoke(desk, 1)
+    assert (pledge_id(1).value, pledge_id(2).value) == blocked(desk, 1)
+    assert (pledge_id(2).value,) == blocked(desk, 2)
+
+
+def test_g01_who_was_revoked_past_the_program_is_not_on_the_blocklist(desk: Desk) -> None:
+    """A row that does not authenticate keeps nobody out of a network."""
+    desk.network()
+    desk.pledge(1, networks=("lab",))
+    desk.pledge(2, networks=("lab",))
+    desk.sql("UPDATE pledge SET state = 'revoked' WHERE id = 1")
+    revoke(desk, 2)
+    assert (pledge_id(2).value,) == blocked(desk, 1)
+
+
+def test_g01_a_blocklist_that_is_too_long_is_cut_and_that_is_said(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest are left out; the log tells it."""
+    monkeypatch.setattr("jrc.policy.admission.MAX_TOLD_BLOCKED", 2)
+    assert MAX_TOLD_BLOCKED > 2
+    desk.network()
+    for number in (1, 2, 3):
+        desk.pledge(number, networks=("lab",))
+        revoke(desk, number)
+    with capture_logs() as log:
+        assert (pledge_id(3).value, pledge_id(2).value) == blocked(desk, 1)
+    assert [("blocklist_cut", 2)] == [(line["event"], line["told"]) for line in log]

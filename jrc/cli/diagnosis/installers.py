@@ -16,7 +16,7 @@ def look_at_installers(case: Case) -> Iterator[Verdict]:
     yield success("the program of each can be run")
     if case.daemon.status is not None:
         yield from judge_runs(case.daemon.part("installers"))
-    elif case.settings.database.file is not None and other_owner(case.settings) is None:
+    if case.settings.database.file is not None and other_owner(case.settings) is None:
         for sentence in check_networks(case.settings, case.settings.database.file):
             yield warning(sentence, "start the daemon, or run any command of `jrc network`")
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 
-from jrc.cli.checks import check_proxy
+from jrc.cli.checks import check_named, check_proxy, other_owner
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.verdict import Verdict, failure, success, warning
 from jrc.cli.proxy import is_proxy_alone
-from jrc.config import Settings
+from jrc.config import Proxy, Settings
 from jrc.net.interfaces import look
 from jrc.policy.interface import Interface, InterfaceKind
 
@@ -41,12 +41,23 @@ def look_at_proxy(case: Case) -> Iterator[Verdict]:
         yield success("no Join Proxy is configured")
         return
     check_proxy(case.settings, case.settings.proxy)
+    yield from _look_at_its_network(case.settings, case.settings.proxy)
     if case.settings.proxy.psk_file is None:
         yield success("its port is not another program's; it has no key of its own, and needs none")
     else:
         yield success(
-            f"its port is not another program's, and {case.settings.proxy.psk_file} is a key"
+            f"its port is not another program's, {case.settings.proxy.psk_file} is a key, and what"
+            " it must not forget is whole"
         )
+
+
+def _look_at_its_network(settings: Settings, proxy: Proxy) -> Iterator[Verdict]:
+    database = settings.database.file
+    if proxy.network is None or database is None or is_proxy_alone(settings):
+        return
+    if other_owner(settings) is None:
+        for sentence in check_named({"proxy.network": proxy.network}, database):
+            yield warning(sentence, "start the daemon, or run any command of `jrc network`")
 
 
 def uses_of_interfaces(settings: Settings) -> Iterator[tuple[str, str]]:

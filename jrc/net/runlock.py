@@ -1,0 +1,53 @@
+"""A lock that a run of a program holds, even where the process that has started it is no more."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+
+class RunLock:
+    """Held by whoever started a run, and by the program of it, which inherits ``fd``.
+
+    A run that has ended in order gives it back for all of them, so that nothing that the program
+    has left behind holds it. The file stays: removing it would let two hold it at once.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    @classmethod
+    def take(cls, path: Path) -> Self:
+        """Take the lock at once or not at all.
+
+        Raises:
+            BlockingIOError: an earlier run still holds it.
+            OSError: the file can't be opened.
+        """
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise
+        return cls(fd)
+
+    def name(self, process: int) -> None:
+        """Write down who runs."""
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, f"{process}\n".encode(), 0)
+
+    def give_back(self) -> None:
+        """Let the next run begin."""
+        os.ftruncate(self.fd, 0)
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
+        os.close(self.fd)
+
+
+def holder(path: Path) -> str:
+    """Who holds a lock, as far as its file says so."""
+    try:
+        text = path.read_text(errors="replace")[:32].strip()
+    except OSError:
+        text = ""
+    return f"process {text}" if text.isascii() and text.isdigit() else "another process"
