@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import structlog
 
 from jrc.admin.metrics import Counters
+from jrc.app.tasks import guarded
 from jrc.errors import JrcError, OperatorError
 from jrc.service.survey import Survey
 
@@ -60,7 +62,8 @@ class Housekeeping:
 
     def every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
         """Do ``work`` now and then again and again, whatever it meets of the expected errors."""
-        self._tasks.append(asyncio.create_task(self._repeat(period_s, work)))
+        repeated = partial(self._repeat, period_s, work)
+        self._tasks.append(asyncio.create_task(guarded(repeated, self._fatal)))
 
     async def _repeat(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -68,9 +71,6 @@ class Housekeeping:
                 await work()
             except JrcError as error:
                 _log.error("housekeeping_failed", error=str(error))
-            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
-                self._fatal(error)
-                return
             await asyncio.sleep(period_s)
 
     async def _tick(self) -> None:

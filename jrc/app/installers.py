@@ -10,6 +10,7 @@ import structlog
 
 from jrc.admin.metrics import InstallerCount
 from jrc.admin.services import Transactions
+from jrc.app.tasks import guarded
 from jrc.config import Installer
 from jrc.errors import ExitCode, JrcError, OperatorError
 from jrc.net.execinstaller import programs
@@ -261,13 +262,9 @@ class Installers:
 
     async def start(self) -> None:
         """Run each; one whose network is not there waits for it."""
-        self._tasks = [asyncio.create_task(self._guarded(runner)) for runner in self.runners]
-
-    async def _guarded(self, runner: Runner) -> None:
-        try:
-            await runner.run()
-        except Exception as error:  # noqa: BLE001 - the outermost guard of this task
-            self._fatal(error)
+        self._tasks = [
+            asyncio.create_task(guarded(runner.run, self._fatal)) for runner in self.runners
+        ]
 
     async def stop(self) -> None:
         """End runs that are under way."""

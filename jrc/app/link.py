@@ -1,19 +1,14 @@
 """Networks follow the interfaces that they name: prefix, and the registrar's address."""
 
-import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 import structlog
 
 from jrc.admin.services import Transactions
-from jrc.errors import JrcError
+from jrc.app.tasks import CatchUp
 from jrc.policy.interface import Interface
 from jrc.service.following import Followed, follow_interfaces, followed_interfaces, lags_behind
 from jrc.service.ports import InterfaceWatcher, WatchInterface
-
-RETRY_S = 5.0
-"""Before the database is tried again."""
 
 _log = structlog.get_logger("jrc")
 
@@ -31,49 +26,30 @@ class Link:
     ) -> None:
         self._transactions = transactions
         self._watch = watch
-        self._fatal = fatal
         self._watches: dict[str, InterfaceWatcher] = {}
-        self._news = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._catching_up = CatchUp(self._catch_up, "interfaces_not_followed", fatal)
 
     async def start(self) -> None:
         """As ``Part.start``: when it returns, no network says what is no longer so."""
-        await self._catch_up()
-        self._task = asyncio.create_task(self._run(), name="follow interfaces")
+        await self._catching_up.now()
+        self._catching_up.start()
 
     async def stop(self) -> None:
         """As ``Part.stop``."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._catching_up.stop()
         for watch in self._watches.values():
             await watch.stop()
         self._watches.clear()
 
     def changed(self) -> None:
         """As ``Part.changed``: networks may name other interfaces now."""
-        self._news.set()
+        self._catching_up.news()
 
     def status(self) -> Mapping[str, object]:
         """As ``Part.status``: each interface that a network names, null where it is not there."""
         return {name: _shown(watch.current) for name, watch in sorted(self._watches.items())}
 
-    async def _run(self) -> None:
-        while True:
-            await self._news.wait()
-            try:
-                await self._catch_up()
-            except JrcError as error:
-                _log.error("interfaces_not_followed", error=str(error))
-                await asyncio.sleep(RETRY_S)
-                self._news.set()
-            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
-                self._fatal(error)
-                return
-
     async def _catch_up(self) -> None:
-        self._news.clear()
         await self._watch_all(await self._transactions.run_read(followed_interfaces))
         seen = {name: watch.current for name, watch in self._watches.items()}
         if not await self._transactions.run_read(lambda tx: lags_behind(tx, seen)):
@@ -90,7 +66,7 @@ class Link:
             self._watches[name] = watch
 
     def _heard(self, _interface: Interface | None) -> None:
-        self._news.set()
+        self._catching_up.news()
 
 
 def _tell(done: Followed) -> None:

@@ -1,9 +1,7 @@
 """The Join Proxy inside `jrc run`: rate and blocklist come from the network (RFC 9031 §8.4.2)."""
 
-import asyncio
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -13,20 +11,18 @@ from prometheus_client import CollectorRegistry
 from jrc.admin.proxy_metrics import ProxyCollector
 from jrc.app.proxy_host import ProxyHost
 from jrc.app.proxy_neighbours import say_neighbours
+from jrc.app.tasks import CatchUp
 from jrc.coap.blocklist import MAX_BLOCKED
 from jrc.coap.endpoint import Endpoint
 from jrc.coap.proxy_endpoint import COAP_PORT
 from jrc.config import Endpoint as Address
 from jrc.config import Proxy, Settings
-from jrc.errors import JrcError
 from jrc.model import Network, PledgeState
 from jrc.net.interfaces import InterfaceWatch
 from jrc.service.installers import check_known
 from jrc.service.registry import Registry
 
 T = TypeVar("T")
-RETRY_S = 5.0
-"""Before the database is tried again."""
 _PAGE = 500
 
 _log = structlog.get_logger("jrc")
@@ -127,8 +123,7 @@ class JoinProxyPart:
         self._database = database
         self._fatal = fatal
         self._network: str | None = None
-        self._news = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._catching_up = CatchUp(self._catch_up, "proxy_limits_not_read", fatal)
 
     async def start(self) -> None:
         """As ``Part.start``; the interface and the way to the registrar may come later.
@@ -139,48 +134,31 @@ class JoinProxyPart:
         if self._settings.network is not None:
             known = await self._database.run_read(_network_names)
             check_known(known, {"proxy.network": self._settings.network})
-        await self._catch_up()
+        await self._catching_up.now()
         if self._network is None and self._settings.network is None:
             _log.warning(
                 "proxy_without_network",
                 hint="name the interface's network under [proxy]: rate and blocklist are its own",
             )
         await self.host.start()
-        self._task = asyncio.create_task(self._run(), name="limits of the join proxy")
+        self._catching_up.start()
         await say_neighbours(self._settings.interface)
 
     async def stop(self) -> None:
         """As ``Part.stop``."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._catching_up.stop()
         await self.host.stop()
 
     def changed(self) -> None:
         """As ``Part.changed``: the rate may be another, or somebody revoked."""
-        self._news.set()
+        self._catching_up.news()
 
     def status(self) -> Mapping[str, object]:
         """As ``Part.status``."""
         return {"network": self._network, **self.host.status()}
 
-    async def _run(self) -> None:
-        while True:
-            await self._news.wait()
-            try:
-                await self._catch_up()
-            except JrcError as error:
-                _log.error("proxy_limits_not_read", error=str(error))
-                await asyncio.sleep(RETRY_S)
-                self._news.set()
-            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
-                self._fatal(error)
-                return
-
     async def _catch_up(self) -> None:
         """Read the limits; with a credential for a registrar elsewhere, that one tells them."""
-        self._news.clear()
         name = self._settings.network
         limits = await self._database.run_read(lambda tx: limits_of(tx, name))
         self._network = limits.network

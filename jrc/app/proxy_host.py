@@ -19,6 +19,7 @@ import structlog
 from jrc.admin.proxy_metrics import ProxyFigures
 from jrc.app.proxy_credential import Credential
 from jrc.app.proxy_place import Place
+from jrc.app.tasks import guarded
 from jrc.coap import token
 from jrc.coap.blocklist import Blocklist
 from jrc.coap.endpoint import Datagram
@@ -126,9 +127,12 @@ class ProxyHost:
         await self._watch.start()
         if self._interface is None:
             self._listen(None)
-        self._tasks.append(asyncio.create_task(self._guard(self._keep_up), name="join proxy"))
+        self._begin(self._keep_up, "join proxy")
         if self._node is not None:
-            self._tasks.append(asyncio.create_task(self._guard(self._node.run), name="proxy node"))
+            self._begin(self._node.run, "proxy node")
+
+    def _begin(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        self._tasks.append(asyncio.create_task(guarded(work, self._fatal), name=name))
 
     async def stop(self) -> None:
         """End, and close every socket."""
@@ -141,12 +145,6 @@ class ProxyHost:
         self._endpoint.close()
         if self._credential is not None:
             self._credential.close()
-
-    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except Exception as error:  # noqa: BLE001 - the outermost guard of this task
-            self._fatal(error)
 
     async def _keep_up(self) -> None:
         turn = 0
