@@ -26,14 +26,6 @@ from tests.cli.terminal import Terminal
 STATE = ("config", "key", "database", "instance_file")
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    """A registrar without a daemon."""
-    fresh = Terminal(tmp_path / "registrar")
-    fresh.init()
-    return fresh
-
-
 def sql(terminal: Terminal, statement: str) -> None:
     """Change the database past the program."""
     with sqlite3.connect(terminal.folder / "jrc.db") as connection:
