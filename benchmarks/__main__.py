@@ -15,11 +15,12 @@ from benchmarks.fleet import Fleet
 from benchmarks.joins import Joining, echo_figures, echoes
 from benchmarks.proxy import proxy_figures
 from benchmarks.report import Figure, Report, file_system, machine
+from benchmarks.rollover import rollover_figures
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.size import size_figures
 
 BUILD = Path("build")
-NAMES = ("first-join", "rejoin", "bad", "memory", "size", "core", "proxy")
+NAMES = ("first-join", "rejoin", "bad", "memory", "size", "core", "proxy", "rollover")
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
@@ -33,17 +34,19 @@ def main() -> int:
         return 1
     scale = QUICK if arguments.quick else FULL
     report = Report(machine(folder), {"quick": arguments.quick, **asdict(scale)})
+    code = 0
     try:
         for figure in _figures(folder, scale, arguments.only or NAMES):
             _progress(figure)
             report.add([figure])
     except MeasurementError as error:
         print(f"can't be measured: {error}", file=sys.stderr)
-        return 1
-    report.write(arguments.json)
-    print("\n".join(f"{name}: {value}" for name, value in report.machine.items()))
-    print(f"\n{report.table()}\n\nwritten to {arguments.json}")
-    return 0
+        code = 1
+    if report.figures:
+        report.write(arguments.json)
+        print("\n".join(f"{name}: {value}" for name, value in report.machine.items()))
+        print(f"\n{report.table()}\n\nwritten to {arguments.json}")
+    return code
 
 
 def _arguments() -> argparse.Namespace:
@@ -70,6 +73,8 @@ def _figures(folder: Path, scale: Scale, wanted: Collection[str]) -> Iterator[Fi
         yield from core_figures()
     if "proxy" in wanted:
         yield from proxy_figures(scale)
+    if "rollover" in wanted:
+        yield from rollover_figures(folder, scale)
 
 
 def _traffic(folder: Path, scale: Scale, wanted: Collection[str]) -> Iterator[Figure]:

@@ -6,7 +6,7 @@ count.
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 
 from benchmarks.process import receive_queue
@@ -27,11 +27,17 @@ class MeasurementError(Exception):
 
 
 class Client:
-    """Sockets connected to one port; several, so that datagrams come from several peers."""
+    """Sockets connected to one port; several, so that datagrams come from several peers.
 
-    def __init__(self, port: int, sockets: int = 1) -> None:
+    ``connect`` makes one; without it they are on loopback.
+    """
+
+    def __init__(
+        self, port: int, sockets: int = 1, connect: Callable[[], socket.socket] | None = None
+    ) -> None:
         self._port = port
-        self._sockets = [_connected(port) for _ in range(sockets)]
+        make = connect or (lambda: _connected(port))
+        self._sockets = [make() for _ in range(sockets)]
 
     def close(self) -> None:
         """Give the sockets back."""

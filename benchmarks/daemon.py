@@ -1,5 +1,6 @@
 """The registrar as it is run in earnest: a subprocess with a database on a real disk."""
 
+import json
 import os
 import shutil
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.client import HOST, MeasurementError, free_port
-from benchmarks.fleet import NETWORK, NETWORK_ID, Fleet
+from benchmarks.fleet import NETWORK, NETWORK_ID, PREFIX, Fleet
 from benchmarks.process import cpu_ns, resident_bytes
 
 READY_TIMEOUT_S = 60.0
@@ -41,7 +42,7 @@ class Bed:
         bed.config.write_text(text.replace('listen = ["[::]:5683"]', listen, 1))
         if listen not in bed.config.read_text():
             raise MeasurementError("the example configuration no longer listens on [::]:5683")
-        bed.jrc("network", "add", NETWORK, f"--network-id={NETWORK_ID.hex()}", "--prefix=fd00::/64")
+        bed.jrc("network", "add", NETWORK, f"--network-id={NETWORK_ID.hex()}", f"--prefix={PREFIX}")
         return bed
 
     def enroll(self, fleet: Fleet) -> float:
@@ -52,9 +53,15 @@ class Bed:
         self.jrc("pledge", "import", str(rows))
         return time.perf_counter() - started_s
 
-    def jrc(self, *arguments: str) -> None:
-        """Carry out one command without a daemon."""
-        _run("--config", str(self.config), *arguments)
+    def set_section(self, name: str, values: Mapping[str, object]) -> None:
+        """Have a section of the configuration say this, and nothing else."""
+        kept, _, _ = self.config.read_text().partition(f"\n[{name}]")
+        lines = (f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+        self.config.write_text(f"{kept}\n[{name}]\n{''.join(lines)}")
+
+    def jrc(self, *arguments: str) -> str:
+        """What one command prints."""
+        return _run("--config", str(self.config), *arguments)
 
     def evict(self) -> None:
         """Let the kernel forget the database's pages, as after a boot."""
@@ -63,10 +70,11 @@ class Bed:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _run(*arguments: str) -> None:
+def _run(*arguments: str) -> str:
     done = subprocess.run([*_JRC, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise MeasurementError(f"jrc {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 class Daemon:

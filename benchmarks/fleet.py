@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from pathlib import Path
 
 from jrc.cojp import message, oscore
@@ -14,6 +15,7 @@ from jrc.cojp.oscore import SecurityContext
 
 NETWORK = "bench"
 NETWORK_ID = b"\xca\xfe"
+PREFIX = IPv6Network("fd00::/64")
 TOKEN_BYTES = 40
 """What a stateless Join Proxy seals into its token, about (RFC 9031 §7.1)."""
 LARGEST_GARBAGE_BYTES = 200
@@ -31,9 +33,17 @@ class SimulatedPledge:
 
 
 class Fleet:
-    """``count`` pledges; the same ones for the same ``seed``."""
+    """``count`` pledges of a network; the same ones for the same ``seed``."""
 
-    def __init__(self, count: int, seed: int = 9031) -> None:
+    def __init__(
+        self,
+        count: int,
+        seed: int = 9031,
+        network: str = NETWORK,
+        network_id: bytes = NETWORK_ID,
+    ) -> None:
+        self._network = network
+        self._network_id = network_id
         self._random = random.Random(seed)
         self._keys = [
             (self._random.randbytes(_PLEDGE_ID_BYTES), self._random.randbytes(_PSK_BYTES))
@@ -44,7 +54,9 @@ class Fleet:
 
     def write_csv(self, path: Path) -> None:
         """The file for ``jrc pledge import``."""
-        rows = (f"{identifier.hex()},{psk.hex()},{NETWORK}\n" for identifier, psk in self._keys)
+        rows = (
+            f"{identifier.hex()},{psk.hex()},{self._network}\n" for identifier, psk in self._keys
+        )
         path.touch(mode=0o600)
         with path.open("w") as file:
             file.write("pledge_id,psk,network\n")
@@ -70,7 +82,7 @@ class Fleet:
         inner = message.encode_inner(
             CoapCode.POST,
             ((OptionNumber.URI_PATH, JOIN_PATH),),
-            encode_join_request(JoinRequest(NETWORK_ID)),
+            encode_join_request(JoinRequest(self._network_id)),
         )
         option, ciphertext = oscore.protect_request(
             pledge.security, oscore.encode_piv(number), inner, with_kid_context=True

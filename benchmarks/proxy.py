@@ -1,21 +1,28 @@
-"""What the Join Proxy costs: CPU time of a request with its answer, memory left by a flood."""
+"""What `jrc proxy` costs: CPU time of a request with its answer, memory left by a flood.
 
+``python -m benchmarks.proxy REPEATS DATAGRAMS`` measures it in a network namespace of its own, for
+it listens on link-local addresses, port 5683; its figures are printed as JSON, one a line.
+"""
+
+import json
 import random
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from socket import socket
 from typing import Any
 
 from benchmarks.bad import GROWTH_TARGET_MB, MB, SOCKETS
-from benchmarks.client import ANSWER_TIMEOUT_S, HOST, Client, MeasurementError, free_port
+from benchmarks.client import ANSWER_TIMEOUT_S, Client, MeasurementError
 from benchmarks.fleet import Fleet
+from benchmarks.forwarder import COAP_PORT, Forwarder, make_link
 from benchmarks.joins import echoes, per_request_us
-from benchmarks.process import cpu_ns, resident_bytes
 from benchmarks.report import Figure
-from benchmarks.scale import Scale
+from benchmarks.scale import QUICK, Scale
+from benchmarks.unshared import unshared_figures
 from jrc.cojp import message
 from jrc.cojp.constants import ENDPOINT_MAX_TOKEN_BYTES, CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Message
@@ -32,55 +39,42 @@ _OWN = slice(2, 7)
 """Message id and token, which an answer has in the same place as its request."""
 
 
-class Forwarder:
-    """The process of ``forwarder.py``, and the registrar that it is connected to."""
-
-    def __init__(self, *more: str) -> None:
-        self.port = free_port()
-        self.jrc = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        self.jrc.setblocking(False)
-        self.jrc.bind((HOST, 0))
-        ports = (str(self.port), str(self.jrc.getsockname()[1]))
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.forwarder", *ports, *more], stdout=subprocess.PIPE
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
-
-    @classmethod
-    @contextmanager
-    def running(cls, *more: str) -> Iterator["Forwarder"]:
-        """A proxy that is ready, and has ended afterwards."""
-        forwarder = cls(*more)
-        try:
-            yield forwarder
-        finally:
-            forwarder._process.terminate()
-            forwarder._process.communicate()
-            forwarder.jrc.close()
-
-    def cpu_ns(self) -> int:
-        """CPU time so far."""
-        return cpu_ns(self._process.pid)
-
-    def resident_bytes(self) -> int:
-        """Memory at the moment."""
-        return resident_bytes(self._process.pid)
-
-
 def proxy_figures(scale: Scale) -> Iterator[Figure]:
-    """CPU time with 64 requests in flight, then the memory that a flood leaves."""
+    """CPU time with 64 requests in flight, then the memory that a flood leaves.
+
+    Raises:
+        MeasurementError: no namespace can be made here, or what was measured is something else.
+    """
+    numbers = (str(scale.repeats), str(scale.memory_datagrams))
+    yield from unshared_figures("benchmarks.proxy", *numbers)
+
+
+def _figures(scale: Scale) -> Iterator[Figure]:
+    address = make_link()
     requests = _requests(_REQUESTS)
     floor = echoes(requests, scale)[IN_FLIGHT]
     yield Figure(f"udp echo beside the proxy, {IN_FLIGHT} in flight", "us", [floor])
-    with Forwarder.running() as forwarder:
+    with Forwarder.running(address) as forwarder:
         _exchange(forwarder, requests)
-        runs = [
-            per_request_us(forwarder, lambda: _exchange(forwarder, requests), len(requests))
-            for _ in range(scale.repeats)
-        ]
+        with _checked(forwarder, len(requests) * scale.repeats, returned=True):
+            runs = [
+                per_request_us(forwarder, lambda: _exchange(forwarder, requests), len(requests))
+                for _ in range(scale.repeats)
+            ]
     yield Figure(f"proxy: request and answer, {IN_FLIGHT} in flight", "us", runs, TARGET_US, floor)
-    yield _growth(requests, scale)
+    with Forwarder.running(address) as forwarder:
+        yield _growth(forwarder, requests, scale)
+
+
+@contextmanager
+def _checked(forwarder: Forwarder, count: int, *, returned: bool) -> Iterator[None]:
+    """Compares the proxy's own counts before and after with what was sent."""
+    before = forwarder.counts()
+    yield
+    rise = {name: n - before[name] for name, n in forwarder.counts().items()}
+    meant = count if returned else 0
+    if rise["forwarded"] + rise["dropped"] != count or rise["returned"] != meant:
+        raise MeasurementError(f"of {count} datagrams the proxy has counted {rise}")
 
 
 def _requests(count: int) -> list[bytes]:
@@ -106,9 +100,8 @@ def _exchange(forwarder: Forwarder, requests: Sequence[bytes]) -> None:
         MeasurementError: one got no answer, or not its own.
     """
     payload = bytes(ANSWER_BYTES)
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as pledge:
+    with forwarder.connect() as pledge:
         pledge.setblocking(False)
-        pledge.connect((HOST, forwarder.port))
         for at in range(0, len(requests), IN_FLIGHT):
             asked = requests[at : at + IN_FLIGHT]
             for request in asked:
@@ -120,7 +113,7 @@ def _exchange(forwarder: Forwarder, requests: Sequence[bytes]) -> None:
                 raise MeasurementError("an answer did not have its request's message id and token")
 
 
-def _gathered(sock: socket.socket, count: int) -> list[tuple[bytes, Any]]:
+def _gathered(sock: socket, count: int) -> list[tuple[bytes, Any]]:
     """So many datagrams, once they are there.
 
     Raises:
@@ -147,18 +140,20 @@ def _answer(forwarded: bytes, payload: bytes) -> bytes:
     )
 
 
-def _growth(requests: Sequence[bytes], scale: Scale) -> Figure:
+def _growth(forwarder: Forwarder, requests: Sequence[bytes], scale: Scale) -> Figure:
     """A flood, half of it random bytes; what passes goes to a registrar that says nothing."""
     draw = random.Random(9031)
     garbage = [draw.randbytes(draw.randint(1, 200)) for _ in range(_PIECE // 2)]
     pairs = zip(garbage, requests, strict=False)
     flood = [datagram for pair in pairs for datagram in pair]
-    with Forwarder.running() as forwarder, closing(Client(forwarder.port, SOCKETS)) as client:
+    pieces = range(0, scale.memory_datagrams, len(flood))
+    with closing(Client(COAP_PORT, SOCKETS, forwarder.connect)) as client:
         client.flood(flood)
-        before = forwarder.resident_bytes()
-        for _ in range(0, scale.memory_datagrams, len(flood)):
-            client.flood(flood)
-        after = forwarder.resident_bytes()
+        with _checked(forwarder, len(flood) * len(pieces), returned=False):
+            before = forwarder.resident_bytes()
+            for _ in pieces:
+                client.flood(flood)
+            after = forwarder.resident_bytes()
     return Figure(
         "proxy: memory left by pledges' datagrams",
         "MB",
@@ -166,3 +161,18 @@ def _growth(requests: Sequence[bytes], scale: Scale) -> Figure:
         GROWTH_TARGET_MB,
         note=f"{scale.memory_datagrams:,} of them, {before / MB:.1f} MB before",
     )
+
+
+def main(repeats: int, datagrams: int) -> int:
+    """Exit code 0 if it could measure."""
+    try:
+        for figure in _figures(replace(QUICK, repeats=repeats, memory_datagrams=datagrams)):
+            print(json.dumps(asdict(figure)), flush=True)
+    except (MeasurementError, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))

@@ -19,6 +19,8 @@ class Scale:
     many_pledges: int
     many_joins: int
     starts: int
+    rollover_nodes: int
+    rollover_joins: int
 
 
 FULL = Scale(
@@ -31,6 +33,8 @@ FULL = Scale(
     many_pledges=100_000,
     many_joins=20_000,
     starts=5,
+    rollover_nodes=10_000,
+    rollover_joins=5_000,
 )
 QUICK = Scale(
     repeats=2,
@@ -42,4 +46,6 @@ QUICK = Scale(
     many_pledges=20_000,
     many_joins=4_000,
     starts=2,
+    rollover_nodes=3_000,
+    rollover_joins=1_500,
 )

@@ -49,6 +49,8 @@ class Reason(StrEnum):
     TOKEN_REPLAYED = "token_replayed"
     TOKEN_STALE = "token_stale"
     SEND_FAILED = "send_failed"
+    # Of what comes back for a Parameter Update (RFC 9031 §8.2, RFC 7252 §5.3.2).
+    WRONG_PEER = "wrong_peer"
     # Refused with a protected answer.
     BAD_OPTION = "bad_option"
     NOT_FOUND = "not_found"

@@ -49,7 +49,8 @@ def configure(
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(number)
-    logging.getLogger("uvicorn").setLevel(max(number, logging.WARNING))
+    for library in ("pyroute2", "uvicorn"):
+        logging.getLogger(library).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[*_collect(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -111,6 +111,8 @@ class KeySetState(StrEnum):
     SCHEDULED = "scheduled"
     CURRENT = "current"
     PREVIOUS = "previous"
+    ABORTED = "aborted"
+    """Some nodes may have it, and nobody ever uses it; its key ids are not free yet."""
     RETIRED = "retired"
 
 

@@ -1,6 +1,6 @@
 """A command without a daemon: the same services on the database itself, with the lock held."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -8,14 +8,15 @@ from typing import TypeVar
 from jrc import __version__
 from jrc.admin.services import Health
 from jrc.clock import SystemClock
-from jrc.config import Settings
+from jrc.config import Rollover, Settings
 from jrc.errors import OperatorError
-from jrc.net.execinstaller import programs
+from jrc.net.installers import programs
 from jrc.net.interfaces import look
 from jrc.opened import Opened
 from jrc.policy.interface import Interface
 from jrc.service.installers import (
     InstallationReport,
+    InstallerId,
     attempt,
     installation_report,
     none_configured,
@@ -24,6 +25,7 @@ from jrc.service.installers import (
 )
 from jrc.service.key_document import InstallReason
 from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverSettings
 from jrc.service.survey import Survey, survey
 from jrc.store.engine import shown_url
 from jrc.store.schema import SCHEMA_REVISION
@@ -52,6 +54,18 @@ def identity(opened: Opened) -> dict[str, object]:
     }
 
 
+def rollover_settings(section: Rollover) -> RolloverSettings:
+    """What a rollover has that was given no other settings."""
+    return RolloverSettings(
+        quorum_permille=round(section.quorum * 1000), deadline_s=int(section.deadline_s)
+    )
+
+
+def configured_installers(settings: Settings) -> list[InstallerId]:
+    """The installers of the config file, whose radios a rollover waits for."""
+    return [InstallerId(each.network, each.name) for each in settings.installer]
+
+
 class Offline:
     """The services of a command that works on the database itself, as no daemon runs."""
 
@@ -67,6 +81,21 @@ class Offline:
     def attempts(self) -> None:
         """As ``Services.attempts``: nobody has listened."""
         return None
+
+    @property
+    def newest_event(self) -> int:
+        """As ``Services.newest_event``."""
+        return self._opened.database.instance.event_number
+
+    @property
+    def rollover_settings(self) -> RolloverSettings:
+        """As ``Services.rollover_settings``."""
+        return rollover_settings(self._opened.settings.rollover)
+
+    @property
+    def installers(self) -> Collection[InstallerId]:
+        """As ``Services.installers``."""
+        return configured_installers(self._opened.settings)
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_write``."""
@@ -88,11 +117,12 @@ class Offline:
         ]
         if not found:
             raise none_configured(network)
-        wanted = self._opened.read(lambda tx: wanted_keys(tx, network))
-        if wanted is None:
-            raise OperatorError(f"network {network} has no keys")
         why, reports = InstallReason.COMMAND, []
         for installer, program in found:
+            ask = partial(wanted_keys, network_name=network, with_nodes=program.is_local)
+            wanted = self._opened.read(ask)
+            if wanted is None:
+                raise OperatorError(f"network {network} has no keys")
             error = await attempt(program, wanted, why)
             remember = partial(record_outcome, installer=installer, wanted=wanted, error=error)
             record = self._opened.write(partial(remember, why=why, actor=actor, reason=reason))

@@ -14,6 +14,7 @@ from jrc.errors import OperatorError
 CHECKOUT = Path(__file__).parent.parent
 CANARY = "9f1c5bd2a7e84436"
 _EXEC = "[[installer]]\nnetwork = 'a'\nkind = 'exec'\n"
+_LINUX = "[[installer]]\nnetwork = 'a'\nkind = 'linux'\n"
 _PROXY = "[proxy]\ninterface = 'a'\njrc = '[::1]:5'\n"
 _RUN = f"{_EXEC}command = ['a']\n"
 
@@ -172,6 +173,14 @@ def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
         (f"{_RUN}timeout_s = 241", "installer[0].timeout_s is out of bounds", ""),
         (f"{_RUN}retry_s = 9\nretry_max_s = 8", "installer.retry_max_s is less than", ""),
         (f"{_RUN}interface = 'a'", "installer.interface belongs to", ""),
+        (_LINUX, "installer.interface belongs to", ""),
+        (f"{_LINUX}interface = 'a b'", "installer[0].interface holds characters", ""),
+        (f"{_LINUX}interface = 'a'\ncommand = ['b']", "installer.command belongs to", ""),
+        (
+            f"{_LINUX}interface = 'a'\n{_LINUX}interface = 'a'\nname = 'b'",
+            "installer.interface: one radio is given to two installers",
+            "",
+        ),
         (f"{_RUN}{_RUN}", "installer.name: two installers of one network need names", ""),
         ("a = [", "config.toml is not valid TOML:", "mend"),
         ("x = 1\nx = 2\ny = 3", "(at line 2, column 6)", "mend"),
@@ -188,13 +197,8 @@ def test_a_mistake_gives_one_sentence_with_the_key(text: str, sentence: str, hin
 
 
 def test_the_example_offers_nothing_that_is_not_served() -> None:
-    """No database server, and a remark above each section that changes nothing."""
-    text = config.example()
-    assert "postgres" not in text.lower()
-    for section in ("[rollover]",):
-        comment = text.partition(f"\n#{section}")[0].rpartition("\n\n")[2]
-        assert comment.startswith("# (not served by this version)\n"), section
-    assert text.count("not served by this version") == 1
+    """No database server."""
+    assert "postgres" not in config.example().lower()
 
 
 def test_an_installers_program_is_found_beside_the_config_file_or_in_path(tmp_path: Path) -> None:

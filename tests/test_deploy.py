@@ -109,6 +109,18 @@ def test_the_drop_in_for_a_serial_line_opens_that_and_no_more() -> None:
     assert service["Service", "ExecPaths"] == ["/usr"]
 
 
+def test_the_drop_in_for_a_radio_of_this_host_gives_one_capability() -> None:
+    """Link-layer keys are set with CAP_NET_ADMIN over netlink; all else of the sandbox stays."""
+    drop_in, service = unit("wpan.conf"), unit("jrc.service")
+    assert drop_in == {
+        ("Service", "CapabilityBoundingSet"): ["CAP_NET_ADMIN"],
+        ("Service", "AmbientCapabilities"): ["CAP_NET_ADMIN"],
+    }
+    (families,) = service["Service", "RestrictAddressFamilies"]
+    assert "AF_NETLINK" in families.split()
+    assert ("Service", "PrivateNetwork") not in service
+
+
 def test_the_socket_unit_listens_where_the_default_config_does() -> None:
     """Taking the socket unit changes no address."""
     (listening,) = unit("jrc.socket")["Socket", "ListenDatagram"]

@@ -12,6 +12,8 @@ from jrc.admin.networks import NetworkRoutes
 from jrc.admin.pledge_settings import PledgeSettingRoutes
 from jrc.admin.pledges import PledgeRoutes
 from jrc.admin.problems import HANDLERS
+from jrc.admin.revocations import RevocationRoutes
+from jrc.admin.rollovers import RolloverRoutes
 from jrc.admin.services import Services
 from jrc.admin.windows import WindowRoutes
 
@@ -27,6 +29,8 @@ def build_api(services: Services) -> Starlette:
         PledgeRoutes(services),
         PledgeSettingRoutes(services),
         WindowRoutes(services),
+        RevocationRoutes(services),
+        RolloverRoutes(services),
         AttemptRoutes(services),
         ImportRoutes(services),
         EventRoutes(services),

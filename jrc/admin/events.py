@@ -1,16 +1,61 @@
 """``/v1/events``: the audit log."""
 
-from dataclasses import asdict
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from jrc.admin.params import page_limit, pledge_id, query_params
+from jrc.admin.params import Params, page_limit, pledge_id, query_params
 from jrc.admin.services import Services
-from jrc.service.events import list_events, verify_chain
+from jrc.errors import ExitCode, OperatorError
+from jrc.model import PledgeId
+from jrc.service.events import EventReport, list_events, verify_chain
+from jrc.service.registry import Registry
 
 MAX_PAGE = 1000
+MAX_FOLLOWERS = 16
+"""Requests that wait for events at a time; the admin socket takes four times as many."""
+FOLLOWED_PAGE = 200
+LOOK_EVERY_S = 0.25
+"""A follower costs one look at a number in so long, and one such page at most."""
+MAX_WAIT_S = 60
+
+_WHICH = ("kind", "pledge", "network")
+
+
+@dataclass(frozen=True, slots=True)
+class _Which:
+    """The events that somebody wants to see."""
+
+    kind: str | None
+    pledge: PledgeId | None
+    network: str | None
+
+    @classmethod
+    def of(cls, params: Params) -> "_Which":
+        text = params.maybe_text("pledge")
+        return cls(
+            params.maybe_text("kind"),
+            None if text is None else pledge_id(text),
+            params.maybe_text("network"),
+        )
+
+    def page(
+        self, tx: Registry, *, after: int, limit: int, newest: bool = False
+    ) -> list[EventReport]:
+        return list_events(
+            tx,
+            after=after,
+            limit=limit,
+            newest=newest,
+            kind=self.kind,
+            pledge=self.pledge,
+            network=self.network,
+        )
 
 
 class EventRoutes:
@@ -18,35 +63,84 @@ class EventRoutes:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._followers = 0
 
     def routes(self) -> list[Route]:
         """The routes, for ``build_api``."""
         return [
             Route("/v1/events", self.list, methods=["GET"]),
+            Route("/v1/events/following", self.follow, methods=["GET"]),
             Route("/v1/events/verify", self.verify, methods=["GET"]),
         ]
 
     async def list(self, request: Request) -> Response:
         """One page after a number, else the newest ones; ascending."""
-        params = query_params(request, ("after", "limit", "kind", "pledge", "network"))
+        params = query_params(request, ("after", "limit", *_WHICH))
         after, limit = params.maybe_number("after"), page_limit(params, MAX_PAGE)
-        kind, network = params.maybe_text("kind"), params.maybe_text("network")
-        text = params.maybe_text("pledge")
-        pledge = None if text is None else pledge_id(text)
+        which = _Which.of(params)
         found = await self._services.run_read(
-            lambda tx: list_events(
-                tx,
-                after=after or 0,
-                limit=limit,
-                newest=after is None,
-                kind=kind,
-                pledge=pledge,
-                network=network,
-            )
+            lambda tx: which.page(tx, after=after or 0, limit=limit, newest=after is None)
         )
         return JSONResponse({"events": [asdict(report) for report in found]})
+
+    async def follow(self, request: Request) -> Response:
+        """What comes after a number, as soon as something does or ``wait`` seconds are over.
+
+        ``next`` is the number to go on from; it is lower than ``after`` where the log has fewer.
+        Without ``after`` it is the newest ones, at once.
+        """
+        params = query_params(request, ("after", "limit", "wait", *_WHICH))
+        after, which = params.maybe_number("after"), _Which.of(params)
+        limit = page_limit(params, MAX_PAGE if after is None else FOLLOWED_PAGE)
+        if after is not None:
+            with self._one_more():
+                await self._wait(request, after, _seconds(params))
+        newest = self._services.newest_event
+        found = await self._services.run_read(
+            lambda tx: which.page(tx, after=after or 0, limit=limit, newest=after is None)
+        )
+        last = found[-1].number if found else 0
+        is_full = after is not None and len(found) == limit
+        return JSONResponse(
+            {
+                "events": [asdict(report) for report in found],
+                "next": last if is_full else max(newest, last),
+            }
+        )
+
+    async def _wait(self, request: Request, after: int, wait_s: int) -> None:
+        """Return at the first look that finds events, or has no reason to wait for any."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + wait_s
+        while loop.time() < until_s:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self._services.newest_event != after:
+                return
+            if not self._services.health().alive or await request.is_disconnected():
+                return
+
+    @contextmanager
+    def _one_more(self) -> Iterator[None]:
+        if self._followers >= MAX_FOLLOWERS:
+            raise OperatorError(
+                f"{MAX_FOLLOWERS} commands follow the audit log already",
+                "end one of them, or read it with `jrc events`",
+                exit_code=ExitCode.REFUSED,
+            )
+        self._followers += 1
+        try:
+            yield
+        finally:
+            self._followers -= 1
 
     async def verify(self, request: Request) -> Response:
         """Whether the chain of hashes holds."""
         query_params(request, ())
         return JSONResponse(asdict(await self._services.run_read(verify_chain)))
+
+
+def _seconds(params: Params) -> int:
+    wait_s = params.maybe_number("wait") or 0
+    if not 0 <= wait_s <= MAX_WAIT_S:
+        raise OperatorError(f"wait must be 0 to {MAX_WAIT_S} s", exit_code=ExitCode.USAGE)
+    return wait_s

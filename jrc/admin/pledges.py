@@ -55,9 +55,6 @@ class PledgeRoutes:
             Route(one, self.show, methods=["GET"]),
             Route(one, self.remove, methods=["DELETE"]),
             Route(f"{one}/removal", self.plan_removal, methods=["GET"]),
-            Route(f"{one}/revocation", self.plan_revocation, methods=["GET"]),
-            Route(f"{one}/revoke", self.revoke, methods=["POST"]),
-            Route(f"{one}/restore", self.restore, methods=["POST"]),
             Route(f"{one}/clear-reports", self.clear_reports, methods=["POST"]),
             Route(f"{one}/address", self.set_address, methods=["POST"]),
         ]
@@ -97,25 +94,11 @@ class PledgeRoutes:
         )
         return JSONResponse(asdict(done))
 
-    async def plan_revocation(self, request: Request) -> Response:
-        """What revoking the pledge will do."""
-        identifier = _identifier(request)
-        plan = await self._services.run_read(lambda tx: enroll.plan_revocation(tx, identifier))
-        return JSONResponse(plan_json(plan))
-
     async def plan_removal(self, request: Request) -> Response:
         """What removing the pledge will do."""
         identifier = _identifier(request)
         plan = await self._services.run_read(lambda tx: enroll.plan_removal(tx, identifier))
         return JSONResponse(plan_json(plan))
-
-    async def revoke(self, request: Request) -> Response:
-        """Answer the pledge no more."""
-        return await self._change(request, _revoke)
-
-    async def restore(self, request: Request) -> Response:
-        """Take a revocation back."""
-        return await self._change(request, _restore)
 
     async def clear_reports(self, request: Request) -> Response:
         """Forget what the pledge says it can't act upon."""
@@ -144,18 +127,6 @@ class PledgeRoutes:
             lambda tx: change(tx, identifier, actor, reason, agreed)
         )
         return JSONResponse(asdict(done))
-
-
-def _revoke(
-    tx: Registry, identifier: PledgeId, actor: str, reason: str, agreed: bool
-) -> enroll.Changed:
-    return enroll.revoke_pledge(tx, identifier, actor=actor, reason=reason, agreed=agreed)
-
-
-def _restore(
-    tx: Registry, identifier: PledgeId, actor: str, reason: str, _agreed: bool
-) -> enroll.Changed:
-    return enroll.restore_pledge(tx, identifier, actor=actor, reason=reason)
 
 
 def _remove(

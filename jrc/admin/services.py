@@ -1,13 +1,14 @@
 """What the admin API needs from the program; ``app/`` gives it, with or without a daemon."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from jrc.policy.interface import Interface
 from jrc.service.attempts import Attempts
-from jrc.service.installers import InstallationReport
+from jrc.service.installers import InstallationReport, InstallerId
 from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverSettings
 
 T = TypeVar("T")
 
@@ -60,6 +61,21 @@ class Services(Transactions, Observed, Protocol):
     @property
     def allows_weak_keys(self) -> bool:
         """Whether this is a lab's, which takes keys that everybody can compute."""
+        ...
+
+    @property
+    def newest_event(self) -> int:
+        """The number of the newest entry of the audit log, without a look at the database."""
+        ...
+
+    @property
+    def rollover_settings(self) -> RolloverSettings:
+        """What the config file says of rollovers."""
+        ...
+
+    @property
+    def installers(self) -> Collection[InstallerId]:
+        """The installers of the config file."""
         ...
 
     async def install(

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Protocol, TypeVar
 
@@ -25,21 +25,24 @@ from jrc.app.installers import Installers
 from jrc.app.link import Link
 from jrc.app.listening import Listening
 from jrc.app.proxy import join_proxy
+from jrc.app.rollovers import RolloverKeeper
+from jrc.app.updates import Updates
 from jrc.app.windows import WindowKeeper
 from jrc.coap.endpoint import Datagram, Endpoint
 from jrc.config import Endpoint as Place
 from jrc.errors import ConflictError, ExitCode, JrcError, StoreError
 from jrc.net.interfaces import InterfaceWatch, look
-from jrc.offline import identity, surveyed
+from jrc.offline import configured_installers, identity, rollover_settings, surveyed
 from jrc.opened import Opened
 from jrc.policy.interface import Interface
 from jrc.service.attempts import Attempts
 from jrc.service.batches import Batches
 from jrc.service.contexts import Contexts
-from jrc.service.installers import InstallationReport
+from jrc.service.installers import InstallationReport, InstallerId
 from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
 from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverSettings
 from jrc.service.survey import survey
 from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
@@ -135,7 +138,11 @@ class Daemon:
         self._policy_revision = opened.database.instance.policy_revision
         self._servers = AsyncExitStack()
         self._installers = Installers(
-            self._settings.installer, self._settings.state_dir, self, self._fatal
+            self._settings.installer,
+            self._settings.state_dir,
+            self,
+            self._fatal,
+            lambda: self._counters.joins_total,
         )
         self._registry.register(InstallerCollector(self._installers.counts))
         self._parts: list[Part] = [
@@ -143,6 +150,27 @@ class Daemon:
             Link(self, InterfaceWatch, self._fatal),
             self._installers,
             WindowKeeper(self, self._housekeeping.every),
+        ]
+        self._updates = Updates(
+            self._settings.rollover,
+            self,
+            self._endpoint,
+            opened.clock,
+            self._intake.next_message_id,
+            self._contexts.forget,
+            lambda: opened.database.instance.clock_high_water_ms,
+            self._counters.dropped,
+            self._fatal,
+            [runner.installer for runner in self._installers.runners],
+        )
+        self._parts += [
+            self._updates,
+            RolloverKeeper(
+                self._settings.rollover,
+                self,
+                [runner.installer for runner in self._installers.runners],
+                self._housekeeping.every,
+            ),
         ]
         self._proxy = join_proxy(self._settings, self._endpoint, self, self._registry, self._fatal)
         if self._proxy is not None:
@@ -206,8 +234,10 @@ class Daemon:
     def _arrived(self, datagrams: list[Datagram]) -> None:
         if self._proxy is not None:
             datagrams = self._proxy.host.take(datagrams)
-        self._intake.take(datagrams)
-        self._batches.turn()
+        left = self._updates.receive(datagrams)
+        if left:
+            self._intake.take(left)
+            self._batches.turn()
 
     def _is_held(self) -> bool:
         """Whether datagrams are to wait in the kernel's queue."""
@@ -267,6 +297,21 @@ class Daemon:
     def attempts(self) -> Attempts:
         """As ``Services.attempts``."""
         return self._attempts
+
+    @property
+    def newest_event(self) -> int:
+        """As ``Services.newest_event``."""
+        return self._opened.database.instance.event_number
+
+    @property
+    def rollover_settings(self) -> RolloverSettings:
+        """As ``Services.rollover_settings``."""
+        return rollover_settings(self._settings.rollover)
+
+    @property
+    def installers(self) -> Collection[InstallerId]:
+        """As ``Services.installers``."""
+        return configured_installers(self._settings)
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_write``."""

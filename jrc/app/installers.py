@@ -11,9 +11,10 @@ import structlog
 from jrc.admin.metrics import InstallerCount
 from jrc.admin.services import Transactions
 from jrc.app.tasks import guarded
+from jrc.app.upkeep import Upkeep
 from jrc.config import Installer
 from jrc.errors import ExitCode, JrcError, OperatorError
-from jrc.net.execinstaller import programs
+from jrc.net.installers import programs
 from jrc.service.installers import (
     InstallationReport,
     InstallerId,
@@ -56,8 +57,14 @@ class Runner:
     """Runs one installer, never twice at once, for as long as its task lives."""
 
     def __init__(
-        self, installer: InstallerId, program: KeyInstaller, pace: Pace, transactions: Transactions
+        self,
+        installer: InstallerId,
+        program: KeyInstaller,
+        pace: Pace,
+        transactions: Transactions,
+        upkeep: Upkeep | None = None,
     ) -> None:
+        """``upkeep`` is for a program that is local."""
         self.installer = installer
         self.successes = 0
         self.failures = 0
@@ -67,6 +74,7 @@ class Runner:
         self._program = program
         self._pace = pace
         self._transactions = transactions
+        self._upkeep = upkeep
         self._progress = Progress()
         self._wanted: WantedKeys | None = None
         self._error: str | None = None
@@ -88,6 +96,12 @@ class Runner:
             await self._rest(wait_s)
 
     async def _rest(self, wait_s: float | None) -> None:
+        if self._upkeep is not None:
+            done = self._upkeep.rest(self._woken, wait_s, is_installed=self.is_installed)
+            if not await done:
+                _log.warning("radio_lost_its_keys", **self._names)
+                self._progress = Progress()
+            return
         try:
             async with asyncio.timeout(wait_s):
                 await self._woken.wait()
@@ -117,8 +131,9 @@ class Runner:
             raise_for(asked, stopping())
 
     def _look(self, tx: Registry) -> WantedKeys | None:
-        wanted = wanted_keys(tx, self.installer.network)
-        self._missing = None if wanted else unknown_network(tx, self.installer.network)
+        name = self.installer.network
+        wanted = wanted_keys(tx, name, with_nodes=self._program.is_local)
+        self._missing = None if wanted else unknown_network(tx, name)
         if wanted is not None and self.record is None:
             self.record = record_of(tx, wanted.network_id, self.installer.name)
         return wanted
@@ -150,7 +165,7 @@ class Runner:
     def _note(self, wanted: WantedKeys, error: str | None) -> None:
         """Count it, and say it once."""
         before, self._error = self._error, error
-        is_news = self._progress.installed is None or wanted != self._progress.installed
+        is_news = not wanted.has_keys_of(self._progress.installed)
         self._progress = self._progress.after(
             wanted, installed=error is None, now_s=time.monotonic(), pace=self._pace
         )
@@ -238,7 +253,8 @@ def stopping() -> OperatorError:
 class Installers:
     """All of them, as a part of the daemon.
 
-    ``folder`` is for their locks; ``fatal`` gets an error that nobody expected.
+    ``folder`` is for their locks; ``fatal`` gets an error that nobody expected; ``joins`` counts
+    those that were answered.
     """
 
     name = "installers"
@@ -249,12 +265,19 @@ class Installers:
         folder: Path,
         transactions: Transactions,
         fatal: Callable[[BaseException], None],
+        joins: Callable[[], int] = lambda: 0,
     ) -> None:
         self._transactions = transactions
         self._fatal = fatal
         self._tasks: list[asyncio.Task[None]] = []
         self.runners = [
-            Runner(installer, program, Pace(section.retry_s, section.retry_max_s), transactions)
+            Runner(
+                installer,
+                program,
+                Pace(section.retry_s, section.retry_max_s),
+                transactions,
+                Upkeep(program, joins) if program.is_local else None,
+            )
             for section, (installer, program) in zip(
                 sections, programs(sections, folder), strict=True
             )
@@ -278,6 +301,11 @@ class Installers:
         """Look at the keys again."""
         for runner in self.runners:
             runner.wake()
+
+    @property
+    def identifiers(self) -> list[InstallerId]:
+        """Those of the config file."""
+        return [runner.installer for runner in self.runners]
 
     async def install(self, network: str, *, actor: str, reason: str) -> list[InstallationReport]:
         """As ``Services.install``."""

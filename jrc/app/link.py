@@ -30,7 +30,7 @@ class Link:
         self._catching_up = CatchUp(self._catch_up, "interfaces_not_followed", fatal)
 
     async def start(self) -> None:
-        """As ``Part.start``: when it returns, no network says what is no longer so."""
+        """As ``Part.start``: when it returns, no network says what is known to be no longer so."""
         await self._catching_up.now()
         self._catching_up.start()
 
@@ -51,7 +51,8 @@ class Link:
 
     async def _catch_up(self) -> None:
         await self._watch_all(await self._transactions.run_read(followed_interfaces))
-        seen = {name: watch.current for name, watch in self._watches.items()}
+        watches = self._watches.items()
+        seen = {name: watch.current for name, watch in watches if watch.is_known}
         if not await self._transactions.run_read(lambda tx: lags_behind(tx, seen)):
             return
         for done in await self._transactions.run_write(lambda tx: follow_interfaces(tx, seen)):

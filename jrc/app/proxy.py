@@ -13,17 +13,20 @@ from jrc.app.proxy_host import ProxyHost
 from jrc.app.proxy_neighbours import say_neighbours
 from jrc.app.tasks import CatchUp
 from jrc.coap.blocklist import MAX_BLOCKED
-from jrc.coap.endpoint import Endpoint
-from jrc.coap.proxy_endpoint import COAP_PORT
+from jrc.coap.endpoint import COAP_PORT, Endpoint
 from jrc.config import Endpoint as Address
 from jrc.config import Proxy, Settings
 from jrc.model import Network, PledgeState
 from jrc.net.interfaces import InterfaceWatch
-from jrc.service.installers import check_known
+from jrc.service.installers import unknown_network
 from jrc.service.registry import Registry
 
 T = TypeVar("T")
 _PAGE = 500
+_UNKNOWN_NETWORK = (
+    "add it with `jrc network add`, or name another under [proxy]; until then there is the default"
+    " rate, and everybody who is revoked is dropped"
+)
 
 _log = structlog.get_logger("jrc")
 
@@ -38,22 +41,32 @@ class Reading(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the database says: the network, its join rate, and who is revoked."""
+    """What the database says: the network, its join rate, and who is revoked.
+
+    ``missing`` says that no network has the name that was asked for.
+    """
 
     network: str | None
     join_rate_bytes_per_s: int | None
     blocked: tuple[bytes, ...]
+    missing: str | None = None
 
 
 def limits_of(tx: Registry, name: str | None) -> Limits:
     """Those of the network called ``name``, or of the only one there is.
 
-    With several networks and no name there is no rate, and everybody revoked is blocked.
+    With several networks and no name, or a name that none has, there is no rate, and everybody
+    revoked is blocked.
     """
     network = _network(tx, name)
     blocked = tuple(_revoked(tx, None if network is None else network.id))
-    rate = None if network is None else network.join_rate_bytes_per_s
-    return Limits(None if network is None else network.name, rate, blocked)
+    missing = None if name is None else unknown_network(tx, name)
+    return Limits(
+        None if network is None else network.name,
+        None if network is None else network.join_rate_bytes_per_s,
+        blocked,
+        None if missing is None else missing.message,
+    )
 
 
 def _network(tx: Registry, name: str | None) -> Network | None:
@@ -123,17 +136,11 @@ class JoinProxyPart:
         self._database = database
         self._fatal = fatal
         self._network: str | None = None
+        self._missing: str | None = None
         self._catching_up = CatchUp(self._catch_up, "proxy_limits_not_read", fatal)
 
     async def start(self) -> None:
-        """As ``Part.start``; the interface and the way to the registrar may come later.
-
-        Raises:
-            OperatorError: ``proxy.network`` is not there.
-        """
-        if self._settings.network is not None:
-            known = await self._database.run_read(_network_names)
-            check_known(known, {"proxy.network": self._settings.network})
+        """As ``Part.start``; interface, network and the way to the registrar may come later."""
         await self._catching_up.now()
         if self._network is None and self._settings.network is None:
             _log.warning(
@@ -155,19 +162,27 @@ class JoinProxyPart:
 
     def status(self) -> Mapping[str, object]:
         """As ``Part.status``."""
-        return {"network": self._network, **self.host.status()}
+        host = self.host.status()
+        why = "; ".join(str(each) for each in (self._missing, host["why"]) if each) or None
+        waits_for = None if self._missing is None else self._settings.network
+        return {"network": self._network, **host, "why": why, "waits_for_network": waits_for}
 
     async def _catch_up(self) -> None:
         """Read the limits; with a credential for a registrar elsewhere, that one tells them."""
         name = self._settings.network
         limits = await self._database.run_read(lambda tx: limits_of(tx, name))
         self._network = limits.network
+        self._note(limits.missing)
         if self._settings.pledge_id is None or reaches(self._settings.jrc, self._listen):
             self.host.limit(limits.join_rate_bytes_per_s, limits.blocked)
 
-
-def _network_names(tx: Registry) -> list[str]:
-    return [network.name for network in tx.networks.all().values()]
+    def _note(self, missing: str | None) -> None:
+        """Say once that the network is not there, and once that it has come."""
+        before, self._missing = self._missing, missing
+        if missing is not None and before is None:
+            _log.warning("proxy_waits_for_network", error=missing, hint=_UNKNOWN_NETWORK)
+        elif missing is None and before is not None:
+            _log.info("proxy_has_network", network=self._network)
 
 
 def reaches(jrc: Address, listen: Sequence[Address]) -> bool:

@@ -22,20 +22,19 @@ from jrc.app.proxy_place import Place
 from jrc.app.tasks import guarded
 from jrc.coap import token
 from jrc.coap.blocklist import Blocklist
-from jrc.coap.endpoint import Datagram
+from jrc.coap.endpoint import COAP_PORT, Datagram
 from jrc.coap.proxy import JoinProxy
 from jrc.coap.proxy_endpoint import (
-    COAP_PORT,
     ProxyEndpoint,
     SharedSide,
     SocketAddress,
     open_jrc_socket,
 )
-from jrc.coap.rate import JoinRate
 from jrc.cojp.objects import Configuration
 from jrc.config import Proxy
 from jrc.errors import ExitCode, OperatorError
 from jrc.policy.interface import Interface
+from jrc.policy.rate import ByteRate
 from jrc.service.ports import WatchInterface
 
 RETRY_S: Final = 1.0
@@ -72,7 +71,7 @@ class ProxyHost:
     ) -> None:
         now_ms = _now_ms()
         sealer = token.TokenSealer(secrets.token_bytes, now_ms, freshness_ms=token.FRESHNESS_MS)
-        rate = JoinRate(settings.join_rate_bytes_per_s, now_ms)
+        rate = ByteRate(settings.join_rate_bytes_per_s, now_ms)
         self.proxy = JoinProxy(sealer, secrets.randbelow(1 << 16), rate)
         self._settings = settings
         self._fatal = fatal
@@ -88,7 +87,9 @@ class ProxyHost:
             if self._credential is None
             else self._credential.node(self._send, self._configured, self.proxy.drop)
         )
-        self._endpoint = ProxyEndpoint(self.proxy, _now_ms, self._node, self._is_ours)
+        self._endpoint = ProxyEndpoint(
+            self.proxy, _now_ms, self._node, self._is_ours, settings.interface
+        )
         self._watch = watch(settings.interface, self._interface_changed)
         self._interface: Interface | None = None
         self._place: Place | None = None
@@ -206,9 +207,7 @@ class ProxyHost:
         had, self._place = self._place, None
         self._endpoint.listen()
         if place is None:
-            why = (
-                "it has no link-local address" if self._interface else "there is no such interface"
-            )
+            why = self._why_nowhere()
             if had is not None or "interface" not in self._said:
                 _log.warning("proxy_waits", interface=self._settings.interface, why=why)
             self._said["interface"] = why
@@ -225,6 +224,11 @@ class ProxyHost:
         self._said.pop("pledges", None)
         self._said.pop("interface", None)
         _log.info("proxy_listens", address=self._address(), shared_with_jrc=shared)
+
+    def _why_nowhere(self) -> str:
+        if not self._watch.is_known:
+            return "the kernel has not told yet whether there is such an interface"
+        return "it has no link-local address" if self._interface else "there is no such interface"
 
     def _open(self, place: Place) -> bool:
         """Listen there; whether it is the registrar's socket.

@@ -7,7 +7,8 @@ from ipaddress import IPv6Address
 
 import structlog
 
-from jrc.coap.proxy_endpoint import COAP_PORT, open_pledge_socket
+from jrc.coap.endpoint import COAP_PORT
+from jrc.coap.proxy_endpoint import open_pledge_socket
 from jrc.policy.interface import Interface, choose_link_local
 
 _log = structlog.get_logger("jrc")

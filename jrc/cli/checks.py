@@ -9,8 +9,8 @@ from pathlib import Path
 from jrc.cli.client import as_user, quoted, user_name
 from jrc.cli.diagnosis.holders import holders
 from jrc.cli.proxy import is_proxy_alone
-from jrc.cli.served import refuse_unserved, unserved
-from jrc.coap.proxy_endpoint import COAP_PORT
+from jrc.cli.served import refuse_unserved
+from jrc.coap.endpoint import COAP_PORT
 from jrc.config import Endpoint, Proxy, Settings
 from jrc.errors import ExitCode, OperatorError
 from jrc.service.applicants import WEAK_KEYS
@@ -40,13 +40,13 @@ def check(settings: Settings) -> Iterator[str]:
         check_address("metrics.listen", settings.metrics.listen, socket.SOCK_STREAM)
     check_folder("admin.socket", settings)
     check_programs(settings)
+    yield from _note_radios(settings)
     yield from notes(settings)
     yield from _check_state(settings)
 
 
 def notes(settings: Settings) -> Iterator[str]:
-    """Sentences about sections that change nothing, or that only a lab may have."""
-    yield from unserved(settings)
+    """Sentences about what only a lab may have."""
     if settings.lab.allow_weak_keys:
         yield f"lab.allow_weak_keys is set: {WEAK_KEYS}"
 
@@ -73,6 +73,20 @@ def _note_interface(proxy: Proxy) -> Iterator[str]:
         socket.if_nametoindex(proxy.interface)
     except OSError:
         yield f"proxy.interface: {proxy.interface} is not there; the proxy serves it when it comes"
+
+
+def _note_radios(settings: Settings) -> Iterator[str]:
+    from jrc.net.linuxinstaller import NOT_TRIED
+
+    for place, section in enumerate(settings.installer):
+        if section.interface is None:
+            continue
+        key = f"installer[{place}].interface: {section.interface}"
+        yield f"{key}: {NOT_TRIED}"
+        try:
+            socket.if_nametoindex(section.interface)
+        except OSError:
+            yield f"{key} is not there; it gets its keys when it comes"
 
 
 def _refuse_taken_port() -> None:
@@ -119,13 +133,15 @@ def check_folder(key: str, settings: Settings) -> None:
 
 
 def check_programs(settings: Settings) -> None:
-    """That the program of each installer can be run.
+    """That the program of each installer that has one can be run.
 
     Raises:
         OperatorError: one is not there, or is no program.
     """
     for place, section in enumerate(settings.installer):
-        program = (section.command or ("",))[0]
+        if section.command is None:
+            continue
+        program = section.command[0]
         if shutil.which(program) is None:
             raise OperatorError(
                 f"installer[{place}].command: {program} is no program that can be run",

@@ -142,6 +142,19 @@ def connect(common: Common) -> Iterator[Api]:
             runner.run(stack.aclose())
 
 
+@contextmanager
+def connect_daemon(common: Common) -> Iterator[Api]:
+    """The API of a daemon, for commands that have nothing to do without one.
+
+    Raises:
+        OperatorError: none is running, or it can't be reached.
+    """
+    if not daemon_answers(common.settings().admin.socket):
+        raise not_running(common)
+    with connect(common) as api:
+        yield api
+
+
 async def _client(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:
     path = settings.admin.socket
     transport: httpx.AsyncBaseTransport

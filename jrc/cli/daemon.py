@@ -72,8 +72,8 @@ def proxy(context: typer.Context) -> None:
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show what the daemon does. Exit code 3: it does not run; 5: degraded.
 
-    Degraded is: it answers no joins, or an installer of link-layer keys fails. Where it does not
-    run, what is in the database is shown.
+    Degraded is: it answers no joins, an installer of link-layer keys fails, or the Join Proxy waits
+    for its network. Where it does not run, what is in the database is shown.
 
     \b
     Examples:
@@ -110,7 +110,9 @@ def _show_stopped(asked: Common, *, as_json: bool) -> None:
 
 
 def _has_failed(found: Mapping[str, object]) -> bool:
-    return any(each["state"] == "failed" for each in _installers(found).values())
+    proxy = found.get("proxy")
+    waits = isinstance(proxy, dict) and proxy.get("waits_for_network") is not None
+    return waits or any(each["state"] == "failed" for each in _installers(found).values())
 
 
 def _show(found: dict[str, object], *, as_json: bool) -> None:

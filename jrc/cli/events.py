@@ -1,12 +1,15 @@
 """``jrc events``: the audit log."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, NoReturn
 
 import typer
 
 from jrc.cli import output
-from jrc.cli.client import connect
-from jrc.cli.options import AsJson, common
+from jrc.cli.client import Query, connect, connect_daemon
+from jrc.cli.options import AsJson, Common, common
+from jrc.cli.patience import Patient
+from jrc.cli.reporting import say
 from jrc.errors import ExitCode
 
 app = typer.Typer(help="Read the audit log, and prove that nothing in it was changed.")
@@ -21,6 +24,9 @@ _COLUMNS = {
     "reason": "REASON",
     "detail": "DETAIL",
 }
+_FOLLOWING = "/v1/events/following"
+_WAIT_S = 25
+"""How long the daemon may keep one question; it also notices within that who has left."""
 
 
 @app.callback(invoke_without_command=True)
@@ -34,24 +40,63 @@ def events(
         str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
     ] = None,
     kind: Annotated[str | None, typer.Option(help="Of one kind, such as pledge.revoked.")] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Go on with new ones as they come, until Ctrl-C."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the newest entries of the audit log, oldest first.
+
+    With --follow it needs the daemon, outlives its restarts without a gap, and prints one JSON
+    object a line with --json. Ctrl-C is exit code 0.
 
     \b
     Examples:
       jrc events --limit 20
       jrc events --pledge 00124b0014b5b67e --json
+      jrc events --follow --network lab
+      jrc events --follow --json | jq --unbuffered .kind
       jrc events verify
     """
     if context.invoked_subcommand is not None:
         return
-    query = {"limit": limit, "pledge": pledge, "network": network, "kind": kind}
+    given = {"pledge": pledge, "network": network, "kind": kind}
+    which: dict[str, str | int] = {k: v for k, v in given.items() if v is not None}
+    if follow:
+        try:
+            _follow(common(context), which, limit, as_json=as_json)
+        except KeyboardInterrupt:
+            return
     with connect(common(context)) as api:
-        page = api.get("/v1/events", {k: v for k, v in query.items() if v is not None})
+        page = api.get("/v1/events", {"limit": limit, **which})
+    output.listing(_events(page), _COLUMNS, as_json=as_json, empty="no events")
+
+
+def _follow(asked: Common, which: Query, limit: int, *, as_json: bool) -> NoReturn:
+    """Prints events as they come; only an error or Ctrl-C ends it."""
+    with connect_daemon(asked) as api:
+        daemon = Patient(api)
+        shown = output.Stream(_COLUMNS, as_json=as_json)
+        page = daemon.get(_FOLLOWING, {"limit": limit, **which})
+        while True:
+            shown.show(_events(page))
+            after = _next(page)
+            page = daemon.get(_FOLLOWING, {"after": after, "wait": _WAIT_S, **which})
+            if _next(page) < after:
+                say("the audit log is shorter than it was: it is another one; this goes on with it")
+
+
+def _next(page: Mapping[str, object]) -> int:
+    number = page["next"]
+    assert isinstance(number, int)
+    return number
+
+
+def _events(page: Mapping[str, object]) -> list[output.Record]:
     found = page["events"]
     assert isinstance(found, list)
-    output.listing(found, _COLUMNS, as_json=as_json, empty="no events")
+    return found
 
 
 @app.command()

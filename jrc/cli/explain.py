@@ -18,6 +18,7 @@ _ATTEMPTS = {
     "authenticated": "AUTHENTICATED",
     "network": "NETWORK",
     "short_id": "SHORT ID",
+    "own_proxy": "OWN PROXY",
 }
 _UNKNOWN = {
     "pledge_id": "IDENTIFIER",
@@ -26,6 +27,7 @@ _UNKNOWN = {
     "last": "LAST",
     "peer": "FROM",
     "looks_like": "LOOKS LIKE PLEDGE",
+    "own_proxy": "OWN PROXY",
 }
 
 

@@ -58,6 +58,35 @@ def listing(
         _columns(records, columns)
 
 
+class Stream:
+    """Records as they come: a JSON object or a line of ``columns`` each, seen at once in a pipe."""
+
+    def __init__(self, columns: Mapping[str, str], *, as_json: bool) -> None:
+        self._columns = columns
+        self._as_json = as_json
+        self._aligned = sys.stdout.isatty()
+        self._widths = [0] * len(columns)
+        if not as_json:
+            self._line(list(columns.values()))
+
+    def show(self, records: Iterable[Record]) -> None:
+        """Some more of them."""
+        if self._as_json:
+            json_lines(records)
+        else:
+            for record in records:
+                self._line([shown_as(record.get(name)) for name in self._columns])
+        sys.stdout.flush()
+
+    def _line(self, cells: Sequence[str]) -> None:
+        if self._aligned:
+            self._widths = [max(pair) for pair in zip(self._widths, map(len, cells), strict=True)]
+            padded = (f"{cell:<{width}}" for cell, width in zip(cells, self._widths, strict=True))
+            sys.stdout.write("  ".join(padded).rstrip() + "\n")
+        else:
+            sys.stdout.write("\t".join(cells) + "\n")
+
+
 def fields(record: Record, headings: Mapping[str, str], *, as_json: bool) -> None:
     """One record as a JSON object, or a line for each field of ``headings`` that it has."""
     if as_json:

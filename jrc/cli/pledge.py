@@ -11,6 +11,7 @@ from jrc.cli.explain import explain
 from jrc.cli.imports import OnConflict, import_
 from jrc.cli.keyfiles import derived_from, psk_from
 from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.pledge_revoke import restore, revoke
 from jrc.cli.pledge_set import set_
 from jrc.cli.reporting import say
 
@@ -18,6 +19,8 @@ app = typer.Typer(help="Pledges: the devices that may join, and their keys.", no
 app.command("import")(import_)
 app.command()(explain)
 app.command("set")(set_)
+app.command()(revoke)
+app.command()(restore)
 
 _LISTED = {
     "pledge_id": "PLEDGE",
@@ -185,47 +188,6 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
 
 
 @app.command()
-def revoke(
-    context: typer.Context,
-    pledge_id: Identifier,
-    reason: Reason = "",
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Refuse a pledge from now on: it gets no answer to any request. `restore` undoes it.
-
-    \b
-    Example:
-      jrc pledge revoke 00124b0014b5b67e --reason "stolen"
-    """
-    with connect(common(context)) as api:
-        confirm(api.get(f"{_path(pledge_id)}/revocation"), yes=yes)
-        body = {"reason": reason, "agreed": True}
-        _report_state(api.post(f"{_path(pledge_id)}/revoke", body), as_json=as_json)
-
-
-@app.command()
-def restore(
-    context: typer.Context,
-    pledge_id: Identifier,
-    reason: Reason = "",
-    _yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="As for revoke and remove; nothing is asked here.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Let a revoked pledge join again, with the key and the replay window it had.
-
-    \b
-    Example:
-      jrc pledge restore 00124b0014b5b67e --reason "found again"
-    """
-    with connect(common(context)) as api:
-        done = api.post(f"{_path(pledge_id)}/restore", {"reason": reason})
-    _report_state(done, as_json=as_json)
-
-
-@app.command()
 def approve(
     context: typer.Context,
     pledge_id: Identifier,
@@ -327,10 +289,6 @@ def remove(
     with connect(common(context)) as api:
         confirm(api.get(f"{_path(pledge_id)}/removal"), yes=yes)
         done = api.send("DELETE", _path(pledge_id), {"reason": reason, "agreed": True})
-    _report_state(done, as_json=as_json)
-
-
-def _report_state(done: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         output.document(done)
     else:

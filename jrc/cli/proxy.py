@@ -4,7 +4,7 @@ import os
 import sys
 
 from jrc import config as settings_files
-from jrc.coap.proxy_endpoint import COAP_PORT
+from jrc.coap.endpoint import COAP_PORT
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
 

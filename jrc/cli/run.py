@@ -4,8 +4,7 @@ import os
 import sys
 
 from jrc import config as settings_files
-from jrc.cli.reporting import say
-from jrc.cli.served import refuse_unserved, unserved
+from jrc.cli.served import refuse_unserved
 
 
 def run(config: str | None) -> int:
@@ -16,8 +15,6 @@ def run(config: str | None) -> int:
     """
     settings = settings_files.load(settings_files.find(config, os.environ))
     refuse_unserved(settings)
-    for sentence in unserved(settings):
-        say(f"warning: {sentence}")
     # structlog takes rich for its tracebacks where it finds it; the daemon's are plain.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from jrc.app.run import run_daemon

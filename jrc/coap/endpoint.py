@@ -11,15 +11,19 @@ import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import IPv6Address
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jrc.cojp.constants import MAX_DATAGRAM_BYTES
 from jrc.errors import OperatorError
 
+COAP_PORT: Final = 5683
+"""RFC 7252 §12.6."""
 DSCP_AF42 = 36
 """RFC 9031 §6.1.2."""
 _TRAFFIC_CLASS = DSCP_AF42 << 2
 """The DSCP is the upper six bits of the traffic class (RFC 2474 §3)."""
+UNMARKED: Final = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, struct.pack("@i", 0))
+"""Ancillary data for what is no join traffic, whatever its socket is set to."""
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 IPV6_FREEBIND = 78
@@ -48,6 +52,10 @@ class Way(NamedTuple):
     def peer_address(self) -> bytes:
         """The peer's address without its port and scope, 16 bytes."""
         return socket.inet_pton(socket.AF_INET6, self.peer[0].partition("%")[0])
+
+    def forwarded_for(self) -> tuple[bytes, str] | None:
+        """As ``service.ports.Way.forwarded_for``; see ``proxy_way.py``."""
+        return None
 
 
 class Datagram(NamedTuple):
@@ -233,6 +241,41 @@ class Endpoint:
             bytes(self._buffer[:length]), (peer, _OWN, 0, listener), length > MAX_DATAGRAM_BYTES
         )
 
+    def way_to(self, address: IPv6Address, port: int = COAP_PORT, interface: int = 0) -> Way | None:
+        """How a request of our own leaves; None while no listening socket could send it.
+
+        ``interface`` counts for a link-local address alone. From a wildcard socket it leaves with
+        the address that the kernel chooses; of several sockets it is the one the kernel would use.
+        """
+        packed = address.packed
+        is_link_local = packed[:2] == _LINK_LOCAL
+        if is_link_local and not interface:
+            return None
+        host = socket.inet_ntop(socket.AF_INET6, packed)
+        peer = (host, port, 0, interface if is_link_local else 0)
+        fitting = [
+            (each, own[0])
+            for each in self._listeners
+            # One on a link-local address sends on its own interface alone.
+            if (own := each.getsockname())[0] == "::" or own[3] == peer[3]
+        ]
+        if not fitting:
+            return None
+        listener, own_host = fitting[0] if len(fitting) == 1 else _usual(fitting, peer)
+        if own_host == "::":
+            return Way(peer, _OWN, 0, listener)
+        # Named, so that nothing leaves while the address of the socket is not on this host.
+        return Way(peer, socket.inet_pton(socket.AF_INET6, own_host), peer[3], listener)
+
+    def ask(self, datagram: bytes, way: Way) -> bool:
+        """Send a request of our own, which is no join traffic (RFC 9031 §6.1); whether it left."""
+        try:
+            source = _source(way) if way.local else []
+            way.socket.sendmsg((datagram,), (UNMARKED, *source), 0, way.peer)
+        except OSError:
+            return False
+        return True
+
     def send(self, datagram: bytes, way: Way) -> None:
         """Send an answer the way back; one that can't leave is counted, and asked for again."""
         try:
@@ -242,6 +285,19 @@ class Endpoint:
                 way.socket.sendmsg([datagram], _source(way), 0, way.peer)
         except OSError:
             self._send_failed()
+
+
+def _usual(
+    listeners: Sequence[tuple[socket.socket, str]], peer: tuple[str, int, int, int]
+) -> tuple[socket.socket, str]:
+    """The one with the address that the kernel takes to send there, a wildcard one before all."""
+    by_host = {host: (each, host) for each, host in listeners}
+    if "::" in by_host:
+        return by_host["::"]
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(peer)
+        return by_host.get(probe.getsockname()[0], listeners[0])
+    return listeners[0]
 
 
 def _source(way: Way) -> list[tuple[int, int, bytes]]:

@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 
 from jrc.coap.blocklist import Blocklist
 from jrc.coap.proxy_message import acknowledgement, read_request, read_response, write
-from jrc.coap.rate import JoinRate
 from jrc.coap.token import MAX_STATE_BYTES, Origin, TokenSealer
+from jrc.cojp import message
 from jrc.cojp.constants import ENDPOINT_MAX_TOKEN_BYTES, CoapCode, MessageType
 from jrc.errors import PeerError, Reason
+from jrc.policy.rate import ByteRate
 
 CLIENT_MAX_TOKEN_BYTES: Final = 512
 """Longer tokens of pledges are dropped (RFC 8974 §4.4): sealed, one has to pass through others."""
@@ -78,7 +79,7 @@ class JoinProxy:
         self,
         sealer: TokenSealer,
         first_message_id: int,
-        rate: JoinRate,
+        rate: ByteRate,
         *,
         max_token: int = CLIENT_MAX_TOKEN_BYTES,
     ) -> None:
@@ -140,6 +141,15 @@ class JoinProxy:
         self.returned += 1
         peer = tuple.__new__(Peer, (address, port, scope_id, asked))
         return tuple.__new__(Answer, (answer, peer, confirmation))
+
+    def pledge_of(self, forwarded: bytes) -> Peer | None:
+        """The pledge behind a request that was forwarded here; None for any other datagram."""
+        try:
+            token = message.decode(forwarded, ENDPOINT_MAX_TOKEN_BYTES).token
+            address, port, scope_id, _, _, _, asked = self._sealer.peek(token)
+        except PeerError:
+            return None
+        return Peer(address, port, scope_id, asked)
 
     def drop(self, reason: Reason) -> None:
         """Count a datagram that ended elsewhere."""

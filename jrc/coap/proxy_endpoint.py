@@ -15,20 +15,18 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv6Address
 from typing import Final, Protocol
 
-from jrc.coap.endpoint import Datagram, Way
+from jrc.coap.endpoint import UNMARKED, Datagram, Way
 from jrc.coap.proxy import AF43, DSCP_SHIFT, JoinProxy, Peer
+from jrc.coap.proxy_way import forwarded
 from jrc.cojp.constants import MAX_DATAGRAM_BYTES
 from jrc.errors import Reason
 
 _PKTINFO: Final = struct.Struct("@16sI")
-_UNMARKED: Final = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, struct.pack("@i", 0))
-"""The hop to the pledge is in no DiffServ domain, and 0 is compressed out (RFC 9031 §6.1.1)."""
 
-COAP_PORT: Final = 5683
-"""RFC 7252 §12.6."""
 DRAIN: Final = 64
 """Datagrams read before others get their turn on the loop."""
 BUFFER_BYTES: Final = 1024 * 1024
+_LINK_LOCAL_BEGIN: Final = b"\xfe"
 _LINK_LOCAL_BITS: Final = 0x80
 """Of the second byte; the prefix is fe80::/10 (RFC 4291 §2.4)."""
 _METHODS: Final = 32
@@ -64,7 +62,7 @@ class ProxyEndpoint:
     """Moves datagrams for a ``JoinProxy``, and to ``inbox`` what is for the proxy itself.
 
     ``now_ms`` is a clock that never goes back; ``is_ours`` says of the number of an interface
-    whether it is the proxy's, also while the proxy can't serve there.
+    whether it is the proxy's, also while the proxy can't serve there; ``link`` is its name.
     """
 
     def __init__(
@@ -73,16 +71,19 @@ class ProxyEndpoint:
         now_ms: Callable[[], int],
         inbox: Inbox | None = None,
         is_ours: Callable[[int], bool] = lambda _interface: False,
+        link: str = "",
     ) -> None:
         self.proxy = proxy
         self._now_ms = now_ms
         self._inbox = inbox
         self._is_ours = is_ours
+        self._link = link
         self._loop = asyncio.get_running_loop()
         self._pledges: list[socket.socket] = []
         self._shared: SharedSide | None = None
         self._side: PledgeSide | None = None
         self._jrc: socket.socket | None = None
+        self._upstream: SocketAddress | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -93,10 +94,7 @@ class ProxyEndpoint:
     @property
     def upstream(self) -> SocketAddress | None:
         """From where requests leave to the registrar; None while they can't."""
-        if self._jrc is None:
-            return None
-        name: SocketAddress = self._jrc.getsockname()
-        return name
+        return self._upstream
 
     def listen(self, *pledges: socket.socket) -> None:
         """Serve pledges on these sockets from now on, on none if none; the former are closed.
@@ -129,6 +127,7 @@ class ProxyEndpoint:
             self._loop.remove_reader(self._jrc)
             self._jrc.close()
         self._jrc = jrc
+        self._upstream = None if jrc is None else jrc.getsockname()
         if jrc is not None:
             self._loop.add_reader(jrc, self._read_jrc, jrc)
 
@@ -141,16 +140,28 @@ class ProxyEndpoint:
         """Forward what is the proxy's, or drop it; what is left is the registrar's.
 
         To or from a link-local address on its interface is the proxy's; so what is left there goes
-        from one global address to another, as what proxies elsewhere in the mesh send.
+        from one global address to another, as what proxies elsewhere in the mesh send. What this
+        proxy sent has the way's ``forwarded_for``.
         """
-        left = []
+        left, upstream = [], self._upstream
         for datagram in datagrams:
-            interface = _link_of(datagram.way)
+            way = datagram.way
+            peer = way.peer
+            interface = _link_of(way) if peer[3] or way.local[:1] == _LINK_LOCAL_BEGIN else 0
             if interface and self._is_ours(interface):
                 self._take_one(datagram, interface)
+            elif peer == upstream:
+                left.append(self._own(datagram))
             else:
                 left.append(datagram)
         return left
+
+    def _own(self, datagram: Datagram) -> Datagram:
+        """A request that comes from this proxy, with the pledge behind it where there is one."""
+        pledge = self.proxy.pledge_of(datagram.payload)
+        if pledge is None:
+            return datagram
+        return datagram._replace(way=forwarded(datagram.way, pledge, self._link))
 
     def _take_one(self, datagram: Datagram, interface: int) -> None:
         way, shared = datagram.way, self._shared
@@ -169,7 +180,7 @@ class ProxyEndpoint:
         if self._jrc is None:
             return False
         try:
-            self._jrc.sendmsg([datagram], [_UNMARKED])
+            self._jrc.sendmsg([datagram], [UNMARKED])
         except OSError:
             self.proxy.drop(Reason.SEND_FAILED)
             return False
@@ -271,7 +282,7 @@ class SharedSide:
 
     def _leaving_from(self, local: bytes) -> Iterable[tuple[int, int, bytes]]:
         source = _PKTINFO.pack(local, self.interface)
-        return (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, source), _UNMARKED
+        return (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, source), UNMARKED
 
 
 def open_pledge_socket(address: str, port: int, scope_id: int = 0) -> socket.socket:
@@ -328,7 +339,7 @@ def _link_of(way: Way) -> int:
     if scope_id:
         return scope_id
     local = way.local
-    is_link_local = local[:1] == b"\xfe" and local[1] & 0xC0 == _LINK_LOCAL_BITS
+    is_link_local = local[:1] == _LINK_LOCAL_BEGIN and local[1] & 0xC0 == _LINK_LOCAL_BITS
     return way.interface if is_link_local else 0
 
 

@@ -6,7 +6,7 @@ is answered as one that can't be acted upon.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,14 +15,11 @@ import structlog
 from jrc.coap.proxy_state import NodeState
 from jrc.cojp import codec, message, oscore
 from jrc.cojp.constants import (
-    ACK_RANDOM_FACTOR,
-    ACK_TIMEOUT_S,
     COJP_MAX_JOIN_ATTEMPTS,
     ENDPOINT_MAX_TOKEN_BYTES,
     JOIN_PATH,
     JRC_HOST,
     JRC_ID,
-    MAX_RETRANSMIT,
     CoapCode,
     Code,
     Label,
@@ -30,6 +27,7 @@ from jrc.cojp.constants import (
     OptionNumber,
     Role,
 )
+from jrc.cojp.exchange import RetransmissionTiming
 from jrc.cojp.message import Inner, Message, option_values
 from jrc.cojp.objects import Configuration, JoinRequest, UnsupportedParameter
 from jrc.cojp.oscore import OscoreOption, SecurityContext
@@ -54,20 +52,12 @@ _log = structlog.get_logger("jrc")
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(RetransmissionTiming):
     """RFC 9031 §7.2, and how long to wait after an attempt that failed or a join; seconds."""
 
-    ack_timeout_s: float = ACK_TIMEOUT_S
-    random_factor: float = ACK_RANDOM_FACTOR
-    max_retransmit: int = MAX_RETRANSMIT
     first_backoff_s: float = FIRST_BACKOFF_S
     max_backoff_s: float = MAX_BACKOFF_S
     rejoin_s: float = REJOIN_S
-
-    def waits(self, fraction: float) -> Iterator[float]:
-        """How long to wait after each transmission; ``fraction`` of 0 to 1 is the random part."""
-        first = self.ack_timeout_s * (1 + fraction * (self.random_factor - 1))
-        return (first * 2**sent for sent in range(self.max_retransmit + 1))
 
 
 class _Asked(NamedTuple):

@@ -150,17 +150,29 @@ class TokenSealer:
         Raises:
             PeerError: it was not sealed here, has been opened before, or is too old.
         """
-        key = self._key(token[0]) if token else None
-        if key is None or len(token) < _LEAST_TOKEN_BYTES:
-            raise PeerError(Reason.TOKEN_FORGED)
-        header = token[:HEADER_BYTES]
-        number = int.from_bytes(header[1:])
-        sealed_ms, origin = _decode(key.open(number, header, token[HEADER_BYTES:]))
+        key, number, sealed_ms, origin = self._opened(token)
         # The state holds whole seconds: rounded down, it ends up to a second before its time.
         if now_ms - key.drawn_ms - sealed_ms > self._freshness_ms:
             raise PeerError(Reason.TOKEN_STALE)
         key.strike_out(number)
         return origin
+
+    def peek(self, token: bytes) -> Origin:
+        """The origin sealed in a token, which stays good for its answer.
+
+        Raises:
+            PeerError: it was not sealed here.
+        """
+        return self._opened(token)[3]
+
+    def _opened(self, token: bytes) -> tuple[_Key, int, int, Origin]:
+        """The key, the number under it, when it was sealed in ms of the key's age, the origin."""
+        key = self._key(token[0]) if token else None
+        if key is None or len(token) < _LEAST_TOKEN_BYTES:
+            raise PeerError(Reason.TOKEN_FORGED)
+        header = token[:HEADER_BYTES]
+        number = int.from_bytes(header[1:])
+        return (key, number, *_decode(key.open(number, header, token[HEADER_BYTES:])))
 
     def _key(self, tag: int) -> _Key | None:
         if tag == self._current.tag:

@@ -98,6 +98,8 @@ MAX_RETRANSMIT: Final = 4
 """RFC 9031 §7.2."""
 NSTART: Final = 1
 """RFC 9031 §7.2."""
+MAX_LATENCY_S: Final = 100.0
+"""RFC 7252 §4.8.2."""
 DEFAULT_LEISURE_S: Final = 5.0
 """RFC 9031 §7.2."""
 PROBING_RATE_BYTES_PER_S: Final = 1.0

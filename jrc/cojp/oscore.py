@@ -6,6 +6,7 @@ in. Who calls ``protect_response`` without a Partial IV must do so once a reques
 
 import hmac
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -259,16 +260,18 @@ def _aad_before_piv(aead: int, kid: bytes) -> bytes:
     return b"\x85\x01\x81" + cbor.encode_int(aead) + cbor.encode_bytes(kid)
 
 
-def _ready_aads(aead: int) -> tuple[bytes, ...]:
-    """By length of the Partial IV: the associated data before it, for an empty kid."""
-    start = _aad_before_piv(aead, b"")
-    return tuple(
-        _AAD_HEAD + bytes((0x40 + len(start) + 1 + size + 1,)) + start + bytes((0x40 + size,))
-        for size in range(MAX_PIV_BYTES + 1)
-    )
+@lru_cache(maxsize=64)
+def _aad_start(aead: int, kid: bytes, piv_bytes: int) -> bytes:
+    """The associated data before a Partial IV of this length."""
+    start = _aad_before_piv(aead, kid) + cbor.head(cbor.BYTES, piv_bytes)
+    return _AAD_HEAD + cbor.head(cbor.BYTES, len(start) + piv_bytes + 1) + start
 
 
-_READY_AADS: Final = {int(number): _ready_aads(number) for number in AEADS}
+_READY_AADS: Final = {
+    int(number): tuple(_aad_start(int(number), b"", size) for size in range(MAX_PIV_BYTES + 1))
+    for number in AEADS
+}
+"""By length of the Partial IV, for an empty kid."""
 
 
 def aad(aead: int, request_kid: bytes, request_piv: bytes) -> bytes:
@@ -279,10 +282,10 @@ def aad(aead: int, request_kid: bytes, request_piv: bytes) -> bytes:
     """
     if len(request_piv) > MAX_PIV_BYTES or aead not in _READY_AADS:
         raise ValueError("no associated data for this algorithm or Partial IV")
+    size = len(request_piv)
     if not request_kid:
-        return _READY_AADS[aead][len(request_piv)] + request_piv + b"\x40"
-    array = _aad_before_piv(aead, request_kid) + cbor.encode_bytes(request_piv) + b"\x40"
-    return _AAD_HEAD + cbor.encode_bytes(array)
+        return _READY_AADS[aead][size] + request_piv + b"\x40"
+    return _aad_start(aead, request_kid, size) + request_piv + b"\x40"
 
 
 # --- Protecting and unprotecting (RFC 8613 §8) -------------------------------------------------

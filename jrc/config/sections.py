@@ -281,7 +281,14 @@ class Rollover(_Section):
     ack_timeout_s: _Seconds = 10.0
     guard_time_s: _Seconds = 12.0
     deadline_s: _Seconds = 3600.0
-    quorum: Annotated[float, Field(gt=0.5, le=1.0)] = 1.0
+    quorum: Annotated[float, Field(ge=0.9, le=1.0)] = 1.0
+    random_factor: Annotated[float, Field(ge=1.0, le=3.0)] = 1.5
+    max_retransmit: Annotated[int, Field(ge=0, le=10)] = 4
+    retry_s: _Seconds = 300.0
+    retry_max_s: _Seconds = 3600.0
+    rate_bytes_per_s: Annotated[int, Field(ge=1)] = 200
+    in_flight: Annotated[int, Field(ge=1, le=10_000)] = 8
+    every_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
 
 
 class Installer(_Section):
@@ -313,8 +320,8 @@ class Installer(_Section):
     def _what_its_kind_needs(self) -> Self:
         if (self.kind == "exec") != (self.command is not None):
             raise ValueError('installer.command belongs to kind = "exec", which needs it')
-        if self.kind == "exec" and self.interface is not None:
-            raise ValueError('installer.interface belongs to kind = "linux"')
+        if (self.kind == "linux") != (self.interface is not None):
+            raise ValueError('installer.interface belongs to kind = "linux", which needs it')
         if self.retry_max_s < self.retry_s:
             raise ValueError("installer.retry_max_s is less than installer.retry_s")
         return self
@@ -371,6 +378,13 @@ class Settings(_Section):
         names = [(each.network, each.name) for each in self.installer]
         if len(set(names)) != len(names):
             raise ValueError("installer.name: two installers of one network need names that differ")
+        return self
+
+    @model_validator(mode="after")
+    def _radios_are_apart(self) -> Self:
+        radios = [each.interface for each in self.installer if each.interface is not None]
+        if len(set(radios)) != len(radios):
+            raise ValueError("installer.interface: one radio is given to two installers")
         return self
 
     @model_validator(mode="after")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from jrc.coap.proxy import JoinProxy
 from jrc.coap.proxy_endpoint import ProxyEndpoint, open_jrc_socket, open_pledge_socket
-from jrc.coap.rate import JoinRate
 from jrc.coap.token import TokenSealer
 from jrc.cojp.constants import ACK_RANDOM_FACTOR, ACK_TIMEOUT_S, MAX_RETRANSMIT
 from jrc.lab.pledge import JRC_HOST, Joined, Refused, SimulatedPledge
+from jrc.policy.rate import ByteRate
 
 Address = tuple[str, int]
 
@@ -147,7 +147,7 @@ async def join_proxy(jrc: Address, listen: Address = ("::1", 0)) -> AsyncIterato
     loop = asyncio.get_running_loop()
     now_ms = _milliseconds(loop)
     sealer = TokenSealer(secrets.token_bytes, now_ms)
-    rate = JoinRate(JOIN_RATE_BYTES_PER_S, now_ms)
+    rate = ByteRate(JOIN_RATE_BYTES_PER_S, now_ms)
     proxy = JoinProxy(sealer, secrets.randbelow(1 << 16), rate)
     endpoint = ProxyEndpoint(proxy, lambda: _milliseconds(loop))
     try:

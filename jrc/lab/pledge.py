@@ -44,7 +44,7 @@ CON, NON, ACK = 0, 1, 2
 class PledgeContext(CanProtect, CanUnprotect, SecurityContextUtils):  # type: ignore[misc]
     """aiocoap's OSCORE context with the profile of RFC 9031 §7.3, in memory."""
 
-    echo_recovery = None
+    echo_recovery: bytes | None = None
 
     def __init__(self, identifier: bytes, first_number: int) -> None:
         self.alg_aead = AES_CCM_16_64_128()

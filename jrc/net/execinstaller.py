@@ -13,13 +13,10 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 
-from jrc.config import Installer
 from jrc.model import Secret
 from jrc.net.runlock import RunLock, holder
-from jrc.service.installers import InstallerId
 from jrc.service.key_document import MAX_SAID_BYTES
 from jrc.service.ports import InstallOutcome
 
@@ -35,25 +32,6 @@ def program_environment(environ: Mapping[str, str], network: str) -> dict[str, s
     """All that a program finds in its environment."""
     language = {"LANG": environ["LANG"]} if "LANG" in environ else {}
     return {"PATH": environ.get("PATH", DEFAULT_PATH), **language, "JRC_NETWORK": network}
-
-
-def programs(
-    sections: Sequence[Installer], folder: Path
-) -> list[tuple[InstallerId, "ExecInstaller"]]:
-    """An installer for each section of the config file, in their order; locks are in ``folder``."""
-    return [
-        (
-            InstallerId(each.network, each.name),
-            ExecInstaller(each.command or (), each.timeout_s, folder / _lock_name(each)),
-        )
-        for each in sections
-    ]
-
-
-def _lock_name(section: Installer) -> str:
-    """No two installers have the same; a network's name may be what no file's can be."""
-    digest = sha256(f"{section.network}\0{section.name}".encode()).hexdigest()
-    return f"installer-{section.name}-{digest[:16]}.lock"
 
 
 class _Run(asyncio.SubprocessProtocol):
@@ -87,6 +65,8 @@ class ExecInstaller:
     No two runs hold ``lock``, a file, at once.
     """
 
+    is_local = False
+
     def __init__(self, command: Sequence[str], timeout_s: float, lock: Path) -> None:
         self._command = tuple(command)
         self._timeout_s = timeout_s
@@ -104,6 +84,10 @@ class ExecInstaller:
             return await self._run(network, document, lock)
         finally:
             lock.give_back()
+
+    async def keeps(self) -> bool:
+        """As ``KeyInstaller.keeps``: nobody can tell."""
+        return True
 
     async def _run(self, network: str, document: Secret, lock: RunLock) -> InstallOutcome:
         try:

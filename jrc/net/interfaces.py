@@ -51,6 +51,11 @@ RESYNC_S: Final = 60.0
 """How long a change could stay unseen if the kernel had told nobody of it."""
 RETRY_S: Final = 1.0
 """Before netlink is opened anew after it failed."""
+START_S: Final = 1.0
+"""How long a start, or a person, waits for the kernel's answer."""
+PATIENCE_S: Final = 30.0
+"""How long a watch waits for it that has begun."""
+SILENCE: Final = "the kernel does not answer"
 RECEIVE_BUFFER_BYTES: Final = 1024 * 1024
 
 _log = structlog.get_logger("jrc")
@@ -60,7 +65,8 @@ class InterfaceWatch:
     """Follows the interface called ``name``, also one that comes late, goes or comes back.
 
     ``on_change`` is called on the loop: in ``start`` with what is there, then at each change; None
-    stands for no such interface. It must not wait.
+    stands for no such interface. It must not wait. Where the kernel does not answer in time,
+    the first call comes when it has answered.
     """
 
     def __init__(
@@ -70,6 +76,8 @@ class InterfaceWatch:
         self._on_change = on_change
         self._receive_buffer_bytes = receive_buffer_bytes
         self._current: Interface | None = None
+        self._is_known = False
+        self._has_failed = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -77,14 +85,26 @@ class InterfaceWatch:
         """The interface as it was when it was last looked at."""
         return self._current
 
+    @property
+    def is_known(self) -> bool:
+        """As ``service.ports.InterfaceWatcher.is_known``."""
+        return self._is_known
+
     async def start(self) -> None:
         """Look once, then follow.
 
         Raises:
             OperatorError: this process may not use netlink.
         """
-        self._current = await look(self._name)
-        self._on_change(self._current)
+        try:
+            self._take(await _look(self._name, START_S))
+        except TimeoutError:
+            self._has_failed = True
+            _log.warning(
+                "interface_not_known_yet",
+                interface=self._name,
+                hint="the kernel does not answer; the interface is followed once it does",
+            )
         self._task = asyncio.create_task(self._run(), name=f"watch {self._name}")
 
     async def stop(self) -> None:
@@ -101,14 +121,20 @@ class InterfaceWatch:
                 await self._follow()
             except Exception as error:  # noqa: BLE001 - the outermost guard of this task
                 # ENOBUFS is one of these: messages were lost, and the socket is of no more use.
-                _log.warning("interface_watch_begins_anew", interface=self._name, error=str(error))
+                self._complain(str(error) or SILENCE)
                 await asyncio.sleep(RETRY_S)
+
+    def _complain(self, error: str) -> None:
+        """Say once that netlink fails, until it has worked again."""
+        if not self._has_failed:
+            _log.warning("interface_watch_begins_anew", interface=self._name, error=error)
+        self._has_failed = True
 
     async def _follow(self) -> None:
         async with _netlink(rcvbuf=self._receive_buffer_bytes) as messages:
             await messages.bind(_RTMGRP_LINK | _RTMGRP_IPV6_IFADDR)
             while True:
-                self._take(await look(self._name))
+                self._take(await _look(self._name, PATIENCE_S))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RESYNC_S):
                         await self._is_told(messages)
@@ -129,23 +155,41 @@ class InterfaceWatch:
         return bool(message.get("ifname") == self._name)
 
     def _take(self, found: Interface | None) -> None:
-        if found != self._current:
-            self._current = found
+        if self._has_failed:
+            _log.info("interface_watch_works_again", interface=self._name)
+        self._has_failed = False
+        is_news = not self._is_known or found != self._current
+        self._current, self._is_known = found, True  # where it is no news, lifetimes are newer
+        if is_news:
             self._on_change(found)
-        else:
-            self._current = found  # lifetimes are newer
 
 
 async def look(name: str) -> Interface | None:
     """The interface called ``name`` as it is now, None where there is none.
 
     Raises:
+        OperatorError: this process may not use netlink, or the kernel does not answer.
+    """
+    try:
+        return await _look(name, START_S)
+    except TimeoutError:
+        hint = "the host may be very busy; try again"
+        raise OperatorError(f"interface {name} can't be looked at ({SILENCE})", hint) from None
+
+
+async def _look(name: str, patience_s: float) -> Interface | None:
+    """As ``look``.
+
+    Raises:
+        TimeoutError: the kernel does not answer.
         OperatorError: this process may not use netlink.
     """
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:
-        async with asyncio.timeout(RETRY_S), _netlink() as kernel:
+        # Made before the time runs: the import alone takes seconds on a small, busy machine.
+        messages = _netlink()
+        async with asyncio.timeout(patience_s), messages as kernel:
             (link,) = await kernel.link("get", ifname=name)
             dump = await kernel.get_addr(family=socket.AF_INET6, index=link["index"])
             addresses = [message async for message in dump]
@@ -153,9 +197,11 @@ async def look(name: str) -> Interface | None:
         if error.code in (errno.ENODEV, errno.ENXIO):
             return None
         raise OperatorError(f"interface {name} can't be looked at ({error.args[-1]})") from None
-    except (OSError, TimeoutError) as error:
+    except TimeoutError:
+        raise
+    except OSError as error:
         raise OperatorError(
-            f"interfaces can't be looked at ({str(error) or 'the kernel does not answer'})",
+            f"interfaces can't be looked at ({error})",
             "the service needs AF_NETLINK (RestrictAddressFamilies= in its unit)",
         ) from None
     return _interface(name, link, addresses)

@@ -48,6 +48,11 @@ def global_address(
     return None if iid is None else prefix[iid]
 
 
+def short_address(prefix: IPv6Network, short_id: int) -> IPv6Address:
+    """Where a node is reached by its short address, whatever its identifier (RFC 6282 §3.2.2)."""
+    return prefix[SHORT_ADDRESS_IID | short_id]
+
+
 def link_local_address(
     identifier: PledgeId, short_id: int | None, profile: Profile = Profile.RFC9031
 ) -> IPv6Address | None:

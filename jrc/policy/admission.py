@@ -12,12 +12,12 @@ from jrc.cojp.constants import Code, Label, Role
 from jrc.cojp.objects import (
     Configuration,
     JoinRequest,
+    LinkLayerKey,
     ShortIdentifier,
     UnsupportedParameter,
 )
 from jrc.errors import OperatorError, Reason, StateError
 from jrc.model import Admission, Network, Pledge, Profile
-from jrc.policy.keys import KeySet, current_keys
 from jrc.policy.profiles import TRAITS
 
 MAX_STORED_ADDINFO_BYTES = 512
@@ -177,27 +177,26 @@ def is_stored(parameter: UnsupportedParameter) -> bool:
 
 def configuration_for(
     network: Network,
-    key_sets: Iterable[KeySet],
+    keys: Sequence[LinkLayerKey],
     short_identifier_value: int | None,
     left_out: frozenset[int] = frozenset(),
     profile: Profile = Profile.RFC9031,
     blocked: Sequence[bytes] | None = None,
 ) -> Configuration:
-    """What a Join Response says: current keys, and what the pledge and its profile can take.
+    """What a Join Response says: keys, and what else the pledge and its profile can take.
 
     ``left_out`` are labels from ``reported_labels``; the keys are never left out. Without an
     address of its own the registrar is the 6LBR. ``blocked`` is a ``bounded_blocklist`` for a
     6LBR, where an empty one clears that of an earlier join; None says nothing. RFC 9031 §8.4.2
 
     Raises:
-        StateError: the network has no current keys, which its first key set has ruled out.
+        StateError: there are no keys, which the network's first key set has ruled out.
     """
-    keys = current_keys(key_sets)
     if not keys:
         raise StateError(f"network {network.name} has no current link-layer keys")
     told = TRAITS[profile].labels - left_out
     return Configuration(
-        keys=keys,
+        keys=tuple(keys),
         short_identifier=(
             None
             if short_identifier_value is None or Label.SHORT_IDENTIFIER not in told

@@ -6,7 +6,7 @@ Values are drawn by the caller, from the operating system's generator (RFC 9031 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jrc.cojp.constants import EVERY_KEY_ID, KEY_USAGES, MAX_KEY_ID
+from jrc.cojp.constants import EVERY_KEY_ID, KEY_USAGES, MAX_KEY_ID, Role
 from jrc.cojp.objects import LinkLayerKey
 from jrc.errors import OperatorError
 from jrc.model import KeySetState, Secret
@@ -114,6 +114,21 @@ PUBLISHED_LINK_LAYER_KEYS = frozenset(
 def is_public(value: Secret) -> bool:
     """Whether a key value is a published one, or a pattern that anybody would try."""
     return value.reveal() in PUBLISHED_LINK_LAYER_KEYS or is_patterned(value.reveal())
+
+
+def keys_for_join(
+    current: KeySet, previous: KeySet | None, role: int, max_keys: int
+) -> tuple[LinkLayerKey, ...]:
+    """The keys a Join Response carries; a set that is being distributed never (row E3).
+
+    Between the switch and the end of the guard time there is a ``previous`` set, which some nodes
+    still send with: a 6LN gets both, the older one first, if it can hold so many; a 6LBR sends
+    with what it is given, so it gets the new one alone. RFC 9031 §8.4.3.1-2
+    """
+    if previous is None or role == Role.LBR:
+        return current.keys
+    both = previous.keys + current.keys
+    return both if len(both) <= max_keys else current.keys
 
 
 def current_keys(key_sets: Iterable[KeySet]) -> tuple[LinkLayerKey, ...]:

@@ -126,6 +126,24 @@ def renew(lease: Lease, generation: int, now_ms: int, lease_hours: int | None) -
     )
 
 
+def burned(lease: Lease | None, generation: int) -> Lease | None:
+    """A held identifier burned in a generation as well, ``None`` where nothing changes.
+
+    So it is written before the first datagram with those keys goes to its holder, and whether that
+    arrives is no matter (row F3). RFC 9031 §8.4.4.1
+    """
+    if lease is None or lease.released:
+        return None
+    if lease.first_generation <= generation <= lease.last_generation:
+        return None
+    return replace(
+        lease,
+        first_generation=min(lease.first_generation, generation),
+        last_generation=max(lease.last_generation, generation),
+        version=lease.version + 1,
+    )
+
+
 def is_over(lease: Lease, now_ms: int) -> bool:
     """Whether the holder has surely stopped using the identifier by itself (RFC 9031 §8.4.4)."""
     return lease.lease_until_ms is not None and now_ms >= lease.lease_until_ms

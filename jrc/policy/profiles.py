@@ -29,6 +29,9 @@ class Traits:
 
     labels: frozenset[Label]
     max_keys: int
+    """Of one key set."""
+    max_told_keys: int
+    """Of a Join Response, which holds two sets while the network switches (§8.4.3.2)."""
     key_usages: frozenset[int]
     key_ids: frozenset[int]
     takes_addinfo: bool
@@ -62,6 +65,7 @@ _RFC9031 = Traits(
         }
     ),
     max_keys=2,
+    max_told_keys=4,
     key_usages=frozenset(KEY_USAGES),
     key_ids=EVERY_KEY_ID,
     takes_addinfo=True,
@@ -81,6 +85,7 @@ _RFC9031 = Traits(
 _OPENWSN = Traits(
     labels=frozenset({Label.LINK_LAYER_KEY_SET}),
     max_keys=1,
+    max_told_keys=1,
     key_usages=frozenset({DEFAULT_KEY_USAGE}),
     # Its CBOR reader takes the integers below 23 and, with one byte after the head, those above.
     key_ids=EVERY_KEY_ID - {23},

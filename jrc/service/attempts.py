@@ -39,6 +39,8 @@ class Attempt:
     """Attempts with one outcome in a row: how many, and the times and the peer of the last.
 
     Times are ms since 1970. ``authenticated`` says that the pledge itself has sent them.
+    ``own_proxy`` is the interface of this host's own Join Proxy where the last came through it:
+    ``peer`` is the pledge's then, else that of the Join Proxy elsewhere, or whoever has sent it.
     ``standing`` is what the pledge had after the last.
     """
 
@@ -47,6 +49,7 @@ class Attempt:
     first_ms: int
     last_ms: int
     peer: IPv6Address
+    own_proxy: str | None
     authenticated: bool
     standing: Standing | None
 
@@ -144,12 +147,14 @@ class Attempts:
 
 def _attempt(run: tuple[Any, ...], authenticated: bool) -> Attempt:
     outcome, count, first_ms, last_ms, way, standing, *_ = run
+    address, own_proxy = way.forwarded_for() or (way.peer_address(), None)
     return Attempt(
         outcome=outcome,
         count=count,
         first_ms=first_ms,
         last_ms=last_ms,
-        peer=IPv6Address(way.peer_address()),
+        peer=IPv6Address(address),
+        own_proxy=own_proxy,
         authenticated=authenticated,
         standing=standing,
     )

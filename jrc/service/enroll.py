@@ -1,4 +1,4 @@
-"""The operator's hand on single pledges: add, revoke, restore, remove (RFC 9031 §3).
+"""The operator's hand on single pledges: add, look up, remove (RFC 9031 §3).
 
 Whatever is taken away leaves window, numbers and fingerprints behind (row M3), so that neither a
 nonce nor a key comes a second time.
@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId, PledgeState
 from jrc.service.applicants import Applicant, Fault
-from jrc.service.damage import damage_warning, damaged_error, damages_of, shown_state
+from jrc.service.damage import damage_warning, damaged_error, damages_of
 from jrc.service.examine import Decision, OnConflict, examine
-from jrc.service.records import CredentialState, Damage, PledgeRecord, Standing
+from jrc.service.holdings import still_holds
+from jrc.service.records import CredentialState, Damage, PledgeRecord
 from jrc.service.registry import Registry
-from jrc.service.wording import Plan, listed, role_name
+from jrc.service.rollover_leaving import leave
+from jrc.service.wording import Plan, role_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ def settle(
         tx.admissions.forget(before.id)
     if credential_id is not None or _is_displaced(tx, before, wanted):
         tx.pledges.forget_place(before.id)
+        leave(tx, before.id)
+        leave(tx, before.id)
     if before.network_ids != wanted.network_ids:
         tx.leases.release(before.id, but=_domains(tx, wanted.network_ids))
         tx.admissions.forget(before.id, but=wanted.network_ids)
@@ -125,7 +129,7 @@ def _domains(tx: Registry, network_ids: Collection[int]) -> set[int]:
     return {networks[number].domain_id for number in network_ids if number in networks}
 
 
-# Revoking, restoring, removing
+# Looking up, removing
 
 
 def find_pledge(tx: Registry, identifier: PledgeId) -> PledgeRecord:
@@ -157,93 +161,6 @@ def look_up(tx: Registry, identifier: PledgeId) -> PledgeRecord:
     return record
 
 
-def plan_revocation(tx: Registry, identifier: PledgeId) -> Plan:
-    """What revoking a pledge does."""
-    record = find_pledge(tx, identifier)
-    if record.state is PledgeState.REVOKED:
-        return Plan((f"Pledge {identifier} is revoked already.",), (str(identifier),), 1)
-    sentences = [f"Pledge {identifier} gets no more answers."]
-    sentences += _still_holds(tx, record)
-    return Plan(sentences, (str(identifier),), 1, needs_consent=True)
-
-
-def _still_holds(tx: Registry, record: PledgeRecord) -> list[str]:
-    standing = tx.pledges.standing([record])[record.id]
-    network = tx.networks.all().get(standing.network_id or 0)
-    if network is None:
-        return []
-    joined = f"It has joined {network.name}{_as_short(standing, network.domain_id)}"
-    return [
-        f"{joined} and keeps the link-layer keys it has: they are good until changed.",
-        *_held_elsewhere(tx, standing, network.domain_id),
-    ]
-
-
-def _as_short(standing: Standing, domain_id: int) -> str:
-    values = [f"{each.value:04x}" for each in standing.leases if each.domain_id == domain_id]
-    return f" as {listed(values)}" if values else ""
-
-
-def _held_elsewhere(tx: Registry, standing: Standing, domain_id: int) -> list[str]:
-    """Short identifiers of networks that it has joined before, each with its key domain."""
-    names = {each.domain_id: each.domain for each in tx.networks.all().values()}
-    values = [
-        f"{each.value:04x} of key domain {names[each.domain_id]}"
-        for each in standing.leases
-        if each.domain_id != domain_id and each.domain_id in names
-    ]
-    return [f"It still has {listed(values)}, where it had joined before."] if values else []
-
-
-def revoke_pledge(
-    tx: Registry,
-    identifier: PledgeId,
-    *,
-    actor: str,
-    reason: str = "",
-    agreed: bool = True,
-) -> Changed:
-    """Answer a pledge no more from now on; window, numbers and key stay (row M3).
-
-    What it was let into is forgotten: restored, it is approved, or comes in a window, anew.
-
-    Raises:
-        OperatorError: it is unknown or damaged, or the plan was not agreed to.
-    """
-    record = find_pledge(tx, identifier)
-    if record.state is PledgeState.REVOKED:
-        return Changed(pledge_id=str(identifier), state=record.state.value, changed=False)
-    plan_revocation(tx, identifier).require(agreed)
-    tx.pledges.save(
-        replace(record, state=PledgeState.REVOKED, state_before_revocation=record.state)
-    )
-    tx.admissions.forget_admitted(record.id)
-    return _changed(tx, "pledge.revoked", identifier, PledgeState.REVOKED, actor, reason)
-
-
-def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: str = "") -> Changed:
-    """Take a revocation back: the pledge goes on where it was (row M3).
-
-    Networks that choose whom they admit have to let it in anew.
-
-    Raises:
-        OperatorError: it is unknown or damaged.
-    """
-    record = find_pledge(tx, identifier)
-    if record.state is not PledgeState.REVOKED:
-        state = _state_of(tx, identifier)
-        return Changed(pledge_id=str(identifier), state=state.value, changed=False)
-    state = record.state_before_revocation or PledgeState.PROVISIONED
-    tx.pledges.save(replace(record, state=state, state_before_revocation=None))
-    shown = _state_of(tx, identifier)
-    return _changed(tx, "pledge.restored", identifier, shown, actor, reason)
-
-
-def _state_of(tx: Registry, identifier: PledgeId) -> PledgeState:
-    record = find_pledge(tx, identifier)
-    return shown_state(record, tx.pledges.standing([record])[record.id])
-
-
 def plan_removal(tx: Registry, identifier: PledgeId) -> Plan:
     """What removing a pledge does."""
     record = look_up(tx, identifier)
@@ -251,7 +168,7 @@ def plan_removal(tx: Registry, identifier: PledgeId) -> Plan:
         *damage_warning(identifier, damages_of(tx, record)),
         f"Pledge {identifier} is forgotten, and its key is deleted for good.",
         "It can come back with a new key only.",
-        *_still_holds(tx, record),
+        *still_holds(tx, record),
     ]
     return Plan(sentences, (str(identifier),), 1, needs_consent=True)
 
@@ -280,6 +197,8 @@ def remove_pledge(
     tx.leases.release(record.id)
     tx.leases.bury(record.id)
     tx.pledges.forget_place(record.id)
+    leave(tx, record.id)
+    leave(tx, record.id)
     tx.pledges.forget_reports(record.id)
     tx.admissions.forget(record.id)
     tx.pledges.save(_tombstone(tx, record))

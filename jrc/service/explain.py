@@ -28,13 +28,17 @@ _UNIVERSAL_LOCAL = 0x02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptReport:
-    """Attempts with one outcome in a row; times in UTC, ``short_id`` in hex."""
+    """Attempts with one outcome in a row; times in UTC, ``short_id`` in hex.
+
+    ``peer`` and ``own_proxy`` as in ``Attempt``.
+    """
 
     outcome: str
     count: int
     first: str | None
     last: str | None
     peer: str
+    own_proxy: str | None
     authenticated: bool
     network: str | None
     short_id: str | None
@@ -83,6 +87,7 @@ class StrangerReport:
     first: str | None
     last: str | None
     peer: str
+    own_proxy: str | None
     looks_like: str | None
 
 
@@ -118,6 +123,7 @@ def explain_strangers(tx: Registry, found: Sequence[tuple[bytes, Attempt]]) -> l
             first=utc_text(attempt.first_ms),
             last=utc_text(attempt.last_ms),
             peer=str(attempt.peer),
+            own_proxy=attempt.own_proxy,
             looks_like=meant.get(identifier),
         )
         for identifier, attempt in found
@@ -137,6 +143,7 @@ def _reports(tx: Registry, attempts: Iterable[Attempt]) -> Iterator[AttemptRepor
             first=utc_text(attempt.first_ms),
             last=utc_text(attempt.last_ms),
             peer=str(attempt.peer),
+            own_proxy=attempt.own_proxy,
             authenticated=attempt.authenticated,
             network=network,
             short_id=short_id,

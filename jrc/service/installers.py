@@ -81,7 +81,7 @@ def retry_in_s(failures: int, pace: Pace) -> float:
 # What is to be put in
 
 
-def wanted_keys(tx: Registry, network_name: str) -> WantedKeys | None:
+def wanted_keys(tx: Registry, network_name: str, *, with_nodes: bool = False) -> WantedKeys | None:
     """What the radios of a network are to have; None where it, or its keys, are not there.
 
     Raises:
@@ -100,6 +100,7 @@ def wanted_keys(tx: Registry, network_name: str) -> WantedKeys | None:
         identifiers=network.identifiers,
         generation=generation,
         key_sets=key_sets,
+        nodes=tuple(tx.pledges.nodes(network.id, network.domain_id)) if with_nodes else None,
     )
 
 

@@ -196,6 +196,11 @@ class Intake:
         )
         self._send(known, request, stored.state.answer or b"", way)
 
+    def next_message_id(self) -> int:
+        """One for a message of our own: all that leaves from a port shares them."""
+        self._message_id = (self._message_id + 1) & 0xFFFF
+        return self._message_id
+
     def _send(self, known: KnownContext, request: Envelope, answer: bytes, way: Way) -> None:
         self._message_id = (self._message_id + 1) & 0xFFFF
         echoed = bool(request.proxy_state) and TRAITS[known.profile].echoes_proxy_state

@@ -20,14 +20,18 @@ from jrc.errors import Reason
 from jrc.model import Admission, Event, Network, Pledge, PledgeState
 from jrc.policy import admission, leases
 from jrc.policy.admission import Gate
+from jrc.policy.keys import keys_for_join
 from jrc.policy.leases import Lease
-from jrc.policy.profiles import TRAITS
+from jrc.policy.profiles import TRAITS, Traits
+from jrc.policy.rollover import NodeState, Phase
 from jrc.service import gates
 from jrc.service.identifiers import FreeIdentifiers
 from jrc.service.ports import (
     ContextState,
+    JoinedMeanwhile,
     JoinTransaction,
     KnownContext,
+    LiveKeys,
     NodePlace,
     Standing,
     Terms,
@@ -236,14 +240,36 @@ def _terms_in(
     # It is for a Join Proxy that has a table of neighbours; nodes can't hold such a list.
     is_told = role == Role.LBR and Label.BLOCKLIST in told
     blocked = tx.policy.blocked_in(network.id) if is_told else None
+    told_keys = keys_for_join(keys.current, keys.previous, role, traits.max_told_keys)
     configuration = admission.configuration_for(
-        network, (keys.current,), 0 if leased else None, left_out, profile, blocked
+        network, told_keys, 0 if leased else None, left_out, profile, blocked
     )
-    place = NodePlace(network.id, role, keys.generation_id)
+    settings = tx.policy.settings_numbers.get(network.id, 0)
+    place = NodePlace(network.id, role, keys.generation_id, settings)
     detail = f'{{"generation":{keys.current.generation},"role":{role},"short_id":'
     form = ConfigurationForm(configuration, explicit_usage=traits.explicit_usage)
     gated = network.admission is not Admission.KNOWN
-    return Terms(network, keys, place, form, leased, detail, gated)
+    knows_all = len(told_keys) == len(keys.current.keys)
+    comes_into = _comes_into(network, keys, role, traits, knows_all=knows_all)
+    return Terms(network, keys, place, form, leased, detail, gated, comes_into)
+
+
+def _comes_into(
+    network: Network, keys: LiveKeys, role: int, traits: Traits, *, knows_all: bool
+) -> JoinedMeanwhile | None:
+    """What a running rollover hears of who joins; ``knows_all``: with the current set alone."""
+    if keys.running is None:
+        return None
+    rollover_id, phase = keys.running
+    has_switched = phase in (Phase.SWITCHING, Phase.GUARDING)
+    if has_switched and knows_all:
+        state = NodeState.REACHED
+    elif role == Role.NODE and not traits.takes_updates:
+        state = NodeState.MUST_JOIN
+    else:
+        state = NodeState.PENDING
+    is_due = state is NodeState.PENDING and (has_switched or role == Role.NODE)
+    return JoinedMeanwhile(rollover_id, network.id, role, state, has_switched, is_due)
 
 
 def _remember_reports(tx: JoinTransaction, known: KnownContext, request: JoinRequest) -> bool:
@@ -296,6 +322,8 @@ def _admit(
 ) -> _Answer:
     lease = _lease(tx, free, known, terms, now_ms) if terms.leased else None
     tx.record(_joined(known, terms, lease))
+    if terms.comes_into is not None:
+        tx.save_progress(known.pledge, terms.comes_into)
     return _Answer(
         CoapCode.CHANGED,
         terms.form.fill(b"" if lease is None else lease.value.to_bytes(2)),

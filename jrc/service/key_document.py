@@ -7,14 +7,16 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from jrc.cojp.objects import LinkLayerKey
 from jrc.model import KeySetState, Secret
 from jrc.policy.keys import KeySet
+from jrc.service.records import JoinedNode
 
 FORMAT = 1
+_EUI64_BYTES = 8
 MAX_SAID_BYTES = 4096
 """What is read of an installer's standard error."""
 MAX_SHOWN_CHARACTERS = 200
@@ -42,7 +44,8 @@ class InstallReason(StrEnum):
 class WantedKeys:
     """What the radios of a network are to have: every set of keys that is not retired.
 
-    ``generation`` is the one in force.
+    ``generation`` is the one in force. ``nodes`` are those that have joined, None where whoever
+    puts the keys in is not told of them.
     """
 
     network: str
@@ -50,6 +53,11 @@ class WantedKeys:
     identifiers: tuple[bytes, ...]
     generation: int
     key_sets: tuple[KeySet, ...]
+    nodes: tuple[JoinedNode, ...] | None = None
+
+    def has_keys_of(self, other: "WantedKeys | None") -> bool:
+        """Whether it differs from another, if from any, in its nodes alone."""
+        return other is not None and replace(other, nodes=self.nodes) == self
 
     @property
     def values(self) -> list[Secret]:
@@ -60,7 +68,7 @@ class WantedKeys:
 def key_document(wanted: WantedKeys, reason: InstallReason) -> Secret:
     """The document, one line of UTF-8; keys in force come first."""
     sets = sorted(wanted.key_sets, key=lambda each: _SHOWN_FIRST.index(each.state))
-    document = {
+    document: dict[str, object] = {
         "format": FORMAT,
         "reason": reason.value,
         "network": wanted.network,
@@ -68,6 +76,8 @@ def key_document(wanted: WantedKeys, reason: InstallReason) -> Secret:
         "generation": wanted.generation,
         "keys": [_key(each, key) for each in sets for key in each.keys],
     }
+    if wanted.nodes is not None:
+        document["nodes"] = [_node(each) for each in wanted.nodes if _has_eui64(each)]
     return Secret(json.dumps(document).encode() + b"\n")
 
 
@@ -81,6 +91,19 @@ def _key(key_set: KeySet, key: LinkLayerKey) -> dict[str, object]:
         "mic_length": key.mic_length,
         "addinfo": None if key.addinfo is None else key.addinfo.hex(),
         "value": key.key_value.reveal().hex(),
+    }
+
+
+def _has_eui64(node: JoinedNode) -> bool:
+    return len(node.identifier) == _EUI64_BYTES
+
+
+def _node(node: JoinedNode) -> dict[str, object]:
+    """``short_id`` in hex, null where the node has none."""
+    short = node.short_identifier
+    return {
+        "eui64": node.identifier.hex(),
+        "short_id": None if short is None else f"{short:04x}",
     }
 
 

@@ -1,8 +1,10 @@
 """Key domains: networks that share link-layer keys, and their first keys (RFC 9031 §8.4.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from jrc.cojp.constants import DEFAULT_KEY_USAGE, LINK_LAYER_KEY_BYTES
+from jrc.errors import StateError
 from jrc.model import Event, KeySetState, Network, Profile, Secret
 from jrc.policy.keys import check_key_values, check_usages, choose_key_ids, make_key_set
 from jrc.policy.profiles import check_keys, key_ids_for
@@ -48,21 +50,53 @@ def ensure_keys(tx: Registry, domain: Domain, actor: str, reason: str) -> None:
     Raises:
         OperatorError: devices of a profile in this domain can't take such keys.
     """
+    if current_generation(tx.keysets.generations(domain.id)) is None:
+        draw_keys(tx, domain, KeySetState.CURRENT, actor, reason)
+
+
+def draw_keys(
+    tx: Registry,
+    domain: Domain,
+    state: KeySetState,
+    actor: str,
+    reason: str,
+    addinfos: Mapping[int, bytes | None] = MappingProxyType({}),
+) -> Generation:
+    """A new generation of fresh keys, under ids that no node may still know (row D5).
+
+    ``addinfos`` are the key sources by key usage that they have; none where it says nothing.
+
+    Raises:
+        OperatorError: devices of a profile in this domain can't take such keys, or key ids have
+            run out.
+    """
     generations = tx.keysets.generations(domain.id)
-    if current_generation(generations) is not None:
-        return
+    number, in_use = next_number(generations), key_ids_in_use(generations)
     profiles = profiles_in(tx, domain.id)
-    check_keys(profiles, domain.key_usages)
-    values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in domain.key_usages]
-    number = next_number(generations)
-    in_use = _key_ids_in_use(generations)
-    key_ids = choose_key_ids(len(values), in_use, key_ids_for(profiles))
-    key_set = make_key_set(number, KeySetState.CURRENT, domain.key_usages, key_ids, values)
+    has_addinfo = any(addinfos.get(usage) is not None for usage in domain.key_usages)
+    check_keys(profiles, domain.key_usages, has_addinfo=has_addinfo)
+    key_ids = choose_key_ids(len(domain.key_usages), in_use, key_ids_for(profiles))
+    values = _fresh_values(tx, len(domain.key_usages))
+    listed_addinfos = [addinfos.get(usage) for usage in domain.key_usages]
+    key_set = make_key_set(number, state, domain.key_usages, key_ids, values, listed_addinfos)
     prints = [(tx.keysets.fingerprint(key.key_value), key.mic_length) for key in key_set.keys]
     check_key_values(prints, tx.keysets.known_values(values))
-    tx.keysets.add(domain.id, key_set, Provenance.GENERATED)
+    row_number = tx.keysets.add(domain.id, key_set, Provenance.GENERATED)
     detail = {"key_domain": domain.name, "generation": number, "key_ids": key_ids}
     tx.record(Event("key_generation.created", actor, reason=reason, detail=detail))
+    return Generation(row_number, number, state, key_ids, has_addinfo=has_addinfo)
+
+
+def _fresh_values(tx: Registry, count: int) -> list[Secret]:
+    """Values that no key domain ever had (rows D3 and E10).
+
+    Raises:
+        StateError: the random numbers repeat themselves.
+    """
+    values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in range(count)]
+    if tx.keysets.known_values(values):
+        raise StateError("the random generator gave a link-layer key that was used before")
+    return values
 
 
 def profiles_in(tx: Registry, domain_id: int) -> frozenset[Profile]:
@@ -89,8 +123,11 @@ def next_number(generations: Sequence[Generation]) -> int:
     return generations[-1].number + 1 if generations else 1
 
 
-def _key_ids_in_use(generations: Sequence[Generation]) -> set[int]:
-    """Ids of generations that are not retired, and of the last one, whoever may still know it."""
+def key_ids_in_use(generations: Sequence[Generation]) -> set[int]:
+    """Ids of generations that are not retired, and of the last one, whoever may still know it.
+
+    So those of an aborted generation are in use until a later rollover retires it.
+    """
     live = [entry for entry in generations if entry.state is not KeySetState.RETIRED]
     return {key_id for entry in (*live, *generations[-1:]) for key_id in entry.key_ids}
 

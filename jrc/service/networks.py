@@ -18,6 +18,7 @@ from jrc.service.links import NOTHING_SEEN, first_prefix, unfollowed
 from jrc.service.network_reports import NetworkReport, find_network, show_network
 from jrc.service.network_settings import check_settings, is_name, refused
 from jrc.service.registry import Registry
+from jrc.service.rollover_leaving import end_with_domain, leave_network
 from jrc.service.takeover import TakeOver, check_free_short_ids, take_over_keys
 from jrc.service.wording import MAX_LISTED, Plan, counted
 
@@ -301,10 +302,12 @@ def remove_network(
     plan = plan_network_removal(tx, name)
     plan.require(agreed)
     last = _is_last(tx, network)
+    leave_network(tx, network.id, network.domain_id)
     tx.pledges.forget_network(network.id, release=True)
     admits_no_more(tx, network, actor=actor, reason=reason)
     tx.networks.remove(network.id)
     if last:
+        end_with_domain(tx, network.domain_id, actor=actor, reason=reason)
         tx.keysets.retire_all(network.domain_id)
     tx.record(
         Event(

@@ -13,6 +13,7 @@ from jrc.policy.admission import Admittance
 from jrc.policy.interface import Interface
 from jrc.policy.keys import KeySet
 from jrc.policy.leases import Lease
+from jrc.policy.rollover import NodeState, Phase
 from jrc.policy.windows import JoinWindow
 
 
@@ -29,6 +30,10 @@ class Way(Protocol):
 
     def peer_address(self) -> bytes:
         """The 16 bytes of the IPv6 address it came from."""
+        ...
+
+    def forwarded_for(self) -> tuple[bytes, str] | None:
+        """The pledge's own address and the interface, where this host's Join Proxy forwarded it."""
         ...
 
 
@@ -60,12 +65,18 @@ class InterfaceWatcher(Protocol):
     """Follows an interface of this host by name, also one that comes late, goes or comes back.
 
     Whoever makes one gives a function that is called in ``start`` with what is there, then at
-    each change; None stands for no such interface.
+    each change; None stands for no such interface. Where the kernel is slow, ``start`` does not
+    wait for it.
     """
 
     @property
     def current(self) -> Interface | None:
         """The interface as it was when it was last looked at."""
+        ...
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was ever looked at: until the kernel answers, ``current`` says nothing."""
         ...
 
     async def start(self) -> None:
@@ -97,7 +108,20 @@ class InstallOutcome(NamedTuple):
 
 
 class KeyInstaller(Protocol):
-    """Puts link-layer keys into the radio of a 6LBR that is no CoJP node."""
+    """Puts link-layer keys into the radio of a 6LBR that is no CoJP node.
+
+    One that ``is_local`` works on a radio of this host: it is told the nodes as well, and asked
+    now and then whether the radio ``keeps`` what it was given.
+    """
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its document is to name the nodes that have joined."""
+        ...
+
+    async def keeps(self) -> bool:
+        """Whether the radio still has what was put in last, as far as that can be told."""
+        ...
 
     async def install(self, network: str, document: Secret) -> InstallOutcome:
         """Put in what ``document`` says (``service/key_document.py``); takes a bounded time.
@@ -159,11 +183,16 @@ class ContextState(NamedTuple):
 
 
 class NodePlace(NamedTuple):
-    """Where a pledge has joined, and with which generation of keys it was answered last."""
+    """Where a pledge has joined, and what it was answered with last.
+
+    That is a generation of keys, and a number of the network's settings: everything else that a
+    Configuration says.
+    """
 
     network_id: int
     role: int
     generation_id: int
+    settings_number: int = 0
 
 
 class Standing(NamedTuple):
@@ -206,13 +235,26 @@ class KnownContext:
     standing: Standing
 
 
+class RunningRollover(NamedTuple):
+    """A change of a key domain's keys; ``phase`` is the one that a paused one goes back to."""
+
+    rollover_id: int
+    phase: Phase
+
+
 @dataclass(frozen=True, slots=True)
 class LiveKeys:
-    """The key set a domain's networks hand out, and how far back identifiers stay burned."""
+    """The key set a domain's networks hand out, and how far back identifiers stay burned.
+
+    While a rollover is ``running`` there may be a ``previous`` set as well, which some nodes still
+    send with.
+    """
 
     generation_id: int
     current: KeySet
     oldest_live_generation: int
+    previous: KeySet | None = None
+    running: RunningRollover | None = None
 
 
 class Terms(NamedTuple):
@@ -220,6 +262,7 @@ class Terms(NamedTuple):
 
     ``leased`` says that they get one, which ``form`` takes; ``detail`` is the beginning of what
     the audit log says of each join. ``gated`` says that the network does not admit everybody.
+    ``comes_into`` is what a running rollover has to know of each join, None where none runs.
     """
 
     network: Network
@@ -229,6 +272,22 @@ class Terms(NamedTuple):
     leased: bool
     detail: str
     gated: bool
+    comes_into: "JoinedMeanwhile | None" = None
+
+
+class JoinedMeanwhile(NamedTuple):
+    """That a pledge joins while a rollover runs, and what it has of the new keys after that.
+
+    ``has_new`` says that its Join Response has them, ``is_due`` that it is to be told by update,
+    at once: of the new set alone.
+    """
+
+    rollover_id: int
+    network_id: int
+    role: int
+    state: NodeState
+    has_new: bool
+    is_due: bool
 
 
 def _nobody(_network_id: int) -> tuple[bytes, ...]:
@@ -240,13 +299,15 @@ class NetworkPolicy:
     """Everything about networks that a join needs, as of one revision of the database.
 
     ``blocked_in`` gives the blocklist of a network by its number (RFC 9031 §8.4.2); it is read
-    once, and only where a 6LBR joins, in the transaction that asks for it first. ``terms`` fills
+    once, and only where a 6LBR joins, in the transaction that asks for it first.
+    ``settings_numbers`` are those of networks whose settings were ever changed. ``terms`` fills
     with those of each kind of pledge that has joined (``join.py``).
     """
 
     revision: int
     networks: Mapping[int, Network]
     keys: Mapping[int, LiveKeys]
+    settings_numbers: Mapping[int, int] = field(default_factory=dict)
     blocked_in: Callable[[int], tuple[bytes, ...]] = _nobody
     terms: dict[object, Terms] = field(default_factory=dict)
 
@@ -361,6 +422,10 @@ class JoinTransaction(Protocol):
 
     def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
         """Write where a pledge has joined: the first time, or after a move or a key change."""
+        ...
+
+    def save_progress(self, pledge: Pledge, meanwhile: JoinedMeanwhile) -> None:
+        """Write that a node of a running rollover has joined (row E3)."""
         ...
 
     def save_reports(

@@ -45,6 +45,13 @@ class Fingerprints(NamedTuple):
     recipient: bytes
 
 
+class JoinedNode(NamedTuple):
+    """A pledge that has joined a network, and the short identifier it holds there."""
+
+    identifier: bytes
+    short_identifier: int | None
+
+
 class CredentialState(StrEnum):
     """The life of a credential; fingerprints outlive it."""
 
@@ -198,7 +205,8 @@ class Provenance(StrEnum):
 class Generation(NamedTuple):
     """A generation of link-layer keys without their values.
 
-    ``has_addinfo`` says that a key comes with a key source (RFC 9031 §8.4.3.3).
+    ``has_addinfo`` says that a key comes with a key source (RFC 9031 §8.4.3.3);
+    ``activated_at_ms`` is when it came into force, in ms since 1970.
     """
 
     id: int
@@ -207,6 +215,14 @@ class Generation(NamedTuple):
     key_ids: tuple[int, ...]
     provenance: Provenance = Provenance.GENERATED
     has_addinfo: bool = False
+    activated_at_ms: int | None = None
+
+
+class ToldKeys(NamedTuple):
+    """A live generation of a key domain's keys that a pledge may have, and its state."""
+
+    domain_id: int
+    state: KeySetState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

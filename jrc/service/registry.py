@@ -4,9 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import Protocol
 
-from jrc.model import Event, Network, PledgeState, Profile, Secret
+from jrc.cojp.objects import LinkLayerKey
+from jrc.model import Event, KeySetState, Network, PledgeState, Profile, Secret
 from jrc.policy.keys import KeySet
 from jrc.service.gate_stores import AdmissionStore, WindowStore
+from jrc.service.node_store import NodeStore
 from jrc.service.records import (
     CredentialRecord,
     CredentialState,
@@ -14,6 +16,7 @@ from jrc.service.records import (
     Fingerprints,
     Generation,
     InstallationRecord,
+    JoinedNode,
     KeyMaterial,
     KeyOwner,
     NewPledge,
@@ -23,7 +26,9 @@ from jrc.service.records import (
     StagedChange,
     Standing,
     StoredEvent,
+    ToldKeys,
 )
+from jrc.service.rollover_records import RolloverStore
 
 
 class NetworkStore(Protocol):
@@ -70,7 +75,15 @@ class KeySetStore(Protocol):
         ...
 
     def live(self, domain_id: int) -> Sequence[KeySet]:
-        """The sets that are not retired, with their values, oldest first."""
+        """The sets that are neither retired nor aborted, with their values, oldest first."""
+        ...
+
+    def of_generation(self, generation_id: int) -> tuple[int, tuple[LinkLayerKey, ...]]:
+        """The number of a generation whose keys may be told, and the keys.
+
+        Raises:
+            StateError: it is retired or aborted, or does not authenticate.
+        """
         ...
 
     def known_values(self, values: Sequence[Secret]) -> Mapping[bytes, int]:
@@ -83,6 +96,14 @@ class KeySetStore(Protocol):
 
     def add(self, domain_id: int, key_set: KeySet, provenance: Provenance) -> int:
         """Write a generation with its keys; its row number."""
+        ...
+
+    def set_state(self, generation_id: int, state: KeySetState) -> None:
+        """Let a generation go on in its life.
+
+        Raises:
+            StateError: its row does not authenticate.
+        """
         ...
 
     def retire_all(self, domain_id: int) -> None:
@@ -143,6 +164,13 @@ class PledgeStore(Protocol):
         """How many pledges have joined a network, and the first of them."""
         ...
 
+    def nodes(self, network_id: int, domain_id: int) -> Sequence[JoinedNode]:
+        """Who has joined a network and may stay, in the order of their identifiers.
+
+        One whose row does not authenticate is left out; so is a short identifier.
+        """
+        ...
+
     def profiles(self, domain_id: int) -> Collection[Profile]:
         """Profiles of their own that pledges of a key domain's networks have."""
         ...
@@ -173,6 +201,24 @@ class PledgeStore(Protocol):
 
     def forget_reports(self, pledge_id: int) -> None:
         """Firmware or key changed: what it could not do is no longer known."""
+        ...
+
+    def blocklist(self, network_id: int) -> tuple[Sequence[bytes], bool]:
+        """The revoked pledges that a network's nodes are told of, and whether some are left out.
+
+        Those changed last come first (RFC 9031 §8.4.2).
+        """
+        ...
+
+    def told_keys(self, pledge_ids: Sequence[int]) -> Mapping[int, Collection[ToldKeys]]:
+        """The live keys that pledges may have: all that a datagram may have left with."""
+        ...
+
+    def forget_answers(self, pledge_ids: Sequence[int]) -> None:
+        """No copy of what these pledges have asked is answered any more (row C11).
+
+        A row that does not authenticate is left as it is.
+        """
         ...
 
 
@@ -222,6 +268,10 @@ class LeaseStore(Protocol):
 
         They stay burned (RFC 9031 §8.4.4.1). A row that does not authenticate is left as it is.
         """
+        ...
+
+    def take_back(self, pledge_id: int, domain_id: int) -> None:
+        """Let a pledge hold the short identifier again that was released and is still its own."""
         ...
 
     def bury(self, pledge_id: int) -> None:
@@ -345,9 +395,18 @@ class Registry(Protocol):
     @property
     def installations(self) -> InstallationStore: ...
     @property
+    def rollovers(self) -> RolloverStore: ...
+    @property
+    def nodes(self) -> NodeStore: ...
+    @property
     def imports(self) -> ImportStore: ...
     @property
     def events(self) -> EventStore: ...
+
+    @property
+    def policy_revision(self) -> int:
+        """That of networks, keys and rollovers as this transaction finds them."""
+        ...
 
     @property
     def now_ms(self) -> int:

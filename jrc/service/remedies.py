@@ -136,6 +136,11 @@ REMEDIES: Mapping[Outcome, Remedy] = {
     Reason.SEND_FAILED: Remedy(
         "The datagram could not be sent.", "See the interface, its addresses and the routes."
     ),
+    # Of what comes back for a Parameter Update (RFC 9031 §8.2, RFC 7252 §5.3.2).
+    Reason.WRONG_PEER: Remedy(
+        "The answer to a Parameter Update came from another address or port than was asked.",
+        "See whether the node has several addresses, or something between translates them.",
+    ),
     # Refused with a protected answer.
     Reason.BAD_OPTION: Remedy("The inner request has an unknown critical option.", _FIRMWARE),
     Reason.NOT_FOUND: Remedy("The inner request is not for the path j.", _FIRMWARE),

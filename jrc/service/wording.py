@@ -1,8 +1,10 @@
 """How roles, times and lists are written for people and in JSON."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 
 from jrc.cojp.constants import Role
@@ -11,6 +13,7 @@ from jrc.errors import ExitCode, OperatorError
 ROLE_NAMES = {Role.NODE.value: "6ln", Role.LBR.value: "6lbr"}
 """RFC 9031 §8.4.1, Table 3; a joining node is a 6LoWPAN Node or the Border Router."""
 
+_SHARE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(%)?")
 MAX_LISTED = 1000
 """How many pledges a plan names; the rest is counted."""
 
@@ -30,6 +33,21 @@ def parse_role(text: str) -> int:
         if text.strip().lower() == name:
             return role
     raise ValueError(f"the role {text!r} does not exist; it is 6ln or 6lbr")
+
+
+def parse_share(text: str) -> int:
+    """The per mille of a share that is written as ``0.95`` or ``95%``.
+
+    Raises:
+        ValueError: it is none, or a finer one.
+    """
+    found = _SHARE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text[:64]!r} is no share")
+    permille = Decimal(found[1]) * (10 if found[2] else 1000)
+    if permille != int(permille) or permille > 1000:
+        raise ValueError(f"{text[:64]!r} is no share of 0 to 1 with three decimals")
+    return int(permille)
 
 
 def utc_text(at_ms: int | None) -> str | None:

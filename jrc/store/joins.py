@@ -22,11 +22,18 @@ from sqlalchemy import (
 from jrc.model import Event, Pledge
 from jrc.policy import leases
 from jrc.policy.leases import Lease
-from jrc.service.ports import ContextState, KnownContext, NetworkPolicy, NodePlace
+from jrc.service.ports import (
+    ContextState,
+    JoinedMeanwhile,
+    KnownContext,
+    NetworkPolicy,
+    NodePlace,
+)
 from jrc.store.contexts import find_locked, state_values
 from jrc.store.gates import Gates
 from jrc.store.keyring import Keyring
 from jrc.store.ledger import Ledger
+from jrc.store.meanwhile import note_joins
 from jrc.store.prepared import Prepared, PreparedIn, Rows, change, updating
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
@@ -79,11 +86,19 @@ _UPDATE_NODE = Prepared(
         network_id=bindparam("b_network_id"),
         role=bindparam("b_role"),
         generation_id=bindparam("b_generation_id"),
+        settings_number=bindparam("b_settings_number"),
         # One that the operator gave is of the network that the node was in.
         address=case((_SAME_NETWORK, node.c.address), else_=null()),
     )
     .where(node.c.pledge_id == bindparam("k_pledge_id")),
-    ["b_network_id", "b_role", "b_generation_id", "same_network_id", "k_pledge_id"],
+    [
+        "b_network_id",
+        "b_role",
+        "b_generation_id",
+        "same_network_id",
+        "b_settings_number",
+        "k_pledge_id",
+    ],
 )
 
 
@@ -119,6 +134,7 @@ class Joins:
         self._free_again: set[tuple[int, int]] = set()
         self._current: dict[int, KnownContext] = {}
         self._places: list[tuple[int, NodePlace, bool]] = []
+        self._meanwhile: list[tuple[int, JoinedMeanwhile]] = []
         self._reports: list[dict[str, object]] = []
         self._gates: Gates | None = None
 
@@ -197,6 +213,10 @@ class Joins:
         """As ``ports.JoinTransaction.save_place``."""
         self._places.append((device.id, place, new))
 
+    def save_progress(self, device: Pledge, meanwhile: JoinedMeanwhile) -> None:
+        """As ``ports.JoinTransaction.save_progress``."""
+        self._meanwhile.append((device.id, meanwhile))
+
     def save_reports(
         self, device: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
     ) -> None:
@@ -229,6 +249,8 @@ class Joins:
         change(_UPDATE_STATE, self._connection, [self._state_row(*entry) for entry in self._states])
         self._flush_leases()
         self._flush_places()
+        if self._meanwhile:
+            note_joins(self._connection, self._mac, self._meanwhile, self._now_ms)
         self._flush_reports()
         if self._gates is not None:
             self._gates.flush()
@@ -269,10 +291,11 @@ class Joins:
         new: list[tuple[object, ...]] = []
         known: list[tuple[object, ...]] = []
         for pledge_id, place, is_new in self._places:
+            *held, settings = place
             if is_new:
-                new.append((pledge_id, *place, self._now_ms, None))
+                new.append((pledge_id, *held, self._now_ms, None, settings, None))
             else:
-                known.append((*place, place.network_id, pledge_id))
+                known.append((*held, place.network_id, settings, pledge_id))
         _INSERT_NODE.many(self._connection, new)
         change(_UPDATE_NODE, self._connection, known)
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from jrc.cojp.objects import LinkLayerKey
+from jrc.errors import StateError
 from jrc.model import KeySetState, Secret
 from jrc.policy.keys import KeySet
 from jrc.service.records import Domain, Generation, Provenance
@@ -15,6 +16,9 @@ from jrc.store.policy import open_key, sealed_keys
 from jrc.store.schema import key_domain, key_generation, link_layer_key
 from jrc.store.scope import Scope, draw_ids
 
+_OVER = (KeySetState.RETIRED, KeySetState.ABORTED)
+"""Nobody is given such keys; those of an aborted set may still lie in some nodes."""
+
 
 class KeySets:
     """As ``service.registry.KeySetStore``."""
@@ -22,6 +26,7 @@ class KeySets:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._connection = scope.connection
+        self._generations: dict[int, tuple[int, tuple[LinkLayerKey, ...]]] = {}
 
     def domain(self, name: str) -> Domain | None:
         """The key domain of this name.
@@ -74,14 +79,34 @@ class KeySets:
         return found
 
     def live(self, domain_id: int) -> list[KeySet]:
-        """The sets that are not retired, with their values, oldest first.
+        """The sets that are neither retired nor aborted, with their values, oldest first.
 
         Raises:
             StateError: a row or a value does not authenticate.
         """
-        live = [e for e in self.generations(domain_id) if e.state is not KeySetState.RETIRED]
+        live = [each for each in self.generations(domain_id) if each.state not in _OVER]
         rows = self._keys(domain_id)
         return [KeySet(e.number, e.state, self._opened(rows[e.id])) for e in live]
+
+    def of_generation(self, generation_id: int) -> tuple[int, tuple[LinkLayerKey, ...]]:
+        """The number of a generation that is not retired, and its keys; read once.
+
+        Raises:
+            StateError: it is retired, or a row or a value does not authenticate.
+        """
+        found = self._generations.get(generation_id)
+        if found is None:
+            found = self._generations[generation_id] = self._one(generation_id)
+        return found
+
+    def _one(self, generation_id: int) -> tuple[int, tuple[LinkLayerKey, ...]]:
+        query = select(key_generation).where(key_generation.c.id == generation_id)
+        row = self._connection.execute(query).mappings().one()
+        keys = self._keys(row["domain_id"])[generation_id]
+        self._scope.mac.check(key_generation, row, sealed_keys(keys))
+        if KeySetState(row["state"]) in _OVER:
+            raise StateError(f"generation {row['number']} of keys is over: nobody is told it")
+        return row["number"], self._opened(keys)
 
     def _opened(self, rows: Sequence[Mapping[Any, Any]]) -> tuple[LinkLayerKey, ...]:
         return tuple(open_key(self._scope.keyring, row) for row in rows)
@@ -161,23 +186,38 @@ class KeySets:
             Purpose.LINK_LAYER, "link_layer_key", number, "wrapped_value", 1, value.reveal()
         )
 
+    def set_state(self, generation_id: int, state: KeySetState) -> None:
+        """Let a generation go on in its life.
+
+        Raises:
+            StateError: its row does not authenticate.
+        """
+        query = select(key_generation).where(key_generation.c.id == generation_id)
+        row = self._connection.execute(query.with_for_update()).mappings().one()
+        keys = self._keys(row["domain_id"])[generation_id]
+        self._scope.mac.check(key_generation, row, sealed_keys(keys))
+        self._save_state(row, keys, state)
+
     def retire_all(self, domain_id: int) -> None:
         """Retire every generation of a domain that no network uses any more."""
         keys = self._keys(domain_id)
-        for found in self._rows(domain_id):
-            if found["state"] == KeySetState.RETIRED.value:
-                continue
-            row = {
-                **found,
-                "state": KeySetState.RETIRED.value,
-                "retired_at_ms": self._scope.now_ms,
-                "version": found["version"] + 1,
-            }
-            self._connection.execute(
-                update(key_generation)
-                .where(key_generation.c.id == row["id"])
-                .values(self._scope.mac.seal(key_generation, row, sealed_keys(keys[row["id"]])))
-            )
+        for row in self._rows(domain_id):
+            if row["state"] != KeySetState.RETIRED.value:
+                self._save_state(row, keys[row["id"]], KeySetState.RETIRED)
+
+    def _save_state(
+        self, found: Mapping[Any, Any], keys: list[Mapping[Any, Any]], state: KeySetState
+    ) -> None:
+        row = {**found, "state": state.value, "version": found["version"] + 1}
+        if state is KeySetState.CURRENT:
+            row["activated_at_ms"] = self._scope.now_ms
+        if state is KeySetState.RETIRED:
+            row["retired_at_ms"] = self._scope.now_ms
+        self._connection.execute(
+            update(key_generation)
+            .where(key_generation.c.id == row["id"])
+            .values(self._scope.mac.seal(key_generation, row, sealed_keys(keys)))
+        )
 
 
 def _generation(row: Mapping[Any, Any], keys: Sequence[Mapping[Any, Any]]) -> Generation:
@@ -189,6 +229,7 @@ def _generation(row: Mapping[Any, Any], keys: Sequence[Mapping[Any, Any]]) -> Ge
         tuple(key["key_id"] for key in keys),
         Provenance(provenance),
         any(key["key_addinfo"] is not None for key in keys),
+        row["activated_at_ms"],
     )
 
 

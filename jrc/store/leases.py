@@ -71,8 +71,26 @@ class Leases:
             if self._scope.mac.is_intact(short_identifier, row):
                 self._save_released(dict(row))
 
+    def take_back(self, pledge_id: int, domain_id: int) -> None:
+        """Let a pledge hold the short identifier again that was released and is still its own.
+
+        Nobody else was given it while its keys were live (RFC 9031 §8.4.4.1).
+        """
+        query = (
+            select(short_identifier)
+            .where(short_identifier.c.pledge_id == pledge_id)
+            .where(short_identifier.c.domain_id == domain_id)
+            .with_for_update()
+        )
+        for row in self._connection.execute(query).mappings().all():
+            if self._scope.mac.is_intact(short_identifier, row):
+                self._save({**row, "released_at_ms": None})
+
     def _save_released(self, row: dict[str, Any]) -> None:
-        row.update(released_at_ms=self._scope.now_ms, version=row["version"] + 1)
+        self._save({**row, "released_at_ms": self._scope.now_ms})
+
+    def _save(self, changed: Mapping[str, Any]) -> None:
+        row = {**changed, "version": changed["version"] + 1}
         self._connection.execute(
             update(short_identifier)
             .where(short_identifier.c.domain_id == row["domain_id"])

@@ -6,15 +6,23 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, insert, select, update
 
 from jrc.errors import StateError
 from jrc.model import PledgeState, Profile
-from jrc.service.records import CredentialState, NewPledge, PledgeRecord, Standing
-from jrc.store import census, whereabouts
+from jrc.service.records import (
+    CredentialState,
+    JoinedNode,
+    NewPledge,
+    PledgeRecord,
+    Standing,
+    ToldKeys,
+)
+from jrc.store import census, toldkeys, whereabouts
 from jrc.store.census import HAS_PLACE, IS_STAGED, VISIBLE, WAITS, identifier_bytes, shown
 from jrc.store.credentials import Credentials, Draft
 from jrc.store.leases import Leases
+from jrc.store.policy import blocklist
 from jrc.store.schema import (
     credential,
     import_batch,
@@ -134,6 +142,24 @@ class Pledges:
             staged=bool(row["is_staged"]),
         )
 
+    def nodes(self, network_id: int, domain_id: int) -> list[JoinedNode]:
+        """Who has joined a network and may stay, in the order of their identifiers.
+
+        One whose row does not authenticate is left out; so is a short identifier.
+        """
+        here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id)
+        query = _ROWS.where(VISIBLE, here).order_by(pledge.c.identifier)
+        found = self._records(self._connection.execute(query).mappings().all())
+        joined = [each for each in found if each.state is PledgeState.JOINED and not each.damaged]
+        held = Leases(self._scope).of([each.id for each in joined])
+        values = {
+            pledge_id: lease.value
+            for pledge_id, holding in held.items()
+            for lease in holding.leases
+            if lease.domain_id == domain_id
+        }
+        return [JoinedNode(each.identifier, values.get(each.id)) for each in joined]
+
     def standing(self, pledges: Sequence[PledgeRecord]) -> dict[int, Standing]:
         """What else is known of these pledges, by row number."""
         return whereabouts.standing(self._scope, [record.id for record in pledges])
@@ -240,6 +266,21 @@ class Pledges:
         self._connection.execute(
             delete(unsupported_parameter).where(unsupported_parameter.c.pledge_id == pledge_id)
         )
+
+    def blocklist(self, network_id: int) -> tuple[Sequence[bytes], bool]:
+        """The revoked pledges that a network's nodes are told of, and whether some are left out."""
+        return blocklist(self._connection, self._scope.mac, network_id)
+
+    def told_keys(self, pledge_ids: Sequence[int]) -> dict[int, frozenset[ToldKeys]]:
+        """The live keys that pledges may have: all that a datagram may have left with."""
+        return toldkeys.told_keys(self._scope, pledge_ids)
+
+    def forget_answers(self, pledge_ids: Sequence[int]) -> None:
+        """No copy of what these pledges have asked is answered any more (row C11).
+
+        A row that does not authenticate is left as it is.
+        """
+        toldkeys.forget_answers(self._scope, pledge_ids)
 
     def forget_network(self, network_id: int, *, release: bool) -> None:
         """Everybody in a network has to join again; ``release`` gives short identifiers back."""

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from jrc.cojp.objects import LinkLayerKey
 from jrc.model import (
@@ -21,7 +21,8 @@ from jrc.model import (
 )
 from jrc.policy.admission import MAX_TOLD_BLOCKED, bounded_blocklist
 from jrc.policy.keys import KeySet
-from jrc.service.ports import LiveKeys, NetworkPolicy
+from jrc.policy.rollover import Phase
+from jrc.service.ports import LiveKeys, NetworkPolicy, RunningRollover
 from jrc.store.census import VISIBLE
 from jrc.store.keyring import Keyring
 from jrc.store.rowmac import RowMac
@@ -32,8 +33,10 @@ from jrc.store.schema import (
     link_layer_key,
     network,
     network_identifier,
+    network_settings,
     pledge,
     pledge_network,
+    rollover,
 )
 
 _NETWORKS = select(network).where(network.c.removed_at_ms.is_(None)).order_by(network.c.id)
@@ -47,6 +50,10 @@ _GENERATIONS = (
     .order_by(key_generation.c.domain_id, key_generation.c.number)
 )
 _KEYS = select(link_layer_key).order_by(link_layer_key.c.id)
+_RUNNING = select(rollover).where(rollover.c.ended_at_ms.is_(None))
+_SETTINGS = select(network_settings.c.network_id, func.max(network_settings.c.number)).group_by(
+    network_settings.c.network_id
+)
 _REVOKED = (
     select(pledge)
     .join(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
@@ -123,23 +130,33 @@ def load_policy(
         revision,
         load_networks(connection, mac),
         _live_keys(connection, keyring, mac),
+        dict(connection.execute(_SETTINGS).all()),
         blocked_in,
     )
 
 
 def _blocklist(connection: Connection, mac: RowMac, network_id: int) -> tuple[bytes, ...]:
-    """The revoked pledges that a 6LBR of the network is told of, those changed last first.
+    """As ``blocklist``; a cut one is said."""
+    told, is_cut = blocklist(connection, mac, network_id)
+    if is_cut:
+        _log.warning("blocklist_cut", network_id=network_id, told=len(told))
+    return told
 
-    One whose row does not authenticate is left out: who changed it may have made it up.
+
+def blocklist(
+    connection: Connection, mac: RowMac, network_id: int
+) -> tuple[tuple[bytes, ...], bool]:
+    """The revoked pledges that a network's nodes are told of, those changed last first (§8.4.2).
+
+    With it, whether some are left out, since a Configuration has no room for them. One whose row
+    does not authenticate is left out: who changed it may have made it up.
     """
     query = _REVOKED.where(pledge_network.c.network_id == network_id)
     rows = connection.execute(query).mappings().all()
     networks = _networks_of(connection, [row["id"] for row in rows])
     intact = [row["identifier"] for row in rows if mac.is_intact(pledge, row, networks[row["id"]])]
     told = bounded_blocklist(intact)
-    if len(told) < len(intact):
-        _log.warning("blocklist_cut", network_id=network_id, told=len(told))
-    return told
+    return told, len(told) < len(intact)
 
 
 def _networks_of(connection: Connection, pledge_ids: Sequence[int]) -> Mapping[int, list[int]]:
@@ -155,20 +172,38 @@ def _live_keys(connection: Connection, keyring: Keyring, mac: RowMac) -> dict[in
     keys: defaultdict[int, list[Mapping[Any, Any]]] = defaultdict(list)
     for key in connection.execute(_KEYS).mappings():
         keys[key["generation_id"]].append(key)
+    running = _running(connection, mac)
     live: dict[int, LiveKeys] = {}
     oldest: dict[int, int] = {}
+    previous: dict[int, KeySet] = {}
     for row in connection.execute(_GENERATIONS).mappings():
         mac.check(key_generation, row, sealed_keys(keys[row["id"]]))
-        domain_id = row["domain_id"]
+        domain_id, state = row["domain_id"], KeySetState(row["state"])
         oldest.setdefault(domain_id, row["number"])
-        if row["state"] == KeySetState.CURRENT.value:
-            key_set = KeySet(
-                row["number"],
-                KeySetState.CURRENT,
-                tuple(open_key(keyring, key) for key in keys[row["id"]]),
-            )
-            live[domain_id] = LiveKeys(row["id"], key_set, oldest[domain_id])
+        if state in (KeySetState.PREVIOUS, KeySetState.CURRENT):
+            opened = tuple(open_key(keyring, key) for key in keys[row["id"]])
+            key_set = KeySet(row["number"], state, opened)
+            if state is KeySetState.PREVIOUS:
+                previous[domain_id] = key_set
+            else:
+                live[domain_id] = LiveKeys(
+                    row["id"],
+                    key_set,
+                    oldest[domain_id],
+                    previous.get(domain_id),
+                    running.get(domain_id),
+                )
     return live
+
+
+def _running(connection: Connection, mac: RowMac) -> dict[int, RunningRollover]:
+    """The rollover of each key domain that has one."""
+    found = {}
+    for row in connection.execute(_RUNNING).mappings():
+        mac.check(rollover, row)
+        phase = Phase(row["paused_from"] or row["phase"])
+        found[row["domain_id"]] = RunningRollover(row["id"], phase)
+    return found
 
 
 def sealed_keys(keys: list[Mapping[Any, Any]]) -> list[list[object]]:

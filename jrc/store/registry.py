@@ -4,6 +4,7 @@ from functools import cached_property
 
 from jrc.errors import StateError
 from jrc.model import Event
+from jrc.store import ledger
 from jrc.store.admissions import Admissions
 from jrc.store.credentials import Credentials
 from jrc.store.database import ReadTransaction, Transaction
@@ -13,7 +14,9 @@ from jrc.store.installations import Installations
 from jrc.store.keysets import KeySets
 from jrc.store.leases import Leases
 from jrc.store.networks import Networks
+from jrc.store.nodes import Nodes
 from jrc.store.pledges import Pledges
+from jrc.store.rollovers import Rollovers
 from jrc.store.scope import Scope
 from jrc.store.windows import Windows
 
@@ -38,6 +41,13 @@ class StoreRegistry:
     def now_ms(self) -> int:
         """The time of the transaction, milliseconds since 1970."""
         return self._scope.now_ms
+
+    @cached_property
+    def policy_revision(self) -> int:
+        """That of networks, keys and rollovers as this transaction finds them."""
+        if isinstance(self._transaction, Transaction):
+            return self._transaction.ledger.instance.policy_revision
+        return ledger.read(self._scope.connection, self._scope.mac).policy_revision
 
     @cached_property
     def networks(self) -> Networks:
@@ -78,6 +88,16 @@ class StoreRegistry:
     def installations(self) -> Installations:
         """What installers have done."""
         return Installations(self._scope)
+
+    @cached_property
+    def rollovers(self) -> Rollovers:
+        """Rollovers, their nodes, and those that are wanted."""
+        return Rollovers(self._scope)
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        """Joined nodes as updates need them."""
+        return Nodes(self._scope)
 
     @cached_property
     def imports(self) -> Imports:

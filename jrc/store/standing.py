@@ -16,11 +16,12 @@ COLUMNS = [
     node.c.network_id.label("node_network_id"),
     node.c.role.label("node_role"),
     node.c.generation_id.label("node_generation_id"),
+    node.c.settings_number.label("node_settings_number"),
     *(column.label(f"lease_{column.name}") for column in short_identifier.columns),
 ]
 """What ``standing_of`` reads: a row for each key domain in which the pledge has an identifier."""
 
-_PLACE_COUNT = 3
+_PLACE_COUNT = 4
 _NOTHING = Standing()
 
 

@@ -75,11 +75,12 @@ def _standing(place: _Place, held: Holding, window: _Window, let_in: Entries) ->
         window.highest,
         damaged,
         waiting,
-        _address(place.address),
+        given_address(place.address),
     )
 
 
-def _address(text: str | None) -> IPv6Address | None:
+def given_address(text: str | None) -> IPv6Address | None:
+    """The address in a node's row, None where the operator gave none."""
     try:
         return None if text is None else IPv6Address(text)
     except ValueError:

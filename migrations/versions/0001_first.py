@@ -34,6 +34,11 @@ def upgrade() -> None:
     _staged_change()
     _context_kid()
     _context_state()
+    _network_settings()
+    _node_update()
+    _rollover()
+    _rollover_node()
+    _wanted_rollover()
 
 
 def _data_key() -> None:
@@ -383,6 +388,8 @@ def _node() -> None:
         sa.Column("generation_id", _ID, nullable=False),
         sa.Column("first_joined_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("address", sa.String(length=39), nullable=True),
+        sa.Column("settings_number", sa.BigInteger(), nullable=False),
+        sa.Column("sleep_s", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["generation_id"],
             ["key_generation.id"],
@@ -395,7 +402,7 @@ def _node() -> None:
             ["pledge_id"], ["pledge.id"], name=op.f("fk_node_pledge_id_pledge")
         ),
         sa.PrimaryKeyConstraint("pledge_id", name=op.f("pk_node")),
-        comment="Where a pledge has joined and which generation of keys it was sent last.",
+        comment="Where a pledge has joined, which generation of keys and which settings it has.",
     )
 
 
@@ -559,4 +566,144 @@ def _context_state() -> None:
         ),
         sa.PrimaryKeyConstraint("context_id", name=op.f("pk_context_state")),
         comment="What changes with every request: replay window, reserved numbers, stored answer.",
+    )
+
+
+def _network_settings() -> None:
+    op.create_table(
+        "network_settings",
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("join_rate", sa.BigInteger(), nullable=True),
+        sa.Column("jrc_address", sa.String(length=39), nullable=True),
+        sa.Column("blocked", sa.LargeBinary(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_network_settings_network_id_network")
+        ),
+        sa.PrimaryKeyConstraint("network_id", "number", name=op.f("pk_network_settings")),
+        comment="What nodes are told besides keys, by number: blocked is a CBOR array (§8.4.2).",
+    )
+
+
+def _node_update() -> None:
+    op.create_table(
+        "node_update",
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("tried_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("next_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_at_ms", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_node_update_pledge_id_pledge")
+        ),
+        sa.PrimaryKeyConstraint("pledge_id", name=op.f("pk_node_update")),
+        comment="How it goes with telling a node what it lacks besides keys (RFC 9031 §8.2).",
+    )
+
+
+def _rollover() -> None:
+    op.create_table(
+        "rollover",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("domain_id", _ID, nullable=False),
+        sa.Column("generation_id", _ID, nullable=False),
+        sa.Column("former_generation_id", _ID, nullable=False),
+        sa.Column("phase", sa.String(length=16), nullable=False),
+        sa.Column("paused_from", sa.String(length=16), nullable=True),
+        sa.Column("pause_cause", sa.String(length=32), nullable=True),
+        sa.Column("cause", sa.String(length=16), nullable=False),
+        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("quorum", sa.Integer(), nullable=False),
+        sa.Column("deadline_s", sa.BigInteger(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("distributing_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("deadline_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("switching_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("guarding_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint("quorum BETWEEN 0 AND 1000", name=op.f("ck_rollover_quorum")),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["key_domain.id"], name=op.f("fk_rollover_domain_id_key_domain")
+        ),
+        sa.ForeignKeyConstraint(
+            ["former_generation_id"],
+            ["key_generation.id"],
+            name=op.f("fk_rollover_former_generation_id_key_generation"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["generation_id"],
+            ["key_generation.id"],
+            name=op.f("fk_rollover_generation_id_key_generation"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rollover")),
+        comment="A change of a key domain's link-layer keys (§8.4.3.1-2); quorum is per mille.",
+    )
+    op.create_index(
+        "uq_rollover_running",
+        "rollover",
+        ["domain_id"],
+        unique=True,
+        sqlite_where=sa.text("ended_at_ms IS NULL"),
+        postgresql_where=sa.text("ended_at_ms IS NULL"),
+    )
+
+
+def _rollover_node() -> None:
+    op.create_table(
+        "rollover_node",
+        sa.Column("rollover_id", _ID, nullable=False),
+        sa.Column("pledge_id", _ID, nullable=False),
+        sa.Column("network_id", _ID, nullable=False),
+        sa.Column("role", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("sent_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("reached_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("tried_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("next_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_rollover_node_network_id_network")
+        ),
+        sa.ForeignKeyConstraint(
+            ["pledge_id"], ["pledge.id"], name=op.f("fk_rollover_node_pledge_id_pledge")
+        ),
+        sa.ForeignKeyConstraint(
+            ["rollover_id"], ["rollover.id"], name=op.f("fk_rollover_node_rollover_id_rollover")
+        ),
+        sa.PrimaryKeyConstraint("rollover_id", "pledge_id", name=op.f("pk_rollover_node")),
+        comment="How far a node is in a rollover; next_at_ms is when it is to be told (again).",
+    )
+    op.create_index(
+        "ix_rollover_node_due",
+        "rollover_node",
+        ["next_at_ms"],
+        unique=False,
+        sqlite_where=sa.text("next_at_ms IS NOT NULL"),
+        postgresql_where=sa.text("next_at_ms IS NOT NULL"),
+    )
+
+
+def _wanted_rollover() -> None:
+    op.create_table(
+        "wanted_rollover",
+        sa.Column("domain_id", _ID, nullable=False),
+        sa.Column("cause", sa.String(length=16), nullable=False),
+        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("asked_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["key_domain.id"], name=op.f("fk_wanted_rollover_domain_id_key_domain")
+        ),
+        sa.PrimaryKeyConstraint("domain_id", name=op.f("pk_wanted_rollover")),
+        comment="A rollover that begins when the one that is running has ended.",
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,9 @@ from jrc.admin.services import Health
 from jrc.model import Secret
 from jrc.policy.interface import Interface
 from jrc.service.attempts import Attempts
-from jrc.service.installers import InstallationReport
+from jrc.service.installers import InstallationReport, InstallerId
 from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverSettings
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
@@ -39,6 +40,12 @@ class OfflineServices:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     installed: Sequence[InstallationReport] = ()
     allows_weak_keys: bool = False
+    rollover_settings: RolloverSettings = field(default_factory=RolloverSettings)
+    installers: Collection[InstallerId] = ()
+
+    @property
+    def newest_event(self) -> int:
+        return self.database.instance.event_number
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         self.writes += 1

@@ -38,6 +38,8 @@ NEVER = Pace(retry_s=3600, retry_max_s=3600)
 class Program:
     """A program that ends as it is told, when it is told."""
 
+    is_local = False
+
     def __init__(self, *outcomes: InstallOutcome) -> None:
         self.documents: list[dict[str, Any]] = []
         self.running = 0
@@ -62,6 +64,10 @@ class Program:
         finally:
             self.running -= 1
         return self._outcomes.pop(0) if self._outcomes else GOOD
+
+    async def keeps(self) -> bool:
+        """Asked of those that are local alone."""
+        raise AssertionError
 
     async def has_begun(self, runs: int) -> None:
         """Return when so many runs have begun."""
@@ -392,7 +398,7 @@ def test_an_error_that_nobody_expected_ends_the_daemon(
 ) -> None:
     """The outermost guard hands it on."""
 
-    def broken(_tx: Registry, _network: str) -> None:
+    def broken(_tx: Registry, _network: str, *, with_nodes: bool) -> None:
         raise RuntimeError("a fault")
 
     monkeypatch.setattr(installers, "wanted_keys", broken)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from jrc import config
 from jrc.app.proxy import JoinProxyPart, Limits, limits_of, reaches
@@ -16,8 +17,9 @@ from jrc.cojp.objects import Configuration
 from jrc.config import Endpoint, Proxy
 from jrc.errors import ExitCode, OperatorError, Reason
 from jrc.policy.interface import Interface
-from jrc.service.enroll import revoke_pledge
+from jrc.service.networks import remove_network
 from jrc.service.registry import Registry
+from jrc.service.revoking import revoke_pledge
 from tests.desk import ACTOR, Desk, pledge_id
 
 T = TypeVar("T")
@@ -53,7 +55,8 @@ def test_p05_of_several_networks_the_named_one_counts(desk: Desk) -> None:
     assert named == desk.read(lambda tx: limits_of(tx, "two"))
     everybody = (pledge_id(1).value, pledge_id(2).value)
     assert Limits(None, None, everybody) == desk.read(lambda tx: limits_of(tx, None))
-    assert Limits(None, None, everybody) == desk.read(lambda tx: limits_of(tx, "none"))
+    missing = "there is no network 'none'"
+    assert Limits(None, None, everybody, missing) == desk.read(lambda tx: limits_of(tx, "none"))
 
 
 def test_p05_more_revoked_pledges_than_a_page_are_all_found(
@@ -74,6 +77,7 @@ class NoInterface:
     """A watcher of an interface that never comes."""
 
     current: Interface | None = None
+    is_known = True
 
     def __init__(self, _name: str, told: Callable[[Interface | None], None]) -> None:
         self._told = told
@@ -139,6 +143,30 @@ def test_p02_what_comes_before_the_interface_was_seen_is_not_the_registrars() ->
 
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
         assert asyncio.run(run(sock)) == ([0x7FFF_FFFF], {Reason.SEND_FAILED: 1})
+
+
+class NoAnswer(NoInterface):
+    """A watcher that the kernel leaves without an answer."""
+
+    is_known = False
+
+    async def start(self) -> None:
+        pass
+
+
+def test_p08_while_the_kernel_is_silent_the_proxy_has_started_and_says_so() -> None:
+    """It listens once the kernel has told of the interface."""
+
+    async def run() -> tuple[object, object]:
+        host = ProxyHost(plain(), NoAnswer, lambda error: None)
+        await host.start()
+        found = host.status()
+        await host.stop()
+        return found["listening"], found["why"]
+
+    listening, why = asyncio.run(run())
+    assert listening is None
+    assert "the kernel has not told yet" in str(why)
 
 
 def test_updates_that_can_not_come_are_told_in_a_sentence(tmp_path: Path) -> None:
@@ -308,12 +336,30 @@ def test_p05_the_blocklist_of_the_config_file_is_added(desk: Desk, tmp_path: Pat
     in_jrc_run(desk, settings(tmp_path, more), elsewhere, ELSEWHERE)
 
 
-def test_p05_a_network_that_is_not_there_stops_the_start(desk: Desk) -> None:
-    """Its revoked pledges would be forwarded, and nobody would know."""
+def test_p04_p05_a_network_that_is_not_there_is_waited_for_and_said_once(desk: Desk) -> None:
+    """Until it is there, the rate is the default one and everybody revoked is dropped."""
     desk.network()
+    for number in (1, 2):
+        desk.pledge(number, networks=("lab",))
+    revoke(desk, 1)
 
-    async def never(_part: JoinProxyPart) -> None:
-        raise AssertionError("it has started")
+    async def work(part: JoinProxyPart) -> None:
+        assert limits(part) == (None, {pledge_id(1).value})
+        status = part.status()
+        assert (status["network"], status["waits_for_network"]) == (None, "hall")
+        assert str(status["why"]).startswith("there is no network 'hall'; ")
+        await part._catch_up()
+        desk.network("hall", b"\xca\xff", join_rate_bytes_per_s=70)
+        await part._catch_up()
+        assert limits(part) == (70, set())
+        status = part.status()
+        assert (status["network"], status["waits_for_network"]) == ("hall", None)
+        desk.write(lambda tx: remove_network(tx, "hall", actor=ACTOR, agreed=True))
+        await part._catch_up()
+        assert limits(part) == (None, {pledge_id(1).value})
 
-    with pytest.raises(OperatorError, match=r"proxy\.network: .* 'labb'; did you mean lab"):
-        in_jrc_run(desk, plain('network = "labb"\n'), never)
+    with capture_logs() as logs:
+        in_jrc_run(desk, plain('network = "hall"\n'), work)
+    said = [(each["log_level"], each["event"]) for each in logs if "network" in each["event"]]
+    waits = ("warning", "proxy_waits_for_network")
+    assert [waits, ("info", "proxy_has_network"), waits] == said

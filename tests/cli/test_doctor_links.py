@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from jrc.cli.diagnosis import installers, links, marks, neighbours
+from jrc.cli.diagnosis.verdict import Status
+from jrc.errors import OperatorError
+from jrc.net.linuxinstaller import PrivilegeError
 from jrc.net.neighbours import NeighbourFacts
 from jrc.policy.interface import Interface, InterfaceAddress, InterfaceKind
 from tests.cli.examined import (
@@ -120,6 +123,43 @@ def test_an_installer_is_looked_at_without_calling_it(terminal: Terminal) -> Non
     terminal.add_lab()
     assert [SUCCESS] == statuses(terminal, "installer")
     assert not Path("called").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "hint"),
+    [
+        (None, SUCCESS, ""),
+        (OperatorError("this kernel has none", "load it"), FAILURE, "load it"),
+        (PrivilegeError("may not"), SKIPPED, "run jrc doctor as root: sudo jrc doctor"),
+    ],
+)
+def test_a_radio_of_this_host_is_asked_whether_it_takes_keys(
+    monkeypatch: pytest.MonkeyPatch, error: OperatorError | None, status: Status, hint: str
+) -> None:
+    """And whoever reads it hears that the installer was never tried with one."""
+
+    async def check(_name: str) -> None:
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(installers, "check", check)
+    found, untried = installers.look_at_radio("wpan0", has_proxy=False)
+    assert (found.status, found.hint) == (status, hint)
+    assert untried.status is SKIPPED
+    assert "never tried with a radio" in untried.what
+
+
+def test_a_join_proxy_over_a_radio_that_linux_protects_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RFC 9031 §5.1: authenticated frames are for pledges, too; encrypted ones they can't read."""
+
+    async def check(_name: str) -> None:
+        return
+
+    monkeypatch.setattr(installers, "check", check)
+    *_, found = installers.look_at_radio("wpan0", has_proxy=True)
+    assert (found.status, "key usage 3, 4 or 5" in found.hint) == (WARNING, True)
 
 
 def test_an_installer_that_failed_is_a_warning() -> None:

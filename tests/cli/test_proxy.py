@@ -102,6 +102,21 @@ def test_check_config_refuses_a_network_that_is_not_there(tmp_path: Path) -> Non
     assert "proxy.network: there is no network 'labb'; did you mean lab?" in done.err
     terminal.config.write_text(f'{before}\n{PROXY}network = "lab"\n')
     assert terminal.jrc("check-config").code == 0
+    assert terminal.jrc("network", "remove", "lab", "--yes").code == 0
+    assert "proxy.network: there is no network 'lab'" in terminal.jrc("check-config").err
+
+
+def test_check_config_says_where_it_could_not_look_for_a_network(tmp_path: Path) -> None:
+    """A database in which nothing was set up yet is no error, and stays as it is."""
+    terminal = Terminal(tmp_path / "registrar")
+    terminal.init()
+    terminal.config.write_text(f'{terminal.config.read_text()}\n{PROXY}network = "labb"\n')
+    database = terminal.folder / "jrc.db"
+    database.write_bytes(b"")
+    done = terminal.jrc("check-config")
+    assert done.code == 0
+    assert "proxy.network: the database could not be looked at without changing" in done.out
+    assert database.read_bytes() == b""
 
 
 def test_a_blocklist_that_is_not_hex_is_refused(tmp_path: Path) -> None:

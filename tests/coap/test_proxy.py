@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from jrc.coap.blocklist import Blocklist
 from jrc.coap.proxy import CLIENT_MAX_TOKEN_BYTES, Answer, JoinProxy, Peer
-from jrc.coap.rate import PACKET_PERIOD_MS, JoinRate
 from jrc.coap.token import FRESHNESS_MS, TokenSealer
 from jrc.cojp import message
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Message
 from jrc.errors import Reason
+from jrc.policy.rate import PACKET_PERIOD_MS, ByteRate
 
 LINK_LOCAL = bytes.fromhex("fe80000000000000021b4b0014b5b67e")
 PEER = Peer(LINK_LOCAL, 61616, 3)
@@ -32,7 +32,7 @@ FAST = 10_000_000
 
 def make_proxy(rate: int | None = FAST) -> JoinProxy:
     sealer = TokenSealer(lambda size: b"k" * size, 0, replay_slots=64)
-    return JoinProxy(sealer, FIRST_MESSAGE_ID, JoinRate(rate, 0))
+    return JoinProxy(sealer, FIRST_MESSAGE_ID, ByteRate(rate, 0))
 
 
 def returned(proxy: JoinProxy, datagram: bytes, now_ms: int = 0) -> Answer:

@@ -19,7 +19,7 @@ from jrc.cojp import message
 from jrc.cojp.constants import MessageType
 from jrc.cojp.message import Message
 from jrc.errors import Reason
-from tests.coap.test_proxy import REQUEST, answer_to, make_proxy
+from tests.coap.test_proxy import PEER, REQUEST, answer_to, make_proxy
 
 
 @contextmanager
@@ -191,6 +191,35 @@ def test_p02_link_local_on_its_interface_is_the_proxys_and_the_rest_the_registra
     left, proxy = asyncio.run(run())
     assert left == expected
     assert proxy.dropped == {Reason.SEND_FAILED: 4, Reason.MULTICAST: 1}
+
+
+def test_a_request_that_this_proxy_sent_names_the_pledge_behind_it() -> None:
+    """Without using up its token; a datagram from elsewhere, or the proxy's own, stays as it is."""
+
+    async def run() -> list[tuple[bytes, str] | None]:
+        with udp() as jrc:
+            endpoint = ProxyEndpoint(make_proxy(), lambda: 0, link="lowpan0")
+            endpoint.connect(open_jrc_socket(jrc.getsockname()))
+            request = endpoint.proxy.from_pledge(message.encode(REQUEST), PEER, 0)
+            assert request is not None
+            own = endpoint.upstream
+            assert own is not None
+            came = [
+                Datagram(payload, Way(peer, b"", 0, jrc), False)
+                for payload, peer in (
+                    (request, own),
+                    (request, (own[0], own[1] ^ 1, 0, 0)),
+                    (message.encode(REQUEST), own),
+                    (b"cut", own),
+                )
+            ]
+            left = endpoint.take(came)
+            assert left == came
+            assert endpoint.proxy.from_jrc(answer_to(message.decode(request)), 0) is not None
+            endpoint.close()
+            return [each.way.forwarded_for() for each in left]
+
+    assert [(PEER.address, "lowpan0"), None, None, None] == asyncio.run(run())
 
 
 @pytest.mark.parametrize("usual", ["::1", "::2"])

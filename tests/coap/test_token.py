@@ -127,6 +127,17 @@ def test_p01_a_token_is_good_once() -> None:
     assert refusal(proxy, token, 0) is Reason.TOKEN_REPLAYED
 
 
+def test_p01_a_token_that_was_only_looked_at_is_still_good_once() -> None:
+    """Looking tells the origin, refuses what was sealed elsewhere, and uses nothing up."""
+    proxy = sealer()
+    token = proxy.seal(PLEDGE, 0)
+    assert [PLEDGE, PLEDGE] == [proxy.peek(token), proxy.peek(token)]
+    with pytest.raises(PeerError, match=Reason.TOKEN_FORGED.value):
+        proxy.peek(bytes((*token[:-1], token[-1] ^ 1)))
+    assert proxy.open(token, 0) == PLEDGE
+    assert refusal(proxy, token, 0) is Reason.TOKEN_REPLAYED
+
+
 def test_p01_answers_may_come_in_any_order() -> None:
     """Each open request has its own place in the replay window (RFC 8974 §5.2)."""
     proxy = sealer(replay_slots=64)

@@ -37,6 +37,7 @@ NODE = "00124b00000000ff"
 NODE_ADDRESS = "fd00:1::212:4b00:0:ff"
 """Where the registrar sends the node's updates (RFC 9031 §8.2.1)."""
 RATE = 10_000
+METRICS_PORT = 9632
 PATIENCE_S = 30.0
 PATH = ((int(OptionNumber.URI_PATH), b"j"),)
 OSCORE = int(OptionNumber.OSCORE)
@@ -123,6 +124,12 @@ def listened_at(log: list[str]) -> list[str]:
     return [json.loads(line)["address"] for line in list(log) if '"proxy_listens"' in line]
 
 
+def tried(site: Site, device: Device) -> list[object]:
+    """Where the last attempt of a device came from, and through the proxy of which interface."""
+    told: Any = json.loads(site.run("pledge", "explain", device.identifier.hex(), "--json").stdout)
+    return [told["attempts"][0][name] for name in ("outcome", "peer", "own_proxy")]
+
+
 def listens(address: str) -> bool:
     """Whether a socket is bound to this address of the 6LBR."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
@@ -169,6 +176,8 @@ def shared_socket(folder: Path) -> dict[str, object]:
         with Wire(("::1", COAP_PORT)) as wire:
             wire.send(second.pledge().request())
             found["direct_traffic_class"] = wire.hear().traffic_class
+        found["tried"] = [tried(site, each) for each in (first, second)]
+        found["pledge"] = link_local(PLEDGES)
         found["further"] = joins_at_a_further_address(
             daemon.enroll(),
             lambda: proxy_status(daemon)["forwarded"],
@@ -321,23 +330,30 @@ def option_of(outer: Message) -> oscore.OscoreOption:
     return oscore.decode_option(value)
 
 
+def node_config(folder: Path, own: Device, jrc: str) -> Path:
+    """A config file of a proxy that joins as a 6LBR with this device's key."""
+    ip("address", "replace", f"{NODE_ADDRESS}/64", "dev", RADIO, "nodad")
+    psk = folder / "proxy.psk"
+    psk.write_text(own.psk.reveal().hex())
+    psk.chmod(0o600)
+    more = f'pledge_id = "{own.identifier.hex()}"\npsk_file = "proxy.psk"\nnetwork_id = "cafe"\n'
+    more += f'[metrics]\nlisten = "127.0.0.1:{METRICS_PORT}"\n'
+    add_proxy(folder / "proxy.toml", f"[{jrc}]:{COAP_PORT}", more)
+    return folder / "proxy.toml"
+
+
+def metrics() -> dict[str, float]:
+    """The metrics of a proxy of its own."""
+    return metrics_of(httpx.get(f"http://127.0.0.1:{METRICS_PORT}/metrics", trust_env=False).text)
+
+
 def as_a_node(folder: Path) -> dict[str, object]:
     """`jrc proxy` with a key of its own joins, is updated, killed, and joins again."""
     site = Site.make(folder, listen=f"[::1]:{COAP_PORT}")
     site.add_lab("--join-rate", str(RATE))
-    own, port = Device(bytes.fromhex(NODE), site.new_devices(1)[0].psk), 9632
-    ip("address", "add", f"{NODE_ADDRESS}/64", "dev", RADIO, "nodad")
-    psk = folder / "proxy.psk"
-    psk.write_text(own.psk.reveal().hex())
-    psk.chmod(0o600)
-    config = folder / "proxy.toml"
-    more = f'pledge_id = "{own.identifier.hex()}"\npsk_file = "proxy.psk"\nnetwork_id = "cafe"\n'
-    add_proxy(config, f"[{RELAY}]:{COAP_PORT}", more + f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
+    own = Device(bytes.fromhex(NODE), site.new_devices(1)[0].psk)
+    config = node_config(folder, own, RELAY)
     relay = Relay(own.identifier, own.psk.reveal())
-
-    def metrics() -> dict[str, float]:
-        return metrics_of(httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text)
-
     with site.start() as daemon:
         daemon.enroll(own, role="6lbr")
         neighbours = [daemon.enroll() for _ in range(4)]

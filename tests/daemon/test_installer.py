@@ -75,10 +75,10 @@ def until(found: Callable[[], bool], daemon: Daemon) -> None:
         time.sleep(0.02)
 
 
-def state(daemon: Daemon) -> dict[str, Any]:
+def state(daemon: Daemon, name: str = "lab/exec") -> dict[str, Any]:
     """What the status says of the installer."""
     found: Any = daemon.api("GET", "/v1/status")["installers"]
-    told: dict[str, Any] = found["lab/exec"]
+    told: dict[str, Any] = found[name]
     return told
 
 
@@ -230,10 +230,37 @@ def test_check_config_knows_the_network_of_the_join_proxy(site: Site) -> None:
     assert "proxy.network: there is no network 'lav'; did you mean lab?" in done.stderr
 
 
+def test_the_network_of_the_join_proxy_is_waited_for_as_an_installers(site: Site) -> None:
+    """Status, check-config, doctor and a removal's plan name it; no restart when it has come."""
+    with site.config.open("a") as config:
+        config.write('\n[proxy]\ninterface = "none0"\njrc = "[::1]:5683"\nnetwork = "lav"\n')
+    sentence = "there is no network 'lav'; did you mean lab?"
+    with site.start() as daemon:
+        for command, told in (("check-config", "stderr"), ("doctor", "stdout")):
+            done = site.attempt(command)
+            assert done.returncode == ExitCode.FAILED
+            assert f"proxy.network: {sentence}" in getattr(done, told)
+        done = site.attempt("status")
+        assert (done.returncode, sentence in done.stdout) == (ExitCode.UNFINISHED, True)
+        site.run("network", "add", "lav", "--network-id", "beef", "--prefix", "fd00:2::/64")
+        until(lambda: proxy(daemon)["network"] == "lav", daemon)
+        site.run("status")
+        told = site.run("network", "remove", "lav", "--yes").stderr
+        assert "The config file names it (proxy.network)" in told
+        until(lambda: proxy(daemon)["waits_for_network"] == "lav", daemon)
+        daemon.stop()
+
+
+def proxy(daemon: Daemon) -> dict[str, Any]:
+    """What the status says of the Join Proxy."""
+    found: Any = daemon.api("GET", "/v1/status")["proxy"]
+    return dict(found)
+
+
 def test_check_config_changes_nothing_and_sees_a_program_that_can_not_be_run(
     site: Site, radio: Radio
 ) -> None:
-    """Missing, or not executable; a kind that is not there yet."""
+    """Missing, or not executable."""
     before = site.folder.stat().st_mtime_ns
     assert "is in order" in site.run("check-config").stdout
     assert site.folder.stat().st_mtime_ns == before, "no file came or went in between"
@@ -242,11 +269,26 @@ def test_check_config_changes_nothing_and_sees_a_program_that_can_not_be_run(
     assert done.returncode == ExitCode.FAILED
     assert "installer[0].command: " in done.stderr
     assert "is no program that can be run" in done.stderr
-    site.change('kind = "exec"\ncommand = ["./radio/set-keys"]', 'kind = "linux"')
-    for command in ("run", "check-config"):
-        done = site.attempt(command)
-        assert done.returncode == ExitCode.FAILED
-        assert "installer[0].kind: 'linux' is not served by this version" in done.stderr
+
+
+def test_a_radio_of_this_host_that_is_not_there_is_waited_for(site: Site, radio: Radio) -> None:
+    """One clear sentence at the start, in the status and on request; joins go on."""
+    site.change(
+        'kind = "exec"\ncommand = ["./radio/set-keys"]', 'kind = "linux"\ninterface = "none0"'
+    )
+    done = site.run("check-config")
+    assert "none0 is not there; it gets its keys when it comes" in done.stdout + done.stderr
+    assert "never tried with a radio" in done.stdout + done.stderr
+    with site.start() as daemon:
+        until(lambda: bool(state(daemon, "lab/linux")["error"]), daemon)
+        error = state(daemon, "lab/linux")["error"]
+        assert error.count("; ") == 1
+        assert "IEEE 802.15.4" in error or "namespace" in error or "not there" in error
+        done = site.attempt("network", "install", "lab")
+        assert done.returncode == ExitCode.UNFINISHED
+        with Wire(daemon.address) as wire:
+            assert wire.join(daemon.enroll().pledge()).keys
+        daemon.stop()
 
 
 def test_check_config_reads_names_beside_a_daemon(site: Site, radio: Radio) -> None:

@@ -71,6 +71,11 @@ def test_p01_status_and_metrics_tell_what_it_did(shared: dict[str, Any]) -> None
     assert shared["shown"]
 
 
+def test_an_attempt_through_the_own_proxy_shows_the_devices_address(shared: dict[str, Any]) -> None:
+    """Also its interface, and not that to the registrar it came from ::1 (RFC 9031 §7.1)."""
+    assert [["joined", shared["pledge"], RADIO], ["joined", "::1", None]] == shared["tried"]
+
+
 def test_p08_the_interface_may_go_and_come_back(shared: dict[str, Any]) -> None:
     """With another number and address, without a restart."""
     assert shared["away"] is None

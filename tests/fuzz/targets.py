@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import cbor2
 
+from jrc.coap import update_message
+from jrc.coap.update_message import Acknowledgement
 from jrc.cojp import codec, message, oscore
-from jrc.cojp.constants import MAX_CBOR_BYTES
+from jrc.cojp.constants import JRC_ID, MAX_CBOR_BYTES, MessageType
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import PeerError, Reason
 
@@ -106,6 +108,38 @@ def _assert_comes_back(encoded: bytes) -> None:
     assert codec.decode_unsupported(codec.encode_unsupported(parameters)) == parameters
 
 
+_CONTEXT = oscore.derive_for_jrc(bytes(range(16)), H("141592cc00000002"))
+_ASKED = update_message.protect(
+    _CONTEXT, 7, b"\x55" * 8, 0x1234, b"\xa0", None, with_kid_context=True, with_uri_host=True
+)
+
+
+def _answer(type: int, message_id: int, inner: bytes, piv: bytes | None = None) -> bytes:
+    """What a node of the fuzzer's says to the one update there is."""
+    value, ciphertext = oscore.protect_response(_CONTEXT.mirrored(), JRC_ID, _ASKED.piv, inner, piv)
+    return message.encode(
+        message.Message(type, 0x44, message_id, _ASKED.token, ((9, value),), ciphertext)
+    )
+
+
+def fuzz_update_answer(data: bytes) -> None:
+    """What is taken for an answer has verified; an ACK is for a confirmable one (RFC 9031 §8.2)."""
+    try:
+        got = update_message.read(data, _ASKED)
+    except PeerError as error:
+        assert error.answer is None
+    else:
+        assert 0x40 <= got.inner.code < 0xC0
+        outer = message.decode(data)
+        option = oscore.decode_option(dict(outer.options)[9])
+        plaintext = oscore.unprotect_response(_CONTEXT, JRC_ID, _ASKED.piv, option, outer.payload)
+        assert message.decode_inner(plaintext) == got.inner
+        expected = Acknowledgement(b"\x60\x00" + data[2:4])
+        assert update_message.acknowledge(got) == (
+            expected if outer.type == MessageType.CON else None
+        )
+
+
 _KEY = "50e6bf4287c2d7618d6a9687445ffd33e6"
 TARGETS: dict[Target, tuple[bytes, ...]] = {
     fuzz_message: (
@@ -140,6 +174,13 @@ TARGETS: dict[Target, tuple[bytes, ...]] = {
         H("8183010205f6"),
         H("860002f6010381f7"),
         H("83000282 01" + _KEY),
+    ),
+    fuzz_update_answer: (
+        _answer(MessageType.ACK, 0x1234, b"\x44"),
+        _answer(MessageType.CON, 0x4321, b"\x80\xff\x83\x01\x02\xf6"),
+        _answer(MessageType.NON, 0x4321, b"\x81\xd1\xef\x00", b"\x05"),
+        H("68441234" + "55" * 8 + "ff00"),
+        H("60001234"),
     ),
 }
 """Seeds by target."""

@@ -1,12 +1,17 @@
 """Interfaces that come late, go, come back, change addresses and names; real ones, veth pairs."""
 
+import asyncio
 import fcntl
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from jrc.errors import OperatorError
 from jrc.net import interfaces
-from jrc.policy.interface import InterfaceKind
+from jrc.net.interfaces import InterfaceWatch
+from jrc.policy.interface import Interface, InterfaceKind
 from tests.unshared import needs_namespace, run_inside
 
 EUI64 = bytes.fromhex("00124b0014b5b67e")
@@ -95,3 +100,103 @@ def test_an_ieee_802_15_4_interface_has_an_eui64(
     monkeypatch.setattr(fcntl, "ioctl", hardware_address)
     found = interfaces._interface("lowpan0", {"index": 3, "flags": 0, "ifi_type": ifi_type}, [])
     assert (kind, eui64, False) == (found.kind, found.eui64, found.is_up)
+
+
+class SlowKernel:
+    """A kernel with the interface ``lowpan0`` that answers once ``answers`` is set."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+        self.asked = 0
+
+    async def __aenter__(self) -> "SlowKernel":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        pass
+
+    async def bind(self, _groups: int) -> None:
+        pass
+
+    async def link(self, _command: str, ifname: str) -> list[dict[str, Any]]:
+        self.asked += 1
+        await self.answers.wait()
+        assert ifname == "lowpan0"
+        return [{"index": 3, "flags": 0, "ifi_type": 1}]
+
+    async def get_addr(self, **_filter: object) -> AsyncIterator[dict[str, Any]]:
+        async def nothing() -> AsyncIterator[dict[str, Any]]:
+            for message in ():
+                yield message
+
+        return nothing()
+
+    def get(self) -> AsyncIterator[dict[str, Any]]:
+        async def silence() -> AsyncIterator[dict[str, Any]]:
+            await asyncio.Event().wait()
+            yield {}
+
+        return silence()
+
+
+async def until(told: list[Interface | None]) -> None:
+    async with asyncio.timeout(20):
+        while not told:
+            await asyncio.sleep(0.001)
+
+
+def test_a_watch_starts_also_while_the_kernel_does_not_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It says so once, however often it tries, and goes on when there is an answer."""
+    for name, value in (("START_S", 0.01), ("PATIENCE_S", 0.01), ("RETRY_S", 0.001)):
+        monkeypatch.setattr(interfaces, name, value)
+    told: list[Interface | None] = []
+
+    async def run() -> list[object]:
+        kernel = SlowKernel()
+        monkeypatch.setattr(interfaces, "_netlink", lambda **_options: kernel)
+        watch = InterfaceWatch("lowpan0", told.append)
+        await watch.start()
+        found: list[object] = [watch.is_known, watch.current, list(told)]
+        async with asyncio.timeout(20):
+            while kernel.asked < 4:
+                await asyncio.sleep(0.001)
+        kernel.answers.set()
+        await until(told)
+        await watch.stop()
+        return [*found, watch.is_known, watch.current == told[-1]]
+
+    with capture_logs() as logs:
+        assert [False, None, [], True, True] == asyncio.run(run())
+    assert [3] == [found.index for found in told if found is not None]
+    assert ["interface_not_known_yet", "interface_watch_works_again"] == [
+        entry["event"] for entry in logs
+    ]
+
+
+def test_a_person_who_asks_for_an_interface_is_told_that_the_kernel_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And not that the service lacks a right."""
+    monkeypatch.setattr(interfaces, "START_S", 0.01)
+
+    async def run() -> None:
+        monkeypatch.setattr(interfaces, "_netlink", lambda kernel=SlowKernel(): kernel)
+        await interfaces.look("lowpan0")
+
+    with pytest.raises(OperatorError, match="the kernel does not answer") as refused:
+        asyncio.run(run())
+    assert "AF_NETLINK" not in (refused.value.hint or "")
+
+
+def test_who_may_not_use_netlink_is_told_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting would not help: the unit's RestrictAddressFamilies= has to be changed."""
+
+    def refused(**_options: int) -> None:
+        raise OSError(97, "Address family not supported by protocol")
+
+    monkeypatch.setattr(interfaces, "_netlink", refused)
+    with pytest.raises(OperatorError) as error:
+        asyncio.run(InterfaceWatch("lowpan0", lambda _found: None).start())
+    assert "AF_NETLINK" in (error.value.hint or "")

@@ -153,7 +153,7 @@ def test_c07_reports_accumulate(
 
 def test_c07_a_configuration_has_all_that_the_network_has() -> None:
     """Keys, short identifier with lease, address, join rate (RFC 9031 §8.4.2)."""
-    configuration = configuration_for(NETWORKS[1], [key_set()], 0x1234)
+    configuration = configuration_for(NETWORKS[1], key_set().keys, 0x1234)
     assert key_set().keys == configuration.keys
     assert configuration.short_identifier is not None
     assert configuration.short_identifier.identifier == b"\x12\x34"
@@ -165,7 +165,7 @@ def test_c07_a_configuration_has_all_that_the_network_has() -> None:
 
 def test_c07_what_was_reported_is_left_out_but_for_the_keys() -> None:
     """A label reported with null is not configured again (RFC 9031 §8.4.5)."""
-    everything = configuration_for(NETWORKS[1], [key_set()], 1)
+    everything = configuration_for(NETWORKS[1], key_set().keys, 1)
     expected = {
         2: everything,
         3: replace(everything, short_identifier=None),
@@ -174,49 +174,43 @@ def test_c07_what_was_reported_is_left_out_but_for_the_keys() -> None:
     }
     for label, configuration in expected.items():
         left_out = frozenset({label, 99})
-        assert configuration == configuration_for(NETWORKS[1], [key_set()], 1, left_out)
+        assert configuration == configuration_for(NETWORKS[1], key_set().keys, 1, left_out)
 
 
 def test_c09_the_address_is_left_out_where_the_registrar_is_the_6lbr() -> None:
     """Without an address the node takes the 6LBR's (RFC 9031 §8.4.2)."""
     without = replace(NETWORKS[1], jrc_address=None)
-    assert configuration_for(without, [key_set()], 1).jrc_address is None
-    assert configuration_for(NETWORKS[1], [key_set()], 1).jrc_address is not None
+    assert configuration_for(without, key_set().keys, 1).jrc_address is None
+    assert configuration_for(NETWORKS[1], key_set().keys, 1).jrc_address is not None
 
 
 def test_g02_a_join_rate_of_zero_is_told_and_none_is_not() -> None:
     """Zero closes joining, absence leaves it without limit (RFC 9031 §8.4.2)."""
     for rate in (0, None):
         limited = replace(NETWORKS[1], join_rate_bytes_per_s=rate)
-        assert configuration_for(limited, [key_set()], 1).join_rate_bytes_per_s == rate
+        assert configuration_for(limited, key_set().keys, 1).join_rate_bytes_per_s == rate
 
 
 def test_a_configuration_without_short_identifier_says_nothing_of_leases() -> None:
     """The short identifier may be absent, and 0000 is a value (RFC 9031 §8.4.4)."""
-    assert configuration_for(NETWORKS[1], [key_set()], None).short_identifier is None
-    assert configuration_for(NETWORKS[1], [key_set()], 0).short_identifier is not None
+    assert configuration_for(NETWORKS[1], key_set().keys, None).short_identifier is None
+    assert configuration_for(NETWORKS[1], key_set().keys, 0).short_identifier is not None
 
 
 def test_the_openwsn_profile_gets_keys_alone() -> None:
     """It rejects every other label (RFC 9031 §8.4.2, an early draft of it)."""
-    configuration = configuration_for(NETWORKS[1], [key_set()], 1, profile=Profile.OPENWSN)
+    configuration = configuration_for(NETWORKS[1], key_set().keys, 1, profile=Profile.OPENWSN)
     assert key_set().keys == configuration.keys
     assert configuration.short_identifier is None
     assert configuration.jrc_address is None
     assert configuration.join_rate_bytes_per_s is None
 
 
-def test_e03_a_configuration_carries_current_keys_only() -> None:
-    """A set under distribution is not told to who joins (RFC 9031 §8.4.3.1)."""
-    sets = [key_set(KeySetState.PREVIOUS, 1), key_set(number=2), key_set(KeySetState.SCHEDULED, 3)]
-    assert sets[1].keys == configuration_for(NETWORKS[1], sets, 1).keys
-
-
 @pytest.mark.parametrize("profile", list(Profile))
 def test_c07_there_is_no_configuration_without_keys(profile: Profile) -> None:
     """Nobody is admitted without keys, whatever went wrong before (RFC 9031 §8.4.3)."""
     with pytest.raises(StateError, match="net1"):
-        configuration_for(NETWORKS[1], [key_set(KeySetState.SCHEDULED)], 1, profile=profile)
+        configuration_for(NETWORKS[1], (), 1, profile=profile)
 
 
 def test_m01_networks_with_one_identifier_share_a_key_domain() -> None:
@@ -253,12 +247,12 @@ def test_c06_nobody_else_joins_without_a_network_identifier(role: int, applicant
 @pytest.mark.parametrize("blocked", [(), (b"12345678", b"x")])
 def test_g01_a_blocklist_is_told_also_when_it_is_empty(blocked: tuple[bytes, ...]) -> None:
     """An empty one clears that of an earlier join (RFC 9031 §8.4.2)."""
-    found = configuration_for(NETWORKS[1], [key_set()], 1, blocked=blocked)
+    found = configuration_for(NETWORKS[1], key_set().keys, 1, blocked=blocked)
     assert blocked == found.blocklist
-    reported = configuration_for(NETWORKS[1], [key_set()], 1, frozenset({6}), blocked=blocked)
+    reported = configuration_for(NETWORKS[1], key_set().keys, 1, frozenset({6}), blocked=blocked)
     assert reported.blocklist is None
     openwsn = configuration_for(
-        NETWORKS[1], [key_set()], 1, profile=Profile.OPENWSN, blocked=blocked
+        NETWORKS[1], key_set().keys, 1, profile=Profile.OPENWSN, blocked=blocked
     )
     assert openwsn.blocklist is None
 
@@ -280,7 +274,7 @@ def test_g01_a_blocklist_of_any_identifiers_fits_an_answer(identifiers: list[byt
     two = make_key_set(
         1, KeySetState.CURRENT, (6, 14), (1, 2), (Secret(b"a" * 16), Secret(b"b" * 16))
     )
-    form = ConfigurationForm(configuration_for(NETWORKS[1], [two], 1, blocked=told))
+    form = ConfigurationForm(configuration_for(NETWORKS[1], two.keys, 1, blocked=told))
     payload = form.fill(b"\x00\x01")
     assert len(payload) < MAX_CBOR_BYTES
     assert told == decode_configuration(payload).blocklist

@@ -14,6 +14,7 @@ from jrc.policy.keys import (
     check_usages,
     choose_key_ids,
     current_keys,
+    keys_for_join,
     make_key_set,
 )
 
@@ -188,3 +189,25 @@ def test_d03_a_key_value_comes_back_with_its_mic_length_alone() -> None:
         check_key_values([(value, 8)], {value: 4})
     with pytest.raises(ValueError, match="4 bytes"):
         check_key_values(iter([(value, 4), (value, 8)]), {})
+
+
+@pytest.mark.parametrize(
+    ("role", "room", "expected"), [(0, 4, "old new"), (0, 1, "new"), (1, 4, "new")]
+)
+def test_e03_between_switch_and_guard_a_6ln_gets_both_sets(
+    role: int, room: int, expected: str
+) -> None:
+    """The older first if it has room; a 6LBR, which sends at once, the new one (§8.4.3.1-2)."""
+    sets = {
+        "old": make_key_set(1, KeySetState.PREVIOUS, (0,), (1,), (Secret(b"o" * 16),)),
+        "new": make_key_set(2, KeySetState.CURRENT, (0,), (2,), (Secret(b"n" * 16),)),
+    }
+    keys = tuple(key for name in expected.split() for key in sets[name].keys)
+    assert keys == keys_for_join(sets["new"], sets["old"], role, room)
+
+
+@pytest.mark.parametrize("role", [0, 1])
+def test_e03_without_a_former_set_the_current_one_is_told(role: int) -> None:
+    """A set that is being distributed is told to nobody who joins (RFC 9031 §8.4.3.1)."""
+    current = make_key_set(1, KeySetState.CURRENT, (0,), (1,), (Secret(b"o" * 16),))
+    assert current.keys == keys_for_join(current, None, role, 4)

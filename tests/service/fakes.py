@@ -41,12 +41,16 @@ NOTHING = Standing()
 
 
 class Path(NamedTuple):
-    """A way back; ``address`` is the peer's."""
+    """A way back; ``address`` is the peer's, ``own`` what an own proxy tells."""
 
     address: bytes = bytes(15) + b"\x01"
+    own: tuple[bytes, str] | None = None
 
     def peer_address(self) -> bytes:
         return self.address
+
+    def forwarded_for(self) -> tuple[bytes, str] | None:
+        return self.own
 
 
 class Packet(NamedTuple):

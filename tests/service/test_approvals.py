@@ -7,9 +7,10 @@ import pytest
 from jrc.errors import ExitCode, OperatorError, Reason
 from jrc.model import Admission, PledgeState, ShortIdRange
 from jrc.service.approvals import Approved, approve_pledge
-from jrc.service.enroll import remove_pledge, restore_pledge, revoke_pledge
+from jrc.service.enroll import remove_pledge
 from jrc.service.networks import NetworkChanges, set_network
 from jrc.service.pledges import PledgeReport, count_pledges, list_pledges, show_pledge
+from jrc.service.revoking import restore_pledge, revoke_pledge
 from jrc.service.wording import utc_text
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, NOW_MS, Desk, pledge_id

@@ -30,6 +30,23 @@ def test_one_outcome_in_a_row_is_one_entry_with_count_and_times() -> None:
     )  # fmt: skip
 
 
+def test_what_came_through_the_own_join_proxy_names_the_pledge_and_the_interface() -> None:
+    """The last of a run counts: the same pledge may ask through another proxy as well."""
+    pledge = IPv6Address("fe80::212:4b00:14b5:b67f")
+    through = Path(own=(pledge.packed, "lowpan0"))
+    attempts = Attempts()
+    for now_ms, way in ((10, FAR), (20, through)):
+        attempts.verified.note(ME, Reason.WINDOW_CLOSED, now_ms, way)
+        attempts.strangers.note(ME, Reason.UNKNOWN_CONTEXT, now_ms, way)
+    attempts.claimed.note(ME, Reason.BAD_TAG, 30, FAR)
+    elsewhere = (IPv6Address("2001:db8::5"), None)
+    assert [elsewhere, (pledge, "lowpan0"), (pledge, "lowpan0")] == [
+        (entry.peer, entry.own_proxy) for entry in attempts.of(ME)
+    ]
+    ((_, unknown),) = attempts.unknown()
+    assert (pledge, "lowpan0") == (unknown.peer, unknown.own_proxy)
+
+
 def test_the_last_eight_outcomes_are_kept_the_last_first() -> None:
     """However many there were before."""
     book = Book(PLEDGES)

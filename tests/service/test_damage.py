@@ -10,14 +10,7 @@ import pytest
 from jrc.errors import OperatorError, Reason, StateError
 from jrc.model import PledgeState, Secret, ShortIdRange
 from jrc.service.applicants import Applicant
-from jrc.service.enroll import (
-    add_pledge,
-    plan_removal,
-    plan_revocation,
-    remove_pledge,
-    restore_pledge,
-    revoke_pledge,
-)
+from jrc.service.enroll import add_pledge, plan_removal, remove_pledge
 from jrc.service.events import list_events, verify_chain
 from jrc.service.examine import OnConflict
 from jrc.service.import_rows import Row, RowError
@@ -27,6 +20,7 @@ from jrc.service.networks import plan_network_removal, remove_network
 from jrc.service.pledges import PledgeReport, list_pledges, show_pledge
 from jrc.service.records import Damage
 from jrc.service.reports import clear_reports
+from jrc.service.revoking import plan_revocation, restore_pledge, revoke_pledge
 from jrc.service.survey import survey
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, Desk, pledge_id
@@ -225,7 +219,7 @@ def test_nothing_but_removal_works_on_a_row_that_does_not_authenticate(
             hall.desk.write(lambda tx, command=command: command(tx, NAME, actor=ACTOR))  # type: ignore[misc]
         assert f"`jrc pledge remove {NAME}`" in refusal.value.hint
     with pytest.raises(OperatorError, match="does not authenticate"):
-        hall.desk.read(lambda tx: plan_revocation(tx, NAME))
+        hall.desk.read(lambda tx: plan_revocation(tx, [NAME]))
     for on in OnConflict:
         with pytest.raises(OperatorError, match="its row does not authenticate") as refusal:
             add(hall.desk, NEW_KEY, on)

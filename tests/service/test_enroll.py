@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -13,24 +14,20 @@ from jrc.cojp.oscore import derive_for_jrc
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Secret
 from jrc.service.applicants import Applicant, DerivedKeys
-from jrc.service.enroll import (
-    Changed,
-    Enrolled,
-    add_pledge,
-    plan_removal,
-    plan_revocation,
-    remove_pledge,
-    restore_pledge,
-    revoke_pledge,
-)
+from jrc.service.enroll import Changed, Enrolled, add_pledge, plan_removal, remove_pledge
 from jrc.service.events import list_events
 from jrc.service.examine import OnConflict
 from jrc.service.pledges import list_pledges, show_pledge
+from jrc.service.registry import Registry
+from jrc.service.revoking import Restored, plan_revocation, restore_pledge, revoke_pledge
+from jrc.service.wording import Plan
 from jrc.store import schema
 from jrc.store.contexts import find_locked
 from jrc.store.database import Transaction
 from tests.desk import ACTOR, Desk, pledge_id
 from tests.joining import hall_at
+
+Done = TypeVar("Done")
 
 KEY = bytes.fromhex("8c1d5f0ba7e34296d8317cb05efa6921")
 OTHER_KEY = bytes.fromhex("51e0a94c7d3826fb90c2146de85fb37a")
@@ -70,7 +67,7 @@ def usable(desk: Desk, identifier: PledgeId) -> list[bytes]:
     return [known.security.recipient_key for known in found]
 
 
-def act(desk: Desk, use_case: Callable[..., Changed], number: int) -> Changed:
+def act(desk: Desk, use_case: Callable[..., Done], number: int) -> Done:
     return desk.write(lambda tx: use_case(tx, pledge_id(number), actor=ACTOR, reason="test"))
 
 
@@ -285,7 +282,7 @@ def join(desk: Desk, number: int = 1) -> None:
         tx.connection.execute(
             insert(schema.node),
             {"pledge_id": pledge["id"], "network_id": 1, "role": 0, "generation_id": 1,
-             "first_joined_at_ms": 5, "address": None},
+             "first_joined_at_ms": 5, "address": None, "settings_number": 0},
         )  # fmt: skip
         state = (
             tx.connection.execute(
@@ -314,30 +311,6 @@ def test_a_joined_pledge_is_shown_with_its_addresses(lab: Desk) -> None:
     )  # fmt: skip
     details = lab.read(lambda tx: show_pledge(tx, pledge_id(1)))
     assert (details.joined_network, details.highest_number) == ("lab", 7)
-
-
-def test_m03_a_restored_pledge_goes_on_with_its_window(lab: Desk) -> None:
-    """State, window and short identifier are those from before (RFC 8613 §7.5)."""
-    add(lab, 1, KEY)
-    join(lab)
-    window = lab.sql("SELECT * FROM context_state")
-    assert act(lab, revoke_pledge, 1) == Changed(
-        pledge_id="00124b0000000001", state="revoked", changed=True
-    )
-    assert lab.sql("SELECT * FROM context_state") == window
-    assert act(lab, restore_pledge, 1).state == "joined"
-    assert lab.sql("SELECT * FROM context_state") == window
-    assert lab.read(list_pledges)[0].short_id == "0042"
-    assert events(lab) == ["pledge.added", "pledge.revoked", "pledge.restored"]
-
-
-def test_revoking_and_restoring_twice_changes_nothing(lab: Desk) -> None:
-    """Both are idempotent, and the first state is what comes back."""
-    add(lab, 1, KEY)
-    assert act(lab, restore_pledge, 1).changed is False
-    act(lab, revoke_pledge, 1)
-    assert act(lab, revoke_pledge, 1).changed is False
-    assert act(lab, restore_pledge, 1).state == "provisioned"
 
 
 def test_a_revoked_pledge_gets_no_new_key(lab: Desk) -> None:
@@ -390,6 +363,10 @@ def test_f03_a_removed_pledges_short_identifier_stays_burned(lab: Desk) -> None:
     assert lab.read(lambda tx: tx.leases.used(1, 2)) == 0
 
 
+def _plan_revocation(tx: Registry, identifier: PledgeId) -> Plan:
+    return plan_revocation(tx, [identifier])
+
+
 def test_plans_name_each_short_identifier_with_its_network(lab: Desk) -> None:
     """One of a network where it joined before is not said to be of this one."""
     lab.network("win", b"\xbe\xef", prefix="2001:db8:1::/64")
@@ -397,7 +374,7 @@ def test_plans_name_each_short_identifier_with_its_network(lab: Desk) -> None:
         pledge = hall.enroll(networks=("lab", "win"))
         first = hall.short_id(pledge)
         second = hall.short_id(pledge, bytes.fromhex("a10542beef"))
-        for plan in (plan_revocation, plan_removal):
+        for plan in (_plan_revocation, plan_removal):
             told = lab.read(lambda tx, plan=plan: plan(tx, pledge_id(1))).sentences  # type: ignore[misc]
             assert any(f"joined win as {second:04x} and keeps" in each for each in told)
             assert (
@@ -409,7 +386,7 @@ def test_plans_say_what_a_joined_pledge_still_holds(lab: Desk) -> None:
     """It keeps its link-layer keys."""
     add(lab, 1, KEY)
     join(lab)
-    for plan in (plan_revocation, plan_removal):
+    for plan in (_plan_revocation, plan_removal):
         sentences = " ".join(lab.read(lambda tx, plan=plan: plan(tx, pledge_id(1))).sentences)  # type: ignore[misc]
         assert "joined lab as 0042" in sentences
     with pytest.raises(OperatorError, match="gets no more answers"):
@@ -417,7 +394,9 @@ def test_plans_say_what_a_joined_pledge_still_holds(lab: Desk) -> None:
 
 
 @pytest.mark.parametrize("use_case", [revoke_pledge, restore_pledge, remove_pledge])
-def test_an_unknown_pledge_is_refused(lab: Desk, use_case: Callable[..., Changed]) -> None:
+def test_an_unknown_pledge_is_refused(
+    lab: Desk, use_case: Callable[..., Changed | Restored]
+) -> None:
     """As is one that was removed."""
     with pytest.raises(OperatorError, match="is unknown"):
         act(lab, use_case, 1)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from ipaddress import IPv6Address
 
 import pytest
 
@@ -9,14 +10,16 @@ from jrc.errors import Reason
 from jrc.model import Admission, PledgeId, Profile, Secret, ShortIdRange
 from jrc.policy.interface import Interface
 from jrc.service.applicants import Applicant
-from jrc.service.enroll import add_pledge, remove_pledge, revoke_pledge
+from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.examine import OnConflict
 from jrc.service.explain import Explanation, explain_pledge, explain_strangers
 from jrc.service.networks import NetworkChanges, remove_network, set_network
+from jrc.service.revoking import revoke_pledge
 from jrc.service.wording import utc_text
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
 from tests.joining import JOIN, Hall, hall_at
+from tests.service.fakes import Path
 
 REPORT_NO_KEYS = bytes.fromhex("a20542cafe08830002f6")
 """A Join Request that says that key sets can't be taken (RFC 9031 §8.4.5)."""
@@ -65,6 +68,19 @@ def test_a_join_is_told_with_network_and_short_identifier(hall: Hall) -> None:
     assert ("lab", f"{short_id:04x}", "::1") == (attempt.network, attempt.short_id, attempt.peer)
     assert utc_text(NOW_MS) == attempt.first == attempt.last
     assert found.heard is None
+
+
+def test_a_join_through_the_own_join_proxy_names_the_device_and_the_interface(hall: Hall) -> None:
+    """Its link-local address, which the registrar itself does not see (RFC 9031 §7.1)."""
+    through = Path(own=(IPv6Address("fe80::1:2").packed, "lowpan0"))
+    hall.ask(hall.enroll().request(JOIN), way=through)
+    hall.ask(OddPledge(b"\x01", bytes(range(16))).request(JOIN), way=through)
+    tried = explained(hall).attempts
+    strangers = hall.desk.read(lambda tx: explain_strangers(tx, hall.attempts.unknown()))
+    assert tried is not None
+    assert [("fe80::1:2", "lowpan0")] * 2 == [
+        (each.peer, each.own_proxy) for each in (*tried, *strangers)
+    ]
 
 
 def test_what_was_mended_is_not_explained_again(hall: Hall) -> None:

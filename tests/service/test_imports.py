@@ -10,7 +10,7 @@ from jrc.cojp.oscore import derive_for_jrc
 from jrc.errors import OperatorError, StateError
 from jrc.model import Secret
 from jrc.service.applicants import Applicant
-from jrc.service.enroll import add_pledge, remove_pledge, revoke_pledge
+from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.events import list_events
 from jrc.service.examine import OnConflict
 from jrc.service.import_file import read_rows
@@ -22,6 +22,7 @@ from jrc.service.imports import (
     discard_leftovers,
 )
 from jrc.service.pledges import list_pledges
+from jrc.service.revoking import revoke_pledge
 from jrc.store.contexts import find_locked
 from tests.desk import ACTOR, Desk, pledge_id
 

@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import insert
 
 from jrc.errors import OperatorError, StateError
-from jrc.model import KeySetState
+from jrc.model import KeySetState, PledgeId, PledgeState
+from jrc.service.enroll import find_pledge
 from jrc.service.events import EventReport, list_events
 from jrc.service.installers import (
     InstallerId,
@@ -20,8 +22,10 @@ from jrc.service.installers import (
 from jrc.service.key_document import InstallReason, WantedKeys
 from jrc.service.network_reports import NetworkReport, show_network
 from jrc.service.networks import remove_network
-from jrc.service.records import InstallationRecord
-from tests.desk import ACTOR, Desk
+from jrc.service.records import InstallationRecord, JoinedNode
+from jrc.service.registry import Registry
+from jrc.store.schema import short_identifier
+from tests.desk import ACTOR, Desk, pledge_id
 from tests.joining import next_generation
 
 LAB = InstallerId("lab", "exec")
@@ -53,6 +57,60 @@ def test_it_is_due_at_the_start_then_at_each_change(desk: Desk) -> None:
     assert (done.wait_s(wanted(desk), 8.0), done.reason()) == (0, InstallReason.CHANGE)
     other = replace(keys, identifiers=(b"\xbe\xef",))
     assert done.wait_s(other, 8.0) == 0
+
+
+def test_a_local_radio_is_told_who_has_joined_and_may_stay(desk: Desk) -> None:
+    """With the short identifier of this key domain; nobody else is told."""
+    desk.network()
+    joins(desk, 1, short=0x0102)
+    joins(desk, 2)
+    joins(desk, 3, short=0x0304)
+    desk.pledge(4, networks=("lab",))
+    revoked, damaged = pledge_id(3), pledge_id(2)
+    desk.write(lambda tx: revoke(tx, revoked))
+    assert wanted(desk).nodes is None
+    assert nodes(desk) == (JoinedNode(pledge_id(1).value, 0x0102), JoinedNode(damaged.value, None))
+    desk.sql("UPDATE pledge SET label = 'x' WHERE identifier = :i", i=damaged.value)
+    desk.sql("UPDATE short_identifier SET last_generation = 9 WHERE value = 258")
+    assert nodes(desk) == (JoinedNode(pledge_id(1).value, None),)
+
+
+def revoke(tx: Registry, identifier: PledgeId) -> None:
+    """A pledge is revoked; where it had joined is still known."""
+    record = find_pledge(tx, identifier)
+    tx.pledges.save(
+        replace(record, state=PledgeState.REVOKED, state_before_revocation=PledgeState.PROVISIONED)
+    )
+
+
+def nodes(desk: Desk) -> tuple[JoinedNode, ...] | None:
+    """What a local radio is told."""
+    found = desk.read(lambda tx: wanted_keys(tx, "lab", with_nodes=True))
+    assert found is not None
+    return found.nodes
+
+
+def joins(desk: Desk, number: int, short: int | None = None) -> None:
+    """A pledge that has joined ``lab``, as the join path leaves it."""
+    identifier, _ = desk.pledge(number, networks=("lab",))
+    (row,) = desk.sql("SELECT id FROM pledge WHERE identifier = :i", i=identifier.value)
+    desk.sql(
+        "INSERT INTO node (pledge_id, network_id, role, generation_id, first_joined_at_ms,"
+        " settings_number) VALUES (:p, 1, 0, 1, 1, 0)",
+        p=row[0],
+    )
+    if short is not None:
+        lease = {
+            "domain_id": 1, "value": short, "pledge_id": row[0], "first_generation": 1,
+            "last_generation": 1, "lease_until_ms": None, "released_at_ms": None, "version": 1,
+        }  # fmt: skip
+        desk.write(lambda tx: store_lease(tx, lease))
+
+
+def store_lease(tx: Registry, lease: dict[str, object]) -> None:
+    """A sealed row."""
+    scope = tx.pledges._scope  # type: ignore[attr-defined]
+    scope.connection.execute(insert(short_identifier), scope.mac.seal(short_identifier, lease))
 
 
 def test_a_failure_waits_and_newer_keys_do_not(desk: Desk) -> None:

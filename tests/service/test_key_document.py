@@ -1,6 +1,7 @@
 """The document for installers, and what of a program's words may be shown."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from jrc.service.key_document import (
     key_document,
     shown_line,
 )
+from jrc.service.records import JoinedNode
 from tests.daemon.test_secrets import forms
 
 KEY = bytes.fromhex("8a5c01ff7e00274bd3915c6de2f04b1a")
@@ -75,6 +77,30 @@ def test_the_document_has_every_field_of_its_description() -> None:
         "generation": 2,
         "keys": [first, second, third],
     }
+
+
+def test_nodes_are_named_where_a_radio_needs_them() -> None:
+    """By EUI-64 and short identifier; Linux can't know a node with another identifier."""
+    nodes = (
+        JoinedNode(bytes(range(8)), 0x00FE),
+        JoinedNode(b"\x08" * 8, None),
+        JoinedNode(b"x", 9),
+    )
+    told = replace(wanted(key_set(2, KeySetState.CURRENT)), nodes=nodes)
+    document = json.loads(key_document(told, InstallReason.CHANGE).reveal())
+    assert document["nodes"] == [
+        {"eui64": "0001020304050607", "short_id": "00fe"},
+        {"eui64": "0808080808080808", "short_id": None},
+    ]
+
+
+def test_other_nodes_are_no_other_keys() -> None:
+    """The log says once that keys are in, and not for each node."""
+    before = wanted(key_set(2, KeySetState.CURRENT))
+    after = replace(before, nodes=(JoinedNode(bytes(8), 1),))
+    assert after.has_keys_of(before)
+    assert not after.has_keys_of(replace(before, generation=1))
+    assert not after.has_keys_of(None)
 
 
 def test_the_first_line_that_says_something_is_shown() -> None:

@@ -133,8 +133,8 @@ def joined(desk: Desk, number: int = 1) -> str:
     identifier, _ = desk.pledge(number, networks=("lab",))
     (row,) = desk.sql("SELECT id FROM pledge WHERE identifier = :i", i=identifier.value)
     desk.sql(
-        "INSERT INTO node (pledge_id, network_id, role, generation_id, first_joined_at_ms)"
-        " VALUES (:p, 1, 0, 1, 1)",
+        "INSERT INTO node (pledge_id, network_id, role, generation_id, first_joined_at_ms,"
+        " settings_number) VALUES (:p, 1, 0, 1, 1, 0)",
         p=row[0],
     )
     return str(identifier)
@@ -200,6 +200,12 @@ def test_removing_a_network_shows_who_can_join_nowhere_then(desk: Desk) -> None:
     desk.pledge(2, networks=("lab", "other"))
     plan = desk.read(lambda tx: plan_network_removal(tx, "lab"))
     assert plan.pledges == ("00124b0000000001",)
+    assert [
+        "Network lab is removed; its name is free again.",
+        "1 pledge can join nowhere then.",
+        "1 node that joined it can't be given new keys any more.",
+        "The keys of key domain lab are retired.",
+    ] == list(plan.sentences)
     with pytest.raises(OperatorError, match="1 pledge can join nowhere"):
         desk.write(lambda tx: remove_network(tx, "lab", actor=ACTOR))
     desk.write(lambda tx: remove_network(tx, "lab", actor=ACTOR, agreed=True))
@@ -213,7 +219,8 @@ def test_keys_stay_while_another_network_of_the_domain_needs_them(desk: Desk) ->
     """RFC 9031 §8.4.4.1: networks may share link-layer keys."""
     desk.network("a", b"a")
     desk.network("b", b"b", key_domain="a")
-    desk.write(lambda tx: remove_network(tx, "a", actor=ACTOR, agreed=True))
+    plan = desk.write(lambda tx: remove_network(tx, "a", actor=ACTOR, agreed=True))
+    assert ["Network a is removed; its name is free again."] == list(plan.sentences)
     assert desk.read(lambda tx: show_network(tx, "b")).generation == 1
 
 

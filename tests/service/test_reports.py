@@ -6,10 +6,11 @@ import cbor2
 import pytest
 
 from jrc.errors import OperatorError
-from jrc.service.enroll import remove_pledge, revoke_pledge
+from jrc.service.enroll import remove_pledge
 from jrc.service.events import list_events
 from jrc.service.pledges import show_pledge
 from jrc.service.reports import Cleared, clear_reports
+from jrc.service.revoking import revoke_pledge
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, Desk, pledge_id
 from tests.joining import Hall, hall_at

@@ -10,9 +10,10 @@ from jrc.cojp.constants import CoapCode
 from jrc.errors import ExitCode, OperatorError, Reason, StateError
 from jrc.model import Admission, Profile, Secret, ShortIdRange
 from jrc.service.applicants import Applicant
-from jrc.service.enroll import add_pledge, remove_pledge, revoke_pledge
+from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.examine import OnConflict
 from jrc.service.networks import NetworkChanges, remove_network, set_network
+from jrc.service.revoking import restore_pledge, revoke_pledge
 from jrc.service.windows import (
     OpenWindow,
     WindowReport,
@@ -282,6 +283,24 @@ def test_a05_a_new_key_has_to_be_let_in_anew(hall: Hall) -> None:
     enroll_again(hall.desk, psk)
     hall.contexts.forget_all()
     refusal(hall, OddPledge(pledge_id(1).value, psk))
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_m03_revoking_ends_an_admission(hall: Hall, remembered: bool) -> None:
+    """Restored outside a window it is refused; a window lets it in anew, and counts it anew."""
+    opened(hall.desk)
+    pledge = hall.enroll()
+    hall.join(pledge)
+    hall.desk.write(lambda tx: close_window(tx, "lab", actor=ACTOR))
+    hall.act(revoke_pledge)
+    assert hall.desk.sql("SELECT count(*) FROM admission") == [(0,)]
+    hall.act(restore_pledge)
+    if not remembered:
+        hall.contexts.forget_all()
+    assert [0, 5, b"\xca\xfe"] == refusal(hall, pledge)
+    opened(hall.desk)
+    hall.join(pledge)
+    assert windows(hall.desk) == [("open", 1, 20), ("closed", 1, 20)]
 
 
 def test_a_changed_label_or_profile_ends_no_admission(hall: Hall) -> None:

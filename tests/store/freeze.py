@@ -8,7 +8,8 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from jrc.service.enroll import remove_pledge, revoke_pledge
+from jrc.service.enroll import remove_pledge
+from jrc.service.revoking import revoke_pledge
 from jrc.store.schema import SCHEMA_REVISION
 from tests.desk import ACTOR, Desk, pledge_id
 

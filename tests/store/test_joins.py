@@ -13,11 +13,12 @@ from jrc.cojp.replay import ReplayWindow
 from jrc.errors import ConflictError, Reason, StateError, StoreError
 from jrc.model import PledgeId, Secret, ShortIdRange
 from jrc.service.applicants import Applicant
-from jrc.service.enroll import add_pledge, remove_pledge, restore_pledge, revoke_pledge
+from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.events import list_events, verify_chain
 from jrc.service.join import decide
 from jrc.service.pledges import list_pledges, show_pledge
 from jrc.service.registry import Registry
+from jrc.service.revoking import restore_pledge, revoke_pledge
 from jrc.store import joins as store_joins
 from tests.daemon.wire import OddPledge, with_header
 from tests.desk import ACTOR, Desk, pledge_id

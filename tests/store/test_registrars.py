@@ -20,12 +20,13 @@ from jrc.errors import ConflictError, Reason
 from jrc.model import Profile, Secret, ShortIdRange
 from jrc.service.applicants import Applicant
 from jrc.service.batches import MAX_BATCH
-from jrc.service.enroll import add_pledge, remove_pledge, revoke_pledge
+from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.examine import OnConflict
 from jrc.service.join import Outcome
 from jrc.service.networks import NetworkChanges, remove_network, set_network
 from jrc.service.ports import ContextState, NodePlace, Standing
 from jrc.service.registry import Registry
+from jrc.service.revoking import revoke_pledge
 from jrc.store.database import Database
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, KEK, Desk, pledge_id

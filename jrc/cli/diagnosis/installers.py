@@ -1,24 +1,52 @@
-"""Installers: programs that hand link-layer keys to a border router that is no CoJP node."""
+"""Installers: what gives link-layer keys to a border router that is no CoJP node."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 
 from jrc.cli.checks import check_networks, check_programs, other_owner
 from jrc.cli.diagnosis.case import Case
-from jrc.cli.diagnosis.verdict import Verdict, success, warning
+from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
+from jrc.errors import OperatorError
+from jrc.net.linuxinstaller import NOT_TRIED, PrivilegeError, check
+
+AS_ROOT = "run jrc doctor as root: sudo jrc doctor"
 
 
 def look_at_installers(case: Case) -> Iterator[Verdict]:
-    """Their programs are there; what became of their last run is the daemon's to tell."""
+    """Programs and radios are there; what became of their last run is the daemon's to tell."""
     if not case.settings.installer:
         yield success("none is configured")
         return
     check_programs(case.settings)
-    yield success("the program of each can be run")
+    if any(each.command is not None for each in case.settings.installer):
+        yield success("the program of each can be run")
+    for name in (each.interface for each in case.settings.installer):
+        if name is not None:
+            yield from look_at_radio(name, has_proxy=case.settings.proxy is not None)
     if case.daemon.status is not None:
         yield from judge_runs(case.daemon.part("installers"))
     if case.settings.database.file is not None and other_owner(case.settings) is None:
         for sentence in check_networks(case.settings, case.settings.database.file):
             yield warning(sentence, "start the daemon, or run any command of `jrc network`")
+
+
+def look_at_radio(name: str, *, has_proxy: bool) -> Iterator[Verdict]:
+    """Whether Linux takes link-layer keys for an interface; nothing is changed."""
+    try:
+        asyncio.run(check(name))
+    except PrivilegeError as error:
+        yield skipped(f"whether keys can be set for {name} was not tried: {error.message}", AS_ROOT)
+    except OperatorError as error:
+        yield failure(error.message, error.hint)
+    else:
+        yield success(f"Linux takes link-layer keys for {name}")
+    yield skipped(f"{name}: {NOT_TRIED}")
+    if has_proxy:
+        yield warning(
+            f"Linux protects all that {name} sends: where a key usage encrypts, pledges can't read"
+            " what [proxy] sends them through it",
+            "give the network key usage 3, 4 or 5, or let pledges join through other nodes",
+        )
 
 
 def judge_runs(told: Mapping[str, object]) -> Iterator[Verdict]:
@@ -29,7 +57,7 @@ def judge_runs(told: Mapping[str, object]) -> Iterator[Verdict]:
         if run.get("error"):
             yield warning(
                 f"{name} has failed {run.get('failures')} times: {run['error']}",
-                "try its program by hand; the daemon tries it again by itself",
+                "mend that (a program: try it by hand); the daemon tries it again by itself",
             )
         else:
             yield success(f"{name} is {run.get('state')}")

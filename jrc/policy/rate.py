@@ -1,8 +1,8 @@
-"""The join rate: how much join traffic a Join Proxy sends to the registrar (RFC 9031 §7.2).
+"""A limit in bytes a second: of join traffic, and of what the registrar sends to nodes.
 
-A token bucket whose time is given. It passes what comes while it is not in debt, and charges the
-datagram afterwards, so a datagram longer than the bucket is deep leaves all the same: the debt
-then takes the longer to be paid.
+A token bucket whose time is given (RFC 9031 §6.1, §7.2). It passes what comes while it is not in
+debt, and charges the datagram afterwards, so a datagram longer than the bucket is deep leaves all
+the same: the debt then takes the longer to be paid.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ PACKET_PERIOD_MS: Final = 3000
 """RFC 9031 §6.1, RFC 8085 §3.1.3: one packet in three seconds where nobody has set a rate."""
 
 
-class JoinRate:
+class ByteRate:
     """A limit in bytes of CoAP a second, ``None`` for one packet in three seconds.
 
     The bucket holds what the rate gives in ``window_ms`` and begins full; a rate in packets saves
@@ -46,7 +46,7 @@ class JoinRate:
     def _set(self, bytes_per_s: int | None) -> None:
         """Credit counts thousandths of a byte, or milliseconds where packets are counted."""
         if bytes_per_s is not None and bytes_per_s < 0:
-            raise ValueError("a join rate is not negative")
+            raise ValueError("a rate is not negative")
         self.bytes_per_s = bytes_per_s
         self._gain = 1 if bytes_per_s is None else bytes_per_s
         self._cost = 0 if bytes_per_s is None else 1000
@@ -58,6 +58,12 @@ class JoinRate:
         self._credit = credit if credit < self._depth else self._depth
         self._seen_ms = now_ms
         return self._credit >= 0 and self._gain > 0
+
+    def wait_ms(self) -> int | None:
+        """How long after the last ``allows`` it would be true; ``None`` for never."""
+        if not self._gain:
+            return None
+        return max(0, -(self._credit // self._gain))
 
     def charge(self, size: int) -> None:
         """A datagram of ``size`` bytes left."""

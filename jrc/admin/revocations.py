@@ -1,0 +1,105 @@
+"""``/v1/revocations``: pledges put out of their networks, one or many at once, and taken back."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jrc.admin.params import Params, json_params, pledge_id, query_params
+from jrc.admin.peers import actor_of
+from jrc.admin.plans import plan_json
+from jrc.admin.services import Services
+from jrc.errors import ExitCode, OperatorError
+from jrc.model import PledgeId
+from jrc.service import revoking
+
+
+class RevocationRoutes:
+    """The handlers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """The routes, for ``build_api``."""
+        one = "/v1/pledges/{pledge_id}"
+        return [
+            Route("/v1/revocations", self.revoke_many, methods=["POST"]),
+            Route("/v1/revocations/plan", self.plan_many, methods=["POST"]),
+            Route(f"{one}/revocation", self.plan_one, methods=["GET"]),
+            Route(f"{one}/revoke", self.revoke_one, methods=["POST"]),
+            Route(f"{one}/restore", self.restore, methods=["POST"]),
+        ]
+
+    async def plan_many(self, request: Request) -> Response:
+        """What revoking pledges will do; their identifiers come in the body, since many may."""
+        params = await json_params(request, ("pledge_ids", "rekey"))
+        return await self._plan(_identifiers(params), rekey=_rekey(params))
+
+    async def plan_one(self, request: Request) -> Response:
+        """What revoking the pledge will do."""
+        params = query_params(request, ("rekey",))
+        return await self._plan([pledge_id(request.path_params["pledge_id"])], rekey=_rekey(params))
+
+    async def _plan(self, identifiers: Sequence[PledgeId], *, rekey: bool) -> Response:
+        settings = self._services.rollover_settings
+        plan = await self._services.run_read(
+            lambda tx: revoking.plan_revocation(tx, identifiers, settings=settings, rekey=rekey)
+        )
+        return JSONResponse(plan_json(plan))
+
+    async def revoke_many(self, request: Request) -> Response:
+        """Answer these pledges no more, and change the keys that they have."""
+        params = await json_params(request, ("pledge_ids", "reason", "agreed", "rekey"))
+        return JSONResponse(await self._revoke(request, params, _identifiers(params)))
+
+    async def revoke_one(self, request: Request) -> Response:
+        """As ``revoke_many``; what became of the pledge stands beside the rest."""
+        params = await json_params(request, ("reason", "agreed", "rekey"))
+        identifier = pledge_id(request.path_params["pledge_id"])
+        done = await self._revoke(request, params, [identifier])
+        (pledge,) = done.pop("pledges")
+        return JSONResponse({**pledge, **done})
+
+    async def _revoke(
+        self, request: Request, params: Params, identifiers: Sequence[PledgeId]
+    ) -> dict[str, Any]:
+        actor, reason, agreed = actor_of(request.scope), params.reason(), params.flag("agreed")
+        settings, rekey = self._services.rollover_settings, _rekey(params)
+        done = await self._services.run_write(
+            lambda tx: revoking.revoke_pledges(
+                tx,
+                identifiers,
+                actor=actor,
+                reason=reason,
+                agreed=agreed,
+                settings=settings,
+                rekey=rekey,
+            )
+        )
+        return asdict(done)
+
+    async def restore(self, request: Request) -> Response:
+        """Take a revocation back."""
+        params = await json_params(request, ("reason", "agreed"))
+        identifier = pledge_id(request.path_params["pledge_id"])
+        actor, reason = actor_of(request.scope), params.reason()
+        done = await self._services.run_write(
+            lambda tx: revoking.restore_pledge(tx, identifier, actor=actor, reason=reason)
+        )
+        return JSONResponse(asdict(done))
+
+
+def _identifiers(params: Params) -> list[PledgeId]:
+    names = params.maybe_texts("pledge_ids")
+    if not names:
+        raise OperatorError("pledge_ids is missing", exit_code=ExitCode.USAGE)
+    return [pledge_id(name) for name in names]
+
+
+def _rekey(params: Params) -> bool:
+    """Whether networks get new keys because of it, which they do if nothing else is said."""
+    return params.flag("rekey") if "rekey" in params else True

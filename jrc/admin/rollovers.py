@@ -1,0 +1,235 @@
+"""``/v1/rollovers``: new link-layer keys for whole networks."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jrc.admin.params import MAX_PAGE, Params, choice, json_params, query_params
+from jrc.admin.peers import actor_of
+from jrc.admin.plans import plan_json
+from jrc.admin.services import Services
+from jrc.errors import ExitCode, OperatorError
+from jrc.policy.rollover import NodeState
+from jrc.service import rollover, rollover_consent
+from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverSettings
+from jrc.service.rollover_reports import RolloverStatus, status
+from jrc.service.rollover_sizes import sizes_of
+from jrc.service.windows import parse_duration
+from jrc.service.wording import parse_share
+
+_RULES = frozenset({"quorum", "deadline", "at"})
+_DURATION = "write it as 90s, 10m, 2h or 1d"
+_SHARE = "write it as 0.95 or 95%"
+_MOMENT = "write it as 2026-11-22T02:00Z"
+
+
+class RolloverRoutes:
+    """The handlers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def routes(self) -> list[Route]:
+        """The routes, for ``build_api``."""
+        one = "/v1/rollovers/{network}"
+        return [
+            Route("/v1/rollovers", self.list, methods=["GET"]),
+            Route(one, self.show, methods=["GET"]),
+            Route(one, self.start, methods=["POST"]),
+            Route(f"{one}/plan", self.plan_start, methods=["GET"]),
+            Route(f"{one}/size", self.size, methods=["GET"]),
+            Route(f"{one}/pause", self.pause, methods=["POST"]),
+            Route(f"{one}/resume", self.plan_resume, methods=["GET"]),
+            Route(f"{one}/resume", self.resume, methods=["POST"]),
+            Route(f"{one}/abort", self.plan_abort, methods=["GET"]),
+            Route(f"{one}/abort", self.abort, methods=["POST"]),
+        ]
+
+    async def list(self, request: Request) -> Response:
+        """The running or last rollover of every network, without its nodes."""
+        query_params(request, ())
+        installers = self._services.installers
+
+        def work(tx: Registry) -> list[RolloverStatus]:
+            names = sorted(network.name for network in tx.networks.all().values())
+            return [status(tx, name, limit=0, installers=installers) for name in names]
+
+        found = await self._services.run_read(work)
+        return JSONResponse({"rollovers": [_brief(each) for each in found], "next": None})
+
+    async def show(self, request: Request) -> Response:
+        """One with a page of its nodes; ``limit`` 0 is without them.
+
+        ``id`` names one of the last; else it is the one that runs, or ran last.
+        """
+        params = query_params(request, ("after", "limit", "states", "id"))
+        after, limit = params.maybe_number("after"), _limit(params)
+        states, number = _states(params), params.maybe_number("id")
+        name, installers = _network(request), self._services.installers
+        found = await self._services.run_read(
+            lambda tx: status(
+                tx,
+                name,
+                after=after or 0,
+                limit=limit,
+                states=states,
+                installers=installers,
+                rollover_id=number,
+            )
+        )
+        shown = asdict(found)
+        shown["next"] = shown.pop("next_page")
+        return JSONResponse(shown)
+
+    async def plan_start(self, request: Request) -> Response:
+        """What new keys mean for whom."""
+        params = query_params(request, _RULES)
+        _settings(params, self._services.rollover_settings)
+        name, not_before_ms = _network(request), _not_before_ms(params)
+        plan = await self._services.run_read(
+            lambda tx: rollover_consent.plan_start(tx, name, not_before_ms)
+        )
+        return JSONResponse(plan_json(plan))
+
+    async def size(self, request: Request) -> Response:
+        """How many there are to be told in each network, and the rules, for a rehearsal."""
+        params = query_params(request, ("quorum", "deadline"))
+        rules = _settings(params, self._services.rollover_settings)
+        name = _network(request)
+        found = await self._services.run_read(lambda tx: sizes_of(tx, name))
+        shown = {"quorum_permille": rules.quorum_permille, "deadline_s": rules.deadline_s}
+        return JSONResponse({**asdict(found), **shown})
+
+    async def start(self, request: Request) -> Response:
+        """Start one."""
+        params = await json_params(request, _RULES | {"reason", "agreed"})
+        settings = _settings(params, self._services.rollover_settings)
+        not_before_ms, agreed = _not_before_ms(params), params.flag("agreed")
+        name, actor, reason = _network(request), actor_of(request.scope), params.reason()
+
+        def work(tx: Registry) -> RolloverStatus:
+            rollover_consent.plan_start(tx, name, not_before_ms).require(agreed)
+            return rollover.start_rollover(
+                tx,
+                name,
+                actor=actor,
+                reason=reason,
+                settings=settings,
+                not_before_ms=not_before_ms,
+            )
+
+        return JSONResponse(_brief(await self._services.run_write(work)))
+
+    async def pause(self, request: Request) -> Response:
+        """Hold the one that runs."""
+        reason = (await json_params(request, ("reason",))).reason()
+        name, actor = _network(request), actor_of(request.scope)
+        return await self._moved(
+            lambda tx: rollover.pause_rollover(tx, name, actor=actor, reason=reason)
+        )
+
+    async def plan_resume(self, request: Request) -> Response:
+        """Who is left behind."""
+        anyway, name = query_params(request, ("anyway",)).flag("anyway"), _network(request)
+        plan = await self._services.run_read(
+            lambda tx: rollover_consent.plan_resume(tx, name, anyway=anyway)
+        )
+        return JSONResponse(plan_json(plan))
+
+    async def resume(self, request: Request) -> Response:
+        """Let a paused one go on."""
+        params = await json_params(request, ("anyway", "reason", "agreed"))
+        anyway, agreed, reason = params.flag("anyway"), params.flag("agreed"), params.reason()
+        name, actor = _network(request), actor_of(request.scope)
+        installers = self._services.installers
+
+        def work(tx: Registry) -> RolloverStatus:
+            rollover_consent.plan_resume(tx, name, anyway=anyway).require(agreed)
+            return rollover.resume_rollover(
+                tx, name, anyway=anyway, actor=actor, reason=reason, installers=installers
+            )
+
+        return await self._moved(work)
+
+    async def plan_abort(self, request: Request) -> Response:
+        """What becomes of those that have the new keys."""
+        query_params(request, ())
+        name = _network(request)
+        plan = await self._services.run_read(lambda tx: rollover_consent.plan_abort(tx, name))
+        return JSONResponse(plan_json(plan))
+
+    async def abort(self, request: Request) -> Response:
+        """Call off one that has not switched."""
+        params = await json_params(request, ("reason", "agreed"))
+        agreed, reason = params.flag("agreed"), params.reason()
+        name, actor = _network(request), actor_of(request.scope)
+
+        def work(tx: Registry) -> RolloverStatus:
+            rollover_consent.plan_abort(tx, name).require(agreed)
+            return rollover.abort_rollover(tx, name, actor=actor, reason=reason)
+
+        return await self._moved(work)
+
+    async def _moved(self, work: Callable[[Registry], RolloverStatus]) -> Response:
+        return JSONResponse(_brief(await self._services.run_write(work)))
+
+
+def _brief(found: RolloverStatus) -> dict[str, object]:
+    """All but the nodes, which may be thousands."""
+    brief = asdict(replace(found, nodes=()))
+    return {name: value for name, value in brief.items() if name not in ("nodes", "next_page")}
+
+
+def _network(request: Request) -> str:
+    name: str = request.path_params["network"]
+    return name
+
+
+def _settings(params: Params, usual: RolloverSettings) -> RolloverSettings:
+    """As the config file says, but for what the command says; out of bounds is refused."""
+    quorum = params.parsed("quorum", parse_share, _SHARE)
+    deadline_s = params.parsed("deadline", parse_duration, _DURATION)
+    settings = replace(
+        usual,
+        quorum_permille=usual.quorum_permille if quorum is None else quorum,
+        deadline_s=usual.deadline_s if deadline_s is None else deadline_s,
+    )
+    rollover.check_settings(settings)
+    return settings
+
+
+def _not_before_ms(params: Params) -> int | None:
+    return params.parsed("at", _moment_ms, _MOMENT)
+
+
+def _moment_ms(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text[:64]!r} is no time") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{text[:64]!r} names no time zone")
+    # What is before 1970 is over in any case; year 1 may be year 0 in UTC, which there is not.
+    return max(0, int(moment.timestamp() * 1000))
+
+
+def _states(params: Params) -> tuple[NodeState, ...]:
+    """The states in a comma-separated list; all where none is named."""
+    text = params.maybe_text("states")
+    parse = choice(NodeState)
+    try:
+        return tuple(parse(word) for word in text.split(",")) if text else ()
+    except ValueError as error:
+        raise OperatorError(f"states: {error}", exit_code=ExitCode.USAGE) from None
+
+
+def _limit(params: Params) -> int:
+    limit = params.maybe_number("limit")
+    if limit is not None and not 0 <= limit <= MAX_PAGE:
+        raise OperatorError(f"limit must be 0 to {MAX_PAGE}", exit_code=ExitCode.USAGE)
+    return MAX_PAGE if limit is None else limit

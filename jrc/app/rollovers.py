@@ -1,0 +1,173 @@
+"""What moves rollovers by the clock: deadlines, guard times, those that are to begin (§8.4.3.1).
+
+The guard time is measured by a clock that nobody can set, and anew by each process: it may last
+longer than asked for, and never shorter (RFC 9031 §8.5).
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from jrc.admin.services import Transactions
+from jrc.config import Rollover
+from jrc.offline import rollover_settings
+from jrc.policy.rollover import DeadlinePassed, Event, GuardOver, Phase, Progress, step
+from jrc.service.installers import InstallerId
+from jrc.service.registry import Registry
+from jrc.service.rollover import advance
+from jrc.service.rollover_course import counts_of, plan_of
+from jrc.service.rollover_records import RolloverRecord
+from jrc.service.rollover_wishes import Begun, next_periodic_ms, periodic, start_wanted
+
+DAY_S = 86_400
+LOOK_EVERY_S = 1.0
+START_EVERY_S = 60.0
+"""How often it is looked whether keys are old enough for a rollover that nobody asked for."""
+
+_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
+
+_log = structlog.get_logger("jrc")
+
+
+class _Move(NamedTuple):
+    rollover_id: int
+    guard_over: bool
+    deadline_passed: bool
+
+
+class RolloverKeeper:
+    """As ``app.daemon.Part``; ``every`` repeats work for as long as the daemon runs.
+
+    ``installers`` are those of the config file: a switch waits for their radios.
+    """
+
+    name = "rollovers"
+
+    def __init__(
+        self,
+        section: Rollover,
+        transactions: Transactions,
+        installers: Collection[InstallerId],
+        every: _Every,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._section = section
+        self._transactions = transactions
+        self._installers = installers
+        self._every = every
+        self._monotonic_s = monotonic_s
+        self._guarding_since_s: dict[int, float] = {}
+        self._running: dict[int, Phase] = {}
+        self._is_changed = True
+        self._started_s = -START_EVERY_S
+
+    async def start(self) -> None:
+        """As ``Part.start``."""
+        self._every(LOOK_EVERY_S, self.look)
+
+    async def stop(self) -> None:
+        """As ``Part.stop``; whoever repeats the work ends it."""
+
+    def changed(self) -> None:
+        """As ``Part.changed``: a rollover may have begun or moved on."""
+        self._is_changed = True
+
+    def status(self) -> Mapping[str, object]:
+        """As ``Part.status``."""
+        return {"running": len(self._running)}
+
+    async def look(self) -> None:
+        """Move what is due; reads the database only while something runs or may have changed."""
+        now_s = self._monotonic_s()
+        if self._is_changed or now_s - self._started_s >= START_EVERY_S:
+            self._started_s = now_s
+            await self._start_due()
+        if not self._is_changed and not self._running:
+            return
+        self._is_changed = False
+        try:
+            for move in await self._transactions.run_read(self._due):
+                await self._transactions.run_write(partial(self._move, move))
+        except BaseException:
+            self._is_changed = True
+            raise
+
+    async def _start_due(self) -> None:
+        """Those that were wanted while others ran, and those of keys that have grown old."""
+        every_s = int(self._section.every_days * DAY_S)
+        settings = rollover_settings(self._section)
+
+        def is_due(tx: Registry) -> bool:
+            due_ms = next_periodic_ms(tx, every_s) if every_s else None
+            wanted = [each.domain_id for each in tx.rollovers.all_wanted()]
+            return any(tx.rollovers.running(domain_id) is None for domain_id in wanted) or (
+                due_ms is not None and due_ms <= tx.now_ms
+            )
+
+        def start(tx: Registry) -> list[Begun]:
+            begun = list(start_wanted(tx, settings))
+            return begun + (periodic(tx, every_s, settings) if every_s else [])
+
+        if await self._transactions.run_read(is_due):
+            for begun in await self._transactions.run_write(start):
+                _say(begun)
+
+    def _due(self, tx: Registry) -> list[_Move]:
+        records = tx.rollovers.all_running()
+        self._running = {record.id: record.phase for record in records}
+        guarding = {record.id for record in records if record.phase is Phase.GUARDING}
+        now_s = self._monotonic_s()
+        self._guarding_since_s = {
+            number: self._guarding_since_s.get(number, now_s) for number in guarding
+        }
+        moves = [self._move_of(tx, record) for record in records]
+        return [move for move in moves if move is not None]
+
+    def _move_of(self, tx: Registry, record: RolloverRecord) -> _Move | None:
+        """What is due of one, None where it stays."""
+        if record.phase is Phase.PAUSED:
+            return None
+        if record.phase is Phase.PLANNED:
+            is_due = (record.distributing_at_ms or 0) <= tx.now_ms
+            return _Move(record.id, False, False) if is_due else None
+        counts = counts_of(tx, record, self._installers)
+        late = record.deadline_at_ms is not None and record.deadline_at_ms <= tx.now_ms
+        deadline_passed = record.phase is Phase.DISTRIBUTING and late
+        since_s = self._guarding_since_s.get(record.id)
+        guard_over = (
+            since_s is not None and self._monotonic_s() - since_s >= self._section.guard_time_s
+        )
+        event: Event = Progress(counts)
+        if deadline_passed:
+            event = DeadlinePassed(counts)
+        elif guard_over:
+            event = GuardOver(counts)
+        plan = plan_of(record)
+        if step(plan, event)[0] is plan:
+            return None
+        return _Move(record.id, guard_over, deadline_passed)
+
+    def _move(self, move: _Move, tx: Registry) -> None:
+        advance(
+            tx,
+            move.rollover_id,
+            guard_over=move.guard_over,
+            deadline_passed=move.deadline_passed,
+            installers=self._installers,
+        )
+
+
+def _say(begun: Begun) -> None:
+    networks = list(begun.networks)
+    if begun.rollover is not None:
+        _log.info("rollover_started", networks=networks, cause=begun.rollover.cause)
+    elif begun.error is not None:
+        _log.error(
+            "rollover_not_started",
+            networks=networks,
+            error=begun.error.message,
+            hint=begun.error.hint,
+        )

@@ -1,0 +1,278 @@
+"""Telling joined nodes (RFC 9031 §8.2), as a part of the daemon.
+
+Turn by turn: how updates have ended is written down, and whom to tell next, in one transaction;
+once that is on disk, what it prepared leaves.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from ipaddress import IPv6Address
+
+import structlog
+
+from jrc.admin.services import Transactions
+from jrc.app.tasks import RETRY_S, guarded
+from jrc.coap.endpoint import Datagram, Endpoint
+from jrc.coap.update_driver import UpdateDriver
+from jrc.coap.update_message import Outgoing
+from jrc.coap.updates import UpdateClient
+from jrc.cojp.exchange import RetransmissionTiming
+from jrc.config import Rollover
+from jrc.errors import ConflictError, JrcError, Reason
+from jrc.policy.pacing import Pace
+from jrc.policy.rollover import NodeState
+from jrc.service.installers import InstallerId
+from jrc.service.keying import Keying, Retry
+from jrc.service.ports import Clock
+from jrc.service.registry import Registry
+from jrc.service.rollover import advance
+from jrc.service.telling import Facts
+from jrc.service.update import Errand, Ref, Room, Turned, record, turn
+from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
+
+POLL_S = 1.0
+"""While a rollover runs, whoever joins is to be told at once; joins give no other sign."""
+BATCH = 128
+"""Updates that share a transaction."""
+LINGER_S = 0.02
+"""How long an answer may wait for others to share its transaction."""
+AHEAD = 2
+"""Prepared for each that may be under way in a network: the next turn takes a moment."""
+
+_log = structlog.get_logger("jrc")
+
+
+class Updates:
+    """As ``app.daemon.Part``.
+
+    ``forget`` drops a kid context from the cache of joins, since its row has changed; ``seen_ms``
+    is the latest time that the database knows of. ``next_message_id`` is shared with the answers
+    to joins, and so is ``endpoint``. ``installers`` are those of the config file.
+    """
+
+    name = "updates"
+
+    def __init__(
+        self,
+        section: Rollover,
+        transactions: Transactions,
+        endpoint: Endpoint,
+        clock: Clock,
+        next_message_id: Callable[[], int],
+        forget: Callable[[bytes], None],
+        seen_ms: Callable[[], int],
+        dropped: Callable[[Reason], None],
+        fatal: Callable[[BaseException], None],
+        installers: Collection[InstallerId],
+    ) -> None:
+        self._transactions = transactions
+        self._endpoint = endpoint
+        self._clock = clock
+        self._forget = forget
+        self._seen_ms = seen_ms
+        self._fatal = fatal
+        self._installers = installers
+        self._loop = asyncio.get_running_loop()
+        timing = RetransmissionTiming(
+            section.ack_timeout_s, section.random_factor, section.max_retransmit
+        )
+        self._client = UpdateClient(
+            self._send,
+            clock,
+            self._loop.time,
+            os.urandom,
+            self._finished,
+            dropped,
+            next_message_id,
+            Pace(section.rate_bytes_per_s, section.in_flight),
+            timing,
+        )
+        self._driver = UpdateDriver(self._client, self._loop)
+        self._each = AHEAD * section.in_flight
+        self._facts = Facts()
+        self._keying = Keying(Retry(section.retry_s, section.retry_max_s), self._facts)
+        self._errands: Sequence[Errand] = (self._keying,)
+        self._open: dict[int, PreparedUpdate] = {}
+        self._outcomes: list[UpdateOutcome] = []
+        self._counts: dict[str, int] = {}
+        self._advanced_s = 0.0
+        self._is_changed = True
+        self._due_ms: int | None = None
+        self._trouble: str | None = None
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # As Part
+
+    async def start(self) -> None:
+        """As ``Part.start``: what an earlier process was telling is told again."""
+        self._woken.set()
+        self._task = asyncio.create_task(guarded(self._run, self._fatal))
+
+    async def stop(self) -> None:
+        """As ``Part.stop``: nothing more leaves, and what has ended is written down."""
+        self._driver.stop()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        outcomes, self._outcomes = self._outcomes, []
+        if outcomes:
+            try:
+                await self._transactions.run_write(lambda tx: record(tx, self._errands, outcomes))
+            except JrcError as error:
+                _log.error("updates_not_recorded", error=str(error), count=len(outcomes))
+
+    def changed(self) -> None:
+        """As ``Part.changed``: somebody may have been revoked, a rollover may have begun."""
+        self._is_changed = True
+        self._woken.set()
+
+    def status(self) -> Mapping[str, object]:
+        """As ``Part.status``."""
+        return {
+            "under_way": self._driver.open,
+            "datagrams": self._client.sent,
+            "outcomes": dict(self._counts),
+            "why": self._trouble,
+        }
+
+    def receive(self, datagrams: Sequence[Datagram]) -> Sequence[Datagram]:
+        """Take the answers to updates; what is left is for others."""
+        return self._driver.receive(datagrams)
+
+    # What the client calls
+
+    def _send(self, datagram: Outgoing, address: IPv6Address) -> bool:
+        way = self._endpoint.way_to(address)
+        return way is not None and self._endpoint.ask(datagram, way)
+
+    def _finished(self, outcomes: list[UpdateOutcome]) -> None:
+        for outcome in outcomes:
+            self._open.pop(outcome.node, None)
+            word = outcome.error or "answered"
+            self._counts[word] = self._counts.get(word, 0) + 1
+        self._outcomes += outcomes
+        self._woken.set()
+
+    # Turns
+
+    async def _run(self) -> None:
+        await self._take_up()
+        while True:
+            self._woken.clear()
+            try:
+                wait_s = await self._turn()
+            except ConflictError:
+                # Somebody has joined meanwhile: what is in memory is out of date.
+                self._keying.anew, wait_s = True, 0.0
+            except JrcError as error:
+                self._note(str(error))
+                wait_s = RETRY_S
+            await self._rest(wait_s)
+
+    async def _take_up(self) -> None:
+        """Exchanges of an earlier process are gone: their nodes are told anew."""
+        if not await self._transactions.run_read(lambda tx: bool(tx.rollovers.all_running())):
+            return
+
+        def work(tx: Registry) -> None:
+            for each in tx.rollovers.all_running():
+                tx.rollovers.set_due(each.id, [NodeState.SENT], tx.now_ms)
+
+        await self._transactions.run_write(work)
+
+    async def _rest(self, wait_s: float | None) -> None:
+        """Wait, but no longer than until there is news; what comes soon after goes along."""
+        if wait_s == 0:
+            return
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        if not self._is_changed and len(self._outcomes) < BATCH:
+            await asyncio.sleep(LINGER_S)
+
+    async def _turn(self) -> float | None:
+        """One transaction, if there is anything to write; seconds until the next look."""
+        if self._is_changed:
+            self._is_changed = False
+            await self._cancel_stale()
+            self._due_ms = self._clock.now_ms()
+        if not self._outcomes and self._wait_s() != 0:
+            # A join during a rollover makes a node due, and says so on disk alone.
+            self._due_ms = await self._transactions.run_read(self._next_due_ms)
+        if not self._outcomes and self._wait_s() != 0:
+            return self._wait_s()
+        outcomes, self._outcomes = self._outcomes, []
+        try:
+            turned = await self._transactions.run_write(lambda tx: self._turn_in(tx, outcomes))
+        except JrcError:
+            self._outcomes = outcomes + self._outcomes
+            raise
+        self._keying.anew = False
+        self._note(turned.no_numbers)
+        for kid_context in turned.told:
+            self._forget(kid_context)
+        for update in turned.updates:
+            self._open[update.node] = update
+            self._driver.begin(update)
+        self._due_ms = turned.next_due_ms
+        # Nothing to tell, though somebody is due: no room, until an update ends.
+        return self._wait_s() if turned.updates else POLL_S
+
+    def _room(self) -> Room:
+        networks = {node: update.network for node, update in self._open.items()}
+        return Room(networks, len(networks) + BATCH, self._each)
+
+    def _wait_s(self) -> float | None:
+        """Seconds until somebody is to be told, None where nobody is and nothing runs."""
+        if self._due_ms is None:
+            return None
+        return min(max(0.0, (self._due_ms - self._clock.now_ms()) / 1000), POLL_S)
+
+    def _next_due_ms(self, tx: Registry) -> int | None:
+        due = [at for at in (errand.next_due_ms(tx) for errand in self._errands) if at is not None]
+        if tx.rollovers.all_running():
+            due.append(self._clock.now_ms() + int(POLL_S * 1000))
+        return min(due, default=None)
+
+    def _turn_in(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> Turned:
+        turned = turn(tx, self._errands, outcomes, self._room(), self._facts, self._seen_ms())
+        now_s = self._loop.time()
+        is_idle = not turned.updates and not self._open
+        if self._keying.touched and (is_idle or now_s - self._advanced_s >= POLL_S):
+            for rollover_id in sorted(self._keying.touched):
+                advance(tx, rollover_id, installers=self._installers)
+            self._keying.touched.clear()
+            self._advanced_s = now_s
+        return turned
+
+    async def _cancel_stale(self) -> None:
+        """Stop telling whoever may not be told any more, or was told by what is over."""
+        if not self._open:
+            return
+        asked = {
+            errand.name: {
+                node: update.ref.inner
+                for node, update in self._open.items()
+                if isinstance(update.ref, Ref) and update.ref.errand == errand.name
+            }
+            for errand in self._errands
+        }
+        stale = await self._transactions.run_read(
+            lambda tx: [
+                node for errand in self._errands for node in errand.stale(tx, asked[errand.name])
+            ]
+        )
+        for node in stale:
+            self._driver.cancel(node)
+
+    def _note(self, trouble: str | None) -> None:
+        """Say once that no updates leave, and once that they do again."""
+        if trouble is not None and self._trouble is None:
+            _log.error("updates_hindered", error=trouble)
+        elif trouble is None and self._trouble is not None:
+            _log.info("updates_work_again")
+        self._trouble = trouble

@@ -1,0 +1,135 @@
+"""``jrc pledge revoke`` and ``restore``: devices put out of their networks, and taken back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+
+from jrc.cli import output
+from jrc.cli.asking import confirm
+from jrc.cli.client import Api, connect, connect_daemon, daemon_answers, segment
+from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.patience import Patient
+from jrc.cli.reporting import say
+from jrc.cli.rollover_screen import screen
+from jrc.cli.rollover_wait import Timeout, Wait, Watcher, seconds_of, wait_for
+from jrc.errors import ExitCode
+
+_ROWS_WHILE_WAITING = 5
+
+
+def revoke(
+    context: typer.Context,
+    pledge_ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Pledge identifiers in hex.")
+    ],
+    no_rollover: Annotated[
+        bool,
+        typer.Option(
+            "--no-rollover", help="Change no keys: the devices can go on with those they have."
+        ),
+    ] = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    reason: Reason = "",
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put devices out of their networks. Says first whom it concerns, and asks.
+
+    From now on they get no answer to any request, and every network that they have keys of gets
+    new keys, which they are not told. They are out when that rollover is done: `--wait` waits for
+    it. Several at once need one rollover. `restore` undoes what can be undone.
+
+    \b
+    Examples:
+      jrc pledge revoke 00124b0014b5b67e --reason "stolen" --wait
+      jrc pledge revoke 00124b0014b5b67e 00124b0014b5b67f --reason "scrapped" --yes
+    """
+    asked, for_s = common(context), seconds_of(timeout, waits=wait)
+    body: dict[str, object] = {"pledge_ids": pledge_ids, "rekey": not no_rollover}
+    code = ExitCode.DONE.value
+    with connect_daemon(asked) if wait else connect(asked) as api:
+        confirm(api.post("/v1/revocations/plan", body), yes=yes)
+        done = api.post("/v1/revocations", {**body, "reason": reason, "agreed": True})
+        _report(done, as_json=as_json)
+        if done["rollovers"] and not daemon_answers(asked.settings().admin.socket):
+            say("the daemon is not running: the nodes are told when `jrc run` does")
+        if wait:
+            code = _wait_for_all(api, done, for_s)
+    if code != ExitCode.DONE:
+        raise typer.Exit(code)
+
+
+def _report(done: Mapping[str, object], *, as_json: bool) -> None:
+    pledges = _records(done["pledges"])
+    if as_json:
+        # What became of a pledge that is alone stands beside the rest, as it always did.
+        alone = dict(pledges[0]) if len(pledges) == 1 else {}
+        output.document({**alone, **done})
+        return
+    for each in pledges:
+        say(f"{each['pledge_id']}: {each['state']}{'' if each['changed'] else ', as before'}")
+    for sentence in _words(done["said"]):
+        say(sentence)
+
+
+def _wait_for_all(api: Api, done: Mapping[str, object], for_s: float) -> int:
+    """Waits until the devices have no keys in force any more: the exit code.
+
+    It is the first one of a key domain that is not done.
+    """
+    daemon = Patient(api, for_s)
+    codes = []
+    for each in _records(done["rollovers"]):
+        if each["outcome"] == "omitted":
+            continue
+        network = _words(each["networks"])[0]
+        number = each["rollover"] if each["outcome"] != "wanted" else None
+        assert number is None or isinstance(number, int)
+        watcher = Watcher(daemon, network, number)
+        with screen(to_stderr=True, each_node=False, most_rows=_ROWS_WHILE_WAITING) as shown:
+            code, _ = wait_for(watcher, shown)
+        codes.append(code)
+        if code == ExitCode.DONE:
+            say(f"{network}: the old keys are retired, and who was revoked is out")
+    return next((code for code in codes if code != ExitCode.DONE), ExitCode.DONE.value)
+
+
+def restore(
+    context: typer.Context,
+    pledge_id: Annotated[str, typer.Argument(metavar="ID", help="The pledge identifier in hex.")],
+    reason: Reason = "",
+    _yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="As for revoke and remove; nothing is asked here.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a revoked pledge join again, with the key and the replay window it had.
+
+    It comes off the blocklist. Keys that were changed because of it stay changed, and a rollover
+    that is running goes on: then the device has to join again, which is said.
+
+    \b
+    Example:
+      jrc pledge restore 00124b0014b5b67e --reason "found again"
+    """
+    path = f"/v1/pledges/{segment('the pledge identifier', pledge_id)}/restore"
+    with connect(common(context)) as api:
+        done = api.post(path, {"reason": reason})
+    if as_json:
+        output.document(done)
+        return
+    say(f"{done['pledge_id']}: {done['state']}{'' if done['changed'] else ', as before'}")
+    for sentence in _words(done["said"]):
+        say(sentence)
+
+
+def _records(value: object) -> Sequence[Mapping[str, object]]:
+    assert isinstance(value, list)
+    return value
+
+
+def _words(value: object) -> Sequence[str]:
+    assert isinstance(value, list)
+    return [str(item) for item in value]

@@ -1,0 +1,93 @@
+"""``jrc rollover start --rehearse``: how long it would take, computed in this process."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from jrc.cojp.exchange import RetransmissionTiming
+from jrc.config import Rollover
+from jrc.errors import ExitCode, OperatorError
+from jrc.policy.pacing import Pace
+from jrc.service.keying import Retry
+from jrc.service.rehearsal import Rehearsal, rehearse
+from jrc.service.rehearsal_mesh import Assumptions, Size
+from jrc.service.rehearsal_run import Settings
+from jrc.service.windows import parse_duration
+from jrc.service.wording import parse_share
+
+SHARES: Final = {"loss": "loss", "sleepy": "sleepy", "dead": "dead"}
+TIMES: Final = {"sleep": "sleep_s", "awake": "awake_s", "round-trip": "round_trip_s"}
+_HINT = "write it as loss=20%, dead=0.02, sleepy=10%, sleep=15m, awake=30s or round-trip=5s"
+
+
+def assumptions(texts: Sequence[str], known: Assumptions) -> Assumptions:
+    """What ``--assume NAME=VALUE`` says, the rest as it is known.
+
+    Raises:
+        OperatorError: a name is unknown, a value is none or out of bounds.
+    """
+    given: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            if name in SHARES:
+                given[SHARES[name]] = parse_share(value) / 1000
+            elif name in TIMES:
+                given[TIMES[name]] = float(parse_duration(value))
+            else:
+                raise ValueError(f"{name[:64]!r} is not known")
+        except ValueError as error:
+            raise _refused(str(error)) from None
+    try:
+        return replace(known, **given)  # type: ignore[arg-type]  # numbers, as its fields are
+    except ValueError as error:
+        raise _refused(str(error)) from None
+
+
+def _refused(why: str) -> OperatorError:
+    return OperatorError(f"--assume: {why}", _HINT, exit_code=ExitCode.USAGE)
+
+
+def rehearsal_of(size: Mapping[str, object], section: Rollover, texts: Sequence[str]) -> Rehearsal:
+    """A rehearsal for networks of this ``size`` (of the API); ``texts`` are of ``--assume``.
+
+    Raises:
+        OperatorError: something is assumed that can't be.
+    """
+    networks, usages = _records(size["networks"]), size["key_usages"]
+    quorum_permille, deadline_s = size["quorum_permille"], size["deadline_s"]
+    assert isinstance(usages, list)
+    assert isinstance(quorum_permille, int)
+    assert isinstance(deadline_s, int)
+    settings = Settings(
+        key_usages=tuple(usages),
+        timing=RetransmissionTiming(
+            section.ack_timeout_s, section.random_factor, section.max_retransmit
+        ),
+        pace=Pace(section.rate_bytes_per_s, section.in_flight),
+        retry=Retry(section.retry_s, section.retry_max_s),
+        quorum_permille=quorum_permille,
+        deadline_s=deadline_s,
+        guard_time_s=section.guard_time_s,
+    )
+    sizes = [Size(**_numbers(each)) for each in networks]
+    return rehearse(sizes, settings, assumptions(texts, _known(size, sizes)))
+
+
+def _known(size: Mapping[str, object], sizes: Sequence[Size]) -> Assumptions:
+    """What the database knows of nodes that sleep; the rest is as is usual."""
+    nodes = sum(each.nodes for each in sizes)
+    sleepy, sleep_s = size["sleepy"], size["sleep_s"]
+    if not isinstance(sleepy, int) or not isinstance(sleep_s, int) or not nodes:
+        return Assumptions()
+    return Assumptions(sleepy=sleepy / nodes, sleep_s=sleep_s)
+
+
+def _numbers(network: Mapping[str, object]) -> dict[str, int]:
+    names = ("nodes", "border_routers", "must_join")
+    return {name: value for name in names if isinstance(value := network[name], int)}
+
+
+def _records(value: object) -> list[Mapping[str, object]]:
+    assert isinstance(value, list)
+    return value

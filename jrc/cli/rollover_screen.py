@@ -1,0 +1,190 @@
+"""How a rollover is shown as it goes on: a live table on a terminal, a line a change elsewhere."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from jrc.cli.output import Record, shown_as
+from jrc.cli.reporting import clean
+from jrc.cli.rollover_words import headline, news, numbers, summary, told
+
+REFRESHES_PER_S = 4
+LINES_AROUND_ROWS = 3
+"""Headings, how many rows there are beside these, and the cursor's line."""
+BAR_CHARACTERS = 40
+_MAX_ID_CHARACTERS = 24
+_WIDTHS: Final = {"node": 16, "state": 11, "tries": 5, "sent": 8, "reached": 8, "switched": 8}
+"""What stays readable where a long trouble wants the room."""
+
+_RANKS: Final = {
+    state: rank
+    for rank, state in enumerate(
+        ("unreachable", "refused", "sent", "pending", "reverting", "must_join", "reached",
+         "reverted", "left")
+    )
+}  # fmt: skip
+"""Stragglers stand on top."""
+_STYLES: Final = {
+    "unreachable": "red", "refused": "red", "sent": "yellow", "must_join": "yellow",
+    "reverting": "yellow", "reached": "green", "reverted": "green", "left": "dim",
+}  # fmt: skip
+_FINAL_STYLES: Final = {"done": "green", "aborted": "red", "paused": "yellow"}
+
+
+class Screen(Protocol):
+    """Shows a rollover each time it was looked at."""
+
+    def show(self, status: Record, nodes: Sequence[Record]) -> None:
+        """The rollover as it is now; its nodes may be as of the look before."""
+        ...
+
+
+class Lines:
+    """A line for each change of the phase and, if ``each_node``, of a node's state."""
+
+    def __init__(self, write: Callable[[str], None], *, each_node: bool) -> None:
+        self._write = write
+        self._each_node = each_node
+        self._headline = ""
+        self._told: tuple[int, int] | None = None
+        self._states: dict[object, tuple[object, object]] | None = None
+
+    def show(self, status: Record, nodes: Sequence[Record]) -> None:
+        """As ``Screen.show``."""
+        if self._each_node:
+            self._show_nodes(nodes)
+        elif told(status) != self._told and headline(status) == self._headline:
+            self._line(f"{status['network']}: {numbers(status)}")
+        self._told = told(status)
+        if headline(status) != self._headline:
+            self._headline = headline(status)
+            self._line(f"{self._headline}; {summary(status)}")
+
+    def _show_nodes(self, nodes: Sequence[Record]) -> None:
+        """Those that are not as they were; at the first look all are."""
+        before = self._states
+        self._states = {node["pledge_id"]: (node["state"], node["attempts"]) for node in nodes}
+        if before is None:
+            return
+        for node in nodes:
+            if before.get(node["pledge_id"]) != self._states[node["pledge_id"]]:
+                self._line(f"{node['network']}: {news(node)}")
+
+    def _line(self, text: str) -> None:
+        self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}")
+
+
+class LiveTable:
+    """A table that fits the terminal, stragglers on top, and a bar over it."""
+
+    def __init__(self, console: Console, live: Live, most_rows: int | None = None) -> None:
+        self._console = console
+        self._live = live
+        self._most_rows = most_rows
+
+    def show(self, status: Record, nodes: Sequence[Record]) -> None:
+        """As ``Screen.show``."""
+        self._live.update(picture(self._console, status, nodes, self._most_rows))
+
+
+def picture(
+    console: Console, status: Record, nodes: Sequence[Record], most_rows: int | None = None
+) -> RenderableType:
+    """The whole of it, with as many nodes as the terminal has lines for."""
+    head = _head(status)
+    taken = len(console.render_lines(head)) + LINES_AROUND_ROWS
+    room = max(1, console.height - taken)
+    shown = sorted(nodes, key=_place)[: room if most_rows is None else min(room, most_rows)]
+    parts: list[RenderableType] = [head]
+    if shown:
+        parts.append(_table(shown, status))
+    if len(nodes) > len(shown):
+        parts.append(Text(f"and {len(nodes) - len(shown)} more", style="dim"))
+    return Group(*parts)
+
+
+def _head(status: Record) -> RenderableType:
+    """What it is, how far, and what is in the way; the sentences wrap."""
+    reached, counted = told(status)
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(total=max(1, counted), completed=reached, width=BAR_CHARACTERS),
+        f"{reached} of {counted}",
+    )
+    style = _FINAL_STYLES.get(str(status["phase"]), "bold")
+    return Group(Text(headline(status), style=style), bar, Text(summary(status)))
+
+
+def _place(node: Record) -> tuple[int, float]:
+    """Stragglers first; of the others those that changed last."""
+    at = node["reached"] or node["tried"] or node["sent"]
+    moment = datetime.fromisoformat(str(at)).timestamp() if at else 0.0
+    return _RANKS.get(str(node["state"]), 0), -moment
+
+
+def _table(nodes: Sequence[Record], status: Record) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading, width in _WIDTHS.items():
+        right = heading == "tries"
+        table.add_column(
+            heading,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if right else "left",
+            min_width=width,
+            max_width=_MAX_ID_CHARACTERS if heading == "node" else None,
+        )
+    table.add_column("trouble", no_wrap=True, overflow="ellipsis")
+    for node in nodes:
+        state = str(node["state"])
+        table.add_row(
+            Text(str(node["pledge_id"])),
+            Text(state, style=_STYLES.get(state, "")),
+            str(node["attempts"]),
+            _clock(node["sent"]),
+            _clock(node["reached"]),
+            _clock(switched_at(node, status)),
+            Text(shown_as(node["last_error"]) if node["last_error"] else ""),
+        )
+    return table
+
+
+def switched_at(node: Record, status: Record) -> object:
+    """Since when a node is to send with the new keys, None where it is not yet.
+
+    A 6LBR begins as it gets them; a 6LN that has them follows it (RFC 9031 §8.4.3.1-2).
+    """
+    reached, switching = node["reached"], status["switching"]
+    if node["state"] != "reached" or not reached or not switching:
+        return None
+    return max(str(reached), str(switching))
+
+
+def _clock(at: object) -> str:
+    """A time as this terminal's clock shows it."""
+    return f"{datetime.fromisoformat(str(at)).astimezone():%H:%M:%S}" if at else ""
+
+
+@contextmanager
+def screen(
+    *, to_stderr: bool = False, each_node: bool = True, most_rows: int | None = None
+) -> Iterator[Screen]:
+    """Where to show a rollover; ``each_node`` is for lines, ``most_rows`` for the table."""
+    console = Console(stderr=to_stderr)
+    if not console.is_terminal:
+        yield Lines(lambda text: _print(console, text), each_node=each_node)
+        return
+    with Live(console=console, refresh_per_second=REFRESHES_PER_S) as live:
+        yield LiveTable(console, live, most_rows)
+
+
+def _print(console: Console, text: str) -> None:
+    console.file.write(clean(text) + "\n")
+    console.file.flush()

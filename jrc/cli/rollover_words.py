@@ -1,0 +1,101 @@
+"""A rollover in words, made of what the API tells of it."""
+
+from collections.abc import Mapping, Sequence
+
+from jrc.cli.output import Record
+from jrc.service.wording import counted, listed
+
+_NOUNS = {"6ln": "6LN", "6lbr": "6LBR"}
+_COUNTED = ("pending", "sent", "reached", "refused", "unreachable")
+"""States of nodes that are to get the new keys by update."""
+_TROUBLES = {
+    "unreachable": "unreachable",
+    "refused": "refused",
+    "must_join": "must join again",
+    "reverting": "to be told the old keys again",
+}
+
+
+def headline(status: Record) -> str:
+    """``lab and hall: distributing, key ids 3 and 4 in place of key ids 1 and 2``."""
+    networks = listed(_texts(status["networks"]))
+    if status["phase"] is None:
+        return f"{networks}: no rollover yet"
+    new, former = _key_ids(status["key_ids"]), _key_ids(status["former_key_ids"])
+    cause = "" if status["cause"] == "operator" else f" ({status['cause']})"
+    return f"{networks}: {status['phase']}{cause}, {new} in place of {former}"
+
+
+def _key_ids(value: object) -> str:
+    ids = _texts(value)
+    return f"key id{'' if len(ids) == 1 else 's'} {listed(ids)}"
+
+
+def summary(status: Record) -> str:
+    """How far it is, who is in trouble, and until when or why it waits."""
+    return "; ".join((numbers(status), *_waits(status)))
+
+
+def numbers(status: Record) -> str:
+    """``187 of 200 6LNs reached, 0 of 1 6LBR, 2 unreachable``."""
+    counts = _counts(status)
+    parts = [
+        f"{_reached(counts, role)} of {counted(_total(counts, role), noun)} reached"
+        for role, noun in _NOUNS.items()
+        if _total(counts, role)
+    ]
+    for state, words in _TROUBLES.items():
+        count = sum(states.get(state, 0) for states in counts.values())
+        if count:
+            parts.append(f"{count} {words}")
+    radios = status["installers"]
+    if isinstance(radios, Mapping) and radios:
+        parts.append(f"{sum(map(bool, radios.values()))} of {counted(len(radios), 'installer')}")
+    return ", ".join(parts) or "no node to tell"
+
+
+def _waits(status: Record) -> list[str]:
+    paused = status["paused"]
+    if isinstance(paused, Mapping):
+        return [str(paused["sentence"])]
+    if status["phase"] == "planned":
+        return [f"begins at {status['begins']}"]
+    if status["phase"] == "distributing":
+        return [f"deadline {status['deadline']}"]
+    if status["ended"]:
+        return [f"ended at {status['ended']}"]
+    return []
+
+
+def news(node: Record) -> str:
+    """What is new of a node, on one line."""
+    trouble = f": {node['last_error']}" if node["last_error"] else ""
+    again = f", again at {node['next']}" if node["next"] and trouble else ""
+    return f"{node['pledge_id']} {node['state']} (attempt {node['attempts']}){trouble}{again}"
+
+
+def told(status: Record) -> tuple[int, int]:
+    """How many nodes are reached, and how many are to be; 6LNs and 6LBRs together."""
+    counts = _counts(status)
+    return (
+        sum(_reached(counts, role) for role in counts),
+        sum(_total(counts, role) for role in counts),
+    )
+
+
+def _counts(status: Record) -> Mapping[str, Mapping[str, int]]:
+    counts = status["counts"]
+    return counts if isinstance(counts, Mapping) else {}
+
+
+def _reached(counts: Mapping[str, Mapping[str, int]], role: str) -> int:
+    return counts.get(role, {}).get("reached", 0)
+
+
+def _total(counts: Mapping[str, Mapping[str, int]], role: str) -> int:
+    return sum(counts.get(role, {}).get(state, 0) for state in _COUNTED)
+
+
+def _texts(value: object) -> Sequence[str]:
+    assert isinstance(value, list | tuple)
+    return [str(item) for item in value]

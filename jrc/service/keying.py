@@ -1,0 +1,285 @@
+"""Why and how nodes are told new link-layer keys: the errand of running rollovers (§8.4.3.1-2)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from jrc.cojp import codec
+from jrc.cojp.constants import CoapCode, Role
+from jrc.errors import PeerError
+from jrc.model import Event
+from jrc.policy import leases
+from jrc.policy.profiles import Traits
+from jrc.policy.rollover import NodeState, Phase
+from jrc.policy.rollover_nodes import NodeEvent, node_step, states_to_tell
+from jrc.service.join import ADMISSIBLE
+from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverNode, RolloverRecord
+from jrc.service.telling import Facts
+from jrc.service.update import Place, Telling, Want
+from jrc.service.update_ports import Answered, UpdateError, UpdateOutcome
+
+ACTOR = "jrc"
+MAX_EXCHANGE_MS = 600_000
+"""After so long an attempt has ended for sure, or the process that made it has (§7.2)."""
+
+
+SOON_MS = 1000
+_SAID = frozenset({NodeState.REACHED, NodeState.REFUSED})
+_CALLED_OFF = frozenset(
+    {UpdateError.CANCELLED, UpdateError.OUT_OF_NUMBERS, UpdateError.NUMBERS_NOT_DUE}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Seconds after a first attempt that failed in which a node is tried again, and the most."""
+
+    first_s: float = 300.0
+    most_s: float = 3600.0
+
+    def after_ms(self, attempts: int, sleep_s: int | None) -> int:
+        """Milliseconds until the next try after so many; at least as long as the node sleeps."""
+        doublings = min(max(attempts - 1, 0), 32)
+        wait_s = min(self.most_s, self.first_s * 2**doublings)
+        return int(max(wait_s, sleep_s or 0) * 1000)
+
+
+class _KeyRef(NamedTuple):
+    """A node's row as it was told; an outcome counts for as long as it is still so.
+
+    With it goes what is said of the node afterwards.
+    """
+
+    node: RolloverNode
+    sleep_s: int | None
+    identifier: bytes
+    network: str
+    generation: int
+
+
+class Keying:
+    """As ``update.Errand``; ``touched`` collects rollovers whose nodes have changed.
+
+    A row that was told is taken to be as it was until its outcome is written; where it is not,
+    the transaction fails, and has to be done again with ``anew`` set, which reads rows first.
+    """
+
+    name = "keys"
+
+    def __init__(self, retry: Retry, facts: Facts) -> None:
+        self.touched: set[int] = set()
+        self.anew = False
+        self._retry = retry
+        self._facts = facts
+        self._nodes: dict[int, RolloverNode] = {}
+
+    def due(
+        self, tx: Registry, limit: int, but: Collection[int], full: Collection[int]
+    ) -> Sequence[Want]:
+        """As ``Errand.due``."""
+        self._nodes.clear()
+        wants = []
+        for node in tx.rollovers.due(tx.now_ms, limit, but, full):
+            # A pledge is in one running rollover at most; what is left of an aborted one waits.
+            if node.pledge_id in self._nodes:
+                continue
+            self._nodes[node.pledge_id] = node
+            wants.append(Want(node.pledge_id, node.network_id, node.attempts))
+        return wants
+
+    def telling(self, tx: Registry, want: Want, place: Place) -> Telling | None:
+        """As ``Errand.telling``: one set alone, which the node takes beside what it has."""
+        node = self._nodes[want.pledge_id]
+        record = self._facts.rollover(tx, node.rollover_id)
+        joined = place.reachable.known.standing.place
+        if joined is None or (joined.network_id, joined.role) != (node.network_id, node.role):
+            return None
+        if node.state not in states_to_tell(record.phase, Role(node.role)):
+            return None
+        generation, payload = self._told_keys(tx, record, place.traits)
+        held = place.reachable.known.standing.lease_in(record.domain_id)
+        return Telling(payload, leases.burned(held, generation))
+
+    def _told_keys(self, tx: Registry, record: RolloverRecord, traits: Traits) -> tuple[int, bytes]:
+        """The generation that a rollover tells, and the Configuration; after an abort, the old."""
+        number = record.generation_id
+        if record.phase is Phase.ABORTED:
+            number = record.former_generation_id
+        return self._facts.keys(tx, number, explicit_usage=traits.explicit_usage)
+
+    def told(
+        self,
+        tx: Registry,
+        begun: Mapping[int, Place],
+        wants: Sequence[Want],
+        skipped: Mapping[int, str],
+    ) -> Mapping[int, object]:
+        """As ``Errand.told``."""
+        refs: dict[int, object] = {}
+        changed: list[RolloverNode] = []
+        for want in wants:
+            node = self._nodes[want.pledge_id]
+            place = begun.get(want.pledge_id)
+            if place is None:
+                changed.append(self._skipped(tx, node, skipped[want.pledge_id]))
+                self.touched.add(node.rollover_id)
+                continue
+            sent = self._begun(tx, node)
+            changed.append(sent)
+            refs[want.pledge_id] = _KeyRef(
+                replace(sent, version=sent.version + 1),
+                place.reachable.sleep_s,
+                place.reachable.known.pledge.identifier.value,
+                place.network.name,
+                self._told_keys(tx, self._facts.rollover(tx, node.rollover_id), place.traits)[0],
+            )
+        tx.rollovers.save_nodes(changed)
+        return refs
+
+    def _begun(self, tx: Registry, node: RolloverNode) -> RolloverNode:
+        phase = self._facts.rollover(tx, node.rollover_id).phase
+        return replace(
+            node,
+            state=node_step(phase, node.state, NodeEvent.SENT_FIRST),
+            attempts=node.attempts + 1,
+            sent_at_ms=tx.now_ms if node.sent_at_ms is None else node.sent_at_ms,
+            tried_at_ms=tx.now_ms,
+            # Should this process end, another one tries again then.
+            next_at_ms=tx.now_ms + MAX_EXCHANGE_MS,
+        )
+
+    def _skipped(self, tx: Registry, node: RolloverNode, why: str) -> RolloverNode:
+        """One that can't be told, and why in a word; what may change is looked at again."""
+        if why in ("left", "nothing"):
+            phase = self._facts.rollover(tx, node.rollover_id).phase
+            state = node_step(phase, node.state, NodeEvent.LEFT) if why == "left" else node.state
+            return replace(node, state=state, last_error=why, next_at_ms=None)
+        if why == "takes_no_updates":
+            return replace(node, state=NodeState.MUST_JOIN, last_error=why, next_at_ms=None)
+        again_ms = tx.now_ms + self._retry.after_ms(node.attempts + 1, None)
+        return replace(node, attempts=node.attempts + 1, last_error=why, next_at_ms=again_ms,
+                       state=_untold(node.state))  # fmt: skip
+
+    def ended(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> None:
+        """As ``Errand.ended``."""
+        current = self._current(tx, outcomes) if self.anew else None
+        changed: list[RolloverNode] = []
+        for outcome in outcomes:
+            ref = _ref_of(outcome)
+            if current is None or current.get(_key(ref.node)) == ref.node.version:
+                changed.append(self._after(tx, ref, outcome))
+            self.touched.add(ref.node.rollover_id)
+        tx.rollovers.save_nodes(changed)
+
+    def _current(
+        self, tx: Registry, outcomes: Sequence[UpdateOutcome]
+    ) -> Mapping[tuple[int, int], int]:
+        """The versions of these nodes' rows, by rollover and pledge."""
+        wanted: dict[int, list[int]] = {}
+        for outcome in outcomes:
+            wanted.setdefault(_ref_of(outcome).node.rollover_id, []).append(outcome.node)
+        return {
+            (rollover_id, pledge_id): node.version
+            for rollover_id, pledge_ids in wanted.items()
+            for pledge_id, node in tx.rollovers.find(rollover_id, pledge_ids).items()
+        }
+
+    def _after(self, tx: Registry, ref: _KeyRef, outcome: UpdateOutcome) -> RolloverNode:
+        node = ref.node
+        record = self._facts.rollover(tx, node.rollover_id)
+        event, error = read_outcome(tx, outcome)
+        if event is None:
+            # Nothing was heard that counts: it stays as it is, and is told soon.
+            return replace(node, last_error=error, next_at_ms=tx.now_ms + SOON_MS)
+        state = node_step(record.phase, node.state, event)
+        again = state in states_to_tell(record.course, Role(node.role))
+        wait_ms = self._retry.after_ms(node.attempts, ref.sleep_s)
+        if state in _SAID:
+            tx.record(_said(ref, state, error))
+        reached = event is NodeEvent.ACKNOWLEDGED
+        return replace(
+            node,
+            state=state,
+            last_error=error,
+            reached_at_ms=tx.now_ms if reached else node.reached_at_ms,
+            next_at_ms=tx.now_ms + wait_ms if again else None,
+        )
+
+    def stale(self, tx: Registry, open_refs: Mapping[int, object]) -> Sequence[int]:
+        """As ``Errand.stale``: the row has changed since, or the pledge is out of force."""
+        reachable = tx.nodes.reach(list(open_refs))
+        stale = [
+            pledge_id
+            for pledge_id in open_refs
+            if pledge_id not in reachable
+            or reachable[pledge_id].known.pledge.state is not ADMISSIBLE
+        ]
+        rollover_ids: dict[int, list[int]] = {}
+        versions = {}
+        for pledge_id, ref in open_refs.items():
+            assert isinstance(ref, _KeyRef)
+            rollover_ids.setdefault(ref.node.rollover_id, []).append(pledge_id)
+            versions[pledge_id] = ref.node.version
+        for rollover_id, pledge_ids in rollover_ids.items():
+            nodes = tx.rollovers.find(rollover_id, pledge_ids)
+            for pledge_id in set(pledge_ids).difference(stale):
+                node = nodes.get(pledge_id)
+                if node is None or node.version != versions[pledge_id]:
+                    stale.append(pledge_id)
+        return stale
+
+    def next_due_ms(self, tx: Registry) -> int | None:
+        """As ``Errand.next_due_ms``."""
+        return tx.rollovers.next_due_ms()
+
+
+def _untold(state: NodeState) -> NodeState:
+    """A node without an address counts as tried: nothing else can be done for it."""
+    return NodeState.UNREACHABLE if state is NodeState.PENDING else state
+
+
+def _ref_of(outcome: UpdateOutcome) -> _KeyRef:
+    assert isinstance(outcome.ref, _KeyRef), "told has given it"
+    return outcome.ref
+
+
+def _key(node: RolloverNode) -> tuple[int, int]:
+    return node.rollover_id, node.pledge_id
+
+
+def _said(ref: _KeyRef, state: NodeState, error: str | None) -> Event:
+    """What the audit log hears of a node that has new keys, or refuses them."""
+    if state is NodeState.REACHED:
+        detail = f'{{"generation":{ref.generation}}}'
+        return Event("node.rekeyed", ACTOR, ref.identifier, ref.network, "", detail)
+    refused: dict[str, object] = {"generation": ref.generation, "error": error}
+    return Event("node.refused", ACTOR, ref.identifier, ref.network, detail=refused)
+
+
+def read_outcome(tx: Registry, outcome: UpdateOutcome) -> tuple[NodeEvent | None, str | None]:
+    """What an outcome means for its node, and the error in words; what it reports is stored.
+
+    No event where the attempt was called off before anything could be heard. RFC 9031 §8.3
+    """
+    if outcome.answer is None:
+        if outcome.error in _CALLED_OFF:
+            return None, f"{outcome.error}"
+        hint = "" if outcome.hint is None else f" ({outcome.hint})"
+        return NodeEvent.NO_ANSWER, f"{outcome.error}{hint}"
+    if outcome.answer.code == CoapCode.CHANGED:
+        return NodeEvent.ACKNOWLEDGED, None
+    return NodeEvent.REFUSED, _refusal(tx, outcome.node, outcome.answer)
+
+
+def _refusal(tx: Registry, pledge_id: int, answer: Answered) -> str:
+    code = f"{answer.code >> 5}.{answer.code & 31:02}"
+    if answer.code != CoapCode.BAD_REQUEST:
+        return code
+    try:
+        reported = codec.decode_unsupported(answer.payload)
+    except PeerError:
+        return code
+    tx.nodes.report(pledge_id, [(item.code, item.label, item.addinfo) for item in reported])
+    labels = ", ".join(str(label) for label in sorted({item.label for item in reported}))
+    return f"{code} can't act upon label {labels}"

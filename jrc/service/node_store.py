@@ -1,0 +1,45 @@
+"""What telling joined nodes needs of the store (RFC 9031 §8.2)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv6Address
+from typing import NamedTuple, Protocol
+
+from jrc.policy.leases import Lease
+from jrc.service.ports import ContextState, KnownContext
+
+
+class Reachable(NamedTuple):
+    """A pledge that an update may go to; ``address`` and ``sleep_s`` are the operator's word.
+
+    ``sleep_s`` is how long it may sleep at a time, None for a node that is awake.
+    """
+
+    known: KnownContext
+    address: IPv6Address | None
+    sleep_s: int | None
+
+
+class NodeStore(Protocol):
+    """Contexts of joined pledges, and what is on disk before an update leaves."""
+
+    def reach(self, pledge_ids: Sequence[int]) -> Mapping[int, Reachable]:
+        """Those of these pledges that have joined, by number, their rows locked.
+
+        Whatever does not authenticate is left out, as is a context that waits for recovery.
+        """
+        ...
+
+    def save_told(self, told: Iterable[tuple[int, ContextState, Lease | None]]) -> None:
+        """Write contexts' states by their numbers, each with a short identifier that goes along.
+
+        Both have the next version. The state's row is always written: a join that is decided by
+        an older one conflicts, and looks again.
+
+        Raises:
+            ConflictError: another transaction has changed a row.
+        """
+        ...
+
+    def report(self, pledge_id: int, reports: Iterable[tuple[int, int, bytes | None]]) -> None:
+        """Store the (code, label, addinfo) that a node reported (RFC 9031 §8.4.5)."""
+        ...

@@ -1,0 +1,102 @@
+"""What a person is told before a rollover is started, aborted, or goes on without some nodes."""
+
+from dataclasses import replace
+
+from jrc.errors import ExitCode, OperatorError
+from jrc.policy.rollover import Abort, Event, Phase, Resume, step
+from jrc.service.network_reports import find_network
+from jrc.service.network_settings import refused
+from jrc.service.registry import Registry
+from jrc.service.rollover_course import generation_of, networks_of, plan_of
+from jrc.service.rollover_plan import plan_rollover
+from jrc.service.rollover_records import RolloverRecord
+from jrc.service.wording import Plan, counted, listed, utc_text
+
+
+def plan_start(tx: Registry, network_name: str, not_before_ms: int | None) -> Plan:
+    """What new keys for a network mean, and when that begins.
+
+    Raises:
+        OperatorError: there is no such network, or the time is over.
+    """
+    plan = plan_rollover(tx, network_name)
+    if not_before_ms is None:
+        return plan
+    if not_before_ms < tx.now_ms:
+        raise OperatorError(
+            f"at: {utc_text(not_before_ms)} is over; it is {utc_text(tx.now_ms)}",
+            "leave it out to begin now",
+            exit_code=ExitCode.USAGE,
+        )
+    return replace(plan, sentences=(*plan.sentences, f"It begins at {utc_text(not_before_ms)}."))
+
+
+def plan_abort(tx: Registry, network_name: str) -> Plan:
+    """What aborting the rollover of a network means for its nodes.
+
+    Raises:
+        OperatorError: none is running, or it can only go forward.
+    """
+    record = _permitted(tx, network_name, Abort())
+    told = _told(tx, record)
+    again = (
+        f"{counted(told, 'node')} may have been told them, and {'is' if told == 1 else 'are'} told"
+        " the keys in force again."
+        if told
+        else "No node has been told them."
+    )
+    ids = listed(map(str, generation_of(tx, record, record.generation_id).key_ids))
+    return Plan(
+        (
+            f"This calls off the rollover of {_networks(tx, record)}: the keys in force stay.",
+            f"The new keys (key ids {ids}) are never used. {again}",
+        ),
+        needs_consent=True,
+    )
+
+
+def plan_resume(tx: Registry, network_name: str, *, anyway: bool) -> Plan:
+    """What going on means; it needs no consent unless nodes are left behind.
+
+    Raises:
+        OperatorError: none is paused, or there is nothing that ``anyway`` could leave out.
+    """
+    record = _permitted(tx, network_name, Resume(anyway))
+    if not anyway:
+        return Plan((f"The rollover of {_networks(tx, record)} goes on.",))
+    nodes = tx.rollovers.counts(record.id).nodes
+    behind = nodes.counted - nodes.reached
+    comes = (
+        f"{_networks(tx, record)}: the new keys come into force with {nodes.reached} of"
+        f" {counted(nodes.counted, '6LN')}."
+    )
+    cut_off = (
+        f"{counted(behind, '6LN')} {'has' if behind == 1 else 'have'} not got them: cut off once"
+        " the 6LBRs use them, until told by update or joined again."
+    )
+    forward = "From then on it can only go forward."
+    return Plan((comes, cut_off, forward), needs_consent=True)
+
+
+def _permitted(tx: Registry, network_name: str, event: Event) -> RolloverRecord:
+    """The network's rollover, if the event is one that it takes now."""
+    network = find_network(tx, network_name)
+    last = tx.rollovers.latest(network.domain_id)
+    if not last:
+        raise refused(
+            f"network {network_name} has had no rollover", "`jrc rollover start` starts one"
+        )
+    step(plan_of(last[0]), event)
+    return last[0]
+
+
+def _told(tx: Registry, record: RolloverRecord) -> int:
+    """How many nodes may know the new keys."""
+    if record.course is Phase.PLANNED:
+        return 0
+    nodes = tx.rollovers.counts(record.id).nodes
+    return nodes.sent + nodes.reached + nodes.refused + nodes.unreachable
+
+
+def _networks(tx: Registry, record: RolloverRecord) -> str:
+    return listed(each.name for each in networks_of(tx, record.domain_id))

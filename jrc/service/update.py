@@ -1,0 +1,305 @@
+"""Parameter Updates (RFC 9031 §8.2): who is told, and what is on disk before it leaves.
+
+``turn`` is one transaction of a telling: it writes down how earlier updates ended, takes the nodes
+that are due, reserves sender numbers for each and burns its short identifier in the keys it is
+about to be sent (RFC 9031 §7.3.1, §8.4.4.1). What comes back may leave once that is on disk. Why a
+node is told, and what, is an errand's affair: new keys (``keying.py``), or settings.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import NamedTuple, Protocol
+
+from jrc.cojp import replay
+from jrc.errors import OperatorError, StateError
+from jrc.model import Network, Profile
+from jrc.policy.addresses import global_address, short_address
+from jrc.policy.leases import Lease
+from jrc.policy.profiles import TRAITS, Traits
+from jrc.service.join import ADMISSIBLE
+from jrc.service.node_store import Reachable
+from jrc.service.ports import ContextState
+from jrc.service.registry import Registry
+from jrc.service.telling import Facts
+from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
+
+NUMBERS = 8
+"""Sender numbers an update reserves: one, and some for answers that ask for an Echo."""
+
+
+class Want(NamedTuple):
+    """A node of a network that is to be told something.
+
+    ``attempts`` were begun before; the addresses of a node take turns by them.
+    """
+
+    pledge_id: int
+    network_id: int
+    attempts: int
+
+
+class Room:
+    """How many updates may be under way: ``total``, and ``each`` network's share of them.
+
+    ``open_nodes`` are those of nodes that are, with their networks.
+    """
+
+    def __init__(self, open_nodes: Mapping[int, int], total: int, each: int) -> None:
+        self.busy = set(open_nodes)
+        self._used = Counter(open_nodes.values())
+        self._total = total
+        self._each = each
+
+    @property
+    def left(self) -> int:
+        """How many more."""
+        return max(0, self._total - len(self.busy))
+
+    @property
+    def full(self) -> set[int]:
+        """Networks that have no room."""
+        return {network for network, used in self._used.items() if used >= self._each}
+
+    def take(self, wants: Iterable[Want]) -> list[Want]:
+        """Those for whom there is room; they have it from then on."""
+        taken = []
+        for want in wants:
+            if self._used[want.network_id] < self._each and want.pledge_id not in self.busy:
+                self._used[want.network_id] += 1
+                self.busy.add(want.pledge_id)
+                taken.append(want)
+        return taken
+
+
+class Telling(NamedTuple):
+    """A Configuration; ``lease`` is the node's short identifier from then on, if it changes."""
+
+    payload: bytes
+    lease: Lease | None
+
+
+class Place(NamedTuple):
+    """A node that can be told, where it is, and what it can take."""
+
+    reachable: Reachable
+    network: Network
+    traits: Traits
+
+
+class Errand(Protocol):
+    """One reason to tell nodes something; each call is within the turn's transaction."""
+
+    name: str
+
+    def due(
+        self, tx: Registry, limit: int, but: Collection[int], full: Collection[int]
+    ) -> Sequence[Want]:
+        """Nodes to be told now, those due longest first.
+
+        Without the pledges ``but`` and the networks that are ``full``.
+        """
+        ...
+
+    def telling(self, tx: Registry, want: Want, place: Place) -> Telling | None:
+        """What a node is told, None if nothing after all."""
+        ...
+
+    def told(
+        self,
+        tx: Registry,
+        begun: Mapping[int, Place],
+        wants: Sequence[Want],
+        skipped: Mapping[int, str],
+    ) -> Mapping[int, object]:
+        """Write that these are being told; new refs by pledge.
+
+        Those in ``skipped`` can't be told, for the reason in a word there; the others ``begun``.
+        """
+        ...
+
+    def ended(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> None:
+        """Write how updates of this errand ended; ``ref`` is the one that ``told`` gave."""
+        ...
+
+    def next_due_ms(self, tx: Registry) -> int | None:
+        """When the next node is to be told; in the past for one that is due."""
+        ...
+
+    def stale(self, tx: Registry, open_refs: Mapping[int, object]) -> Sequence[int]:
+        """Those of these pledges, each with the ref of ``told``, that may not be told any more."""
+        ...
+
+
+class Ref(NamedTuple):
+    """What comes back with an outcome: whose it is, and the errand's own word."""
+
+    errand: str
+    inner: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turned:
+    """What a turn gives: updates to begin, and when to look again; ms since 1970.
+
+    ``told`` are kid contexts whose rows were changed. ``no_numbers`` says why no update can leave
+    at all, None where one can.
+    """
+
+    updates: tuple[PreparedUpdate, ...]
+    told: tuple[bytes, ...]
+    next_due_ms: int | None
+    no_numbers: str | None = None
+
+
+def turn(
+    tx: Registry,
+    errands: Sequence[Errand],
+    outcomes: Sequence[UpdateOutcome],
+    room: Room,
+    facts: Facts,
+    seen_ms: int,
+) -> Turned:
+    """Write outcomes down and prepare as many updates as there is ``room`` for.
+
+    ``seen_ms`` is the latest time the clock ever showed: behind it no number may be used.
+    """
+    facts.look(tx)
+    record(tx, errands, outcomes)
+    why = _clock_trouble(tx, seen_ms)
+    updates: list[PreparedUpdate] = []
+    told: list[bytes] = []
+    if why is None:
+        for errand in errands:
+            prepared = _prepare(tx, errand, room, facts, seen_ms)
+            updates += [update for update, _ in prepared]
+            told += [kid_context for _, kid_context in prepared]
+    due = [at for at in (errand.next_due_ms(tx) for errand in errands) if at is not None]
+    return Turned(
+        updates=tuple(updates),
+        told=tuple(told),
+        next_due_ms=min(due, default=None),
+        no_numbers=why,
+    )
+
+
+def record(tx: Registry, errands: Sequence[Errand], outcomes: Sequence[UpdateOutcome]) -> None:
+    """Write down how updates ended."""
+    for errand in errands:
+        own = [
+            outcome._replace(ref=outcome.ref.inner)
+            for outcome in outcomes
+            if isinstance(outcome.ref, Ref) and outcome.ref.errand == errand.name
+        ]
+        if own:
+            errand.ended(tx, own)
+
+
+def _clock_trouble(tx: Registry, seen_ms: int) -> str | None:
+    """Why no sender number may be used now (RFC 8613 App. B.1.1), None if they may."""
+    try:
+        replay.reserve(0, tx.now_ms // 1000, NUMBERS, high_water_s=seen_ms // 1000)
+    except OperatorError as error:
+        return error.message
+    return None
+
+
+def _prepare(
+    tx: Registry, errand: Errand, room: Room, facts: Facts, seen_ms: int
+) -> list[tuple[PreparedUpdate, bytes]]:
+    wants = room.take(errand.due(tx, room.left, room.busy, room.full)) if room.left else []
+    if not wants:
+        return []
+    networks = facts.networks(tx)
+    reachable = tx.nodes.reach([want.pledge_id for want in wants])
+    skipped: dict[int, str] = {}
+    begun: dict[int, Place] = {}
+    states: list[tuple[int, ContextState, Lease | None]] = []
+    drafts: list[tuple[Want, PreparedUpdate, bytes]] = []
+    for want in wants:
+        found = reachable.get(want.pledge_id)
+        network = _network_of(found, networks)
+        if found is None or network is None:
+            skipped[want.pledge_id] = "left"
+            continue
+        profile = found.known.pledge.profile or network.profile
+        place = Place(found, network, TRAITS[profile])
+        made = _draft(tx, errand, want, place, profile, seen_ms)
+        if isinstance(made, str):
+            skipped[want.pledge_id] = made
+            continue
+        update, state, lease = made
+        states.append((found.known.context_id, state, lease))
+        begun[want.pledge_id] = place
+        drafts.append((want, update, found.known.kid_context))
+    tx.nodes.save_told(states)
+    refs = errand.told(tx, begun, wants, skipped)
+    return [
+        (update._replace(ref=Ref(errand.name, refs[want.pledge_id])), kid_context)
+        for want, update, kid_context in drafts
+    ]
+
+
+def _network_of(found: Reachable | None, networks: Mapping[int, Network]) -> Network | None:
+    """Where a node has joined, if it is still in force there."""
+    if found is None or found.known.pledge.state is not ADMISSIBLE:
+        return None
+    place = found.known.standing.place
+    if place is None or place.network_id not in found.known.pledge.network_ids:
+        return None
+    return networks.get(place.network_id)
+
+
+def _draft(
+    tx: Registry, errand: Errand, want: Want, place: Place, profile: Profile, seen_ms: int
+) -> tuple[PreparedUpdate, ContextState, Lease | None] | str:
+    """The update, with what is to be written before it leaves; or why there is none, in a word."""
+    known, network, traits = place.reachable.known, place.network, place.traits
+    if not traits.takes_updates:
+        return "takes_no_updates"
+    address = _address(place.reachable, network, profile, want.attempts)
+    if address is None:
+        return "no_address"
+    telling = errand.telling(tx, want, place)
+    if telling is None:
+        return "nothing"
+    try:
+        numbers = replay.reserve(
+            known.state.numbers_reserved,
+            tx.now_ms // 1000,
+            NUMBERS,
+            high_water_s=seen_ms // 1000,
+        )
+    except (OperatorError, StateError):
+        return "out_of_numbers"
+    state = known.state._replace(version=known.state.version + 1, numbers_reserved=numbers.reserved)
+    update = PreparedUpdate(
+        ref=None,
+        node=known.pledge.id,
+        network=network.id,
+        address=address,
+        security=known.security,
+        numbers=numbers,
+        payload=telling.payload,
+        with_kid_context=traits.kid_context_in_requests,
+        with_uri_host=traits.uri_host_in_requests,
+    )
+    return update, state, telling.lease
+
+
+def _address(
+    found: Reachable, network: Network, profile: Profile, attempts: int
+) -> IPv6Address | None:
+    """Where a node is tried this time: the operator's word, else its own addresses in turn."""
+    if found.address is not None:
+        return found.address
+    lease = found.known.standing.lease_in(network.domain_id)
+    short_id = None if lease is None or lease.released else lease.value
+    identifier = found.known.pledge.identifier
+    forms = [
+        global_address(network.prefix, identifier, short_id, profile),
+        None if short_id is None else short_address(network.prefix, short_id),
+    ]
+    known = list(dict.fromkeys(form for form in forms if form is not None))
+    return known[attempts % len(known)] if known else None

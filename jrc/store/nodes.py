@@ -1,0 +1,120 @@
+"""Joined nodes as updates need them: context, addresses, and what is on disk before one leaves."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Executable, bindparam, delete, insert, select
+
+from jrc.errors import StateError
+from jrc.policy.leases import Lease
+from jrc.service.node_store import Reachable
+from jrc.service.ports import ContextState, KnownContext
+from jrc.store.contexts import find_locked, state_values
+from jrc.store.prepared import Prepared, PreparedIn, change, updating
+from jrc.store.schema import context_state, node, pledge, short_identifier, unsupported_parameter
+from jrc.store.scope import Scope, chunked
+from jrc.store.whereabouts import given_address
+
+
+def _places_of(listed: Sequence[str]) -> Executable:
+    return (
+        select(pledge.c.identifier, pledge.c.id, node.c.address, node.c.sleep_s)
+        .join(node, node.c.pledge_id == pledge.c.id)
+        .where(pledge.c.id.in_([bindparam(name) for name in listed]))
+    )
+
+
+_PLACES = PreparedIn(_places_of)
+_RESERVED = updating(
+    context_state, ["context_id", "version"], ["numbers_reserved", "version", "mac"]
+)
+_BURNED = updating(
+    short_identifier,
+    ["domain_id", "value", "pledge_id", "version"],
+    ["first_generation", "last_generation", "lease_until_ms", "version", "mac"],
+)
+_FORGET = Prepared(
+    delete(unsupported_parameter)
+    .where(unsupported_parameter.c.pledge_id == bindparam("b_pledge_id"))
+    .where(unsupported_parameter.c.label == bindparam("b_label")),
+    ["b_pledge_id", "b_label"],
+)
+_REPORT = Prepared(
+    insert(unsupported_parameter), [column.name for column in unsupported_parameter.columns]
+)
+
+
+class _Place(NamedTuple):
+    pledge_id: int
+    address: str | None
+    sleep_s: int | None
+
+
+class Nodes:
+    """As ``service.node_store.NodeStore``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._connection = scope.connection
+
+    def reach(self, pledge_ids: Sequence[int]) -> dict[int, Reachable]:
+        """As ``NodeStore.reach``."""
+        found: dict[int, Reachable] = {}
+        for some in chunked(pledge_ids, 64):
+            places = {
+                bytes(identifier): _Place(*rest)
+                for identifier, *rest in _PLACES.rows(self._connection, some)
+            }
+            for known in self._contexts(list(places)):
+                place = places.get(known.pledge.identifier.value)
+                if place is not None and known.standing.place is not None:
+                    address = given_address(place.address)
+                    found[place.pledge_id] = Reachable(known, address, place.sleep_s)
+        return found
+
+    def _contexts(self, identifiers: Sequence[bytes]) -> Iterable[KnownContext]:
+        """The contexts under these kid contexts; where one is damaged, the others."""
+        if not identifiers:
+            return []
+        try:
+            found = find_locked(self._connection, self._scope.keyring, self._scope.mac, identifiers)
+        except StateError:
+            if len(identifiers) == 1:
+                return []
+            return [known for each in identifiers for known in self._contexts([each])]
+        return [known for known in found if not known.state.needs_recovery]
+
+    def save_told(self, told: Iterable[tuple[int, ContextState, Lease | None]]) -> None:
+        """As ``NodeStore.save_told``."""
+        in_order = sorted(told, key=lambda entry: entry[0])
+        change(_RESERVED, self._connection, [self._state_row(*each[:2]) for each in in_order])
+        burned = [lease for *_, lease in in_order if lease is not None]
+        change(_BURNED, self._connection, [self._lease_row(lease) for lease in burned])
+
+    def _state_row(self, context_id: int, state: ContextState) -> tuple[object, ...]:
+        mac = self._scope.mac.compute("context_state", state_values(context_id, state))
+        return (state.numbers_reserved, state.version, mac, context_id, state.version - 1)
+
+    def _lease_row(self, lease: Lease) -> tuple[object, ...]:
+        values = (
+            lease.domain_id,
+            lease.value,
+            lease.pledge_id,
+            lease.first_generation,
+            lease.last_generation,
+            lease.lease_until_ms,
+            None,
+            lease.version,
+        )
+        mac = self._scope.mac.compute("short_identifier", values)
+        return (*values[3:6], lease.version, mac, *values[:3], lease.version - 1)
+
+    def report(self, pledge_id: int, reports: Iterable[tuple[int, int, bytes | None]]) -> None:
+        """As ``NodeStore.report``."""
+        told = {label: (code, addinfo) for code, label, addinfo in reports}
+        now_ms = self._scope.now_ms
+        _FORGET.many(self._connection, [(pledge_id, label) for label in told])
+        _REPORT.many(
+            self._connection,
+            [(pledge_id, label, code, addinfo, now_ms) for label, (code, addinfo) in told.items()],
+        )

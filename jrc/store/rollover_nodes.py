@@ -1,0 +1,291 @@
+"""How far each node is in a rollover: rows that change 64 at a time while nodes are told."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, bindparam, func, insert, literal_column, select, update
+
+from jrc.cojp.constants import Role
+from jrc.errors import StateError
+from jrc.policy.rollover import Counts, NodeState, Phase, Tally
+from jrc.service.rollover_records import RolloverNode
+from jrc.store.prepared import Prepared, PreparedIn, Rows, change, updating
+from jrc.store.schema import (
+    node,
+    rollover,
+    rollover_node,
+)
+from jrc.store.scope import Scope, chunked
+
+_Word = TypeVar("_Word", Role, NodeState)
+
+BATCH = 1000
+"""Rows that are read and written at once where all nodes of a rollover change."""
+
+_COLUMNS = [column for column in rollover_node.columns if column.name != "mac"]
+_NAMES = [column.name for column in rollover_node.columns]
+_KEYS = ("rollover_id", "pledge_id")
+_SEALED = (*_COLUMNS, rollover_node.c.mac)
+_ROWS = select(*_SEALED)
+
+_TELLING = [
+    phase.value for phase in (Phase.DISTRIBUTING, Phase.SWITCHING, Phase.GUARDING, Phase.ABORTED)
+]
+"""Phases in which nodes are told something; after an abort, the keys in force."""
+
+_ZERO = literal_column("0")
+"""As an offset: left out, SQLite gets a parameter for it."""
+
+
+def _due(columns: Iterable[Any]) -> Select[Any]:
+    return (
+        select(*columns)
+        .join_from(rollover_node, rollover, rollover.c.id == rollover_node.c.rollover_id)
+        .where(rollover.c.phase.in_([literal_column(f"'{phase}'") for phase in _TELLING]))
+        .order_by(rollover_node.c.next_at_ms)
+    )
+
+
+def _some_of(listed: Sequence[str]) -> Select[Any]:
+    return _ROWS.where(rollover_node.c.rollover_id == bindparam("rollover_id")).where(
+        rollover_node.c.pledge_id.in_([bindparam(name) for name in listed])
+    )
+
+
+_DUE = Prepared(
+    _due(_SEALED)
+    .where(rollover_node.c.next_at_ms <= bindparam("now_ms"))
+    .limit(bindparam("most"))
+    .offset(_ZERO),
+    ["now_ms", "most"],
+)
+_NEXT = Prepared(
+    _due([rollover_node.c.next_at_ms])
+    .where(rollover_node.c.next_at_ms.is_not(None))
+    .limit(literal_column("1"))
+    .offset(_ZERO),
+    [],
+)
+_PAGE = Prepared(
+    _ROWS.where(rollover_node.c.rollover_id == bindparam("rollover_id"))
+    .where(rollover_node.c.pledge_id > bindparam("after"))
+    .order_by(rollover_node.c.pledge_id)
+    .limit(bindparam("most"))
+    .offset(_ZERO),
+    ["rollover_id", "after", "most"],
+)
+_SOME = PreparedIn(_some_of, ["rollover_id"])
+_INSERT = Prepared(insert(rollover_node), _NAMES)
+_CHANGING = [name for name in _NAMES if name not in _KEYS]
+_UPDATE = updating(rollover_node, [*_KEYS, "version"], _CHANGING)
+
+_COUNTS = Prepared(
+    select(rollover_node.c.role, rollover_node.c.state, func.count())
+    .where(rollover_node.c.rollover_id == bindparam("rollover_id"))
+    .group_by(rollover_node.c.role, rollover_node.c.state),
+    ["rollover_id"],
+)
+
+
+class RolloverNodes:
+    """The part of ``service.rollover_records.RolloverStore`` that is about nodes."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._connection = scope.connection
+
+    # Reading
+
+    def counts(self, rollover_id: int) -> Counts:
+        """As ``RolloverStore.counts``."""
+        found: dict[int, dict[NodeState, int]] = {role.value: {} for role in Role}
+        for role, state, count in _COUNTS.rows(self._connection, (rollover_id,)):
+            found[_known(Role, role).value][_known(NodeState, state)] = count
+        nodes = Tally.of(found[Role.NODE.value])
+        return Counts(
+            nodes=nodes,
+            border_routers=Tally.of(found[Role.LBR.value]),
+            # Whoever was there before the switch is none of these after it (``PASSED_OVER``).
+            holding_both=nodes.untried,
+        )
+
+    def nodes(
+        self,
+        rollover_id: int,
+        *,
+        after: int = 0,
+        limit: int = 500,
+        states: Collection[NodeState] = (),
+    ) -> list[RolloverNode]:
+        """As ``RolloverStore.nodes``."""
+        if not states:
+            return self._nodes(_PAGE.rows(self._connection, (rollover_id, after, limit)))
+        query = _all_of(rollover_id, states, None).where(rollover_node.c.pledge_id > after)
+        return self._nodes(self._connection.execute(query.limit(limit)).all())
+
+    def find(self, rollover_id: int, pledge_ids: Collection[int]) -> dict[int, RolloverNode]:
+        """As ``RolloverStore.find``."""
+        found: dict[int, RolloverNode] = {}
+        for some in chunked(sorted(pledge_ids)):
+            for each in self._nodes(_SOME.rows(self._connection, some, (rollover_id,))):
+                found[each.pledge_id] = each
+        return found
+
+    def due(
+        self,
+        now_ms: int,
+        limit: int,
+        but: Collection[int] = (),
+        full: Collection[int] = (),
+    ) -> list[RolloverNode]:
+        """As ``RolloverStore.due``."""
+        if full:
+            query = _due(_SEALED).where(rollover_node.c.next_at_ms <= now_ms)
+            query = query.where(rollover_node.c.network_id.not_in(full))
+            rows: Rows = self._connection.execute(query.limit(limit + len(but))).all()
+        else:
+            rows = _DUE.rows(self._connection, (now_ms, limit + len(but)))
+        return self._nodes([row for row in rows if row[1] not in but][:limit])
+
+    def next_due_ms(self) -> int | None:
+        """As ``RolloverStore.next_due_ms``."""
+        rows = _NEXT.rows(self._connection, ())
+        return rows[0][0] if rows else None
+
+    def _nodes(self, rows: Rows) -> list[RolloverNode]:
+        fits = self._scope.mac.fits
+        found = []
+        for *values, mac in rows:
+            if not fits("rollover_node", values, mac):
+                raise StateError(
+                    f"rollover_node {values[0]}, {values[1]} does not authenticate:"
+                    " the row was damaged"
+                )
+            found.append(_node(values))
+        return found
+
+    # Writing
+
+    def save_nodes(self, nodes: Sequence[RolloverNode]) -> None:
+        """As ``RolloverStore.save_nodes``."""
+        new, known = [], []
+        # In the order of their keys, so that two registrars never wait for each other in a ring.
+        for each in sorted(nodes, key=lambda each: (each.rollover_id, each.pledge_id)):
+            row = self._row(each)
+            if each.version == 0:
+                new.append(row)
+            else:
+                known.append((*row[2:], *row[:2], each.version))
+        _INSERT.many(self._connection, new)
+        change(_UPDATE, self._connection, known)
+
+    def _row(self, each: RolloverNode) -> tuple[object, ...]:
+        values = (
+            each.rollover_id,
+            each.pledge_id,
+            each.network_id,
+            each.role,
+            each.state.value,
+            each.attempts,
+            each.last_error,
+            each.sent_at_ms,
+            each.reached_at_ms,
+            each.tried_at_ms,
+            each.next_at_ms,
+            each.version + 1,
+        )
+        return (*values, self._scope.mac.compute("rollover_node", values))
+
+    def set_states(
+        self,
+        rollover_id: int,
+        before: Collection[NodeState],
+        after: NodeState,
+        *,
+        role: int | None = None,
+        network_id: int | None = None,
+        only_sent: bool = False,
+        next_at_ms: int | None = None,
+    ) -> int:
+        """As ``RolloverStore.set_states``."""
+        query = _all_of(rollover_id, before, role)
+        if network_id is not None:
+            query = query.where(rollover_node.c.network_id == network_id)
+        if only_sent:
+            query = query.where(rollover_node.c.sent_at_ms.is_not(None))
+        return self._change(query, lambda each: replace(each, state=after, next_at_ms=next_at_ms))
+
+    def set_due(
+        self,
+        rollover_id: int,
+        states: Collection[NodeState],
+        next_at_ms: int | None,
+        *,
+        role: int | None = None,
+    ) -> int:
+        """As ``RolloverStore.set_due``."""
+        other = rollover_node.c.next_at_ms.is_distinct_from(next_at_ms)
+        query = _all_of(rollover_id, states, role).where(other)
+        return self._change(query, lambda each: replace(each, next_at_ms=next_at_ms))
+
+    def _change(self, query: Select[Any], changed: Callable[[RolloverNode], RolloverNode]) -> int:
+        """Change every node that a query finds, page by page; how many."""
+        count, last = 0, 0
+        while True:
+            page = query.where(rollover_node.c.pledge_id > last).limit(BATCH).with_for_update()
+            nodes = self._nodes(self._connection.execute(page).all())
+            if not nodes:
+                return count
+            self.save_nodes([changed(each) for each in nodes])
+            count, last = count + len(nodes), nodes[-1].pledge_id
+
+    def place_reached(self, rollover_id: int, generation_id: int, role: int) -> None:
+        """As ``RolloverStore.place_reached``."""
+        reached = (
+            select(rollover_node.c.pledge_id)
+            .where(rollover_node.c.rollover_id == rollover_id)
+            .where(rollover_node.c.state == NodeState.REACHED.value)
+            .where(rollover_node.c.role == role)
+        )
+        self._connection.execute(
+            update(node)
+            .where(node.c.pledge_id.in_(reached))
+            .where(node.c.generation_id != generation_id)
+            .values(generation_id=generation_id)
+        )
+
+
+def _all_of(rollover_id: int, states: Collection[NodeState], role: int | None) -> Select[Any]:
+    query = (
+        _ROWS.where(rollover_node.c.rollover_id == rollover_id)
+        .where(rollover_node.c.state.in_([state.value for state in states]))
+        .order_by(rollover_node.c.pledge_id)
+    )
+    return query if role is None else query.where(rollover_node.c.role == role)
+
+
+def _node(values: Sequence[Any]) -> RolloverNode:
+    return RolloverNode(
+        rollover_id=values[0],
+        pledge_id=values[1],
+        network_id=values[2],
+        role=values[3],
+        state=NodeState(values[4]),
+        attempts=values[5],
+        last_error=values[6],
+        sent_at_ms=values[7],
+        reached_at_ms=values[8],
+        tried_at_ms=values[9],
+        next_at_ms=values[10],
+        version=values[11],
+    )
+
+
+def _known(kind: type[_Word], word: Any) -> _Word:
+    try:
+        return kind(word)
+    except ValueError:
+        raise StateError(
+            f"rollover_node has the {kind.__name__} {word!r}: it was damaged"
+        ) from None
