@@ -25,7 +25,7 @@ from jrc.service.installers import (
 )
 from jrc.service.key_document import InstallReason
 from jrc.service.registry import Registry
-from jrc.service.rollover_records import RolloverSettings
+from jrc.service.rollover_records import OnBorderRouterJoin, RolloverSettings
 from jrc.service.survey import Survey, survey
 from jrc.store.engine import shown_url
 from jrc.store.schema import SCHEMA_REVISION
@@ -57,7 +57,9 @@ def identity(opened: Opened) -> dict[str, object]:
 def rollover_settings(section: Rollover) -> RolloverSettings:
     """What a rollover has that was given no other settings."""
     return RolloverSettings(
-        quorum_permille=round(section.quorum * 1000), deadline_s=int(section.deadline_s)
+        quorum_permille=round(section.quorum * 1000),
+        deadline_s=int(section.deadline_s),
+        on_6lbr_join=OnBorderRouterJoin(section.on_6lbr_join),
     )
 
 
@@ -96,6 +98,11 @@ class Offline:
     def installers(self) -> Collection[InstallerId]:
         """As ``Services.installers``."""
         return configured_installers(self._opened.settings)
+
+    @property
+    def updates_hindered(self) -> str:
+        """As ``Services.updates_hindered``."""
+        return "the daemon is not running"
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_write``."""

@@ -112,6 +112,7 @@ class Registrar:
             if dies:
                 raise KilledError
         except KilledError:
+            self.dead.set()
             self._loop.call_soon(self.kill)
             raise asyncio.CancelledError from None
         self._learn()
@@ -314,6 +315,9 @@ class Rig:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(seconds)
         self.mesh.advance(loop.time())
+
+    def node(self, name: bytes) -> SimulatedNode:
+        return self._by_name[name]
 
     def place(self, node: SimulatedNode) -> Place:
         return self.mesh.places[node.identifier]

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.registry import Registry
@@ -90,8 +89,7 @@ class Floor:
         def told(node: RolloverNode) -> RolloverNode:
             reached_at_ms = now_ms if state is NodeState.REACHED else node.reached_at_ms
             next_at_ms = now_ms + 300_000 if state is NodeState.UNREACHABLE else None
-            return replace(
-                node,
+            return node._replace(
                 state=state,
                 attempts=node.attempts + 1,
                 sent_at_ms=node.sent_at_ms or now_ms,

@@ -22,9 +22,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._now_s
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            due_s = self._scheduled[0].when()  # type: ignore[attr-defined]
-            self._now_s = max(self._now_s, due_s)
+        if not self._ready:  # type: ignore[attr-defined]
+            # Cancelled timers stay in the heap for a while, and nobody waits for them.
+            times_s = (
+                timer.when()
+                for timer in self._scheduled  # type: ignore[attr-defined]
+                if not timer.cancelled()
+            )
+            self._now_s = max(self._now_s, min(times_s, default=0.0))
         super()._run_once()  # type: ignore[misc]
 
 

@@ -16,6 +16,8 @@ from jrc.errors import ExitCode, OperatorError
 from jrc.model import Admission, Profile, ShortIdRange
 from jrc.policy.interface import Seen
 from jrc.service import network_reports, networks
+from jrc.service.border_routers import radio_restarted
+from jrc.service.installers import none_configured
 from jrc.service.networks import KEEP, AddNetwork, NetworkChanges, Unset
 from jrc.service.takeover import TakeOver, parse_take_over
 
@@ -120,9 +122,17 @@ class NetworkRoutes:
 
     async def install(self, request: Request) -> Response:
         """Put the network's keys into the radios of its 6LBRs now."""
-        reason = (await json_params(request, ("reason",))).reason()
+        params = await json_params(request, ("reason", "restarted"))
+        reason, restarted = params.reason(), params.flag("restarted")
         name, actor = _name(request), actor_of(request.scope)
         await self._services.run_read(lambda tx: network_reports.find_network(tx, name))
+        if restarted:
+            if name not in {each.network for each in self._services.installers}:
+                raise none_configured(name)
+            settings = self._services.rollover_settings
+            await self._services.run_write(
+                lambda tx: radio_restarted(tx, name, settings, actor=actor, reason=reason)
+            )
         found = await self._services.install(name, actor=actor, reason=reason)
         return JSONResponse({"network": name, "installers": [asdict(each) for each in found]})
 

@@ -1,6 +1,5 @@
 """Metrics of rollovers, of the Parameter Updates that carry them, and of the keys' age."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,22 +16,17 @@ OUTCOMES: Final = (
 """How updates end; each is there from the start, so that a rate has a zero to begin at."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateCounts:
-    """Counts of the client of updates since the start, kept by the loop.
+    """Counts of the client of updates since the start of the process.
 
     ``outcomes``: ended updates by word; ``in_flight``: begun and not ended; ``datagrams``: sent,
     repeated ones as well.
     """
 
-    outcomes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    outcomes: Mapping[str, int] = field(default_factory=dict)
     in_flight: int = 0
     datagrams: int = 0
-
-    def ended(self, outcome: str, transmissions: int) -> None:
-        """One update has ended, which took so many datagrams."""
-        self.outcomes[outcome] += 1
-        self.datagrams += transmissions
 
 
 class RolloverCollector(Collector):
@@ -120,7 +114,7 @@ def _counted(updates: UpdateCounts) -> Iterator[Metric]:
     outcomes = CounterMetricFamily(
         "jrc_updates", "Parameter Updates that have ended.", labels=["outcome"]
     )
-    counted: Mapping[str, int] = dict.fromkeys(OUTCOMES, 0) | updates.outcomes
+    counted = {**dict.fromkeys(OUTCOMES, 0), **updates.outcomes}
     for outcome, count in sorted(counted.items()):
         outcomes.add_metric([outcome], count)
     yield outcomes

@@ -60,7 +60,7 @@ class RolloverRoutes:
             return [status(tx, name, limit=0, installers=installers) for name in names]
 
         found = await self._services.run_read(work)
-        return JSONResponse({"rollovers": [_brief(each) for each in found], "next": None})
+        return JSONResponse({"rollovers": [self._brief(each) for each in found], "next": None})
 
     async def show(self, request: Request) -> Response:
         """One with a page of its nodes; ``limit`` 0 is without them.
@@ -82,9 +82,8 @@ class RolloverRoutes:
                 rollover_id=number,
             )
         )
-        shown = asdict(found)
-        shown["next"] = shown.pop("next_page")
-        return JSONResponse(shown)
+        page = {"nodes": [asdict(node) for node in found.nodes], "next": found.next_page}
+        return JSONResponse({**self._brief(found), **page})
 
     async def plan_start(self, request: Request) -> Response:
         """What new keys mean for whom."""
@@ -123,7 +122,7 @@ class RolloverRoutes:
                 not_before_ms=not_before_ms,
             )
 
-        return JSONResponse(_brief(await self._services.run_write(work)))
+        return JSONResponse(self._brief(await self._services.run_write(work)))
 
     async def pause(self, request: Request) -> Response:
         """Hold the one that runs."""
@@ -176,13 +175,14 @@ class RolloverRoutes:
         return await self._moved(work)
 
     async def _moved(self, work: Callable[[Registry], RolloverStatus]) -> Response:
-        return JSONResponse(_brief(await self._services.run_write(work)))
+        return JSONResponse(self._brief(await self._services.run_write(work)))
 
-
-def _brief(found: RolloverStatus) -> dict[str, object]:
-    """All but the nodes, which may be thousands."""
-    brief = asdict(replace(found, nodes=()))
-    return {name: value for name, value in brief.items() if name not in ("nodes", "next_page")}
+    def _brief(self, found: RolloverStatus) -> dict[str, object]:
+        """All but the nodes, which may be thousands; ``hindered`` is why none is told anything."""
+        brief = asdict(replace(found, nodes=()))
+        shown = {name: brief[name] for name in brief if name not in ("nodes", "next_page")}
+        is_running = found.phase is not None and found.ended is None
+        return {**shown, "hindered": self._services.updates_hindered if is_running else None}
 
 
 def _network(request: Request) -> str:

@@ -78,6 +78,11 @@ class Services(Transactions, Observed, Protocol):
         """The installers of the config file."""
         ...
 
+    @property
+    def updates_hindered(self) -> str | None:
+        """Why joined nodes are told nothing just now."""
+        ...
+
     async def install(
         self, network: str, *, actor: str, reason: str
     ) -> Sequence[InstallationReport]:

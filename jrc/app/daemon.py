@@ -17,14 +17,17 @@ from jrc import __version__
 from jrc.admin.api import build_api
 from jrc.admin.health import build_metrics
 from jrc.admin.metrics import Counters, Gauges, InstallerCollector, registry_of, text_of
+from jrc.admin.rollover_metrics import RolloverCollector
 from jrc.admin.server import AdminServer, metrics_server
 from jrc.admin.services import Health
+from jrc.app.border_routers import look_at_border_routers
 from jrc.app.cautions import cautions
 from jrc.app.housekeeping import Housekeeping
 from jrc.app.installers import Installers
 from jrc.app.link import Link
 from jrc.app.listening import Listening
 from jrc.app.proxy import join_proxy
+from jrc.app.rollover_survey import RolloverSurvey
 from jrc.app.rollovers import RolloverKeeper
 from jrc.app.updates import Updates
 from jrc.app.windows import WindowKeeper
@@ -136,6 +139,7 @@ class Daemon:
             self._fatal,
         )
         self._policy_revision = opened.database.instance.policy_revision
+        opened.database.on_border_router = look_at_border_routers(self.rollover_settings)
         self._servers = AsyncExitStack()
         self._installers = Installers(
             self._settings.installer,
@@ -172,6 +176,11 @@ class Daemon:
                 self._housekeeping.every,
             ),
         ]
+        survey_of_keys = RolloverSurvey(self, self._housekeeping.every)
+        self._parts.append(survey_of_keys)
+        self._registry.register(
+            RolloverCollector(survey_of_keys.figures, self._updates.counts, opened.clock.now_ms)
+        )
         self._proxy = join_proxy(self._settings, self._endpoint, self, self._registry, self._fatal)
         if self._proxy is not None:
             self._parts.append(self._proxy)
@@ -254,6 +263,7 @@ class Daemon:
         self._intake.finish(outcomes)
         for ask, error in failures:
             self._intake.abandon(ask, error)
+        self._look_again()
         self._note_trouble(bool(outcomes), [error for _, error in failures])
         self._batches.done()
         if self._housekeeping.forgetful is None:
@@ -313,19 +323,28 @@ class Daemon:
         """As ``Services.installers``."""
         return configured_installers(self._settings)
 
+    @property
+    def updates_hindered(self) -> str | None:
+        """As ``Services.updates_hindered``."""
+        return self._updates.trouble
+
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_write``."""
         result = await self._on_writer(
             lambda database: _write(database, work, self._opened.clock.now_ms())
         )
         self._contexts.learn(self._opened.database.take_learned())
+        self._look_again()
+        return result
+
+    def _look_again(self) -> None:
+        """Let everybody know that networks, keys or pledges were changed, if they were."""
         revision = self._opened.database.instance.policy_revision
         if revision != self._policy_revision:
             self._policy_revision = revision
             self._contexts.forget_all()
             for part in self._parts:
                 part.changed()
-        return result
 
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_read``."""

@@ -11,12 +11,14 @@ from ipaddress import IPv6Address
 
 import structlog
 
+from jrc.admin.rollover_metrics import UpdateCounts
 from jrc.admin.services import Transactions
 from jrc.app.tasks import RETRY_S, guarded
 from jrc.coap.endpoint import Datagram, Endpoint
 from jrc.coap.update_driver import UpdateDriver
 from jrc.coap.update_message import Outgoing
 from jrc.coap.updates import UpdateClient
+from jrc.cojp.constants import CoapCode
 from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.errors import ConflictError, JrcError, Reason
@@ -29,7 +31,7 @@ from jrc.service.registry import Registry
 from jrc.service.rollover import advance
 from jrc.service.telling import Facts
 from jrc.service.update import Errand, Ref, Room, Turned, record, turn
-from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
+from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 
 POLL_S = 1.0
 """While a rollover runs, whoever joins is to be told at once; joins give no other sign."""
@@ -137,6 +139,19 @@ class Updates:
             "why": self._trouble,
         }
 
+    @property
+    def trouble(self) -> str | None:
+        """Why nobody is told anything just now."""
+        return self._trouble
+
+    def counts(self) -> UpdateCounts:
+        """For the metrics."""
+        return UpdateCounts(
+            outcomes=dict(self._counts),
+            in_flight=self._driver.open,
+            datagrams=self._client.sent,
+        )
+
     def receive(self, datagrams: Sequence[Datagram]) -> Sequence[Datagram]:
         """Take the answers to updates; what is left is for others."""
         return self._driver.receive(datagrams)
@@ -150,7 +165,7 @@ class Updates:
     def _finished(self, outcomes: list[UpdateOutcome]) -> None:
         for outcome in outcomes:
             self._open.pop(outcome.node, None)
-            word = outcome.error or "answered"
+            word = outcome.error or _kind(outcome.answer)
             self._counts[word] = self._counts.get(word, 0) + 1
         self._outcomes += outcomes
         self._woken.set()
@@ -276,3 +291,9 @@ class Updates:
         elif trouble is None and self._trouble is not None:
             _log.info("updates_work_again")
         self._trouble = trouble
+
+
+def _kind(answer: Answered | None) -> str:
+    """A word for an answer that verified."""
+    is_success = answer is not None and answer.code == CoapCode.CHANGED
+    return "acknowledged" if is_success else "refused"

@@ -259,18 +259,30 @@ def set_(
 
 @app.command()
 def install(
-    context: typer.Context, name: Name, reason: Reason = "", as_json: AsJson = False
+    context: typer.Context,
+    name: Name,
+    restarted: Annotated[
+        bool,
+        typer.Option(
+            "--restarted", help="A radio was restarted: change the keys first (on_6lbr_join)."
+        ),
+    ] = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
 ) -> None:
     """Put the keys into the radios of the network's 6LBRs now. Exit code 5: one has failed.
 
-    `jrc run` does so by itself when it starts and when the keys change; see [[installer]].
+    `jrc run` does so by itself when it starts and when the keys change; see [[installer]]. A radio
+    that was restarted may count its slots anew, and needs keys that were never in use.
 
     \b
-    Example:
-      jrc network install lab --reason "radio replaced"
+    Examples:
+      jrc network install lab --reason "cable replaced"
+      jrc network install lab --restarted --reason "power cut"
     """
+    body = {"reason": reason, "restarted": restarted}
     with connect(common(context)) as api:
-        done = api.post(f"{_path(name)}/install", {"reason": reason})
+        done = api.post(f"{_path(name)}/install", body)
     found = _records(done["installers"])
     if as_json:
         output.document(done)

@@ -40,6 +40,7 @@ _SHOWN = {
     "ended": "ended",
     "installers": "installers have them",
     "wanted": "wanted next",
+    "hindered": "hindered by",
 }
 _NODES = {
     "pledge_id": "NODE",

@@ -33,7 +33,8 @@ def _key_ids(value: object) -> str:
 
 def summary(status: Record) -> str:
     """How far it is, who is in trouble, and until when or why it waits."""
-    return "; ".join((numbers(status), *_waits(status)))
+    hindered = [f"nobody is told anything: {status['hindered']}"] if status["hindered"] else []
+    return "; ".join((numbers(status), *_waits(status), *hindered))
 
 
 def numbers(status: Record) -> str:

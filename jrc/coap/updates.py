@@ -225,8 +225,6 @@ class UpdateClient:
 
     def _line_up(self, run: UpdateRun, now: float) -> None:
         """Have a run wait for its next number, or else for its network's pace."""
-        if run.has_ended:
-            return
         if not run.numbers:
             self._end(run, None, UpdateError.OUT_OF_NUMBERS)
             return

@@ -149,7 +149,6 @@ class Exchanges(Generic[K]):
         """The message has arrived: it is not sent again, its answer is waited for all the same."""
         exchange = self._open.get(key)
         if exchange is not None:
-            exchange.sent = self._timing.max_retransmit + 1
             exchange.is_due = False
             self._timers.set(key, exchange.ends)
 

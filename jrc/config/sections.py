@@ -289,6 +289,7 @@ class Rollover(_Section):
     rate_bytes_per_s: Annotated[int, Field(ge=1)] = 200
     in_flight: Annotated[int, Field(ge=1, le=10_000)] = 8
     every_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    on_6lbr_join: Literal["fresh", "rollover", "keep"] = "fresh"
 
 
 class Installer(_Section):

@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,8 +19,9 @@ from jrc.errors import OperatorError
 from jrc.model import Secret
 from jrc.net.framecounter import CounterFile, Seen, UsedUpError, least_start
 from jrc.net.interfaces import look
-from jrc.net.llsec import Level, Node, RadioKey, Tables, tables_of
+from jrc.net.llsec import Tables, tables_of
 from jrc.net.neighbours import LIMIT_FILE
+from jrc.net.radiotables import Taken, put_keys, put_levels, put_nodes
 from jrc.net.runlock import RunLock, holder
 from jrc.policy.interface import InterfaceKind
 from jrc.service.ports import InstallOutcome
@@ -66,6 +67,7 @@ class LinuxInstaller:
         self._memory = memory
         self._now_s = now_s
         self._open_socket = open_socket
+        self._taken: Taken = {}
 
     async def install(self, network: str, document: Secret) -> InstallOutcome:
         """As ``KeyInstaller.install``; ``network`` is in the document as well."""
@@ -97,9 +99,11 @@ class LinuxInstaller:
     async def _install(self, wanted: Tables) -> None:
         async with usable(self._interface, self._open_socket) as radio:
             before = await radio.parameters()
-            await _put_nodes(radio, wanted.nodes)
-            await _put_levels(radio, wanted.levels)
-            left = await _put_keys(radio, wanted.keys)
+            if not before.enabled:
+                self._taken.clear()
+            await put_nodes(radio, wanted.nodes, self._taken)
+            await put_levels(radio, wanted.levels)
+            left = await put_keys(radio, wanted.keys)
             await self._send(radio, before, wanted)
             for index in left:
                 await radio.remove_key(index)
@@ -123,7 +127,8 @@ class LinuxInstaller:
             raise OperatorError(
                 f"{self._interface} counts its frames anew, and {error}: with the same keys it"
                 " would repeat nonces",
-                "give the network new keys with `jrc rollover start`",
+                "see that the clock is right; if it is, give the network new keys with"
+                " `jrc rollover start`",
             ) from None
         return None if before.frame_counter >= start else start
 
@@ -259,61 +264,3 @@ def _no_family(only_in_first: Path) -> OperatorError:
     return OperatorError(
         f"{absent}, or this process is not in the first namespace", f"{load}; {move}"
     )
-
-
-# From what is there to what is wanted
-
-
-async def _put_nodes(radio: "Radio", wanted: Iterable[Node]) -> None:
-    """Take frames of these nodes and of no others; those who stay keep their frame counter."""
-    from jrc.net.ieee802154 import HeldNode, RefusedError
-
-    missing = {node.eui64: HeldNode(node, radio.pan_id, 0) for node in wanted}
-    for held in await radio.nodes():
-        entry = missing.get(held.node.eui64)
-        if entry is not None and (entry.node, radio.pan_id) == (held.node, held.pan_id):
-            del missing[held.node.eui64]
-            continue
-        await radio.remove_node(held.node.eui64)
-        if entry is not None:
-            missing[held.node.eui64] = entry._replace(frame_counter=held.frame_counter)
-    for entry in missing.values():
-        try:
-            await radio.add_node(*entry)
-        except RefusedError as error:
-            if error.errno != errno.EEXIST:
-                raise
-            # Beyond what the kernel lists.
-            await radio.remove_node(entry.node.eui64)
-            await radio.add_node(*entry)
-
-
-async def _put_levels(radio: "Radio", wanted: Iterable[Level]) -> None:
-    """The kernel looks at the first entry of a type: the new one is there before the old goes."""
-    held = await radio.levels()
-    for level in wanted:
-        if level not in held:
-            await radio.add_level(level)
-    for level in held:
-        if level not in wanted:
-            await radio.remove_level(level)
-
-
-async def _put_keys(radio: "Radio", wanted: Iterable[RadioKey]) -> list[int]:
-    """Add what is missing; the indexes of keys that may go once nothing is sent with them."""
-    held = {entry.key.index: entry.key for entry in await radio.keys() if entry.key is not None}
-    for key in wanted:
-        if held.get(key.index) != key:
-            for index in [index for index, other in held.items() if _is_in_the_way(other, key)]:
-                await radio.remove_key(index)
-                del held[index]
-            await radio.add_key(key)
-        held.pop(key.index, None)
-    return list(held)
-
-
-def _is_in_the_way(held: RadioKey, key: RadioKey) -> bool:
-    """An index has one key, and a value is for the same frames under whatever index."""
-    if held.index == key.index:
-        return True
-    return held.value == key.value and held.frame_types != key.frame_types

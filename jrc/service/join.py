@@ -189,7 +189,7 @@ def _answer(
     if isinstance(terms, admission.Refused):
         answer = _Answer(CoapCode.BAD_REQUEST, terms.payload, known.standing, terms.reason)
     elif terms.gated:
-        answer = _gated(tx, free, known, terms, content.network_identifier, now_ms)
+        answer = _gated(tx, free, known, terms, content, now_ms)
     else:
         answer = _admit(tx, free, known, terms, now_ms)
     if content.unsupported and _remember_reports(tx, known, content):
@@ -248,7 +248,7 @@ def _terms_in(
     place = NodePlace(network.id, role, keys.generation_id, settings)
     detail = f'{{"generation":{keys.current.generation},"role":{role},"short_id":'
     form = ConfigurationForm(configuration, explicit_usage=traits.explicit_usage)
-    gated = network.admission is not Admission.KNOWN
+    gated = network.admission is not Admission.KNOWN or role == Role.LBR
     knows_all = len(told_keys) == len(keys.current.keys)
     comes_into = _comes_into(network, keys, role, traits, knows_all=knows_all)
     return Terms(network, keys, place, form, leased, detail, gated, comes_into)
@@ -299,22 +299,33 @@ def _gated(
     free: FreeIdentifiers,
     known: KnownContext,
     terms: Terms,
-    asked: bytes,
+    content: JoinRequest,
     now_ms: int,
 ) -> _Answer:
-    """What a network says that does not admit everybody: decided before a key leaves."""
+    """What a network says that does not admit everybody, or to a 6LBR, before a key leaves."""
     network = terms.network
+    if network.admission is Admission.KNOWN:
+        return _admit(tx, free, known, _unused(tx, known, content, terms), now_ms)
     gate = gates.look(tx, known, network, now_ms)
     if gate is Gate.SHUT:
-        refused = admission.outside_window(asked)
+        refused = admission.outside_window(content.network_identifier)
         code, before = CoapCode.BAD_REQUEST, known.standing
         return _Answer(code, refused.payload, before, refused.reason, network.name)
     if gate in (Gate.ASK, Gate.WAIT):
         raise _SilenceError(Reason.AWAITING_APPROVAL)
-    answer = _admit(tx, free, known, terms, now_ms)
+    answer = _admit(tx, free, known, _unused(tx, known, content, terms), now_ms)
     if gate is Gate.COUNT:
         gates.let_in(tx, known, network, now_ms)
     return answer._replace(standing=gates.with_admission(answer.standing, network))
+
+
+def _unused(tx: JoinTransaction, known: KnownContext, content: JoinRequest, terms: Terms) -> Terms:
+    """The terms, with keys that were never in use for a 6LBR that joins again (row E7)."""
+    if terms.place.role != Role.LBR or not tx.border_router_joins(terms.network, known.pledge):
+        return terms
+    anew = _terms(tx, known, content)
+    assert isinstance(anew, Terms), "other keys change nobody's admission"
+    return anew
 
 
 def _admit(

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from jrc.cojp.constants import DEFAULT_KEY_USAGE, LINK_LAYER_KEY_BYTES
 from jrc.errors import StateError
 from jrc.model import Event, KeySetState, Network, Profile, Secret
-from jrc.policy.keys import check_key_values, check_usages, choose_key_ids, make_key_set
+from jrc.policy.keys import KeySet, check_key_values, check_usages, choose_key_ids, make_key_set
 from jrc.policy.profiles import check_keys, key_ids_for
 from jrc.service.network_settings import is_name, refused
 from jrc.service.records import Domain, Generation, Provenance
@@ -76,27 +76,28 @@ def draw_keys(
     has_addinfo = any(addinfos.get(usage) is not None for usage in domain.key_usages)
     check_keys(profiles, domain.key_usages, has_addinfo=has_addinfo)
     key_ids = choose_key_ids(len(domain.key_usages), in_use, key_ids_for(profiles))
-    values = _fresh_values(tx, len(domain.key_usages))
+    values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in domain.key_usages]
     listed_addinfos = [addinfos.get(usage) for usage in domain.key_usages]
     key_set = make_key_set(number, state, domain.key_usages, key_ids, values, listed_addinfos)
-    prints = [(tx.keysets.fingerprint(key.key_value), key.mic_length) for key in key_set.keys]
-    check_key_values(prints, tx.keysets.known_values(values))
+    _check_fresh(tx, key_set)
     row_number = tx.keysets.add(domain.id, key_set, Provenance.GENERATED)
     detail = {"key_domain": domain.name, "generation": number, "key_ids": key_ids}
     tx.record(Event("key_generation.created", actor, reason=reason, detail=detail))
     return Generation(row_number, number, state, key_ids, has_addinfo=has_addinfo)
 
 
-def _fresh_values(tx: Registry, count: int) -> list[Secret]:
-    """Values that no key domain ever had (rows D3 and E10).
+def _check_fresh(tx: Registry, key_set: KeySet) -> None:
+    """Nothing, if no key domain ever had any of these values (rows D3, D5 and E10).
 
     Raises:
-        StateError: the random numbers repeat themselves.
+        ValueError: one was used with another MIC length. RFC 9031 §8.4.3.3
+        StateError: one was used before.
     """
-    values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in range(count)]
-    if tx.keysets.known_values(values):
+    prints = [(tx.keysets.fingerprint(key.key_value), key.mic_length) for key in key_set.keys]
+    known = tx.keysets.known_values([key.key_value for key in key_set.keys])
+    check_key_values(prints, known)
+    if known:
         raise StateError("the random generator gave a link-layer key that was used before")
-    return values
 
 
 def profiles_in(tx: Registry, domain_id: int) -> frozenset[Profile]:

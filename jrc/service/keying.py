@@ -1,12 +1,12 @@
 """Why and how nodes are told new link-layer keys: the errand of running rollovers (§8.4.3.1-2)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from jrc.cojp import codec
 from jrc.cojp.constants import CoapCode, Role
-from jrc.errors import PeerError
+from jrc.errors import ConflictError, PeerError, StateError
 from jrc.model import Event
 from jrc.policy import leases
 from jrc.policy.profiles import Traits
@@ -16,7 +16,7 @@ from jrc.service.join import ADMISSIBLE
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverNode, RolloverRecord
 from jrc.service.telling import Facts
-from jrc.service.update import Place, Telling, Want
+from jrc.service.update import Place, Telling, Want, lane_of
 from jrc.service.update_ports import Answered, UpdateError, UpdateOutcome
 
 ACTOR = "jrc"
@@ -63,14 +63,17 @@ class Keying:
 
     A row that was told is taken to be as it was until its outcome is written; where it is not,
     the transaction fails, and has to be done again with ``anew`` set, which reads rows first.
+    ``border_routers`` is for them: without their new keys the network is half switched.
     """
 
     name = "keys"
 
-    def __init__(self, retry: Retry, facts: Facts) -> None:
+    def __init__(
+        self, retry: Retry, facts: Facts, border_routers: Retry = Retry(10.0, 60.0)
+    ) -> None:
         self.touched: set[int] = set()
         self.anew = False
-        self._retry = retry
+        self._retries = {Role.NODE: retry, Role.LBR: border_routers}
         self._facts = facts
         self._nodes: dict[int, RolloverNode] = {}
 
@@ -85,7 +88,7 @@ class Keying:
             if node.pledge_id in self._nodes:
                 continue
             self._nodes[node.pledge_id] = node
-            wants.append(Want(node.pledge_id, node.network_id, node.attempts))
+            wants.append(Want(node.pledge_id, lane_of(node.network_id, node.role), node.attempts))
         return wants
 
     def telling(self, tx: Registry, want: Want, place: Place) -> Telling | None:
@@ -128,7 +131,7 @@ class Keying:
             sent = self._begun(tx, node)
             changed.append(sent)
             refs[want.pledge_id] = _KeyRef(
-                replace(sent, version=sent.version + 1),
+                sent._replace(version=sent.version + 1),
                 place.reachable.sleep_s,
                 place.reachable.known.pledge.identifier.value,
                 place.network.name,
@@ -139,8 +142,7 @@ class Keying:
 
     def _begun(self, tx: Registry, node: RolloverNode) -> RolloverNode:
         phase = self._facts.rollover(tx, node.rollover_id).phase
-        return replace(
-            node,
+        return node._replace(
             state=node_step(phase, node.state, NodeEvent.SENT_FIRST),
             attempts=node.attempts + 1,
             sent_at_ms=tx.now_ms if node.sent_at_ms is None else node.sent_at_ms,
@@ -154,11 +156,11 @@ class Keying:
         if why in ("left", "nothing"):
             phase = self._facts.rollover(tx, node.rollover_id).phase
             state = node_step(phase, node.state, NodeEvent.LEFT) if why == "left" else node.state
-            return replace(node, state=state, last_error=why, next_at_ms=None)
+            return node._replace(state=state, last_error=why, next_at_ms=None)
         if why == "takes_no_updates":
-            return replace(node, state=NodeState.MUST_JOIN, last_error=why, next_at_ms=None)
-        again_ms = tx.now_ms + self._retry.after_ms(node.attempts + 1, None)
-        return replace(node, attempts=node.attempts + 1, last_error=why, next_at_ms=again_ms,
+            return node._replace(state=NodeState.MUST_JOIN, last_error=why, next_at_ms=None)
+        again_ms = tx.now_ms + self._retries[Role(node.role)].after_ms(node.attempts + 1, None)
+        return node._replace(attempts=node.attempts + 1, last_error=why, next_at_ms=again_ms,
                        state=_untold(node.state))  # fmt: skip
 
     def ended(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> None:
@@ -168,9 +170,22 @@ class Keying:
         for outcome in outcomes:
             ref = _ref_of(outcome)
             if current is None or current.get(_key(ref.node)) == ref.node.version:
-                changed.append(self._after(tx, ref, outcome))
+                changed.append(self._ended(tx, ref, outcome))
             self.touched.add(ref.node.rollover_id)
         tx.rollovers.save_nodes(changed)
+
+    def _ended(self, tx: Registry, ref: _KeyRef, outcome: UpdateOutcome) -> RolloverNode:
+        """As ``_after``.
+
+        Raises:
+            ConflictError: its rollover has gone on, so the row is not what is in memory.
+        """
+        try:
+            return self._after(tx, ref, outcome)
+        except StateError as error:
+            if self.anew:
+                raise
+            raise ConflictError("a rollover has gone on meanwhile") from error
 
     def _current(
         self, tx: Registry, outcomes: Sequence[UpdateOutcome]
@@ -191,15 +206,14 @@ class Keying:
         event, error = read_outcome(tx, outcome)
         if event is None:
             # Nothing was heard that counts: it stays as it is, and is told soon.
-            return replace(node, last_error=error, next_at_ms=tx.now_ms + SOON_MS)
+            return node._replace(last_error=error, next_at_ms=tx.now_ms + SOON_MS)
         state = node_step(record.phase, node.state, event)
         again = state in states_to_tell(record.course, Role(node.role))
-        wait_ms = self._retry.after_ms(node.attempts, ref.sleep_s)
+        wait_ms = self._retries[Role(node.role)].after_ms(node.attempts, ref.sleep_s)
         if state in _SAID:
             tx.record(_said(ref, state, error))
         reached = event is NodeEvent.ACKNOWLEDGED
-        return replace(
-            node,
+        return node._replace(
             state=state,
             last_error=error,
             reached_at_ms=tx.now_ms if reached else node.reached_at_ms,

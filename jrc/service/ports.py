@@ -261,7 +261,8 @@ class Terms(NamedTuple):
     """What pledges of one kind get in a network: the same for all but the short identifier.
 
     ``leased`` says that they get one, which ``form`` takes; ``detail`` is the beginning of what
-    the audit log says of each join. ``gated`` says that the network does not admit everybody.
+    the audit log says of each join. ``gated`` says that more is looked at: the network does not
+    admit everybody, or a 6LBR joins.
     ``comes_into`` is what a running rollover has to know of each join, None where none runs.
     """
 
@@ -422,6 +423,13 @@ class JoinTransaction(Protocol):
 
     def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
         """Write where a pledge has joined: the first time, or after a move or a key change."""
+        ...
+
+    def border_router_joins(self, network: Network, pledge: Pledge) -> bool:
+        """Called before a 6LBR is given the network's keys: whether there are others now (row E7).
+
+        If so, ``policy`` is another one.
+        """
         ...
 
     def save_progress(self, pledge: Pledge, meanwhile: JoinedMeanwhile) -> None:

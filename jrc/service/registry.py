@@ -106,6 +106,10 @@ class KeySetStore(Protocol):
         """
         ...
 
+    def is_held(self, network_id: int, generation_id: int) -> bool:
+        """Whether any node of a network was given this generation."""
+        ...
+
     def retire_all(self, domain_id: int) -> None:
         """Retire every generation of a domain that no network uses any more."""
         ...

@@ -52,7 +52,7 @@ KEPT_ROLLOVERS = 3
 """Ended rollovers of a key domain whose nodes are kept; of older ones the audit log has counts."""
 
 DEFAULTS = RolloverSettings()
-MIN_DEADLINE_S = 60
+MIN_DEADLINE_S = 1
 MAX_DEADLINE_S = 30 * 86_400
 
 

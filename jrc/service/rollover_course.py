@@ -28,6 +28,7 @@ from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverRecord
 from jrc.service.wording import role_name
 
+_FIRST_MS = 3_600_000
 BY_ITSELF = "jrc"
 """Who moves a rollover that nobody has asked to, in the audit log."""
 
@@ -149,16 +150,15 @@ def _with_plan(record: RolloverRecord, plan: Plan, now_ms: int) -> RolloverRecor
 
 
 def _tell_nodes(tx: Registry, record: RolloverRecord) -> RolloverRecord:
-    return _tell(tx, record, Role.NODE)
+    states = states_to_tell(record.phase, Role.NODE)
+    tx.rollovers.set_due(record.id, states, tx.now_ms, role=Role.NODE)
+    return record
 
 
 def _tell_border_routers(tx: Registry, record: RolloverRecord) -> RolloverRecord:
-    return _tell(tx, record, Role.LBR)
-
-
-def _tell(tx: Registry, record: RolloverRecord, role: Role) -> RolloverRecord:
-    states = states_to_tell(record.phase, role)
-    tx.rollovers.set_due(record.id, states, tx.now_ms, role=role)
+    """Before every 6LN that is due: the network is half switched until they have it."""
+    states = states_to_tell(record.phase, Role.LBR)
+    tx.rollovers.set_due(record.id, states, tx.now_ms - _FIRST_MS, role=Role.LBR)
     return record
 
 

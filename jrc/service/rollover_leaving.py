@@ -12,7 +12,7 @@ def leave(tx: Registry, pledge_id: int) -> None:
     """A pledge is revoked, removed, or joins elsewhere: no rollover tells it anything more."""
     for record, node in tx.rollovers.of_pledge(pledge_id):
         after = node_step(record.phase, node.state, NodeEvent.LEFT)
-        tx.rollovers.save_nodes([replace(node, state=after, next_at_ms=None)])
+        tx.rollovers.save_nodes([node._replace(state=after, next_at_ms=None)])
 
 
 def leave_network(tx: Registry, network_id: int, domain_id: int) -> None:

@@ -20,6 +20,16 @@ class RolloverCause(StrEnum):
     """A 6LBR has joined again, and may count its slots anew (row E7)."""
 
 
+class OnBorderRouterJoin(StrEnum):
+    """What happens when a 6LBR joins again, and may count its slots anew (row E7)."""
+
+    FRESH = "fresh"
+    """Its Join Response has keys that were never in use."""
+    ROLLOVER = "rollover"
+    """It gets the keys in force, which are changed afterwards."""
+    KEEP = "keep"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloverSettings:
     """What the config file says of rollovers; a command may say otherwise for its own.
@@ -32,6 +42,7 @@ class RolloverSettings:
     deadline_s: int = 3600
     retry_s: int = 300
     retry_max_s: int = 3600
+    on_6lbr_join: OnBorderRouterJoin = OnBorderRouterJoin.FRESH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +80,7 @@ class RolloverRecord:
         return self.paused_from or self.phase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloverNode:
+class RolloverNode(NamedTuple):
     """How far one node is; ``next_at_ms`` is when it is to be told (again), None for no more.
 
     ``attempts`` counts exchanges that were begun; ``sent_at_ms`` is before the first datagram with

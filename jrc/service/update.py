@@ -13,6 +13,7 @@ from ipaddress import IPv6Address
 from typing import NamedTuple, Protocol
 
 from jrc.cojp import replay
+from jrc.cojp.constants import Role
 from jrc.errors import OperatorError, StateError
 from jrc.model import Network, Profile
 from jrc.policy.addresses import global_address, short_address
@@ -29,21 +30,26 @@ NUMBERS = 8
 """Sender numbers an update reserves: one, and some for answers that ask for an Echo."""
 
 
+def lane_of(network_id: int, role: int) -> int:
+    """What keeps a pace of its own: the 6LNs of a network, and its 6LBRs, which wait for no 6LN."""
+    return -network_id if role == Role.LBR else network_id
+
+
 class Want(NamedTuple):
-    """A node of a network that is to be told something.
+    """A node that is to be told something, and its lane.
 
     ``attempts`` were begun before; the addresses of a node take turns by them.
     """
 
     pledge_id: int
-    network_id: int
+    lane: int
     attempts: int
 
 
 class Room:
-    """How many updates may be under way: ``total``, and ``each`` network's share of them.
+    """How many updates may be under way: ``total``, and ``each`` lane's share of them.
 
-    ``open_nodes`` are those of nodes that are, with their networks.
+    ``open_nodes`` are those of nodes that are, with their lanes.
     """
 
     def __init__(self, open_nodes: Mapping[int, int], total: int, each: int) -> None:
@@ -59,15 +65,15 @@ class Room:
 
     @property
     def full(self) -> set[int]:
-        """Networks that have no room."""
-        return {network for network, used in self._used.items() if used >= self._each}
+        """Networks whose 6LNs have no room."""
+        return {lane for lane, used in self._used.items() if used >= self._each and lane > 0}
 
     def take(self, wants: Iterable[Want]) -> list[Want]:
         """Those for whom there is room; they have it from then on."""
         taken = []
         for want in wants:
-            if self._used[want.network_id] < self._each and want.pledge_id not in self.busy:
-                self._used[want.network_id] += 1
+            if self._used[want.lane] < self._each and want.pledge_id not in self.busy:
+                self._used[want.lane] += 1
                 self.busy.add(want.pledge_id)
                 taken.append(want)
         return taken
@@ -277,7 +283,7 @@ def _draft(
     update = PreparedUpdate(
         ref=None,
         node=known.pledge.id,
-        network=network.id,
+        network=want.lane,
         address=address,
         security=known.security,
         numbers=numbers,

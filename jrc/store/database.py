@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RootTransaction, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from jrc.errors import ConflictError, OperatorError, StateError, StoreError
-from jrc.model import Event, Secret
+from jrc.model import Event, Network, Pledge, Secret
 from jrc.service.ports import NetworkPolicy
 from jrc.store import ledger as ledgers
 from jrc.store.engine import (
@@ -82,6 +82,9 @@ class Database:
         self.keyring = keyring
         self.mac = RowMac(keyring.row_mac_key)
         self.random = random
+        self.on_border_router: Callable[[Transaction, Network, Pledge], bool] | None = None
+        """Called in a join's transaction before a 6LBR is given keys; True where there are others
+        now. None lets every 6LBR have those in force."""
         self._connection = connection
         self._policy: NetworkPolicy | None = None
         self._learned: deque[bytes] = deque()
@@ -154,10 +157,25 @@ class Database:
                 self.random,
                 now_ms,
                 anew=anew,
+                look_at_border_router=self._looking(ledger, now_ms),
             )
             return work(joins), joins.flush()
 
         return self._transact(run, now_ms, before_commit)
+
+    def _looking(self, ledger: Ledger, now_ms: int) -> Callable[[Network, Pledge], bool] | None:
+        """Who looks at 6LBRs that join, in a transaction of the operator's use cases (row E7)."""
+        look = self.on_border_router
+        if look is None:
+            return None
+
+        def run(network: Network, device: Pledge) -> bool:
+            transaction = Transaction(
+                self._connection, ledger, self.keyring, self.mac, now_ms, self.random
+            )
+            return look(transaction, network, device)
+
+        return run
 
     def _transact(
         self,

@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from jrc.model import Event, Pledge
+from jrc.model import Event, Network, Pledge
 from jrc.policy import leases
 from jrc.policy.leases import Lease
 from jrc.service.ports import (
@@ -34,6 +34,7 @@ from jrc.store.gates import Gates
 from jrc.store.keyring import Keyring
 from jrc.store.ledger import Ledger
 from jrc.store.meanwhile import note_joins
+from jrc.store.policy import load_policy
 from jrc.store.prepared import Prepared, PreparedIn, Rows, change, updating
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
@@ -106,6 +107,7 @@ class Joins:
     """One transaction of the join path, as ``ports.JoinTransaction``; ``flush`` writes it out.
 
     ``anew`` says that no context from memory is good enough: a transaction before was too late.
+    ``look_at_border_router`` is asked before a 6LBR is given keys, and may put others in force.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Joins:
         now_ms: int,
         *,
         anew: bool,
+        look_at_border_router: Callable[[Network, Pledge], bool] | None = None,
     ) -> None:
         self.policy = policy
         self.random = random
@@ -137,6 +140,8 @@ class Joins:
         self._meanwhile: list[tuple[int, JoinedMeanwhile]] = []
         self._reports: list[dict[str, object]] = []
         self._gates: Gates | None = None
+        self._look_at_border_router = look_at_border_router
+        self._has_written = False
 
     @property
     def gates(self) -> Gates:
@@ -213,6 +218,19 @@ class Joins:
         """As ``ports.JoinTransaction.save_place``."""
         self._places.append((device.id, place, new))
 
+    def border_router_joins(self, network: Network, device: Pledge) -> bool:
+        """As ``ports.JoinTransaction.border_router_joins``."""
+        if self._look_at_border_router is None:
+            return False
+        # It decides by rows, and those of the joins before it in the batch count.
+        self._write()
+        if not self._look_at_border_router(network, device):
+            return False
+        self.policy = load_policy(
+            self._connection, self._keyring, self._mac, self.policy.revision + 1
+        )
+        return True
+
     def save_progress(self, device: Pledge, meanwhile: JoinedMeanwhile) -> None:
         """As ``ports.JoinTransaction.save_progress``."""
         self._meanwhile.append((device.id, meanwhile))
@@ -244,6 +262,14 @@ class Joins:
         Raises:
             ConflictError: a row is not as it was decided upon; nothing may be committed.
         """
+        has_written = bool(self._states) or self._has_written
+        self._write()
+        if self._gates is not None:
+            self._gates.flush()
+        return has_written
+
+    def _write(self) -> None:
+        """Send what was collected since the last time, but for windows and approvals."""
         # In the order of their keys, so that two registrars never wait for each other in a ring.
         self._states.sort()
         change(_UPDATE_STATE, self._connection, [self._state_row(*entry) for entry in self._states])
@@ -252,9 +278,17 @@ class Joins:
         if self._meanwhile:
             note_joins(self._connection, self._mac, self._meanwhile, self._now_ms)
         self._flush_reports()
-        if self._gates is not None:
-            self._gates.flush()
-        return bool(self._states)
+        self._has_written = self._has_written or bool(self._states)
+        for written in (
+            self._states,
+            self._given,
+            self._renewed,
+            self._free_again,
+            self._places,
+            self._meanwhile,
+            self._reports,
+        ):
+            written.clear()
 
     def _state_row(self, context_id: int, state: ContextState) -> tuple[object, ...]:
         values = state_values(context_id, state)

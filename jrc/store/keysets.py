@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 
 from jrc.cojp.objects import LinkLayerKey
 from jrc.errors import StateError
@@ -13,7 +13,7 @@ from jrc.policy.keys import KeySet
 from jrc.service.records import Domain, Generation, Provenance
 from jrc.store.keyring import Purpose
 from jrc.store.policy import open_key, sealed_keys
-from jrc.store.schema import key_domain, key_generation, link_layer_key
+from jrc.store.schema import key_domain, key_generation, link_layer_key, node
 from jrc.store.scope import Scope, draw_ids
 
 _OVER = (KeySetState.RETIRED, KeySetState.ABORTED)
@@ -197,6 +197,13 @@ class KeySets:
         keys = self._keys(row["domain_id"])[generation_id]
         self._scope.mac.check(key_generation, row, sealed_keys(keys))
         self._save_state(row, keys, state)
+
+    def is_held(self, network_id: int, generation_id: int) -> bool:
+        """Whether any node of a network was given this generation."""
+        held = exists().where(
+            node.c.network_id == network_id, node.c.generation_id == generation_id
+        )
+        return bool(self._connection.scalar(select(held)))
 
     def retire_all(self, domain_id: int) -> None:
         """Retire every generation of a domain that no network uses any more."""

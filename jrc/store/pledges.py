@@ -150,7 +150,7 @@ class Pledges:
         here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id)
         query = _ROWS.where(VISIBLE, here).order_by(pledge.c.identifier)
         found = self._records(self._connection.execute(query).mappings().all())
-        joined = [each for each in found if each.state is PledgeState.JOINED and not each.damaged]
+        joined = [each for each in found if each.state is PledgeState.JOINED]
         held = Leases(self._scope).of([each.id for each in joined])
         values = {
             pledge_id: lease.value

@@ -1,13 +1,20 @@
 """How far each node is in a rollover: rows that change 64 at a time while nodes are told."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from jrc.cojp.constants import Role
-from jrc.errors import StateError
 from jrc.policy.rollover import Counts, NodeState, Phase, Tally
 from jrc.service.rollover_records import RolloverNode
 from jrc.store.prepared import Prepared, PreparedIn, Rows, change, updating
@@ -20,6 +27,8 @@ from jrc.store.scope import Scope, chunked
 
 _Word = TypeVar("_Word", Role, NodeState)
 
+_STATES = {state.value: state for state in NodeState}
+DAMAGED = "its row was damaged"
 BATCH = 1000
 """Rows that are read and written at once where all nodes of a rollover change."""
 
@@ -34,7 +43,7 @@ _TELLING = [
 ]
 """Phases in which nodes are told something; after an abort, the keys in force."""
 
-_ZERO = literal_column("0")
+_ZERO: ColumnElement[int] = literal_column("0")
 """As an offset: left out, SQLite gets a parameter for it."""
 
 
@@ -101,7 +110,10 @@ class RolloverNodes:
         """As ``RolloverStore.counts``."""
         found: dict[int, dict[NodeState, int]] = {role.value: {} for role in Role}
         for role, state, count in _COUNTS.rows(self._connection, (rollover_id,)):
-            found[_known(Role, role).value][_known(NodeState, state)] = count
+            tally = found[Role.LBR.value if role == Role.LBR.value else Role.NODE.value]
+            # A damaged word counts as one that nobody goes on without.
+            word = _STATES.get(state, NodeState.PENDING)
+            tally[word] = tally.get(word, 0) + count
         nodes = Tally.of(found[Role.NODE.value])
         return Counts(
             nodes=nodes,
@@ -142,7 +154,8 @@ class RolloverNodes:
         """As ``RolloverStore.due``."""
         if full:
             query = _due(_SEALED).where(rollover_node.c.next_at_ms <= now_ms)
-            query = query.where(rollover_node.c.network_id.not_in(full))
+            has_room = rollover_node.c.network_id.not_in(full)
+            query = query.where(has_room | (rollover_node.c.role != Role.NODE.value))
             rows: Rows = self._connection.execute(query.limit(limit + len(but))).all()
         else:
             rows = _DUE.rows(self._connection, (now_ms, limit + len(but)))
@@ -157,12 +170,7 @@ class RolloverNodes:
         fits = self._scope.mac.fits
         found = []
         for *values, mac in rows:
-            if not fits("rollover_node", values, mac):
-                raise StateError(
-                    f"rollover_node {values[0]}, {values[1]} does not authenticate:"
-                    " the row was damaged"
-                )
-            found.append(_node(values))
+            found.append(_node(values) if fits("rollover_node", values, mac) else _doubted(values))
         return found
 
     # Writing
@@ -214,7 +222,7 @@ class RolloverNodes:
             query = query.where(rollover_node.c.network_id == network_id)
         if only_sent:
             query = query.where(rollover_node.c.sent_at_ms.is_not(None))
-        return self._change(query, lambda each: replace(each, state=after, next_at_ms=next_at_ms))
+        return self._change(query, lambda each: each._replace(state=after, next_at_ms=next_at_ms))
 
     def set_due(
         self,
@@ -227,7 +235,7 @@ class RolloverNodes:
         """As ``RolloverStore.set_due``."""
         other = rollover_node.c.next_at_ms.is_distinct_from(next_at_ms)
         query = _all_of(rollover_id, states, role).where(other)
-        return self._change(query, lambda each: replace(each, next_at_ms=next_at_ms))
+        return self._change(query, lambda each: each._replace(next_at_ms=next_at_ms))
 
     def _change(self, query: Select[Any], changed: Callable[[RolloverNode], RolloverNode]) -> int:
         """Change every node that a query finds, page by page; how many."""
@@ -266,26 +274,25 @@ def _all_of(rollover_id: int, states: Collection[NodeState], role: int | None) -
 
 
 def _node(values: Sequence[Any]) -> RolloverNode:
+    return RolloverNode._make((*values[:4], _STATES[values[4]], *values[5:]))
+
+
+def _doubted(values: Sequence[Any]) -> RolloverNode:
+    """A node whose row does not authenticate: it may have been sent the keys, and is told anew.
+
+    What it is told hangs on its pledge, whose row has a MAC of its own; this one gets a good MAC
+    with the next word that is written into it.
+    """
+    rollover_id, pledge_id, network_id, role = values[:4]
+    next_at_ms = values[10] if isinstance(values[10], int) else 0
     return RolloverNode(
-        rollover_id=values[0],
-        pledge_id=values[1],
-        network_id=values[2],
-        role=values[3],
-        state=NodeState(values[4]),
-        attempts=values[5],
-        last_error=values[6],
-        sent_at_ms=values[7],
-        reached_at_ms=values[8],
-        tried_at_ms=values[9],
-        next_at_ms=values[10],
+        rollover_id,
+        pledge_id,
+        network_id,
+        role,
+        NodeState.PENDING,
+        last_error=DAMAGED,
+        sent_at_ms=0,
+        next_at_ms=next_at_ms,
         version=values[11],
     )
-
-
-def _known(kind: type[_Word], word: Any) -> _Word:
-    try:
-        return kind(word)
-    except ValueError:
-        raise StateError(
-            f"rollover_node has the {kind.__name__} {word!r}: it was damaged"
-        ) from None

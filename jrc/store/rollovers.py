@@ -98,7 +98,7 @@ class Rollovers(RolloverNodes):
             self._connection.execute(insert(rollover), sealed)
         except IntegrityError as error:
             raise ConflictError("another rollover is running") from error
-        self.save_nodes([replace(each, rollover_id=number) for each in nodes])
+        self.save_nodes([each._replace(rollover_id=number) for each in nodes])
         return numbered
 
     def save(self, record: RolloverRecord) -> RolloverRecord:

@@ -42,6 +42,7 @@ class OfflineServices:
     allows_weak_keys: bool = False
     rollover_settings: RolloverSettings = field(default_factory=RolloverSettings)
     installers: Collection[InstallerId] = ()
+    updates_hindered: str | None = None
 
     @property
     def newest_event(self) -> int:

@@ -75,16 +75,12 @@ def test_the_age_of_keys_is_as_of_now_and_never_negative() -> None:
 
 def test_updates_are_counted_by_how_they_end() -> None:
     """Each way to end is there from the start; datagrams count repeated ones."""
-    counts = UpdateCounts()
-    found = _samples(updates=counts)
+    found = _samples(updates=UpdateCounts())
     assert {k for k in found if k.startswith("jrc_updates_total")} == {
         f"jrc_updates_total outcome={outcome}" for outcome in OUTCOMES
     }
-    counts.ended("acknowledged", 1)
-    counts.ended("acknowledged", 2)
-    counts.ended("no_answer", 5)
-    counts.in_flight = 3
-    found = _samples(updates=counts)
+    outcomes = {"acknowledged": 2, "no_answer": 1}
+    found = _samples(updates=UpdateCounts(outcomes=outcomes, in_flight=3, datagrams=8))
     assert found["jrc_updates_total outcome=acknowledged"] == 2
     assert found["jrc_updates_total outcome=no_answer"] == 1
     assert found["jrc_updates_total outcome=refused"] == 0

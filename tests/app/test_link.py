@@ -51,9 +51,12 @@ class Watch:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not is_so():
-            await asyncio.sleep(0.001)
+    """Let the loop work until something is so; fails if it never is."""
+    for _ in range(20_000):
+        if is_so():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never was")
 
 
 def test_a_network_stays_as_it_is_until_the_kernel_has_told_of_its_interface(desk: Desk) -> None:

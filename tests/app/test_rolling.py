@@ -308,8 +308,8 @@ def test_b04_while_the_clock_is_behind_no_update_leaves(tmp_path: Path) -> None:
         await rig.until(in_phase(rig, Phase.DONE))
         numbers = [len(node.record.numbers) for node in rig.nodes]
         rig.set_back(3600)
-        await rig.roll()
-        await rig.rest(600)
+        await rig.roll(deadline_s=86_400)
+        await rig.rest(200)
         assert [len(node.record.numbers) for node in rig.nodes] == numbers
         assert rig.registrar.updates.status()["why"] is not None
         rig.set_back(-3600)

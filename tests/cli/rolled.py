@@ -1,9 +1,9 @@
 """A network with joined nodes for the commands of rollovers, and what its nodes have answered."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import TypeVar
 
 from sqlalchemy import insert
@@ -23,8 +23,9 @@ from jrc.store.schema import node
 from tests.cli.terminal import PREFIX, Terminal
 
 T = TypeVar("T")
-NOW_MS = 1_796_000_000_000
-LATER_MS = NOW_MS + 90_000
+LATER_MS = int(time.time() * 1000)
+"""Not after the time at which a daemon is started: it would send nothing."""
+NOW_MS = LATER_MS - 90_000
 
 
 def node_id(number: int) -> str:
@@ -93,8 +94,7 @@ def answer(terminal: Terminal, states: Mapping[int, NodeState], error: str | Non
         found = tx.rollovers.find(record.id, list(states))
         tx.rollovers.save_nodes(
             [
-                replace(
-                    found[number],
+                found[number]._replace(
                     state=state,
                     attempts=1,
                     last_error=None if state is NodeState.REACHED else error,

@@ -16,7 +16,7 @@ STATUS_FIELDS = {
     "network", "networks", "key_domain", "id", "phase", "paused", "cause", "actor", "reason",
     "generation", "key_ids", "former_key_ids", "quorum_permille", "deadline_s", "started",
     "begins", "distributing", "deadline", "switching", "guarding", "ended", "counts",
-    "installers", "wanted",
+    "installers", "wanted", "hindered",
 }  # fmt: skip
 NODE_FIELDS = {
     "pledge_id", "role", "network", "state", "attempts", "last_error", "sent", "reached",
@@ -111,6 +111,7 @@ def test_for_people_those_who_lag_behind_are_listed(terminal: Terminal) -> None:
         "lab: distributing, key id 2 in place of key id 1\n"
         "8 of 9 6LNs reached, 0 of 1 6LBR reached; deadline "
     )
+    assert "; nobody is told anything: the daemon is not running\n" in shown
     assert node_id(9) in shown
     assert node_id(1) not in shown
     assert node_id(1) in terminal.jrc("rollover", "status", "--all").out

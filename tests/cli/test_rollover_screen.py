@@ -44,6 +44,7 @@ def _status(phase: str = "distributing", **more: object) -> Doc:
         "deadline": "2026-11-21T17:00:00.000Z",
         "switching": None,
         "ended": None,
+        "hindered": None,
         **more,
     }
 

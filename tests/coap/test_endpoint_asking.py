@@ -58,6 +58,8 @@ def test_e01_the_usual_port_is_that_of_coap() -> None:
 def test_e01_without_a_socket_there_is_no_way() -> None:
     """None at all, or link-local ones alone, which reach nodes of their link only."""
     assert endpoint().way_to(ELSEWHERE) is None
+    with bind("::", 0) as anywhere:
+        assert endpoint(anywhere).way_to(LINK_LOCAL) is None, "on which link?"
     with bind("fe80::1", 0, "lo") as listener:
         assert endpoint(listener).way_to(ELSEWHERE) is None
         assert endpoint(listener).way_to(LINK_LOCAL) is None

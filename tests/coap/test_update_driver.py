@@ -209,8 +209,11 @@ def test_e01_a_cancelled_update_is_reported_soon(listener: socket.socket, node: 
         registrar.driver.begin(node.update())
         registrar.driver.cancel(1)
         assert [] == registrar.outcomes
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         (outcome,) = await registrar.ended()
         assert UpdateError.CANCELLED == outcome.error
+        assert loop.time() - began_s < 5, "long before its retransmission"
 
     run(scene())
 

@@ -432,6 +432,7 @@ def test_e01_without_a_way_no_transmission_is_counted(bed: Bed, node: Node) -> N
     [
         (b"\x60\x00\x99\x99", {}),
         (b"\x61\x00\x00\x01\x00", {}),
+        (b"\x60\x00\x00\x01\xff", {}),
         (b"\x40\x00\x00\x01", {}),
         (b"\x50\x00\x00\x01", {}),
         (b"\x60\x00\x00\x01", {"port": 1}),
@@ -447,6 +448,21 @@ def test_what_is_not_ours_is_left_as_it_came(
     """Pings, requests, acknowledgements of nothing, other tokens: for the join path to drop."""
     bed.asked(node)
     is_ignored(bed, node, data, None, **fields)
+
+
+@pytest.mark.parametrize("code", [1, 2, 31])
+@pytest.mark.parametrize("type", [CON, NON])
+def test_a_request_is_left_whatever_its_token(bed: Bed, node: Node, code: int, type: int) -> None:
+    """Tokens of both directions are apart (RFC 7252 §5.3.1)."""
+    is_ignored(bed, node, plain(bed.asked(node), code, type), None)
+
+
+def test_an_ack_of_what_is_over_is_left(bed: Bed, node: Node) -> None:
+    """Nothing of an exchange is kept."""
+    data = bed.asked(node)
+    bed.hear(node.answer(data), node)
+    bed.asked(Node(2))
+    assert 1 == len(bed.hear(empty(data), node))
 
 
 def test_without_anything_open_nothing_is_looked_at(bed: Bed) -> None:

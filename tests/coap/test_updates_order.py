@@ -116,6 +116,7 @@ def test_many_updates_of_one_node_without_numbers_end_one_after_the_other() -> N
         bed.client.begin(node.update(ref, numbers=NumberBlock(NUMBER, NUMBER)))
     assert 0 == bed.client.open
     assert [] == bed.outcomes, "outcomes come from receive and on_time alone"
+    assert bed.now == bed.client.next_due()
     bed.until(0)
     assert list(range(3000)) == [each.ref for each in bed.outcomes]
     assert {UpdateError.OUT_OF_NUMBERS} == {each.error for each in bed.outcomes}
@@ -231,6 +232,21 @@ def test_e01_networks_have_a_pace_each() -> None:
     assert count + 1 == len(bed.sent)
 
 
+def test_e01_a_repetition_for_echo_has_its_turn_already() -> None:
+    """It is the same exchange to the network's pace; afterwards the next one leaves."""
+    bed, node, other = Bed(Pace(1_000_000, 1)), Node(1), Node(2)
+    node.challenge(bytes(8))
+    bed.client.begin(node.update())
+    bed.client.begin(other.update())
+    bed.hear(node.demand(bed.sent[0].data), node)
+    bed.until(1)
+    assert [node.address] * 2 == [each.address for each in bed.sent]
+    bed.hear(node.answer(bed.sent[1].data), node)
+    assert other.address == bed.sent[2].address
+    bed.hear(other.answer(bed.sent[2].data), other)
+    assert [DONE, DONE] == [each.answer for each in bed.outcomes]
+
+
 # --- Cancelling --------------------------------------------------------------------------------
 
 
@@ -264,6 +280,7 @@ def test_e01_cancelling_takes_those_that_wait_along_and_frees_the_turn() -> None
     assert ["fd00::1", "fd00::3"] == [str(each.address) for each in bed.sent]
     bed.until(0)
     assert ["c", "d", "a", "b"] == [each.ref for each in bed.outcomes]
+    assert 10.0 == (bed.client.next_due() or 0) - bed.now, "nobody's number is waited for"
     assert 1 == bed.client.open
     bed.client.begin(second.update("f"))
     bed.hear(third.answer(bed.sent[1].data), third)
@@ -342,3 +359,15 @@ def test_e01_a_hint_is_the_last_one() -> None:
     bed.hear(bytes((0x70, 0)) + bed.sent[0].data[2:4], node)
     bed.until(FIXED_END)
     assert (UpdateHint.RESET, 4) == (bed.outcomes[0].hint, bed.outcomes[0].transmissions)
+
+
+def test_e01_what_waits_for_its_number_can_be_cancelled() -> None:
+    """Nothing wakes up for it any more, and nothing leaves when it would have been due."""
+    bed, node = Bed(), Node()
+    bed.client.begin(node.update(numbers=NumberBlock(NUMBER + 5, NUMBER + 13)))
+    bed.client.cancel(node.index)
+    bed.until(0)
+    assert [UpdateError.CANCELLED] == [each.error for each in bed.outcomes]
+    assert bed.client.next_due() is None
+    bed.until(10)
+    assert [] == bed.sent

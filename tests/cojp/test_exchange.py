@@ -64,8 +64,8 @@ def test_what_is_set_again_or_cancelled_falls_due_as_set_last() -> None:
     timers.set("b", 2.0)
     timers.cancel("b")
     timers.cancel("nobody")
-    assert 5.0 == timers.next_due()
     assert [] == timers.pop_due(4.0)
+    assert 5.0 == timers.next_due()
     timers.set("a", 4.5)
     assert ["a"] == timers.pop_due(9.0)
     assert timers.next_due() is None
@@ -133,6 +133,15 @@ def test_e01_intervals_double_and_the_end_is_after_the_last_one(fraction: float)
     assert 0 == len(exchanges)
 
 
+def test_e01_no_rounding_gives_one_transmission_more() -> None:
+    """Whatever the times, and however short (RFC 7252 §4.2)."""
+    exchanges: Exchanges[str] = Exchanges(RetransmissionTiming(0.003, 1.5, 2))
+    for turn in range(2000):
+        exchanges.begin("a", turn / 7, turn / 2000)
+        again, ended = run_out(exchanges)
+        assert (2, 1) == (len(again), len(ended))
+
+
 def test_e01_an_acknowledged_one_is_not_sent_again_and_ends_when_it_would_have() -> None:
     """RFC 7252 §5.2.2."""
     exchanges: Exchanges[str] = Exchanges(FIXED)
@@ -185,6 +194,7 @@ def test_e01_late_ones_keep_their_distance_and_the_whole_its_span(
     while not ended:
         due = exchanges.next_due()
         assert due is not None
+        assert due <= 31 * timing.first_wait_s(fraction)
         now = max(now, due)
         again, ended = exchanges.due(now)
         for key in again:

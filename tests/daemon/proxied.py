@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -354,12 +354,12 @@ def as_a_node(folder: Path) -> dict[str, object]:
     own = Device(bytes.fromhex(NODE), site.new_devices(1)[0].psk)
     config = node_config(folder, own, RELAY)
     relay = Relay(own.identifier, own.psk.reveal())
-    with site.start() as daemon:
+    with site.start() as daemon, ExitStack() as stack:
         daemon.enroll(own, role="6lbr")
         neighbours = [daemon.enroll() for _ in range(4)]
         lost = daemon.enroll().identifier.hex()
         site.run("pledge", "revoke", lost, "--reason", "lost", "--yes")
-        proxy = ProxyProcess(config)
+        proxy = stack.enter_context(ProxyProcess(config))
         logged(proxy.log, "proxy_joined")
         found: dict[str, Any] = {"joined": metrics(), "neighbour": joins(neighbours[0])["joined"]}
         challenge = relay.update(Configuration(join_rate_bytes_per_s=7))
@@ -369,7 +369,7 @@ def as_a_node(folder: Path) -> dict[str, object]:
         found["updated"] = metrics()
         found["codes"] = [proxy.end(signal.SIGKILL)]
         for _ in range(3):
-            proxy = ProxyProcess(config)
+            proxy = stack.enter_context(ProxyProcess(config))
             logged(proxy.log, "proxy_joined")
             found["codes"].append(proxy.end(signal.SIGKILL))
         with ProxyProcess(config) as proxy:

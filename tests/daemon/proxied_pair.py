@@ -1,13 +1,14 @@
 """Run inside a network namespace of its own: `jrc proxy` with a credential before `jrc run`.
 
-``python -m tests.daemon.proxied_pair FOLDER`` prints what came of it as JSON. Nothing is between the
-two; the proxy is killed, and what it is told after it has joined again is what holds then.
+``python -m tests.daemon.proxied_pair FOLDER`` prints what came of it as JSON. Nothing is between
+the two; the proxy is killed, and what it is told after it has joined again is what holds then.
 """
 
 import json
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +79,17 @@ def killed(proxy: ProxyProcess, work: Callable[[], None]) -> int:
 def main(folder: Path) -> None:
     prepare()
     pair = Pair(folder)
-    with pair.site.start() as daemon:
+    with pair.site.start() as daemon, ExitStack() as stack:
         daemon.enroll(pair.own, role="6lbr")
         first, second, third, lost = (daemon.enroll() for _ in range(4))
         pair.revoke(lost)
-        proxy = ProxyProcess(pair.config)
+        proxy = stack.enter_context(ProxyProcess(pair.config))
         logged(proxy.log, "proxy_joined")
         found: dict[str, Any] = {"told": [told()], "joins": [joins(first)["joined"]]}
         found["blocked"] = [dropped(lost, "blocklisted")]
         at = [last_join(daemon, pair.own)]
         found["codes"] = [killed(proxy, lambda: pair.revoke(second))]
-        proxy = ProxyProcess(pair.config)
+        proxy = stack.enter_context(ProxyProcess(pair.config))
         logged(proxy.log, "proxy_joined")
         found["told"].append(told())
         found["joins"].append(joins(third)["joined"])

@@ -26,7 +26,7 @@ def test_c10_g01_a_proxy_takes_rate_and_blocklist_from_the_registrar_it_joins(
 
 
 def test_b04_a_killed_proxy_joins_again_and_is_told_what_has_changed(found: dict[str, Any]) -> None:
-    """Twice, with kill -9: neither side takes a number of before for a new one (RFC 9031 §7.3.1)."""
+    """Twice, with kill -9; neither side takes a former number for a new one (RFC 9031 §7.3.1)."""
     assert [-9, -9, 0] == found["codes"]
     assert found["joined_anew"] == 3
     assert [(RATE, 1), (RATE, 2), (0, 2)] == [

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 from jrc.model import Secret
-from jrc.net.ieee802154 import HeldKey, HeldNode, Parameters, Radio, RefusedError, connected
+from jrc.net.ieee802154 import (
+    HeldKey,
+    HeldNode,
+    Parameters,
+    Radio,
+    RefusedError,
+    connected,
+    message,
+)
 from jrc.net.llsec import Level, Node, Outgoing, RadioKey
 from tests.net.wpan import ADD_KEY, Device, Interface, PlayedKernel
 
@@ -120,6 +128,16 @@ def test_an_error_of_the_kernel_is_told_with_what_was_asked(code: int) -> None:
     assert (error.errno, error.doing) == (code, "add key 7")
     assert error.strerror == os.strerror(code)
     assert error.__cause__ is None
+
+
+def test_no_key_shows_in_a_message_before_and_after_it_is_packed() -> None:
+    """Only the bytes for the kernel have it."""
+    made = message(ADD_KEY, [("LLSEC_KEY_BYTES", Secret(KEY))])
+    for _ in range(2):
+        assert "[redacted]" in repr(made)
+        made.reset()
+        made.encode()
+        assert KEY in bytes(made.data)
 
 
 def test_no_key_shows_in_a_log_even_of_the_library(caplog: pytest.LogCaptureFixture) -> None:

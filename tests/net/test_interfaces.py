@@ -2,7 +2,7 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -126,7 +126,8 @@ class SlowKernel:
 
     async def get_addr(self, **_filter: object) -> AsyncIterator[dict[str, Any]]:
         async def nothing() -> AsyncIterator[dict[str, Any]]:
-            for message in ():
+            empty: tuple[dict[str, Any], ...] = ()
+            for message in empty:
                 yield message
 
         return nothing()
@@ -139,10 +140,13 @@ class SlowKernel:
         return silence()
 
 
-async def until(told: list[Interface | None]) -> None:
-    async with asyncio.timeout(20):
-        while not told:
-            await asyncio.sleep(0.001)
+async def until(is_so: Callable[[], bool]) -> None:
+    """Let the loop work until something is so; fails if it never is."""
+    for _ in range(20_000):
+        if is_so():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never was")
 
 
 def test_a_watch_starts_also_while_the_kernel_does_not_answer(
@@ -159,11 +163,9 @@ def test_a_watch_starts_also_while_the_kernel_does_not_answer(
         watch = InterfaceWatch("lowpan0", told.append)
         await watch.start()
         found: list[object] = [watch.is_known, watch.current, list(told)]
-        async with asyncio.timeout(20):
-            while kernel.asked < 4:
-                await asyncio.sleep(0.001)
+        await until(lambda: kernel.asked >= 4)
         kernel.answers.set()
-        await until(told)
+        await until(lambda: bool(told))
         await watch.stop()
         return [*found, watch.is_known, watch.current == told[-1]]
 
@@ -182,7 +184,8 @@ def test_a_person_who_asks_for_an_interface_is_told_that_the_kernel_is_silent(
     monkeypatch.setattr(interfaces, "START_S", 0.01)
 
     async def run() -> None:
-        monkeypatch.setattr(interfaces, "_netlink", lambda kernel=SlowKernel(): kernel)
+        kernel = SlowKernel()
+        monkeypatch.setattr(interfaces, "_netlink", lambda: kernel)
         await interfaces.look("lowpan0")
 
     with pytest.raises(OperatorError, match="the kernel does not answer") as refused:

@@ -200,6 +200,37 @@ def test_nodes_beyond_what_the_kernel_lists_are_put_in_all_the_same(bench: Bench
     assert shorts == {eui64: 0x40 + n for n, eui64 in enumerate(many)}
 
 
+def test_nodes_beyond_what_the_kernel_lists_are_not_put_in_at_each_run(bench: Bench) -> None:
+    """They keep their frame counters, too, and go when they are to go."""
+    many = tuple(number.to_bytes(8) for number in range(1, 8))
+    bench.install(document(key(1, OLD), nodes=many))
+    for eui64, each in bench.kernel.wpan.devices.items():
+        bench.kernel.wpan.devices[eui64] = each._replace(frame_counter=99)
+    bench.install(document(key(1, OLD), nodes=(*many, NODE)))
+    assert bench.steps == ["add node"]
+    assert bench.install(document(key(1, OLD), nodes=many[:1])) == INSTALLED
+    assert bench.kernel.wpan.devices == {many[0]: Device(0xCAFE, 0x10, 99)}
+
+
+def test_short_addresses_may_change_hands_beyond_what_the_kernel_lists(bench: Bench) -> None:
+    """All that go, go before any comes: the kernel has no short address twice."""
+    many = tuple(number.to_bytes(8) for number in range(1, 8))
+    bench.install(document(key(1, OLD), nodes=many))
+    turned = (*many[1:], many[0])
+    assert bench.install(document(key(1, OLD), nodes=turned)) == INSTALLED
+    shorts = {eui64: each.short for eui64, each in bench.kernel.wpan.devices.items()}
+    assert shorts == {eui64: 0x10 + n for n, eui64 in enumerate(turned)}
+
+
+def test_all_nodes_are_put_into_an_interface_that_was_made_anew(bench: Bench) -> None:
+    """What was known of the one before does not count."""
+    many = tuple(number.to_bytes(8) for number in range(1, 8))
+    bench.install(document(key(1, OLD), nodes=many))
+    restart(bench)
+    assert bench.install(document(key(1, OLD), nodes=many)) == INSTALLED
+    assert bench.kernel.wpan.devices.keys() == set(many)
+
+
 def test_another_pan_id_gives_every_device_anew(bench: Bench) -> None:
     """Linux knows a short address in its PAN alone."""
     bench.install(BEFORE)
@@ -259,8 +290,8 @@ def test_e07_without_a_good_number_the_same_keys_are_refused_and_new_ones_are_no
     assert not outcome.installed
     assert outcome.how == (
         "wpan0 counts its frames anew, and the clock is behind the last look at its frame counter:"
-        " with the same keys it would repeat nonces; give the network new keys with"
-        " `jrc rollover start`"
+        " with the same keys it would repeat nonces; see that the clock is right; if it is, give"
+        " the network new keys with `jrc rollover start`"
     )
     assert not bench.kernel.wpan.enabled
     assert bench.install(DURING) == INSTALLED

@@ -258,6 +258,9 @@ class Ground:
     def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
         self.places.append((place, new))
 
+    def border_router_joins(self, network: Network, pledge: Pledge) -> bool:
+        return False
+
     def save_reports(
         self, pledge: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
     ) -> None:

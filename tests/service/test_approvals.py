@@ -11,6 +11,7 @@ from jrc.service.enroll import remove_pledge
 from jrc.service.networks import NetworkChanges, set_network
 from jrc.service.pledges import PledgeReport, count_pledges, list_pledges, show_pledge
 from jrc.service.revoking import restore_pledge, revoke_pledge
+from jrc.service.windows import OpenWindow, close_window, list_windows, open_window
 from jrc.service.wording import utc_text
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
@@ -197,6 +198,29 @@ def test_revoking_ends_an_approval(hall: Hall, waiting: OddPledge) -> None:
     assert approve(hall.desk).changed
     hall.contexts.forget_all()
     hall.join(waiting)
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_m03_revoking_ends_what_a_window_let_in(desk: Desk, remembered: bool) -> None:
+    """Restored outside a window it is refused; the next one lets it in anew, and counts it."""
+    desk.network(admission=Admission.WINDOW)
+    once = OpenWindow(network="lab", for_s=600, max_pledges=20)
+    with hall_at(desk) as hall:
+        desk.write(lambda tx: open_window(tx, once, actor=ACTOR))
+        pledge = hall.enroll()
+        hall.join(pledge)
+        desk.write(lambda tx: close_window(tx, "lab", actor=ACTOR))
+        hall.act(revoke_pledge)
+        assert desk.sql("SELECT count(*) FROM admission") == [(0,)]
+        hall.act(restore_pledge)
+        if not remembered:
+            hall.contexts.forget_all()
+        hall.ask(pledge.request(JOIN))
+        assert ("lab", Reason.WINDOW_CLOSED) == hall.metrics.answers[-1]
+        desk.write(lambda tx: open_window(tx, once, actor=ACTOR))
+        hall.join(pledge)
+        found = desk.read(lambda tx: list_windows(tx, with_past=True))
+        assert [("open", 1), ("closed", 1)] == [(each.state, each.admitted) for each in found]
 
 
 def test_a_revoked_node_is_not_let_in_by_a_switch_to_approval(desk: Desk) -> None:

@@ -75,12 +75,11 @@ def test_a_join_through_the_own_join_proxy_names_the_device_and_the_interface(ha
     through = Path(own=(IPv6Address("fe80::1:2").packed, "lowpan0"))
     hall.ask(hall.enroll().request(JOIN), way=through)
     hall.ask(OddPledge(b"\x01", bytes(range(16))).request(JOIN), way=through)
-    tried = explained(hall).attempts
-    strangers = hall.desk.read(lambda tx: explain_strangers(tx, hall.attempts.unknown()))
-    assert tried is not None
-    assert [("fe80::1:2", "lowpan0")] * 2 == [
-        (each.peer, each.own_proxy) for each in (*tried, *strangers)
-    ]
+    (tried,) = explained(hall).attempts or ()
+    (stranger,) = hall.desk.read(lambda tx: explain_strangers(tx, hall.attempts.unknown()))
+    expected = ("fe80::1:2", "lowpan0")
+    assert expected == (tried.peer, tried.own_proxy)
+    assert expected == (stranger.peer, stranger.own_proxy)
 
 
 def test_what_was_mended_is_not_explained_again(hall: Hall) -> None:

@@ -111,7 +111,7 @@ def note(hall: Hall, state: NodeState, *numbers: int) -> None:
     def work(tx: Registry) -> None:
         records = tx.pledges.find([pledge_id(number).value for number in numbers])
         found = tx.rollovers.find(running_id, [each.id for each in records.values()])
-        told = [replace(each, state=state, sent_at_ms=tx.now_ms) for each in found.values()]
+        told = [each._replace(state=state, sent_at_ms=tx.now_ms) for each in found.values()]
         tx.rollovers.save_nodes(told)
 
     running_id = running(hall).id

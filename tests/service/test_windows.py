@@ -285,24 +285,6 @@ def test_a05_a_new_key_has_to_be_let_in_anew(hall: Hall) -> None:
     refusal(hall, OddPledge(pledge_id(1).value, psk))
 
 
-@pytest.mark.parametrize("remembered", [True, False])
-def test_m03_revoking_ends_an_admission(hall: Hall, remembered: bool) -> None:
-    """Restored outside a window it is refused; a window lets it in anew, and counts it anew."""
-    opened(hall.desk)
-    pledge = hall.enroll()
-    hall.join(pledge)
-    hall.desk.write(lambda tx: close_window(tx, "lab", actor=ACTOR))
-    hall.act(revoke_pledge)
-    assert hall.desk.sql("SELECT count(*) FROM admission") == [(0,)]
-    hall.act(restore_pledge)
-    if not remembered:
-        hall.contexts.forget_all()
-    assert [0, 5, b"\xca\xfe"] == refusal(hall, pledge)
-    opened(hall.desk)
-    hall.join(pledge)
-    assert windows(hall.desk) == [("open", 1, 20), ("closed", 1, 20)]
-
-
 def test_a_changed_label_or_profile_ends_no_admission(hall: Hall) -> None:
     """The device is the same; it has to join again for a profile, and may."""
     opened(hall.desk)

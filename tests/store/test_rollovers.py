@@ -111,14 +111,11 @@ def test_a_rollover_that_was_changed_meanwhile_is_not_overwritten(floor: Floor) 
         "UPDATE rollover SET phase = 'switching'",
         "UPDATE rollover SET quorum = 900",
         "UPDATE rollover SET deadline_s = 1",
-        "UPDATE rollover_node SET state = 'reached'",
-        "UPDATE rollover_node SET next_at_ms = 1",
-        "UPDATE rollover_node SET role = 1",
         "UPDATE wanted_rollover SET actor = 'x'",
     ],
 )
 def test_an_edited_row_of_a_rollover_is_noticed(floor: Floor, statement: str) -> None:
-    """Its MAC covers every value; a forged `reached` would cut a node off."""
+    """Its MAC covers every value."""
     add(floor.desk, node(1))
     wanted = WantedRollover(
         domain_id=1, cause=RolloverCause.PERIODIC, actor="jrc", reason="", asked_at_ms=1
@@ -131,12 +128,31 @@ def test_an_edited_row_of_a_rollover_is_noticed(floor: Floor, statement: str) ->
         )
 
 
-def test_a_state_that_is_none_is_not_counted_as_one(floor: Floor) -> None:
-    """Counting looks at no MAC, and must not take a damaged word for a state."""
+@pytest.mark.parametrize(
+    "damage", ["state = 'reached'", "state = 'rea\x03hed'", "attempts = 9", "role = 1"]
+)
+def test_a_node_whose_row_is_damaged_is_told_anew(floor: Floor, damage: str) -> None:
+    """A forged `reached` would cut it off; and it keeps nobody else from being told."""
+    add(floor.desk, node(1), node(2))
+    floor.desk.sql(f"UPDATE rollover_node SET {damage} WHERE pledge_id = 2")
+    assert {1, 2} == set(due(floor.desk))
+    (_, doubted) = floor.desk.read(lambda tx: tx.rollovers.nodes(1))
+    assert (NodeState.PENDING, "its row was damaged", 0) == (
+        doubted.state,
+        doubted.last_error,
+        doubted.sent_at_ms,
+    )
+    floor.desk.write(lambda tx: tx.rollovers.save_nodes([doubted._replace(attempts=1)]))
+    (_, good) = floor.desk.read(lambda tx: tx.rollovers.nodes(1))
+    assert 1 == good.attempts
+
+
+def test_a_state_that_is_none_counts_as_one_that_has_to_be_waited_for(floor: Floor) -> None:
+    """Counting looks at no MAC, and must not take a damaged word for a good one."""
     add(floor.desk, node(1))
-    floor.desk.sql("UPDATE rollover_node SET state = 'rea\x03hed'")
-    with pytest.raises(StateError, match="damaged"):
-        floor.desk.read(lambda tx: tx.rollovers.counts(1))
+    floor.desk.sql("UPDATE rollover_node SET state = 'rea\x03hed', role = 7")
+    counts = floor.desk.read(lambda tx: tx.rollovers.counts(1))
+    assert 1 == counts.nodes.pending
 
 
 # --- Nodes -------------------------------------------------------------------------------------
@@ -165,16 +181,16 @@ def test_nodes_are_read_back_as_they_were_written(floor: Floor) -> None:
 
     numbers, sent, found = floor.desk.read(pages)
     assert [1, 2, 3] == numbers
-    assert [replace(full, version=1)] == sent
-    assert {2: replace(full, version=1)} == found
+    assert [full._replace(version=1)] == sent
+    assert {2: full._replace(version=1)} == found
 
 
 def test_a_node_that_was_changed_meanwhile_is_not_overwritten(floor: Floor) -> None:
     """A join and an answer may come at the same time; nothing of the batch is written then."""
     add(floor.desk, node(1), node(2))
     before = floor.desk.read(lambda tx: tx.rollovers.nodes(1))
-    floor.desk.write(lambda tx: tx.rollovers.save_nodes([replace(before[1], attempts=1)]))
-    late = [replace(each, attempts=5) for each in before]
+    floor.desk.write(lambda tx: tx.rollovers.save_nodes([before[1]._replace(attempts=1)]))
+    late = [each._replace(attempts=5) for each in before]
     with pytest.raises(ConflictError):
         floor.desk.write(lambda tx: tx.rollovers.save_nodes(late))
     assert [0, 1] == [n.attempts for n in floor.desk.read(lambda tx: tx.rollovers.nodes(1))]

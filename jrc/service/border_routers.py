@@ -1,0 +1,123 @@
+"""6LBRs that join again, and may count their slots anew: their keys must be new (RFC 9031 §5.1).
+
+A link-layer nonce is a node's address and the Absolute Slot Number. A 6LBR that was restarted may
+begin that number again, and with the keys from before the nonces of its whole network repeat.
+"""
+
+from jrc.errors import OperatorError
+from jrc.model import Event, KeySetState, Network, PledgeId
+from jrc.service.key_domains import current_generation
+from jrc.service.network_reports import find_network
+from jrc.service.records import Generation, ToldKeys
+from jrc.service.registry import Registry
+from jrc.service.rollover import NewRollover, start_in_domain
+from jrc.service.rollover_records import OnBorderRouterJoin, RolloverCause, RolloverSettings
+from jrc.service.rollover_wishes import want_rollover
+
+ACTOR = "jrc"
+"""Who changes keys that nobody has asked to change, in the audit log."""
+
+
+def joins_as_border_router(
+    tx: Registry, network: Network, pledge_id: int, identifier: PledgeId, settings: RolloverSettings
+) -> bool:
+    """Called before a 6LBR is given the keys in force: whether there are others now.
+
+    Where these were never in use, they are as good as new: so it is with the first join of a
+    network, and with those before anybody has them.
+    """
+    current = current_generation(tx.keysets.generations(network.domain_id))
+    if current is None or not _may_be_in_use(tx, network, current, pledge_id):
+        return False
+    reason = f"6LBR {identifier} joined again"
+    return _act(tx, network, settings, identifier, ACTOR, reason)
+
+
+def radio_restarted(
+    tx: Registry, network_name: str, settings: RolloverSettings, *, actor: str, reason: str = ""
+) -> bool:
+    """As ``joins_as_border_router``, for a radio that an installer sets: whether keys are new.
+
+    Raises:
+        OperatorError: there is no such network.
+    """
+    network = find_network(tx, network_name)
+    current = current_generation(tx.keysets.generations(network.domain_id))
+    if current is None or not _may_be_in_use(tx, network, current, None):
+        return False
+    return _act(tx, network, settings, None, actor, reason or "the 6LBR's radio was restarted")
+
+
+def _may_be_in_use(
+    tx: Registry, network: Network, current: Generation, pledge_id: int | None
+) -> bool:
+    """Whether a node or a radio of the network, or the pledge itself, may have sent with them."""
+    if tx.keysets.is_held(network.id, current.id):
+        return True
+    if any((each.generation or 0) >= current.number for each in tx.installations.of(network.id)):
+        return True
+    told = ToldKeys(network.domain_id, KeySetState.CURRENT)
+    return pledge_id is not None and told in tx.pledges.told_keys([pledge_id])[pledge_id]
+
+
+def _act(
+    tx: Registry,
+    network: Network,
+    settings: RolloverSettings,
+    identifier: PledgeId | None,
+    actor: str,
+    reason: str,
+) -> bool:
+    """Change the keys as the settings say; whether those in force are others now."""
+    running = tx.rollovers.running(network.domain_id)
+    if settings.on_6lbr_join is OnBorderRouterJoin.KEEP:
+        _note(tx, network, identifier, actor, reason, "kept")
+        return False
+    if running is None and settings.on_6lbr_join is OnBorderRouterJoin.FRESH:
+        error = _start_fresh(tx, network, settings, actor, reason)
+        if error is None:
+            return True
+        _note(tx, network, identifier, actor, reason, "wanted", error.message)
+    elif tx.rollovers.wanted(network.domain_id) is None:
+        _note(tx, network, identifier, actor, reason, "wanted")
+    cause = RolloverCause.BORDER_ROUTER
+    want_rollover(tx, network.domain_id, cause=cause, actor=actor, reason=reason)
+    if running is None:
+        # Whoever begins what is wanted looks when something has changed.
+        tx.policy_changed()
+    return False
+
+
+def _start_fresh(
+    tx: Registry, network: Network, settings: RolloverSettings, actor: str, reason: str
+) -> OperatorError | None:
+    """Put a set in force that nobody has; why that can't be."""
+    wanted = NewRollover(
+        cause=RolloverCause.BORDER_ROUTER,
+        actor=actor,
+        reason=reason,
+        settings=settings,
+        switched=True,
+    )
+    try:
+        start_in_domain(tx, network.domain_id, wanted)
+    except OperatorError as error:
+        return error
+    return None
+
+
+def _note(
+    tx: Registry,
+    network: Network,
+    identifier: PledgeId | None,
+    actor: str,
+    reason: str,
+    keys: str,
+    error: str | None = None,
+) -> None:
+    """Tell the audit log that a 6LBR goes on with keys that it may have used before."""
+    detail: dict[str, object] = {"keys": keys}
+    if error is not None:
+        detail["error"] = error
+    who = None if identifier is None else identifier.value
+    tx.record(Event("border_router.same_keys", actor, who, network.name, reason, detail))

@@ -1,0 +1,138 @@
+"""``jrc rollover`` beside a running daemon: waiting, watching, restarts, metrics."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jrc.cli.reporting import INTERRUPTED
+from jrc.errors import ExitCode
+from tests.cli.follower import following
+from tests.cli.rolled import add_network, add_nodes, node_id
+from tests.cli.terminal import Terminal
+
+START = ("rollover", "start", "lab", "--yes", "--wait")
+FAST = (
+    '\n[rollover]\nguard_time_s = 0.2\nack_timeout_s = 0.2\n\n[metrics]\nlisten = "127.0.0.1:0"\n'
+)
+
+
+def _registrar(folder: Path, nodes: int) -> Terminal:
+    made = Terminal(folder)
+    made.init()
+    made.config.write_text(made.config.read_text() + FAST)
+    add_network(made)
+    if nodes:
+        add_nodes(made, nodes)
+    return made
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Terminal]:
+    """A daemon with a network that nobody has joined: its rollovers are over in no time."""
+    terminal = _registrar(tmp_path, 0)
+    with terminal.daemon():
+        yield terminal
+
+
+@pytest.fixture
+def deaf(tmp_path: Path) -> Terminal:
+    """A registrar whose two nodes never answer; its daemon is the test's."""
+    return _registrar(tmp_path, 2)
+
+
+def test_a_script_can_wait_for_the_end(empty: Terminal) -> None:
+    """Exit code 0; the document on one output, what happens meanwhile on the other."""
+    done = empty.process(*START, "--json")
+    assert (done.code, done.json["phase"], "nodes" in done.json) == (0, "done", False)
+    last = done.err.splitlines()[-1]
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ lab: done, key id 2", last)
+    again = empty.process("rollover", "watch", "lab")
+    assert (again.code, "lab: done, key id 2" in again.out, again.err) == (0, True, "")
+
+
+def test_on_a_terminal_it_is_a_table_with_a_bar(empty: Terminal) -> None:
+    """The last picture stays."""
+    code, shown = empty.typed(*START)
+    assert (code, "━" in shown, "lab: done, key id 2" in shown) == (0, True, True)
+    code, shown = empty.typed("rollover", "watch")
+    assert (code, "━" in shown, "lab: done, key id 2" in shown) == (0, True, True)
+
+
+def test_what_does_not_end_in_time_is_exit_code_5(deaf: Terminal) -> None:
+    """It goes on, and can be watched until somebody calls it off, which is exit code 1."""
+    with deaf.daemon():
+        done = deaf.process(*START, "--timeout", "2s")
+        assert (done.code, done.out) == (ExitCode.UNFINISHED, "")
+        assert "lab: not finished in the time that was given; the rollover goes on" in done.err
+        with following(deaf, "rollover", "watch", "lab") as watching:
+            watching.until("lab: distributing, key id 2 in place of key id 1; 0 of 2 6LNs reached")
+            assert deaf.process("rollover", "abort", "lab", "--yes").code == 0
+            assert watching.end() == ExitCode.FAILED
+            watching.until("lab: aborted")
+
+
+def test_a_pause_ends_the_wait_and_not_the_watching(deaf: Terminal) -> None:
+    """Who waits in a script gets exit code 5; who watches sees it go on."""
+    with deaf.daemon(), following(deaf, *START) as waiting:
+        waiting.until("lab: distributing", err=True)
+        with following(deaf, "rollover", "watch") as watching:
+            watching.until("lab: distributing")
+            assert deaf.process("rollover", "pause", "lab").code == 0
+            assert waiting.end() == ExitCode.UNFINISHED
+            assert "`jrc rollover resume lab`" in watching.until("lab: paused")
+            assert deaf.process("rollover", "resume", "lab").code == 0
+            watching.until("lab: distributing")
+            assert watching.end(signal.SIGINT) == 0
+
+
+def test_ctrl_c_leaves_it_running(deaf: Terminal) -> None:
+    """And says so."""
+    with deaf.daemon(), following(deaf, *START) as waiting:
+        waiting.until("lab: distributing", err=True)
+        assert waiting.end(signal.SIGINT) == INTERRUPTED
+        assert waiting.until("goes on without this command", err=True).startswith("lab: ")
+        assert deaf.process("rollover", "status", "--json").json["phase"] == "distributing"
+
+
+def test_watching_outlives_the_daemon(deaf: Terminal) -> None:
+    """A killed one as well; the rollover is where it was."""
+    with deaf.daemon() as daemon, following(deaf, *START) as waiting:
+        waiting.until("lab: distributing", err=True)
+        with following(deaf, "rollover", "watch") as watching:
+            watching.until("lab: distributing")
+            daemon.kill()
+            daemon.wait()
+            for each in (waiting, watching):
+                each.until("the daemon has gone; this goes on when it is back", err=True)
+            with deaf.daemon():
+                for each in (waiting, watching):
+                    each.until("the daemon is back", err=True)
+                assert deaf.process("rollover", "abort", "lab", "--yes").code == 0
+                assert (waiting.end(), watching.end()) == (ExitCode.FAILED, ExitCode.FAILED)
+
+
+def test_nodes_that_do_not_answer_are_shown(deaf: Terminal) -> None:
+    """A line where one has been tried to the end, and on top of the table of a terminal."""
+    with deaf.daemon():
+        assert deaf.process(*START, "--timeout", "1s").code == ExitCode.UNFINISHED
+        with following(deaf, "rollover", "watch", "lab") as watching:
+            watching.until(f"{node_id(1)} unreachable (attempt 1): ")
+        code, shown = deaf.typed("rollover", "status", "lab")
+        assert (code, node_id(1) in shown, "unreachable" in shown) == (0, True, True)
+
+
+def test_what_was_never_started_can_not_be_watched(empty: Terminal) -> None:
+    """The hint starts one."""
+    done = empty.process("rollover", "watch")
+    assert (done.code, done.out) == (ExitCode.REFUSED, "")
+    assert "network lab has had no rollover\nhint: `jrc rollover start lab`" in done.err
+
+
+def test_the_status_tells_how_old_keys_are(empty: Terminal) -> None:
+    """And where the last rollover is, as of a look."""
+    assert empty.process(*START).code == 0
+    status = empty.process("status", "--json").json
+    assert status["keys"]["lab"]["in_force_since"].endswith("Z")
