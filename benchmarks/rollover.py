@@ -9,11 +9,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from benchmarks.bad import MB
 from benchmarks.client import Client, MeasurementError
@@ -31,11 +32,17 @@ ASIDE, ASIDE_ID, ASIDE_PREFIX = "aside", b"\xbe\xef", "fd01::/64"
 ASIDE_SEED = 5683
 IN_FLIGHT = 64
 GUARD_S = 1.0
+BEGIN_IN_S = 8.0
+RUNS = 3
+PIECE = 256
+"""Joins between two looks at how far the rollover is."""
+WARM_UP_S = 1.0
+USUAL_S = 2.0
 PATIENCE_S = 120.0
 _LOOK_AGAIN_S = 0.1
 _UNLIMITED = {"rate_bytes_per_s": 2**31, "in_flight": 256, "guard_time_s": GUARD_S}
-_PACED = {"rate_bytes_per_s": 100_000, "in_flight": 64, "guard_time_s": GUARD_S}
-"""About a thousand nodes a second, far more than a mesh takes."""
+_PACED = {"rate_bytes_per_s": 50_000, "in_flight": 64, "guard_time_s": GUARD_S}
+"""About 500 nodes a second, far more than a mesh takes."""
 
 
 def rollover_figures(folder: Path, scale: Scale) -> Iterator[Figure]:
@@ -96,15 +103,12 @@ class Rolling:
         self.nodes = nodes
         self._before: dict[str, int] = {}
 
-    def start(self) -> None:
-        """New keys are on their way."""
+    def start(self, later_s: float = 0.0) -> None:
+        """New keys are on their way, or will be after a while."""
         self._before = self._crowd.told()
-        self._bed.jrc("rollover", "start", NETWORK, "--yes")
-
-    def status(self) -> dict[str, Any]:
-        """As ``jrc rollover status`` has it."""
-        found: dict[str, Any] = json.loads(self._bed.jrc("rollover", "status", NETWORK, "--json"))
-        return found
+        begins = datetime.now(UTC) + timedelta(seconds=later_s)
+        when = ("--at", begins.isoformat()) if later_s else ()
+        self._bed.jrc("rollover", "start", NETWORK, "--yes", *when)
 
     def told(self) -> int:
         """How many nodes were told the new keys."""
@@ -119,24 +123,45 @@ class Rolling:
         deadline_s = time.monotonic() + PATIENCE_S
         while self.told() < count:
             if time.monotonic() > deadline_s:
-                raise MeasurementError(f"{self.told()} of {count} nodes told: {self.status()}")
+                raise MeasurementError(f"{self.told()} of {count} nodes were told")
             time.sleep(_LOOK_AGAIN_S)
 
     def finish(self) -> None:
         """Return when it is done, with every node reached."""
         self.wait_until_told(self.nodes)
         deadline_s = time.monotonic() + PATIENCE_S
-        while (status := self.status())["phase"] != "done":
+        while self._daemon.rollovers():
             if time.monotonic() > deadline_s:
-                raise MeasurementError(f"the rollover does not end: {status}")
+                raise MeasurementError("the rollover does not end")
             time.sleep(GUARD_S)
 
-    def cpu_us(self) -> float:
-        """CPU time of the registrar for each node of a whole rollover, in microseconds."""
+    def check(self) -> None:
+        """Nothing, if it has ended as it should.
+
+        Raises:
+            MeasurementError: it has not.
+        """
+        status = json.loads(self._bed.jrc("rollover", "status", NETWORK, "--json"))
+        if status["phase"] != "done":
+            raise MeasurementError(f"the rollover is {status['phase']}: {status['counts']}")
+
+    def cpu_us(self) -> tuple[float, float]:
+        """CPU time of the registrar a node, in microseconds: of its start, and from there on.
+
+        The start is the plan, the question, and the transaction that draws the keys.
+        """
         before_ns = self._daemon.cpu_ns()
-        self.start()
+        self.start(BEGIN_IN_S)
+        if self.told():
+            raise MeasurementError("the start took longer than was thought")
+        started_ns = self._daemon.cpu_ns()
         self.finish()
-        return (self._daemon.cpu_ns() - before_ns) / self.nodes / 1000
+        ended_ns = self._daemon.cpu_ns()
+        self.check()
+        return (
+            (started_ns - before_ns) / self.nodes / 1000,
+            (ended_ns - started_ns) / self.nodes / 1000,
+        )
 
 
 class Beside:
@@ -146,22 +171,33 @@ class Beside:
         self._daemon = daemon
         self._fleet = fleet
         self._client = Client(daemon.port)
-        self._pledges = fleet.pledges()
+        pledges = fleet.pledges()
+        self._pieces = [pledges[at : at + PIECE] for at in range(0, len(pledges), PIECE)]
 
     def close(self) -> None:
         """Give the sockets back."""
         self._client.close()
 
-    def seconds(self) -> float:
-        """How long it takes until all have joined, by the wall clock."""
-        requests = self._fleet.requests(self._pledges)
-        joins = self._daemon.joins()
-        started_s = time.perf_counter()
-        self._client.exchange(requests, IN_FLIGHT)
-        taken_s = time.perf_counter() - started_s
-        if self._daemon.joins() - joins != len(requests):
+    def rate(self, goes_on: Callable[[], bool]) -> float:
+        """Joins a second by the wall clock, for as long as something goes on.
+
+        Raises:
+            MeasurementError: an answer was no join, or it was over too soon.
+        """
+        joined, taken_s, joins = 0, 0.0, self._daemon.joins()
+        pledges = cycle(self._pieces)
+        while goes_on():
+            requests = self._fleet.requests(next(pledges))
+            started_s = time.perf_counter()
+            self._client.exchange(requests, IN_FLIGHT)
+            piece_s = time.perf_counter() - started_s
+            if goes_on():
+                joined, taken_s = joined + len(requests), taken_s + piece_s
+        if self._daemon.joins() < joins + joined:
             raise MeasurementError("not every answer was a join")
-        return taken_s
+        if not joined:
+            raise MeasurementError("it was over before there were joins to measure")
+        return joined / taken_s
 
 
 def _figures(folder: Path, nodes: int, aside: int) -> Iterator[Figure]:
@@ -181,7 +217,7 @@ def _figures(folder: Path, nodes: int, aside: int) -> Iterator[Figure]:
                 closing(Beside(daemon, others)) as beside,
             ):
                 _join(daemon, fleet)
-                beside.seconds()
+                beside.rate(_for(WARM_UP_S))
                 yield from figures(Rolling(bed, daemon, crowd, nodes), daemon, beside)
 
 
@@ -198,26 +234,35 @@ def _join(daemon: Daemon, fleet: Fleet) -> None:
 def _unlimited(rolling: Rolling, daemon: Daemon, beside: Beside) -> Iterator[Figure]:
     """No pace in the way: what a node costs, and what joins pay at worst."""
     nodes = f"{rolling.nodes:,} nodes"
-    yield Figure("rollover: a node", "us", [rolling.cpu_us()], TARGET_US, note=f"{nodes}, no loss")
+    runs = [rolling.cpu_us() for _ in range(RUNS)]
+    yield Figure("rollover: start, a node", "us", [start for start, _ in runs], note=nodes)
+    told = [telling for _, telling in runs]
+    yield Figure("rollover: a node", "us", told, TARGET_US, note=f"{nodes}, no loss")
     resident = daemon.resident_bytes() / MB
     yield Figure("resident, after a rollover", "MB", [resident], RESIDENT_TARGET_MB, note=nodes)
     yield _slowdown(rolling, beside, "without a pace", None)
 
 
 def _paced(rolling: Rolling, daemon: Daemon, beside: Beside) -> Iterator[Figure]:
-    yield _slowdown(rolling, beside, "at 100 kB/s", SLOWDOWN_TARGET)
+    yield _slowdown(rolling, beside, "at 50 kB/s", SLOWDOWN_TARGET)
 
 
 def _slowdown(rolling: Rolling, beside: Beside, how: str, target: float | None) -> Figure:
     """How many times as long joins take while nodes are told new keys."""
-    usual_s = min(beside.seconds() for _ in range(3))
-    rolling.start()
+    usual = beside.rate(_for(USUAL_S))
+    rolling.start(BEGIN_IN_S)
     rolling.wait_until_told(1)
-    taken_s = beside.seconds()
-    if rolling.told() >= rolling.nodes:
-        raise MeasurementError("the rollover had told everybody before the joins were over")
+    meanwhile = beside.rate(lambda: rolling.told() < rolling.nodes)
     rolling.finish()
-    return Figure(f"joins beside a rollover {how}", "x usual", [taken_s / usual_s], target)
+    note = f"{usual:,.0f} joins/s else"
+    return Figure(
+        f"joins beside a rollover {how}", "x time", [usual / meanwhile], target, None, note
+    )
+
+
+def _for(seconds: float) -> Callable[[], bool]:
+    until_s = time.monotonic() + seconds
+    return lambda: time.monotonic() < until_s
 
 
 def _main(arguments: Sequence[str]) -> None:

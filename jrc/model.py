@@ -156,7 +156,9 @@ class ShortIdRange:
 class Network:
     """One 6TiSCH or 6LoWPAN network.
 
-    ``lease_hours`` and ``join_rate_bytes_per_s``: None is no limit.
+    ``lease_hours`` and ``join_rate_bytes_per_s``: None is no limit. ``throttle_bytes_per_s`` is a
+    lower join rate for the time being; with ``quiet_outside_windows`` it is 0 while no join window
+    is open.
 
     ``prefix_from`` and ``jrc_address_from`` name the interfaces of this host that ``prefix`` and
     ``jrc_address`` follow, None where the operator set them.
@@ -179,6 +181,8 @@ class Network:
     admission: Admission = Admission.KNOWN
     prefix_from: str | None = None
     jrc_address_from: str | None = None
+    throttle_bytes_per_s: int | None = None
+    quiet_outside_windows: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,6 @@ class Daemon:
             opened.clock,
             self._intake.next_message_id,
             self._contexts.forget,
-            lambda: opened.database.instance.clock_high_water_ms,
             self._counters.dropped,
             self._fatal,
             [runner.installer for runner in self._installers.runners],

@@ -19,6 +19,7 @@ from jrc.config import Proxy, Settings
 from jrc.model import Network, PledgeState
 from jrc.net.interfaces import InterfaceWatch
 from jrc.service.installers import unknown_network
+from jrc.service.node_settings import settings_of
 from jrc.service.registry import Registry
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ def limits_of(tx: Registry, name: str | None) -> Limits:
     missing = None if name is None else unknown_network(tx, name)
     return Limits(
         None if network is None else network.name,
-        None if network is None else network.join_rate_bytes_per_s,
+        None if network is None else settings_of(tx, network).join_rate_bytes_per_s,
         blocked,
         None if missing is None else missing.message,
     )

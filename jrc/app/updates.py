@@ -27,6 +27,7 @@ from jrc.policy.rollover import NodeState
 from jrc.service.installers import InstallerId
 from jrc.service.keying import Keying, Retry
 from jrc.service.ports import Clock
+from jrc.service.pushing import Pushing
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
 from jrc.service.telling import Facts
@@ -35,7 +36,7 @@ from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 
 POLL_S = 1.0
 """While a rollover runs, whoever joins is to be told at once; joins give no other sign."""
-BATCH = 128
+BATCH = 64
 """Updates that share a transaction."""
 LINGER_S = 0.02
 """How long an answer may wait for others to share its transaction."""
@@ -48,9 +49,9 @@ _log = structlog.get_logger("jrc")
 class Updates:
     """As ``app.daemon.Part``.
 
-    ``forget`` drops a kid context from the cache of joins, since its row has changed; ``seen_ms``
-    is the latest time that the database knows of. ``next_message_id`` is shared with the answers
-    to joins, and so is ``endpoint``. ``installers`` are those of the config file.
+    ``forget`` drops a kid context from the cache of joins, since its row has changed.
+    ``next_message_id`` is shared with the answers to joins, and so is ``endpoint``.
+    ``installers`` are those of the config file.
     """
 
     name = "updates"
@@ -63,7 +64,6 @@ class Updates:
         clock: Clock,
         next_message_id: Callable[[], int],
         forget: Callable[[bytes], None],
-        seen_ms: Callable[[], int],
         dropped: Callable[[Reason], None],
         fatal: Callable[[BaseException], None],
         installers: Collection[InstallerId],
@@ -72,7 +72,6 @@ class Updates:
         self._endpoint = endpoint
         self._clock = clock
         self._forget = forget
-        self._seen_ms = seen_ms
         self._fatal = fatal
         self._installers = installers
         self._loop = asyncio.get_running_loop()
@@ -93,14 +92,17 @@ class Updates:
         self._driver = UpdateDriver(self._client, self._loop)
         self._each = AHEAD * section.in_flight
         self._facts = Facts()
-        self._keying = Keying(Retry(section.retry_s, section.retry_max_s), self._facts)
-        self._errands: Sequence[Errand] = (self._keying,)
+        retry = Retry(section.retry_s, section.retry_max_s)
+        self._keying = Keying(retry, self._facts)
+        self._pushing = Pushing(retry, self._facts)
+        self._errands: Sequence[Errand] = (self._keying, self._pushing)
         self._open: dict[int, PreparedUpdate] = {}
         self._outcomes: list[UpdateOutcome] = []
         self._counts: dict[str, int] = {}
         self._advanced_s = 0.0
         self._is_changed = True
         self._due_ms: int | None = None
+        self._has_rollover = True
         self._trouble: str | None = None
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -228,8 +230,9 @@ class Updates:
             raise
         self._keying.anew = False
         self._note(turned.no_numbers)
-        for kid_context in turned.told:
+        for kid_context in (*turned.told, *self._pushing.changed_contexts):
             self._forget(kid_context)
+        self._pushing.changed_contexts.clear()
         for update in turned.updates:
             self._open[update.node] = update
             self._driver.begin(update)
@@ -245,16 +248,18 @@ class Updates:
         """Seconds until somebody is to be told, None where nobody is and nothing runs."""
         if self._due_ms is None:
             return None
-        return min(max(0.0, (self._due_ms - self._clock.now_ms()) / 1000), POLL_S)
+        wait_s = max(0.0, (self._due_ms - self._clock.now_ms()) / 1000)
+        return min(wait_s, POLL_S) if self._has_rollover else wait_s
 
     def _next_due_ms(self, tx: Registry) -> int | None:
         due = [at for at in (errand.next_due_ms(tx) for errand in self._errands) if at is not None]
-        if tx.rollovers.all_running():
+        self._has_rollover = bool(tx.rollovers.all_running())
+        if self._has_rollover:
             due.append(self._clock.now_ms() + int(POLL_S * 1000))
         return min(due, default=None)
 
     def _turn_in(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> Turned:
-        turned = turn(tx, self._errands, outcomes, self._room(), self._facts, self._seen_ms())
+        turned = turn(tx, self._errands, outcomes, self._room(), self._facts)
         now_s = self._loop.time()
         is_idle = not turned.updates and not self._open
         if self._keying.touched and (is_idle or now_s - self._advanced_s >= POLL_S):

@@ -31,6 +31,7 @@ _RANKS: Final = {
     )
 }  # fmt: skip
 """Stragglers stand on top."""
+_TROUBLED: Final = frozenset({"unreachable", "refused"})
 _STYLES: Final = {
     "unreachable": "red", "refused": "red", "sent": "yellow", "must_join": "yellow",
     "reverting": "yellow", "reached": "green", "reverted": "green", "left": "dim",
@@ -57,24 +58,24 @@ class Lines:
         self._states: dict[object, tuple[object, object]] | None = None
 
     def show(self, status: Record, nodes: Sequence[Record]) -> None:
-        """As ``Screen.show``."""
-        if self._each_node:
+        """As ``Screen.show``; at the first look, which nodes are in trouble."""
+        is_news = headline(status) != self._headline
+        if self._states is not None:
             self._show_nodes(nodes)
-        elif told(status) != self._told and headline(status) == self._headline:
+        if is_news:
+            self._line(f"{headline(status)}; {summary(status)}")
+        elif not self._each_node and told(status) != self._told:
             self._line(f"{status['network']}: {numbers(status)}")
-        self._told = told(status)
-        if headline(status) != self._headline:
-            self._headline = headline(status)
-            self._line(f"{self._headline}; {summary(status)}")
+        if self._states is None:
+            self._show_nodes([node for node in nodes if node["state"] in _TROUBLED])
+        self._headline, self._told = headline(status), told(status)
+        self._states = {node["pledge_id"]: (node["state"], node["attempts"]) for node in nodes}
 
     def _show_nodes(self, nodes: Sequence[Record]) -> None:
-        """Those that are not as they were; at the first look all are."""
-        before = self._states
-        self._states = {node["pledge_id"]: (node["state"], node["attempts"]) for node in nodes}
-        if before is None:
-            return
-        for node in nodes:
-            if before.get(node["pledge_id"]) != self._states[node["pledge_id"]]:
+        """Those that are not as they were."""
+        before = self._states or {}
+        for node in nodes if self._each_node else ():
+            if before.get(node["pledge_id"]) != (node["state"], node["attempts"]):
                 self._line(f"{node['network']}: {news(node)}")
 
     def _line(self, text: str) -> None:

@@ -213,14 +213,19 @@ def configuration_for(
 
 
 def bounded_blocklist(newest_first: Iterable[bytes]) -> tuple[bytes, ...]:
-    """What a Configuration tells of these pledge identifiers; the oldest are left out.
+    """What a 6LBR is told of these pledge identifiers; the oldest are left out (§8.4.2)."""
+    return first_blocked(newest_first, MAX_TOLD_BLOCKED, MAX_TOLD_BLOCKED_BYTES)
 
-    It ends where ``MAX_TOLD_BLOCKED`` are told, or the next one would need more bytes than
-    ``MAX_TOLD_BLOCKED_BYTES``. RFC 9031 §8.4.2
+
+def first_blocked(newest_first: Iterable[bytes], most: int, most_bytes: int) -> tuple[bytes, ...]:
+    """The first of these pledge identifiers, as a Configuration has room for them.
+
+    It ends where ``most`` are told, or the next one would need more bytes than ``most_bytes``.
+    RFC 9031 §8.4.2
     """
     told: list[bytes] = []
-    room = MAX_TOLD_BLOCKED_BYTES
-    for identifier in islice(newest_first, MAX_TOLD_BLOCKED):
+    room = most_bytes
+    for identifier in islice(newest_first, most):
         room -= len(encode_bytes(identifier))
         if room < 0:
             break

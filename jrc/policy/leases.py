@@ -26,6 +26,8 @@ CLOCK_DRIFT_PPM = 100
 QUEUE_GUARD_MS = HOUR_MS
 """Frames of the former holder may hang in the network's queues (§8.4.4.1)."""
 
+RENEWAL_SHARE = 3
+"""A lease is renewed when this part of it is left (RFC 9031 §8.4.4 leaves the moment open)."""
 LOW_SHARE = 10
 """A range is low when only a tenth of it is left."""
 
@@ -99,11 +101,13 @@ def lease_end_ms(now_ms: int, lease_hours: int | None) -> int | None:
     end lies later than the node's by the last copy of the answer, its time under way, the drift
     of the node's clock and an hour for frames that wait in queues.
     """
-    if lease_hours is None:
-        return None
+    return None if lease_hours is None else now_ms + _after_ms(lease_hours)
+
+
+def _after_ms(lease_hours: int) -> int:
     lease_ms = lease_hours * HOUR_MS
     drift_ms = -(-lease_ms * CLOCK_DRIFT_PPM // 1_000_000)
-    return now_ms + LAST_COPY_MS + MAX_LATENCY_MS + lease_ms + drift_ms + QUEUE_GUARD_MS
+    return LAST_COPY_MS + MAX_LATENCY_MS + lease_ms + drift_ms + QUEUE_GUARD_MS
 
 
 def renew(lease: Lease, generation: int, now_ms: int, lease_hours: int | None) -> Lease:
@@ -124,6 +128,27 @@ def renew(lease: Lease, generation: int, now_ms: int, lease_hours: int | None) -
         released=False,
         version=lease.version + 1,
     )
+
+
+def fitting_ends_ms(now_ms: int, lease_hours: int) -> tuple[int, int]:
+    """When leases that need no renewal now end, the first and the last moment.
+
+    One that ends sooner has less than a third of its hours left at its node; one that ends later
+    was given out for longer than the network gives now.
+    """
+    end_ms = now_ms + _after_ms(lease_hours)
+    spent_ms = lease_hours * HOUR_MS * (RENEWAL_SHARE - 1) // RENEWAL_SHARE
+    return end_ms - spent_ms, end_ms + QUEUE_GUARD_MS
+
+
+def needs_renewal(lease: Lease, now_ms: int, lease_hours: int | None) -> bool:
+    """Whether the holder is to be told its identifier again, with the network's lease (§8.4.4)."""
+    if lease.released:
+        return False
+    if lease_hours is None or lease.lease_until_ms is None:
+        return lease_hours != lease.lease_until_ms
+    first_ms, last_ms = fitting_ends_ms(now_ms, lease_hours)
+    return not first_ms <= lease.lease_until_ms <= last_ms
 
 
 def burned(lease: Lease | None, generation: int) -> Lease | None:

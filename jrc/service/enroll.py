@@ -13,6 +13,7 @@ from jrc.service.applicants import Applicant, Fault
 from jrc.service.damage import damage_warning, damaged_error, damages_of
 from jrc.service.examine import Decision, OnConflict, examine
 from jrc.service.holdings import still_holds
+from jrc.service.node_settings import settings_changed
 from jrc.service.records import CredentialState, Damage, PledgeRecord
 from jrc.service.registry import Registry
 from jrc.service.rollover_leaving import leave
@@ -201,8 +202,16 @@ def remove_pledge(
     leave(tx, record.id)
     tx.pledges.forget_reports(record.id)
     tx.admissions.forget(record.id)
+    tx.pushes.forget(record.id)
     tx.pledges.save(_tombstone(tx, record))
+    _blocklist_changed(tx, record)
     return _changed(tx, "pledge.removed", identifier, PledgeState.REMOVED, actor, reason, found)
+
+
+def _blocklist_changed(tx: Registry, record: PledgeRecord) -> None:
+    if record.state is PledgeState.REVOKED:
+        for network_id in record.network_ids:
+            settings_changed(tx, network_id)
 
 
 def _tombstone(tx: Registry, record: PledgeRecord) -> PledgeRecord:

@@ -8,7 +8,7 @@ exists only together with the state that makes it unique, so no request nonce ev
 plaintexts (RFC 8613 §5.2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from jrc.cojp import message, oscore
@@ -24,6 +24,7 @@ from jrc.policy.keys import keys_for_join
 from jrc.policy.leases import Lease
 from jrc.policy.profiles import TRAITS, Traits
 from jrc.policy.rollover import NodeState, Phase
+from jrc.policy.settings import place_number
 from jrc.service import gates
 from jrc.service.identifiers import FreeIdentifiers
 from jrc.service.ports import (
@@ -244,14 +245,25 @@ def _terms_in(
     configuration = admission.configuration_for(
         network, told_keys, 0 if leased else None, left_out, profile, blocked
     )
-    settings = tx.policy.settings_numbers.get(network.id, 0)
-    place = NodePlace(network.id, role, keys.generation_id, settings)
+    number = _place_number(tx, network, role, told)
+    place = NodePlace(network.id, role, keys.generation_id, number)
     detail = f'{{"generation":{keys.current.generation},"role":{role},"short_id":'
     form = ConfigurationForm(configuration, explicit_usage=traits.explicit_usage)
     gated = network.admission is not Admission.KNOWN or role == Role.LBR
     knows_all = len(told_keys) == len(keys.current.keys)
     comes_into = _comes_into(network, keys, role, traits, knows_all=knows_all)
     return Terms(network, keys, place, form, leased, detail, gated, comes_into)
+
+
+def _place_number(tx: JoinTransaction, network: Network, role: int, told: Collection[Label]) -> int:
+    """What is noted of the settings that a Join Response says, which is the same for all nodes.
+
+    The blocklist of 6LNs and a join rate of one node alone come by update, soon after.
+    """
+    lacks_list = role != Role.LBR and network.id in tx.policy.blocking and Label.BLOCKLIST in told
+    says_all = not lacks_list and network.id not in tx.policy.throttling
+    number = tx.policy.settings_numbers.get(network.id, 0)
+    return place_number(number, says_all=says_all)
 
 
 def _comes_into(

@@ -39,6 +39,8 @@ class NetworkReport:
     short_ids_low: bool
     lease_hours: int | None
     join_rate_bytes_per_s: int | None
+    throttle_bytes_per_s: int | None
+    quiet_outside_windows: bool
     jrc_address: str | None
     jrc_address_from: str | None
     profile: str
@@ -104,6 +106,8 @@ def _report(tx: Registry, network: Network, counts: Mapping[PledgeState, int]) -
         short_ids_low=range_is_low(len(network.short_ids), used),
         lease_hours=network.lease_hours,
         join_rate_bytes_per_s=network.join_rate_bytes_per_s,
+        throttle_bytes_per_s=network.throttle_bytes_per_s,
+        quiet_outside_windows=network.quiet_outside_windows,
         jrc_address=None if network.jrc_address is None else str(network.jrc_address),
         jrc_address_from=network.jrc_address_from,
         profile=network.profile.value,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ipaddress import IPv6Network
 
 from jrc.errors import ExitCode, OperatorError
-from jrc.model import Network
+from jrc.model import Admission, Network
 
 # Ours.
 MAX_IDENTIFIER_BYTES = 64
@@ -38,6 +38,13 @@ def check_settings(network: Network) -> None:
     _check_interface("jrc-address-from", network.jrc_address_from)
     _check_limit("lease-hours", network.lease_hours, 1, MAX_LEASE_HOURS)
     _check_limit("join-rate", network.join_rate_bytes_per_s, 0, MAX_JOIN_RATE_BYTES_PER_S)
+    _check_limit("join-rate", network.throttle_bytes_per_s, 0, MAX_JOIN_RATE_BYTES_PER_S)
+    if network.quiet_outside_windows and network.admission is not Admission.WINDOW:
+        raise refused(
+            f"quiet-outside-windows: network {network.name} admits by {network.admission.value},"
+            " and has no windows",
+            "give --admission window as well, or --no-quiet-outside-windows",
+        )
     address = network.jrc_address
     if address is not None and (
         address.is_multicast or address.is_unspecified or address.is_link_local

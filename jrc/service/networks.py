@@ -17,6 +17,8 @@ from jrc.service.key_domains import (
 from jrc.service.links import NOTHING_SEEN, first_prefix, unfollowed
 from jrc.service.network_reports import NetworkReport, find_network, show_network
 from jrc.service.network_settings import check_settings, is_name, refused
+from jrc.service.network_stages import falls_quiet, forgotten, join_again, lasting, stages
+from jrc.service.node_settings import settings_changed
 from jrc.service.registry import Registry
 from jrc.service.rollover_leaving import end_with_domain, leave_network
 from jrc.service.takeover import TakeOver, check_free_short_ids, take_over_keys
@@ -54,6 +56,7 @@ class AddNetwork:
     short_ids: ShortIdRange = DEFAULT_SHORT_IDS
     lease_hours: int | None = None
     join_rate_bytes_per_s: int | None = None
+    quiet_outside_windows: bool = False
     jrc_address: IPv6Address | None = None
     jrc_address_from: str | None = None
     profile: Profile = Profile.RFC9031
@@ -76,6 +79,7 @@ class NetworkChanges:
     short_ids: ShortIdRange | Unset = KEEP
     lease_hours: int | Unset | None = KEEP
     join_rate_bytes_per_s: int | Unset | None = KEEP
+    quiet_outside_windows: bool | Unset = KEEP
     jrc_address: IPv6Address | Unset | None = KEEP
     jrc_address_from: str | Unset | None = KEEP
     profile: Profile | Unset = KEEP
@@ -117,6 +121,7 @@ def add_network(
         short_ids=command.short_ids,
         lease_hours=command.lease_hours,
         join_rate_bytes_per_s=command.join_rate_bytes_per_s,
+        quiet_outside_windows=command.quiet_outside_windows,
         profile=command.profile,
         admission=command.admission,
     )
@@ -133,6 +138,7 @@ def add_network(
     tx.record(
         Event("network.added", actor, network=network.name, reason=reason, detail=_facts(network))
     )
+    settings_changed(tx, network.id)
     tx.policy_changed()
     return show_network(tx, network.name)
 
@@ -158,6 +164,8 @@ def _facts(network: Network) -> dict[str, object]:
         "short_ids": str(network.short_ids),
         "lease_hours": network.lease_hours,
         "join_rate_bytes_per_s": network.join_rate_bytes_per_s,
+        "throttle_bytes_per_s": network.throttle_bytes_per_s,
+        "quiet_outside_windows": network.quiet_outside_windows,
         "jrc_address": None if network.jrc_address is None else str(network.jrc_address),
         "jrc_address_from": network.jrc_address_from,
         "profile": network.profile.value,
@@ -208,10 +216,12 @@ def put_into_force(
     tx: Registry, network: Network, wanted: Network, *, actor: str, reason: str
 ) -> None:
     """Write what changed about a network, with all that follows from it."""
+    forgets = forgotten(tx, network, wanted)
     tx.networks.change(wanted)
     admits_otherwise(tx, network, wanted, actor=actor, reason=reason)
-    if _must_join_again(network, wanted):
-        tx.pledges.forget_network(network.id, release=False)
+    if forgets.somebody:
+        tx.pledges.forget_network(network.id, release=False, joined_before_ms=forgets.before_ms)
+    settings_changed(tx, network.id)
     before, after = _facts(network), _facts(wanted)
     detail = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
     tx.record(Event("network.changed", actor, network=network.name, reason=reason, detail=detail))
@@ -238,30 +248,23 @@ def _changed(tx: Registry, network: Network, changes: NetworkChanges, seen: Seen
     return wanted
 
 
-def _must_join_again(network: Network, wanted: Network) -> bool:
-    """Nodes know one identifier and one prefix: neither may go while they are there."""
-    gone = set(network.identifiers) - set(wanted.identifiers)
-    return bool(gone) or network.prefix != wanted.prefix
-
-
 def _plan_change(tx: Registry, network: Network, wanted: Network) -> Plan:
-    count, first = tx.pledges.joined(network.id, MAX_LISTED)
     if wanted == network:
         return Plan((f"Network {network.name} is so already.",))
-    if not count:
-        return Plan((f"Nobody has joined network {network.name}.",))
-    pledges = tuple(identifier.hex() for identifier in first)
-    if not _must_join_again(network, wanted):
-        sentence = (
-            f"{counted(count, 'node')} of network {network.name} will hear of it when joining next."
-        )
-        return Plan((sentence,), (), count)
-    what = "prefix" if network.prefix != wanted.prefix else "identifier"
-    sentence = (
-        f"A new {what} makes {counted(count, 'node')} of network {network.name} join again;"
-        " until then nothing can be sent to them."
+    if not tx.pledges.joined(network.id, 0)[0]:
+        return Plan((f"Nobody has joined network {network.name}.", *lasting(network, wanted)))
+    forgets = forgotten(tx, network, wanted)
+    sentences = (
+        *join_again(tx, network, wanted, forgets),
+        *stages(tx, network, wanted),
+        *lasting(network, wanted),
     )
-    return Plan((sentence,), pledges, count, needs_consent=True)
+    count, first = tx.pledges.joined(
+        network.id, MAX_LISTED, before_ms=forgets.before_ms
+    ) if forgets.somebody else (0, ())  # fmt: skip
+    pledges = tuple(identifier.hex() for identifier in first)
+    asks = bool(count) or falls_quiet(network, wanted)
+    return Plan(sentences, pledges, count, needs_consent=asks)
 
 
 # Removing

@@ -186,7 +186,7 @@ class NodePlace(NamedTuple):
     """Where a pledge has joined, and what it was answered with last.
 
     That is a generation of keys, and a number of the network's settings: everything else that a
-    Configuration says.
+    Configuration says. A negative one has something left to be told (``policy/settings.py``).
     """
 
     network_id: int
@@ -301,8 +301,9 @@ class NetworkPolicy:
 
     ``blocked_in`` gives the blocklist of a network by its number (RFC 9031 §8.4.2); it is read
     once, and only where a 6LBR joins, in the transaction that asks for it first.
-    ``settings_numbers`` are those of networks whose settings were ever changed. ``terms`` fills
-    with those of each kind of pledge that has joined (``join.py``).
+    ``settings_numbers`` are those of the settings that each network's nodes are told; a network of
+    ``blocking`` has revoked pledges to tell of, and one of ``throttling`` a node with a join rate
+    of its own. ``terms`` fills with those of each kind of pledge that has joined (``join.py``).
     """
 
     revision: int
@@ -310,6 +311,8 @@ class NetworkPolicy:
     keys: Mapping[int, LiveKeys]
     settings_numbers: Mapping[int, int] = field(default_factory=dict)
     blocked_in: Callable[[int], tuple[bytes, ...]] = _nobody
+    blocking: frozenset[int] = frozenset()
+    throttling: frozenset[int] = frozenset()
     terms: dict[object, Terms] = field(default_factory=dict)
 
 

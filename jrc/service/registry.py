@@ -9,6 +9,7 @@ from jrc.model import Event, KeySetState, Network, PledgeState, Profile, Secret
 from jrc.policy.keys import KeySet
 from jrc.service.gate_stores import AdmissionStore, WindowStore
 from jrc.service.node_store import NodeStore
+from jrc.service.push_records import PushStore
 from jrc.service.records import (
     CredentialRecord,
     CredentialState,
@@ -48,6 +49,10 @@ class NetworkStore(Protocol):
 
     def change(self, network: Network) -> None:
         """Write what changed; name and domain stay."""
+        ...
+
+    def identifiers_since(self, network_id: int) -> Mapping[bytes, int]:
+        """Since when a network answers to each of its identifiers, in ms since 1970."""
         ...
 
     def remove(self, network_id: int) -> None:
@@ -164,8 +169,13 @@ class PledgeStore(Protocol):
         """How many pledges have no other live network, and the first of them."""
         ...
 
-    def joined(self, network_id: int, limit: int) -> tuple[int, Sequence[bytes]]:
-        """How many pledges have joined a network, and the first of them."""
+    def joined(
+        self, network_id: int, limit: int, *, before_ms: int | None = None
+    ) -> tuple[int, Sequence[bytes]]:
+        """How many pledges have joined a network, and the first of them.
+
+        With ``before_ms`` those whose last join was before that time, in ms since 1970.
+        """
         ...
 
     def nodes(self, network_id: int, domain_id: int) -> Sequence[JoinedNode]:
@@ -199,8 +209,13 @@ class PledgeStore(Protocol):
         """Where a joined pledge is reached; None is where its identifier says."""
         ...
 
-    def forget_network(self, network_id: int, *, release: bool) -> None:
-        """Everybody in a network has to join again; ``release`` gives short identifiers back."""
+    def forget_network(
+        self, network_id: int, *, release: bool, joined_before_ms: int | None = None
+    ) -> None:
+        """Everybody in a network has to join again; ``release`` gives short identifiers back.
+
+        With ``joined_before_ms`` only those whose last join was before that time.
+        """
         ...
 
     def forget_reports(self, pledge_id: int) -> None:
@@ -216,6 +231,10 @@ class PledgeStore(Protocol):
 
     def told_keys(self, pledge_ids: Sequence[int]) -> Mapping[int, Collection[ToldKeys]]:
         """The live keys that pledges may have: all that a datagram may have left with."""
+        ...
+
+    def revoked_with_keys(self, domain_id: int) -> int:
+        """How many revoked pledges have their place with the keys in force of a key domain."""
         ...
 
     def forget_answers(self, pledge_ids: Sequence[int]) -> None:
@@ -403,6 +422,8 @@ class Registry(Protocol):
     @property
     def nodes(self) -> NodeStore: ...
     @property
+    def pushes(self) -> PushStore: ...
+    @property
     def imports(self) -> ImportStore: ...
     @property
     def events(self) -> EventStore: ...
@@ -415,6 +436,11 @@ class Registry(Protocol):
     @property
     def now_ms(self) -> int:
         """The time of the transaction, milliseconds since 1970."""
+        ...
+
+    @property
+    def seen_ms(self) -> int:
+        """The latest time that any transaction before this one had."""
         ...
 
     def random(self, count: int) -> bytes:

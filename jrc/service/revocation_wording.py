@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from jrc.cojp.constants import Role
 from jrc.model import Network
+from jrc.policy.admission import first_blocked
 from jrc.policy.revocation import Rekeying
 from jrc.policy.rollover import Phase
+from jrc.policy.settings import MAX_NODE_BLOCKED, MAX_NODE_BLOCKED_BYTES
 from jrc.service.registry import Registry
 from jrc.service.rollover_plan import effects
 from jrc.service.rollover_records import JoinedNode, RolloverSettings
@@ -150,11 +152,13 @@ def list_sentences(tx: Registry, network_ids: Sequence[int]) -> Iterator[str]:
     networks = tx.networks.all()
     for number in network_ids:
         told, is_cut = tx.pledges.blocklist(number)
-        if is_cut and number in networks:
+        nodes = first_blocked(told, MAX_NODE_BLOCKED, MAX_NODE_BLOCKED_BYTES)
+        if number in networks and (is_cut or len(nodes) < len(told)):
+            routers = f", its 6LBRs of {len(told)}" if len(told) > len(nodes) else ""
             yield (
                 f"the blocklist of {networks[number].name} is full: its nodes hear of the"
-                f" {len(told)} that were revoked last; the registrar answers none of them, and"
-                " `jrc pledge remove` takes off whoever is of the past"
+                f" {len(nodes)} that were revoked last{routers}; the registrar answers none of"
+                " them, and `jrc pledge remove` takes off whoever is of the past"
             )
 
 

@@ -13,6 +13,7 @@ from jrc.policy.revocation import Rekeying, rekeying_for
 from jrc.service.damage import shown_state
 from jrc.service.enroll import Changed, find_pledge
 from jrc.service.holdings import live_keys_of, still_holds
+from jrc.service.node_settings import settings_changed
 from jrc.service.records import PledgeRecord, ToldKeys
 from jrc.service.registry import Registry
 from jrc.service.revocation_wording import (
@@ -164,6 +165,8 @@ def revoke_pledges(
         _put_out(tx, record, actor, reason)
     if records:
         tx.pledges.forget_answers([record.id for record in records])
+        for network_id in _networks_of(records):
+            settings_changed(tx, network_id)
         tx.policy_changed()
     rekeyed = [
         _rekey(tx, case, actor, reason, settings or RolloverSettings(), rekey=rekey)
@@ -268,6 +271,8 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
     network = tx.networks.all().get(tx.pledges.standing([record])[record.id].network_id or 0)
     must_join = network is None or not _takes_its_place(tx, record, network)
     tx.record(Event("pledge.restored", actor, identifier.value, reason=reason))
+    for network_id in record.network_ids:
+        settings_changed(tx, network_id)
     tx.policy_changed()
     return Restored(
         pledge_id=str(identifier),

@@ -50,9 +50,20 @@ def plan_abort(tx: Registry, network_name: str) -> Plan:
         (
             f"This calls off the rollover of {_networks(tx, record)}: the keys in force stay.",
             f"The new keys (key ids {ids}) are never used. {again}",
+            *_stay_in(tx, record),
         ),
         needs_consent=True,
     )
+
+
+def _stay_in(tx: Registry, record: RolloverRecord) -> list[str]:
+    """Whom the rollover would put out, in a sentence; none where there is nobody."""
+    count = tx.pledges.revoked_with_keys(record.domain_id)
+    if not count:
+        return []
+    has, them = ("has", "it") if count == 1 else ("have", "them")
+    who = f"{counted(count, 'revoked device')} {has} the keys in force, and can go on with them:"
+    return [f"{who} `jrc rollover start` puts {them} out later."]
 
 
 def plan_resume(tx: Registry, network_name: str, *, anyway: bool) -> Plan:

@@ -14,9 +14,10 @@ from typing import NamedTuple, Protocol
 
 from jrc.cojp import replay
 from jrc.cojp.constants import Role
+from jrc.cojp.replay import NumberBlock, ReplayWindow
 from jrc.errors import OperatorError, StateError
 from jrc.model import Network, Profile
-from jrc.policy.addresses import global_address, short_address
+from jrc.policy.addresses import EUI64_BYTES, global_address, short_address
 from jrc.policy.leases import Lease
 from jrc.policy.profiles import TRAITS, Traits
 from jrc.service.join import ADMISSIBLE
@@ -165,20 +166,19 @@ def turn(
     outcomes: Sequence[UpdateOutcome],
     room: Room,
     facts: Facts,
-    seen_ms: int,
 ) -> Turned:
     """Write outcomes down and prepare as many updates as there is ``room`` for.
 
-    ``seen_ms`` is the latest time the clock ever showed: behind it no number may be used.
+    With a clock that is behind what it ever showed, no number may be used, and nobody is told.
     """
     facts.look(tx)
     record(tx, errands, outcomes)
-    why = _clock_trouble(tx, seen_ms)
+    why = _clock_trouble(tx)
     updates: list[PreparedUpdate] = []
     told: list[bytes] = []
     if why is None:
         for errand in errands:
-            prepared = _prepare(tx, errand, room, facts, seen_ms)
+            prepared = _prepare(tx, errand, room, facts)
             updates += [update for update, _ in prepared]
             told += [kid_context for _, kid_context in prepared]
     due = [at for at in (errand.next_due_ms(tx) for errand in errands) if at is not None]
@@ -202,17 +202,17 @@ def record(tx: Registry, errands: Sequence[Errand], outcomes: Sequence[UpdateOut
             errand.ended(tx, own)
 
 
-def _clock_trouble(tx: Registry, seen_ms: int) -> str | None:
+def _clock_trouble(tx: Registry) -> str | None:
     """Why no sender number may be used now (RFC 8613 App. B.1.1), None if they may."""
     try:
-        replay.reserve(0, tx.now_ms // 1000, NUMBERS, high_water_s=seen_ms // 1000)
+        reserve(ContextState(0, ReplayWindow()), tx.now_ms, tx.seen_ms)
     except OperatorError as error:
         return error.message
     return None
 
 
 def _prepare(
-    tx: Registry, errand: Errand, room: Room, facts: Facts, seen_ms: int
+    tx: Registry, errand: Errand, room: Room, facts: Facts
 ) -> list[tuple[PreparedUpdate, bytes]]:
     wants = room.take(errand.due(tx, room.left, room.busy, room.full)) if room.left else []
     if not wants:
@@ -231,7 +231,7 @@ def _prepare(
             continue
         profile = found.known.pledge.profile or network.profile
         place = Place(found, network, TRAITS[profile])
-        made = _draft(tx, errand, want, place, profile, seen_ms)
+        made = _draft(tx, errand, want, place, profile)
         if isinstance(made, str):
             skipped[want.pledge_id] = made
             continue
@@ -258,7 +258,7 @@ def _network_of(found: Reachable | None, networks: Mapping[int, Network]) -> Net
 
 
 def _draft(
-    tx: Registry, errand: Errand, want: Want, place: Place, profile: Profile, seen_ms: int
+    tx: Registry, errand: Errand, want: Want, place: Place, profile: Profile
 ) -> tuple[PreparedUpdate, ContextState, Lease | None] | str:
     """The update, with what is to be written before it leaves; or why there is none, in a word."""
     known, network, traits = place.reachable.known, place.network, place.traits
@@ -271,15 +271,9 @@ def _draft(
     if telling is None:
         return "nothing"
     try:
-        numbers = replay.reserve(
-            known.state.numbers_reserved,
-            tx.now_ms // 1000,
-            NUMBERS,
-            high_water_s=seen_ms // 1000,
-        )
+        numbers, state = reserve(known.state, tx.now_ms, tx.seen_ms)
     except (OperatorError, StateError):
         return "out_of_numbers"
-    state = known.state._replace(version=known.state.version + 1, numbers_reserved=numbers.reserved)
     update = PreparedUpdate(
         ref=None,
         node=known.pledge.id,
@@ -294,6 +288,23 @@ def _draft(
     return update, state, telling.lease
 
 
+def reserve(
+    state: ContextState, now_ms: int, seen_ms: int, count: int = NUMBERS
+) -> tuple[NumberBlock, ContextState]:
+    """Sender numbers, and the context's state that has to be on disk before one is used.
+
+    RFC 8613 App. B.1.1; ``seen_ms`` is the latest time that the clock ever showed.
+
+    Raises:
+        OperatorError: the clock is behind that.
+        StateError: the numbers of the context are used up.
+    """
+    numbers = replay.reserve(
+        state.numbers_reserved, now_ms // 1000, count, high_water_s=seen_ms // 1000
+    )
+    return numbers, state._replace(version=state.version + 1, numbers_reserved=numbers.reserved)
+
+
 def _address(
     found: Reachable, network: Network, profile: Profile, attempts: int
 ) -> IPv6Address | None:
@@ -303,9 +314,7 @@ def _address(
     lease = found.known.standing.lease_in(network.domain_id)
     short_id = None if lease is None or lease.released else lease.value
     identifier = found.known.pledge.identifier
-    forms = [
-        global_address(network.prefix, identifier, short_id, profile),
-        None if short_id is None else short_address(network.prefix, short_id),
-    ]
-    known = list(dict.fromkeys(form for form in forms if form is not None))
-    return known[attempts % len(known)] if known else None
+    has_eui64 = len(identifier.value) == EUI64_BYTES
+    if short_id is not None and (attempts % 2 == 1 or not has_eui64):
+        return short_address(network.prefix, short_id)
+    return global_address(network.prefix, identifier, short_id, profile)

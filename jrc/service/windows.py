@@ -11,6 +11,7 @@ from jrc.policy.windows import MAX_PLEDGES, MAX_WINDOW_S, Ended, JoinWindow
 from jrc.service.admitting import end_window, window_of
 from jrc.service.network_reports import find_network
 from jrc.service.network_settings import refused
+from jrc.service.node_settings import settings_changed
 from jrc.service.registry import Registry
 from jrc.service.wording import utc_text
 
@@ -85,6 +86,7 @@ def open_window(tx: Registry, command: OpenWindow, *, actor: str, reason: str = 
     )
     detail = {"until": utc_text(window.until_ms), "max": window.max_pledges}
     tx.record(Event("window.opened", actor, None, network.name, reason, detail))
+    settings_changed(tx, network.id)
     tx.policy_changed()
     return _report(tx, window, network.name)
 
@@ -139,6 +141,7 @@ def close_window(tx: Registry, name: str, *, actor: str, reason: str = "") -> Wi
     if window is None or windows.ended(window, tx.now_ms, tx.windows.seen_ms) is not None:
         raise refused(f"network {name} has no open window", "`jrc window list --all` shows them")
     after = end_window(tx, window, name, Ended.CLOSED.value, tx.now_ms, actor, reason)
+    settings_changed(tx, network.id)
     return _report(tx, after, name)
 
 
@@ -149,6 +152,7 @@ def end_windows(tx: Registry, numbers: Collection[int]) -> None:
         if window.id in numbers:
             name = names.get(window.network_id, "")
             end_window(tx, window, name, Ended.TIME.value, window.until_ms)
+            settings_changed(tx, window.network_id)
 
 
 def list_windows(tx: Registry, *, with_past: bool = False) -> list[WindowReport]:

@@ -7,7 +7,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
 
 from jrc.model import PledgeState, Profile
-from jrc.store.schema import admission, import_batch, network, node, pledge, pledge_network
+from jrc.store.schema import (
+    admission,
+    context,
+    context_state,
+    import_batch,
+    network,
+    node,
+    pledge,
+    pledge_network,
+)
 
 IS_STAGED = import_batch.c.state.is_not(None) & (import_batch.c.state != "published")
 """The pledge belongs to an import that is not published; with ``import_batch`` joined."""
@@ -89,10 +98,23 @@ def assigned_only(connection: Connection, network_id: int, limit: int) -> tuple[
     return _count_and_first(connection, here & ~elsewhere, limit)
 
 
-def joined(connection: Connection, network_id: int, limit: int) -> tuple[int, list[bytes]]:
+def joined(
+    connection: Connection, network_id: int, limit: int, before_ms: int | None = None
+) -> tuple[int, list[bytes]]:
     """As ``PledgeStore.joined``."""
     here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id)
-    return _count_and_first(connection, here, limit)
+    if before_ms is None:
+        return _count_and_first(connection, here, limit)
+    return _count_and_first(connection, here & ~joined_since(pledge.c.id, before_ms), limit)
+
+
+def joined_since(pledge_id: ColumnElement[int], since_ms: int) -> ColumnElement[bool]:
+    """Whether a pledge has joined at that time or later, under any key it had."""
+    return exists().where(
+        context.c.pledge_id == pledge_id,
+        context_state.c.context_id == context.c.id,
+        context_state.c.joined_at_ms >= since_ms,
+    )
 
 
 def _count_and_first(

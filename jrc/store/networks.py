@@ -1,6 +1,7 @@
 """Networks: rows sealed together with their identifiers; removed ones stay as tombstones."""
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class Networks:
             "version": 1,
         }
         self._connection.execute(insert(network), self._seal(row, draft.identifiers))
-        self._write_identifiers(number, draft.identifiers)
+        self._write_identifiers(number, draft.identifiers, {})
         found = self.by_name(draft.name)
         assert found is not None
         return found
@@ -58,11 +59,18 @@ class Networks:
         if any(row[name] != settings[name] for name in ("prefix", "jrc_address")):
             row["addresses_changed_at_ms"] = self._scope.now_ms
         row.update(settings, version=row["version"] + 1)
+        since = self.identifiers_since(changed.id)
         self._connection.execute(
             delete(network_identifier).where(network_identifier.c.network_id == changed.id)
         )
-        self._write_identifiers(changed.id, changed.identifiers)
+        self._write_identifiers(changed.id, changed.identifiers, since)
         self._save(row, changed.identifiers)
+
+    def identifiers_since(self, network_id: int) -> dict[bytes, int]:
+        """As ``NetworkStore.identifiers_since``."""
+        query = select(network_identifier.c.identifier, network_identifier.c.since_ms)
+        rows = self._connection.execute(query.where(network_identifier.c.network_id == network_id))
+        return {row.identifier: row.since_ms for row in rows}
 
     def remove(self, network_id: int) -> None:
         """Make the row a tombstone; its name is free again."""
@@ -81,9 +89,17 @@ class Networks:
     def _seal(self, row: dict[str, Any], identifiers: tuple[bytes, ...]) -> dict[str, object]:
         return self._scope.mac.seal(network, row, list(identifiers))
 
-    def _write_identifiers(self, network_id: int, identifiers: tuple[bytes, ...]) -> None:
+    def _write_identifiers(
+        self, network_id: int, identifiers: tuple[bytes, ...], since: Mapping[bytes, int]
+    ) -> None:
+        now_ms = self._scope.now_ms
         rows = [
-            {"network_id": network_id, "identifier": value, "position": position}
+            {
+                "network_id": network_id,
+                "identifier": value,
+                "position": position,
+                "since_ms": since.get(value, now_ms),
+            }
             for position, value in enumerate(identifiers)
         ]
         self._connection.execute(insert(network_identifier), rows)
@@ -115,6 +131,8 @@ def _settings(draft: Network) -> dict[str, object]:
         "short_id_last": draft.short_ids.last,
         "lease_hours": draft.lease_hours,
         "join_rate": draft.join_rate_bytes_per_s,
+        "throttle": draft.throttle_bytes_per_s,
+        "quiet": int(draft.quiet_outside_windows),
         "profile": draft.profile.value,
         "admission": draft.admission.value,
     }

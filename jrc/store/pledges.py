@@ -185,9 +185,11 @@ class Pledges:
         """How many pledges have no other live network, and the first of them."""
         return census.assigned_only(self._connection, network_id, limit)
 
-    def joined(self, network_id: int, limit: int) -> tuple[int, list[bytes]]:
+    def joined(
+        self, network_id: int, limit: int, *, before_ms: int | None = None
+    ) -> tuple[int, list[bytes]]:
         """How many pledges have joined a network, and the first of them."""
-        return census.joined(self._connection, network_id, limit)
+        return census.joined(self._connection, network_id, limit, before_ms)
 
     def profiles(self, domain_id: int) -> set[Profile]:
         """Profiles of their own that pledges of a key domain's networks have."""
@@ -275,6 +277,10 @@ class Pledges:
         """The live keys that pledges may have: all that a datagram may have left with."""
         return toldkeys.told_keys(self._scope, pledge_ids)
 
+    def revoked_with_keys(self, domain_id: int) -> int:
+        """How many revoked pledges have their place with the keys in force of a key domain."""
+        return toldkeys.revoked_with_keys(self._scope, domain_id)
+
     def forget_answers(self, pledge_ids: Sequence[int]) -> None:
         """No copy of what these pledges have asked is answered any more (row C11).
 
@@ -282,16 +288,21 @@ class Pledges:
         """
         toldkeys.forget_answers(self._scope, pledge_ids)
 
-    def forget_network(self, network_id: int, *, release: bool) -> None:
+    def forget_network(
+        self, network_id: int, *, release: bool, joined_before_ms: int | None = None
+    ) -> None:
         """Everybody in a network has to join again; ``release`` gives short identifiers back."""
-        here = select(node.c.pledge_id).where(node.c.network_id == network_id)
+        concerned = node.c.network_id == network_id
+        if joined_before_ms is not None:
+            concerned &= ~census.joined_since(node.c.pledge_id, joined_before_ms)
+        here = select(node.c.pledge_id).where(concerned)
         if release:
             domain = select(network.c.domain_id).where(network.c.id == network_id)
             Leases(self._scope).release_where(
                 short_identifier.c.pledge_id.in_(here)
                 & (short_identifier.c.domain_id == domain.scalar_subquery())
             )
-        self._connection.execute(delete(node).where(node.c.network_id == network_id))
+        self._connection.execute(delete(node).where(concerned))
 
 
 def _stored(state: PledgeState) -> PledgeState:

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from jrc.cojp.objects import LinkLayerKey
 from jrc.model import (
@@ -22,9 +23,11 @@ from jrc.model import (
 from jrc.policy.admission import MAX_TOLD_BLOCKED, bounded_blocklist
 from jrc.policy.keys import KeySet
 from jrc.policy.rollover import Phase
+from jrc.policy.settings import Settings
 from jrc.service.ports import LiveKeys, NetworkPolicy, RunningRollover
 from jrc.store.census import VISIBLE
 from jrc.store.keyring import Keyring
+from jrc.store.pushes import latest_settings, throttled_networks
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
     import_batch,
@@ -33,7 +36,6 @@ from jrc.store.schema import (
     link_layer_key,
     network,
     network_identifier,
-    network_settings,
     pledge,
     pledge_network,
     rollover,
@@ -51,9 +53,6 @@ _GENERATIONS = (
 )
 _KEYS = select(link_layer_key).order_by(link_layer_key.c.id)
 _RUNNING = select(rollover).where(rollover.c.ended_at_ms.is_(None))
-_SETTINGS = select(network_settings.c.network_id, func.max(network_settings.c.number)).group_by(
-    network_settings.c.network_id
-)
 _REVOKED = (
     select(pledge)
     .join(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
@@ -110,6 +109,8 @@ def _network(
         join_rate_bytes_per_s=row["join_rate"],
         profile=Profile(row["profile"]),
         admission=Admission(row["admission"]),
+        throttle_bytes_per_s=row["throttle"],
+        quiet_outside_windows=bool(row["quiet"]),
     )
 
 
@@ -126,13 +127,26 @@ def load_policy(
     def blocked_in(network_id: int) -> tuple[bytes, ...]:
         return _blocklist(connection, mac, network_id)
 
+    settings = latest_settings(connection, mac)
     return NetworkPolicy(
         revision,
-        load_networks(connection, mac),
+        {
+            number: _as_told(found, settings.get(number))
+            for number, found in load_networks(connection, mac).items()
+        },
         _live_keys(connection, keyring, mac),
-        dict(connection.execute(_SETTINGS).all()),
+        {number: found.number for number, found in settings.items()},
         blocked_in,
+        blocking=frozenset(number for number, found in settings.items() if found.blocked),
+        throttling=throttled_networks(connection),
     )
+
+
+def _as_told(found: Network, settings: Settings | None) -> Network:
+    """A network with the join rate that its nodes are told now."""
+    if settings is None:
+        return found
+    return replace(found, join_rate_bytes_per_s=settings.join_rate_bytes_per_s)
 
 
 def _blocklist(connection: Connection, mac: RowMac, network_id: int) -> tuple[bytes, ...]:

@@ -16,6 +16,7 @@ from jrc.store.leases import Leases
 from jrc.store.networks import Networks
 from jrc.store.nodes import Nodes
 from jrc.store.pledges import Pledges
+from jrc.store.pushes import Pushes
 from jrc.store.rollovers import Rollovers
 from jrc.store.scope import Scope
 from jrc.store.windows import Windows
@@ -41,6 +42,11 @@ class StoreRegistry:
     def now_ms(self) -> int:
         """The time of the transaction, milliseconds since 1970."""
         return self._scope.now_ms
+
+    @property
+    def seen_ms(self) -> int:
+        """The latest time that any transaction before this one had."""
+        return self._writing.ledger.instance.clock_high_water_ms
 
     @cached_property
     def policy_revision(self) -> int:
@@ -98,6 +104,11 @@ class StoreRegistry:
     def nodes(self) -> Nodes:
         """Joined nodes as updates need them."""
         return Nodes(self._scope)
+
+    @cached_property
+    def pushes(self) -> Pushes:
+        """Settings by number, and which nodes are to be told them."""
+        return Pushes(self._scope)
 
     @cached_property
     def imports(self) -> Imports:

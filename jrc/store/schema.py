@@ -133,6 +133,8 @@ network = Table(
     Column("short_id_last", Integer, nullable=False),
     Column("lease_hours", BigInteger),
     Column("join_rate", BigInteger),
+    Column("throttle", BigInteger),
+    Column("quiet", Integer, nullable=False),
     Column("profile", String(16), nullable=False),
     Column("admission", String(16), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
@@ -157,6 +159,7 @@ network_settings = Table(
     Column("jrc_address", String(39)),
     Column("blocked", LargeBinary, nullable=False),
     Column("since_ms", BigInteger, nullable=False),
+    *_sealed(),
     comment="What nodes are told besides keys, by number: blocked is a CBOR array (§8.4.2).",
 )
 
@@ -166,6 +169,7 @@ network_identifier = Table(
     Column("network_id", _Id, ForeignKey("network.id"), primary_key=True),
     Column("identifier", LargeBinary, primary_key=True),
     Column("position", Integer, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
     Index("ix_network_identifier_identifier", "identifier"),
     comment="The identifiers a network answers to; a PAN ID may come in either byte order.",
 )
@@ -379,10 +383,21 @@ node_update = Table(
     Column("pledge_id", _Id, ForeignKey("pledge.id"), primary_key=True),
     Column("attempts", BigInteger, nullable=False),
     Column("last_error", Text),
-    Column("tried_at_ms", BigInteger, nullable=False),
+    Column("tried_at_ms", BigInteger),
     Column("next_at_ms", BigInteger),
     Column("acknowledged_at_ms", BigInteger),
-    comment="How it goes with telling a node what it lacks besides keys (RFC 9031 §8.2).",
+    Column("refused_number", BigInteger),
+    Column("lease_sent_at_ms", BigInteger),
+    Column("throttle", BigInteger),
+    Column("told_throttle", BigInteger),
+    Index(
+        "ix_node_update_due",
+        "next_at_ms",
+        sqlite_where=text("next_at_ms IS NOT NULL"),
+        postgresql_where=text("next_at_ms IS NOT NULL"),
+    ),
+    comment="How it goes with telling a node what it lacks besides keys (RFC 9031 §8.2);"
+    " lease_sent_at_ms is of one that it has not acknowledged, throttle the join rate of it alone.",
 )
 
 rollover = Table(

@@ -8,15 +8,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 
-from jrc.model import KeySetState
+from jrc.model import KeySetState, PledgeState
 from jrc.service.records import ToldKeys
 from jrc.store.schema import (
     context,
     context_state,
     key_generation,
     node,
+    pledge,
     rollover,
     rollover_node,
     short_identifier,
@@ -91,6 +92,20 @@ def _by_identifier(
                 not is_intact or row["first_generation"] <= number <= row["last_generation"]
             ):
                 yield row["pledge_id"], told
+
+
+def revoked_with_keys(scope: Scope, domain_id: int) -> int:
+    """As ``PledgeStore.revoked_with_keys``; rows are counted as they are."""
+    query = (
+        select(func.count())
+        .select_from(node)
+        .join(pledge, pledge.c.id == node.c.pledge_id)
+        .join(key_generation, key_generation.c.id == node.c.generation_id)
+        .where(pledge.c.state == PledgeState.REVOKED.value)
+        .where(key_generation.c.domain_id == domain_id)
+        .where(key_generation.c.state == KeySetState.CURRENT.value)
+    )
+    return scope.connection.scalar(query) or 0
 
 
 def forget_answers(scope: Scope, pledge_ids: Sequence[int]) -> None:

@@ -167,6 +167,8 @@ def _network() -> None:
         sa.Column("short_id_last", sa.Integer(), nullable=False),
         sa.Column("lease_hours", sa.BigInteger(), nullable=True),
         sa.Column("join_rate", sa.BigInteger(), nullable=True),
+        sa.Column("throttle", sa.BigInteger(), nullable=True),
+        sa.Column("quiet", sa.Integer(), nullable=False),
         sa.Column("profile", sa.String(length=16), nullable=False),
         sa.Column("admission", sa.String(length=16), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
@@ -368,6 +370,7 @@ def _network_identifier() -> None:
         sa.Column("network_id", _ID, nullable=False),
         sa.Column("identifier", sa.LargeBinary(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["network_id"], ["network.id"], name=op.f("fk_network_identifier_network_id_network")
         ),
@@ -578,6 +581,8 @@ def _network_settings() -> None:
         sa.Column("jrc_address", sa.String(length=39), nullable=True),
         sa.Column("blocked", sa.LargeBinary(), nullable=False),
         sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.ForeignKeyConstraint(
             ["network_id"], ["network.id"], name=op.f("fk_network_settings_network_id_network")
         ),
@@ -592,14 +597,27 @@ def _node_update() -> None:
         sa.Column("pledge_id", _ID, nullable=False),
         sa.Column("attempts", sa.BigInteger(), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("tried_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("tried_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("next_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("acknowledged_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("refused_number", sa.BigInteger(), nullable=True),
+        sa.Column("lease_sent_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("throttle", sa.BigInteger(), nullable=True),
+        sa.Column("told_throttle", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(
             ["pledge_id"], ["pledge.id"], name=op.f("fk_node_update_pledge_id_pledge")
         ),
         sa.PrimaryKeyConstraint("pledge_id", name=op.f("pk_node_update")),
-        comment="How it goes with telling a node what it lacks besides keys (RFC 9031 §8.2).",
+        comment="How it goes with telling a node what it lacks besides keys (RFC 9031 §8.2);"
+        " lease_sent_at_ms is of one that it has not acknowledged, throttle the join rate of it alone.",
+    )
+    op.create_index(
+        "ix_node_update_due",
+        "node_update",
+        ["next_at_ms"],
+        unique=False,
+        sqlite_where=sa.text("next_at_ms IS NOT NULL"),
+        postgresql_where=sa.text("next_at_ms IS NOT NULL"),
     )
 
 

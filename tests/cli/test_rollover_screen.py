@@ -148,6 +148,14 @@ def test_elsewhere_each_change_is_a_line() -> None:
     ]
 
 
+def test_who_is_in_trouble_already_is_named_at_the_first_look() -> None:
+    """Once; the others are as they should be."""
+    nodes = [_node(1, "reached"), _node(2, "refused", last_error="4.00"), _node(3, "sent")]
+    assert _lines((_status(), nodes), (_status(), nodes))[1:] == [
+        f"lab: {2:016x} refused (attempt 1): 4.00"
+    ]
+
+
 def test_while_a_command_waits_nodes_are_counted_and_not_named() -> None:
     """A line where the count has changed."""
     more = _status(counts={"6ln": {"reached": 4}, "6lbr": {"pending": 1}})

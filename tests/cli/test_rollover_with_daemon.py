@@ -2,6 +2,8 @@
 
 import re
 import signal
+import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +16,28 @@ from tests.cli.rolled import add_network, add_nodes, node_id
 from tests.cli.terminal import Terminal
 
 START = ("rollover", "start", "lab", "--yes", "--wait")
-FAST = (
-    '\n[rollover]\nguard_time_s = 0.2\nack_timeout_s = 0.2\n\n[metrics]\nlisten = "127.0.0.1:0"\n'
-)
+FAST = """
+[rollover]
+guard_time_s = 0.2
+ack_timeout_s = 0.2
+max_retransmit = 0
+
+[metrics]
+listen = "127.0.0.1:{}"
+"""
+
+
+def _free_port() -> int:
+    """A TCP port that nobody has just now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 def _registrar(folder: Path, nodes: int) -> Terminal:
     made = Terminal(folder)
     made.init()
-    made.config.write_text(made.config.read_text() + FAST)
+    made.config.write_text(made.config.read_text() + FAST.format(_free_port()))
     add_network(made)
     if nodes:
         add_nodes(made, nodes)
@@ -131,8 +146,17 @@ def test_what_was_never_started_can_not_be_watched(empty: Terminal) -> None:
     assert "network lab has had no rollover\nhint: `jrc rollover start lab`" in done.err
 
 
-def test_the_status_tells_how_old_keys_are(empty: Terminal) -> None:
-    """And where the last rollover is, as of a look."""
-    assert empty.process(*START).code == 0
-    status = empty.process("status", "--json").json
+def test_metrics_and_status_tell_of_keys_and_rollovers(deaf: Terminal) -> None:
+    """As of a look of the daemon, which is at its start and now and then."""
+    assert deaf.process(*START[:-1]).code == 0
+    with deaf.daemon():
+        status = deaf.process("status", "--json").json
+        url = f"http://{status['metrics']}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            metrics = answer.read().decode()
     assert status["keys"]["lab"]["in_force_since"].endswith("Z")
+    assert status["keys"]["lab"]["rollover"] == "distributing"
+    assert 'jrc_rollover_phase{network="lab",phase="distributing"} 1.0' in metrics
+    assert 'jrc_rollover_nodes{network="lab",state="pending"} ' in metrics
+    assert 'jrc_network_key_age_seconds{network="lab"} ' in metrics
+    assert 'jrc_updates_total{outcome="acknowledged"} 0.0' in metrics

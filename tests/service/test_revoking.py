@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -553,9 +552,11 @@ def test_g01_a_full_blocklist_is_said(hall: Hall) -> None:
     for number in range(65):
         hall.desk.pledge(number)
     numbers = range(65)
-    assert revoke(hall, *numbers[:64]).said == ()
-    (sentence,) = revoke(hall, numbers[64]).said
-    assert "the blocklist of lab is full: its nodes hear of the 64" in sentence
+    assert revoke(hall, *numbers[:8]).said == ()
+    (sentence,) = revoke(hall, *numbers[8:64]).said
+    assert "is full: its nodes hear of the 8 that were revoked last, its 6LBRs of 64;" in sentence
+    (sentence,) = revoke(hall, *numbers[64:]).said
+    assert "its 6LBRs of 64;" in sentence
 
 
 # Leaving otherwise

@@ -51,16 +51,14 @@ class Office:
                 hall.join(pledge)
         return pledges
 
-    def start(self) -> None:
-        self.desk.write(lambda tx: start_rollover(tx, "lab", actor=ACTOR))
+    def start(self, network: str = "lab") -> None:
+        """New keys for a network."""
+        self.desk.write(lambda tx: start_rollover(tx, network, actor=ACTOR))
 
     def turn(self, *outcomes: UpdateOutcome, room: int = 64, each: int = 64) -> Turned:
         """One turn at the desk's time."""
-        seen_ms = self.desk.database.instance.clock_high_water_ms
         return self.desk.write(
-            lambda tx: turn(
-                tx, [self.keying], outcomes, Room(self.open, room, each), self.facts, seen_ms
-            )
+            lambda tx: turn(tx, [self.keying], outcomes, Room(self.open, room, each), self.facts)
         )
 
     def node(self, number: int = 1) -> RolloverNode:
@@ -270,15 +268,22 @@ def test_k09_a_revoked_pledge_is_told_nothing(office: Office) -> None:
     assert office.row_number(1) not in told
 
 
-def test_m02_a_damaged_context_keeps_nobody_else_from_being_told(office: Office) -> None:
-    """Its own pledge is told nothing."""
-    office.join(1, 2, 3)
-    office.start()
-    office.desk.sql(
+@pytest.mark.parametrize(
+    "damage",
+    [
         "UPDATE context_state SET highest = highest + 1 WHERE context_id IN"
         " (SELECT id FROM context WHERE pledge_id = :p)",
-        p=office.row_number(2),
-    )
+        "UPDATE pledge SET label = 'x' WHERE id = :p",
+        "UPDATE short_identifier SET last_generation = 9 WHERE pledge_id = :p",
+    ],
+)
+def test_m02_a_damaged_pledge_keeps_nobody_else_from_being_told(
+    office: Office, damage: str
+) -> None:
+    """It is told nothing itself."""
+    office.join(1, 2, 3)
+    office.start()
+    office.desk.sql(damage, p=office.row_number(2))
     told = {update.node for update in office.turn().updates}
     assert {office.row_number(1), office.row_number(3)} == told
 
@@ -330,8 +335,8 @@ def test_room_is_kept_for_other_networks(office: Office) -> None:
     with hall_at(office.desk) as hall:
         for number in (11, 12):
             hall.join(hall.enroll(number, networks=("two",)), bytes.fromhex("a105420002"))
-    for name in ("lab", "two"):
-        office.desk.write(lambda tx, name=name: start_rollover(tx, name, actor=ACTOR))
+    office.start("lab")
+    office.start("two")
     first = office.turn(each=2, room=3).updates
     office.open = {update.node: update.network for update in first}
     second = office.turn(each=2, room=6).updates

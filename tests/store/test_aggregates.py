@@ -61,7 +61,7 @@ def test_an_edited_row_is_noticed(desk: Desk, statement: str) -> None:
     desk.network()
     desk.sql("UPDATE network SET removed_at_ms = NULL")
     if "network_identifier" in statement:
-        desk.sql("INSERT INTO network_identifier VALUES (1, x'01', 1)")
+        desk.sql("INSERT INTO network_identifier VALUES (1, x'01', 1, 0)")
     desk.sql(statement)
     with pytest.raises(StateError, match="does not authenticate"):
         desk.read(lambda tx: (show_network(tx, "lab"), tx.keysets.domain("lab")))

@@ -336,14 +336,13 @@ def test_joined_nodes_are_those_in_force_in_live_networks(desk: Desk) -> None:
             bytes.fromhex("a201010542cafe"),
         )
         hall.enroll(7, networks=("lab",))
-    desk.sql("UPDATE pledge SET label = 'x' WHERE id = 2")
     desk.write(lambda tx: tx.pledges.set_address(3, IPv6Address("2001:db8::3")))
     desk.sql("UPDATE node SET sleep_s = 7200 WHERE pledge_id = 3")
     found = desk.read(lambda tx: tx.rollovers.joined_nodes(1))
-    assert [1, 3, 4, 6] == [each.pledge_id for each in found], "2 is damaged, 5 and 7 are not here"
-    assert (IPv6Address("2001:db8::3"), 7200) == (found[1].address, found[1].sleep_s)
-    assert (2, pledge_id(4)) == (found[2].network_id, found[2].identifier)
-    assert (1, Profile.OPENWSN) == (found[3].role, found[3].profile)
+    assert [1, 2, 3, 4, 6] == [each.pledge_id for each in found], "5 and 7 are not here"
+    assert (IPv6Address("2001:db8::3"), 7200) == (found[2].address, found[2].sleep_s)
+    assert (2, pledge_id(4)) == (found[3].network_id, found[3].identifier)
+    assert (1, Profile.OPENWSN) == (found[4].role, found[4].profile)
     assert {3: pledge_id(3).value} == desk.read(lambda tx: tx.rollovers.identifiers([3, 99]))
 
 
