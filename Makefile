@@ -5,6 +5,9 @@ override VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP_INSTALL := -m pip --disable-pip-version-check install --quiet --quiet
+# Processes that tests run in, a file in one of them; JOBS=0 keeps them in one that a debugger sees.
+JOBS ?= auto
+WORKERS := -n $(JOBS) --dist loadfile
 LOCKED := $(PIP_INSTALL) --require-hashes --no-deps -r
 FUZZ_SECONDS ?= 10
 FUZZ_TARGETS = $(sort $(wildcard tests/fuzz/fuzz_*.py))
@@ -20,7 +23,7 @@ run: $(READY) ## a registrar and 20 simulated pledges that join it; ARGS=--once 
 	@$(BIN)/jrc lab run $(ARGS)
 
 test: $(READY) ## the tests that need nothing but loopback; ARGS goes to pytest
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q $(WORKERS) $(ARGS)
 
 check: lint test-cov ## format, lint, types, import levels, tests with coverage
 
@@ -31,7 +34,7 @@ lint: $(READY) ## `make check` without the tests
 	$(BIN)/lint-imports
 
 test-cov: $(READY) ## the tests with branch coverage
-	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/python -m pytest -q $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-faults: $(READY) ## kills the daemon and traces its system calls; needs strace
 	$(BIN)/python -m pytest -q -m faults tests/faults $(ARGS)

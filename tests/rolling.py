@@ -68,7 +68,6 @@ class Registrar:
             self,
             self._next_message_id,
             self.hall.contexts.forget,
-            lambda: rig.desk.database.instance.clock_high_water_ms,
             self.drops.append,
             self._fatal,
             (),

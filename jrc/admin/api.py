@@ -9,6 +9,7 @@ from jrc.admin.attempts import AttemptRoutes
 from jrc.admin.events import EventRoutes
 from jrc.admin.imports import ImportRoutes
 from jrc.admin.networks import NetworkRoutes
+from jrc.admin.nodes import NodeRoutes
 from jrc.admin.pledge_settings import PledgeSettingRoutes
 from jrc.admin.pledges import PledgeRoutes
 from jrc.admin.problems import HANDLERS
@@ -30,6 +31,7 @@ def build_api(services: Services) -> Starlette:
         PledgeSettingRoutes(services),
         WindowRoutes(services),
         RevocationRoutes(services),
+        NodeRoutes(services),
         RolloverRoutes(services),
         AttemptRoutes(services),
         ImportRoutes(services),

@@ -26,6 +26,7 @@ _ADDRESS = "write it as 2001:db8:0:1::7"
 _SETTINGS = frozenset(
     {"identifiers", "prefix", "key_usages", "short_ids", "lease_hours", "jrc_address", "profile"}
     | {"join_rate_bytes_per_s", "admission", "prefix_from", "jrc_address_from"}
+    | {"quiet_outside_windows"}
 )
 
 
@@ -152,6 +153,7 @@ def _to_add(params: Params) -> AddNetwork:
         short_ids=params.parsed("short_ids", ShortIdRange.parse) or ShortIdRange(),
         lease_hours=params.maybe_number("lease_hours"),
         join_rate_bytes_per_s=params.maybe_number("join_rate_bytes_per_s"),
+        quiet_outside_windows=params.flag("quiet_outside_windows"),
         jrc_address=params.parsed("jrc_address", ipv6_address, _ADDRESS),
         jrc_address_from=params.maybe_text("jrc_address_from"),
         profile=params.parsed("profile", choice(Profile)) or Profile.RFC9031,
@@ -178,6 +180,9 @@ def _to_change(params: Params) -> NetworkChanges:
             params.maybe_number("join_rate_bytes_per_s")
             if "join_rate_bytes_per_s" in params
             else KEEP
+        ),
+        quiet_outside_windows=(
+            params.flag("quiet_outside_windows") if "quiet_outside_windows" in params else KEEP
         ),
         jrc_address=params.parsed("jrc_address", ipv6_address, _ADDRESS)
         if "jrc_address" in params

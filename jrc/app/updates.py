@@ -129,6 +129,7 @@ class Updates:
 
     def changed(self) -> None:
         """As ``Part.changed``: somebody may have been revoked, a rollover may have begun."""
+        self._driver.hold()
         self._is_changed = True
         self._woken.set()
 
@@ -214,8 +215,7 @@ class Updates:
     async def _turn(self) -> float | None:
         """One transaction, if there is anything to write; seconds until the next look."""
         if self._is_changed:
-            self._is_changed = False
-            await self._cancel_stale()
+            await self._look_whom_to_tell()
             self._due_ms = self._clock.now_ms()
         if not self._outcomes and self._wait_s() != 0:
             # A join during a rollover makes a node due, and says so on disk alone.
@@ -268,6 +268,17 @@ class Updates:
             self._keying.touched.clear()
             self._advanced_s = now_s
         return turned
+
+    async def _look_whom_to_tell(self) -> None:
+        """After a change: nothing leaves before it is known who may still be told."""
+        self._is_changed = False
+        try:
+            await self._cancel_stale()
+        except BaseException:
+            self._is_changed = True
+            raise
+        if not self._is_changed:
+            self._driver.go_on()
 
     async def _cancel_stale(self) -> None:
         """Stop telling whoever may not be told any more, or was told by what is over."""

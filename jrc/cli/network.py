@@ -40,6 +40,8 @@ _SHOWN = {
     "short_ids_low": "short identifiers run low",
     "lease_hours": "lease (hours)",
     "join_rate_bytes_per_s": "join rate (bytes/s)",
+    "throttle_bytes_per_s": "throttled to (bytes/s)",
+    "quiet_outside_windows": "quiet outside windows",
     "key_domain": "key domain",
     "key_usages": "key usages",
     "generation": "key generation",
@@ -98,6 +100,13 @@ JoinRate = Annotated[
     str | None,
     typer.Option("--join-rate", metavar="N", help="Bytes per second through a proxy, or `none`."),
 ]
+Quiet = Annotated[
+    bool | None,
+    typer.Option(
+        "--quiet-outside-windows/--no-quiet-outside-windows",
+        help="Nodes let no join traffic in while no join window is open.",
+    ),
+]
 
 
 @app.command()
@@ -119,6 +128,7 @@ def add(
     short_ids: ShortIds = None,
     lease_hours: LeaseHours = None,
     join_rate: JoinRate = None,
+    quiet: Quiet = None,
     jrc_address: JrcAddress = None,
     jrc_address_from: JrcAddressFrom = None,
     profile: ProfileName = None,
@@ -159,6 +169,7 @@ def add(
         "short_ids": short_ids,
         "lease_hours": None if lease_hours is None else _limit("--lease-hours", lease_hours),
         "join_rate_bytes_per_s": None if join_rate is None else _limit("--join-rate", join_rate),
+        "quiet_outside_windows": quiet,
         "jrc_address": jrc_address,
         "jrc_address_from": jrc_address_from,
         "profile": profile,
@@ -212,6 +223,7 @@ def set_(
     short_ids: ShortIds = None,
     lease_hours: LeaseHours = None,
     join_rate: JoinRate = None,
+    quiet: Quiet = None,
     jrc_address: JrcAddress = None,
     jrc_address_from: JrcAddressFrom = None,
     profile: ProfileName = None,
@@ -220,11 +232,13 @@ def set_(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change a network. Says first who must join again, and asks.
+    """Change a network. Joined nodes are told; says first who must join again, and asks.
 
     \b
     Examples:
       jrc network set lab --lease-hours 720
+      jrc network set lab --admission window --quiet-outside-windows
+      jrc network set lab --network-id cafe --network-id beef
       jrc network set lab --prefix 2001:db8:0:9::/64 --reason "new provider"
       jrc network set lab --prefix-from lowpan0
     """
@@ -233,10 +247,14 @@ def set_(
         changes["identifiers"] = network_id
     if key_usage:
         changes["key_usages"] = key_usage
-    texts = {
-        "prefix": prefix, "short_ids": short_ids, "profile": profile, "admission": admission
-    }  # fmt: skip
-    changes |= {field: text for field, text in texts.items() if text is not None}
+    given = {
+        "prefix": prefix,
+        "short_ids": short_ids,
+        "profile": profile,
+        "admission": admission,
+        "quiet_outside_windows": quiet,
+    }
+    changes |= {field: value for field, value in given.items() if value is not None}
     if lease_hours is not None:
         changes["lease_hours"] = _limit("--lease-hours", lease_hours)
     if join_rate is not None:
@@ -246,14 +264,20 @@ def set_(
         "prefix_from": prefix_from,
         "jrc_address_from": jrc_address_from,
     }
-    for field, given in nullable.items():
-        if given is not None:
-            changes[field] = None if given == "none" else given
+    changes |= {
+        field: None if text == "none" else text
+        for field, text in nullable.items()
+        if text is not None
+    }
     if not changes:
         raise typer.BadParameter("nothing to change was given; see jrc network set --help")
     with connect(common(context)) as api:
-        confirm(api.post(f"{_path(name)}/plan", changes), yes=yes)
+        plan = api.post(f"{_path(name)}/plan", changes)
+        confirm(plan, yes=yes)
         changed = api.send("PATCH", _path(name), {**changes, "reason": reason, "agreed": True})
+    if not plan["needs_yes"]:
+        for sentence in _words(plan):
+            say(str(sentence))
     _show(changed, as_json=as_json)
 
 

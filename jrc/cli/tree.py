@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from jrc import __version__
-from jrc.cli import daemon, db, doctor, events, network, pledge, rollover, setup, window
+from jrc.cli import daemon, db, doctor, events, network, node, pledge, rollover, setup, window
 from jrc.cli.completion import VARIABLE, completion, prepare
 from jrc.cli.lab import app as lab
 from jrc.cli.options import Common
@@ -63,6 +63,7 @@ daemon.register(app)
 doctor.register(app)
 app.add_typer(network.app, name="network")
 app.add_typer(pledge.app, name="pledge")
+app.add_typer(node.app, name="node")
 app.add_typer(window.app, name="window")
 app.add_typer(rollover.app, name="rollover")
 app.add_typer(events.app, name="events")

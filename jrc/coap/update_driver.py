@@ -32,6 +32,15 @@ class UpdateDriver:
         self._client.cancel(node)
         self._set_timer()
 
+    def hold(self) -> None:
+        """As ``UpdateClient.hold``."""
+        self._client.hold()
+
+    def go_on(self) -> None:
+        """As ``UpdateClient.go_on``."""
+        self._client.go_on()
+        self._set_timer()
+
     def receive(self, datagrams: Sequence[Datagram]) -> Sequence[Datagram]:
         """As ``UpdateClient.receive``."""
         left = self._client.receive(datagrams)

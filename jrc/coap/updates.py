@@ -76,6 +76,7 @@ class UpdateClient:
         self._next_message_id = next_message_id
         self._port = port
         self._open = 0
+        self._is_held = False
         self._lines: dict[int, list[UpdateRun]] = {}
         self._first: deque[UpdateRun] = deque()
         self._waits: Timers[UpdateRun] = Timers()
@@ -107,6 +108,15 @@ class UpdateClient:
         """As ``UpdateSender.cancel``."""
         for run in self._lines.pop(node, ()):
             self._close(run, None, UpdateError.CANCELLED)
+        self._settle(self._monotonic())
+
+    def hold(self) -> None:
+        """Send nothing, until ``go_on``: who may be told is being looked at again."""
+        self._is_held = True
+
+    def go_on(self) -> None:
+        """Send what has waited, but for what was cancelled meanwhile."""
+        self._is_held = False
         self._settle(self._monotonic())
 
     # Driving it
@@ -214,8 +224,8 @@ class UpdateClient:
     # On the way
 
     def _settle(self, now: float) -> None:
-        """Move everything on that can be."""
-        while True:
+        """Move everything on that can be; nothing that is protected leaves but from here."""
+        while not self._is_held:
             while self._first:
                 self._line_up(self._first.popleft(), now)
             run = self._pacing.take(now)

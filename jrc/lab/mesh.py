@@ -20,7 +20,7 @@ PARENTS: Final = 3
 
 
 class Unread(NamedTuple):
-    """Frames that a neighbour heard and had no key for; ``key_id`` None: sent without any."""
+    """Frames that a neighbour heard and had no key for; ``key_id`` None: no key was for them."""
 
     sender: bytes
     receiver: bytes
@@ -51,7 +51,7 @@ class Place:
     listening: bool = False
 
     def is_up(self, now_s: float) -> bool:
-        """Whether it sends and hears."""
+        """Whether it hears what it is told."""
         return not self.is_dead and (self.sleep is None or self.sleep.is_awake(now_s))
 
 
@@ -119,6 +119,8 @@ class Mesh:
         up: dict[bytes, Place] = {}
         for identifier, place in self.places.items():
             place.node.keys.expire(now_s)
+            if not place.node.keys.sending:
+                continue  # It has not joined.
             if place.is_up(now_s):
                 up[identifier] = place
             else:

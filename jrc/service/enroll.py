@@ -109,7 +109,6 @@ def settle(
     if credential_id is not None or _is_displaced(tx, before, wanted):
         tx.pledges.forget_place(before.id)
         leave(tx, before.id)
-        leave(tx, before.id)
     if before.network_ids != wanted.network_ids:
         tx.leases.release(before.id, but=_domains(tx, wanted.network_ids))
         tx.admissions.forget(before.id, but=wanted.network_ids)
@@ -198,7 +197,6 @@ def remove_pledge(
     tx.leases.release(record.id)
     tx.leases.bury(record.id)
     tx.pledges.forget_place(record.id)
-    leave(tx, record.id)
     leave(tx, record.id)
     tx.pledges.forget_reports(record.id)
     tx.admissions.forget(record.id)

@@ -157,6 +157,8 @@ class Keying:
             phase = self._facts.rollover(tx, node.rollover_id).phase
             state = node_step(phase, node.state, NodeEvent.LEFT) if why == "left" else node.state
             return node._replace(state=state, last_error=why, next_at_ms=None)
+        if why == UpdateError.NUMBERS_NOT_DUE:
+            return node._replace(next_at_ms=tx.now_ms + SOON_MS)
         if why == "takes_no_updates":
             return node._replace(state=NodeState.MUST_JOIN, last_error=why, next_at_ms=None)
         again_ms = tx.now_ms + self._retries[Role(node.role)].after_ms(node.attempts + 1, None)

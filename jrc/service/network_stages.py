@@ -83,9 +83,15 @@ def stages(tx: Registry, network: Network, wanted: Network) -> Iterator[str]:
             f" update; `jrc node list {network.name} --behind` shows who is not yet."
         )
         yield from _caveats(network, wanted)
+    if network.lease_hours != wanted.lease_hours and told:
+        yield (
+            "Leases that are too long now, or near their end, are told anew at once, others when a"
+            " third is left; short identifiers stay."
+        )
     if news and untold:
         yield f"{counted(untold, 'node')} that take no updates hear of it when they join again."
-    if not news and network.identifiers == wanted.identifiers:
+    same = (network.identifiers, network.lease_hours) == (wanted.identifiers, wanted.lease_hours)
+    if not news and same:
         yield (
             f"{counted(told + untold, 'node')} of network {network.name} will hear of it when"
             " joining next."
@@ -114,8 +120,6 @@ def _news(network: Network, wanted: Network) -> Iterator[str]:
         yield "the join rate"
     if wanted.jrc_address is not None and network.jrc_address != wanted.jrc_address:
         yield "the JRC's address"
-    if network.lease_hours != wanted.lease_hours:
-        yield "the lease of its short identifier"
 
 
 def _caveats(network: Network, wanted: Network) -> Iterator[str]:

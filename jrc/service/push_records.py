@@ -32,10 +32,11 @@ class NodeUpdate:
 
 
 class DuePush(NamedTuple):
-    """A node that is to be told, in which network, after so many attempts."""
+    """A node that is to be told, in which network and role, after so many attempts."""
 
     pledge_id: int
     network_id: int
+    role: int
     attempts: int
 
 
@@ -95,7 +96,10 @@ class PushStore(Protocol):
     def due(
         self, now_ms: int, limit: int, but: Collection[int], full: Collection[int]
     ) -> Sequence[DuePush]:
-        """Nodes to be told now, longest due first, without these pledges and networks."""
+        """Nodes to be told now, longest due first.
+
+        Without the pledges ``but`` and the 6LNs of networks that are ``full``.
+        """
         ...
 
     def next_due_ms(self) -> int | None:

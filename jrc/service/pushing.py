@@ -25,8 +25,8 @@ from jrc.service.ports import ContextState, KnownContext
 from jrc.service.push_records import NodeUpdate
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts
-from jrc.service.update import Place, Telling, Want
-from jrc.service.update_ports import UpdateOutcome
+from jrc.service.update import Place, Telling, Want, lane_of
+from jrc.service.update_ports import UpdateError, UpdateOutcome
 
 LOOK_MS = 15_000
 """How long after its join a node waits to be told what a Join Response leaves out."""
@@ -85,7 +85,10 @@ class Pushing:
             remembered.clear()
         if self._is_time_to_look(tx):
             self._look(tx)
-        wants = [Want(*each) for each in tx.pushes.due(tx.now_ms, limit, but, full)]
+        wants = [
+            Want(each.pledge_id, lane_of(each.network_id, each.role), each.attempts)
+            for each in tx.pushes.due(tx.now_ms, limit, but, full)
+        ]
         if wants:
             self._rows = dict(tx.pushes.find([want.pledge_id for want in wants]))
         return wants
@@ -223,6 +226,8 @@ class Pushing:
             return replace(
                 row, attempts=0, last_error=None, next_at_ms=None, lease_sent_at_ms=None
             )  # fmt: skip
+        if why == UpdateError.NUMBERS_NOT_DUE:
+            return replace(row, next_at_ms=tx.now_ms + SOON_MS)
         if why == _NO_UPDATES:
             return replace(row, last_error=why, next_at_ms=None)
         again_ms = tx.now_ms + self._retry.after_ms(row.attempts + 1, None)

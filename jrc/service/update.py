@@ -25,10 +25,13 @@ from jrc.service.node_store import Reachable
 from jrc.service.ports import ContextState
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts
-from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
+from jrc.service.update_ports import PreparedUpdate, UpdateError, UpdateOutcome
 
 NUMBERS = 8
 """Sender numbers an update reserves: one, and some for answers that ask for an Echo."""
+MAX_AHEAD_S = 30
+"""Blocks are reserved no further ahead of the seconds that make them due: else a process that dies
+again and again, and tells its nodes anew each time, would soon have to wait for hours."""
 
 
 def lane_of(network_id: int, role: int) -> int:
@@ -273,7 +276,9 @@ def _draft(
     try:
         numbers, state = reserve(known.state, tx.now_ms, tx.seen_ms)
     except (OperatorError, StateError):
-        return "out_of_numbers"
+        return UpdateError.OUT_OF_NUMBERS
+    if numbers.wait_s(tx.now_ms // 1000) > MAX_AHEAD_S:
+        return UpdateError.NUMBERS_NOT_DUE
     update = PreparedUpdate(
         ref=None,
         node=known.pledge.id,

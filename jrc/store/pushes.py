@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from jrc.cojp import cbor
-from jrc.cojp.constants import Label
+from jrc.cojp.constants import Label, Role
 from jrc.model import PledgeState, Profile
 from jrc.policy.profiles import TRAITS
 from jrc.policy.settings import Settings
@@ -130,7 +130,7 @@ def _due(columns: Iterable[Any]) -> Select[Any]:
     )
 
 
-_DUE_COLUMNS = (node_update.c.pledge_id, node.c.network_id, node_update.c.attempts)
+_DUE_COLUMNS = (node_update.c.pledge_id, node.c.network_id, node.c.role, node_update.c.attempts)
 _DUE = Prepared(
     _due(_DUE_COLUMNS)
     .where(node_update.c.next_at_ms <= bindparam("now_ms"))
@@ -266,7 +266,8 @@ class Pushes:
         most = limit + len(but)
         if full:
             query = _due(_DUE_COLUMNS).where(node_update.c.next_at_ms <= now_ms)
-            query = query.where(node.c.network_id.not_in(full)).limit(most)
+            has_room = node.c.network_id.not_in(full) | (node.c.role == Role.LBR.value)
+            query = query.where(has_room).limit(most)
             rows: Sequence[Any] = self._connection.execute(query).all()
         else:
             rows = _DUE.rows(self._connection, (now_ms, most))

@@ -190,6 +190,30 @@ def test_e06_b04_kills_at_random_moments_repeat_no_number_and_no_key_id(tmp_path
     assert kills(tmp_path, KILLS) == []
 
 
+def test_b04_a_registrar_that_dies_all_the_time_does_not_use_up_the_numbers_to_come(
+    tmp_path: Path,
+) -> None:
+    """A block is reserved when its first number is due (RFC 8613 App. B.1.1), so none piles up."""
+
+    async def carry_out() -> None:
+        rig = Rig(tmp_path, NODES, section=ONE_BY_ONE)
+        try:
+            await begun(rig)
+            rig.place(rig.nodes[1]).is_dead = True
+            await rig.roll()
+            for _ in range(60):
+                await rig.rest(1.5)
+                await rig.kill()
+                await rig.start()
+            rig.place(rig.nodes[1]).is_dead = False
+            await rig.until(lambda: is_over(rig), 60)
+            assert end_faults(rig) == []
+        finally:
+            rig.close()
+
+    run_virtually(carry_out())
+
+
 def numbers_from_memory(patch: pytest.MonkeyPatch) -> None:
     """Sequence numbers begin where they always began."""
     fixed = NumberBlock(1_000, 1_008)

@@ -454,32 +454,6 @@ def test_a_database_server_is_refused_before_anything_is_opened(
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
 
 
-def _without_service(terminal: Terminal) -> list[str]:
-    """Sets every section that nothing serves; how the sentences about them begin."""
-    with terminal.config.open("a") as config:
-        config.write("[rollover]\n")
-    return ["[rollover] is well-formed"]
-
-
-def test_check_config_names_each_section_that_is_not_served(terminal: Terminal) -> None:
-    """An operator must not take a key rollover for running that nothing runs."""
-    begins = _without_service(terminal)
-    done = terminal.jrc("check-config")
-    *said, last = done.out.splitlines()
-    assert (done.code, [line.partition(",")[0] for line in said]) == (0, begins)
-    assert last == f"{terminal.config} is in order"
-
-
-def test_run_warns_of_each_section_that_is_not_served(terminal: Terminal) -> None:
-    """The sentences of check-config, before anything starts."""
-    _without_service(terminal)
-    wanted = [f"warning: {line}" for line in terminal.jrc("check-config").out.splitlines()[:-1]]
-    with StateLock(terminal.folder / "jrc.db"):
-        done = terminal.process("run")
-    assert (done.code, len(wanted)) == (ExitCode.UNREACHABLE, 1)
-    assert done.err.splitlines()[:1] == wanted
-
-
 def test_a_readable_key_encryption_key_is_refused(terminal: Terminal) -> None:
     """Mode 0600, or nothing opens."""
     (terminal.folder / "kek").chmod(0o644)

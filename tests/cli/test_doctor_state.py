@@ -95,14 +95,6 @@ def test_a_database_server_fails_as_it_is_not_served(terminal: Terminal) -> None
     assert "hunter2" not in found.what + found.hint
 
 
-def test_a_section_that_is_not_served_is_a_warning(terminal: Terminal) -> None:
-    """It is well-formed, and changes nothing."""
-    terminal.config.write_text(terminal.config.read_text() + "\n[rollover]\nquorum = 0.9\n")
-    found = one(terminal, "config")
-    assert found.status is WARNING
-    assert "[rollover]" in found.what
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_config_file_that_this_user_may_not_read_names_who_may(terminal: Terminal) -> None:
     """The service's config file is its group's to read."""

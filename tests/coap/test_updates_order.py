@@ -371,3 +371,19 @@ def test_e01_what_waits_for_its_number_can_be_cancelled() -> None:
     assert bed.client.next_due() is None
     bed.until(10)
     assert [] == bed.sent
+
+
+def test_k09_nothing_leaves_while_it_is_looked_who_may_be_told() -> None:
+    """Neither what is begun nor what was sent before; who is cancelled meanwhile hears nothing."""
+    bed, revoked, other = Bed(), Node(1), Node(2)
+    bed.client.begin(revoked.update())
+    assert 1 == len(bed.sent)
+    bed.client.hold()
+    bed.client.begin(other.update())
+    bed.until(60)
+    assert 1 == len(bed.sent)
+    bed.client.cancel(revoked.index)
+    bed.client.go_on()
+    bed.until(500)
+    assert 5 == sum(datagram.data != bed.sent[0].data for datagram in bed.sent)
+    assert 1 == sum(datagram.data == bed.sent[0].data for datagram in bed.sent)

@@ -257,6 +257,10 @@ class Daemon:
             self.process.kill()
         self._reap()
 
+    def wait_for_the_end(self) -> int:
+        """The exit code of a daemon that ends by itself."""
+        return self._reap()
+
     def _reap(self) -> int:
         code = self.process.wait(timeout=PATIENCE_S)
         assert self._reader is not None

@@ -151,9 +151,17 @@ def test_a_node_that_slept_over_the_guard_time_untold_is_out() -> None:
     assert far.keys.sending == (OLD,)
 
 
-def test_a_node_without_keys_is_seen() -> None:
-    """Its frames leave without protection, which nobody takes."""
-    mesh = Mesh([Place(node(0), (bytes(7) + b"\x01",)), Place(node(1, ()), (bytes(8),))])
+def test_a_node_that_has_not_joined_is_silent_and_hears_nothing() -> None:
+    """It has no keys to send with."""
+    near, far = node(0), node(1, ())
+    mesh = Mesh([Place(near, (far.identifier,)), Place(far, (near.identifier,))])
     mesh.advance(1)
-    assert mesh.unread[Unread(bytes(7) + b"\x01", bytes(8), None)] == 4
-    assert mesh.unread[Unread(bytes(8), bytes(7) + b"\x01", 1)] == 4
+    assert (mesh.sent, mesh.unread) == (4, {})
+
+
+def test_a_set_without_a_key_for_data_loses_data_frames() -> None:
+    """Usages 6 to 8 are for beacons alone (RFC 9031 Table 6)."""
+    near, far = node(0, [key(1, 6)]), node(1)
+    mesh = Mesh([Place(near, (far.identifier,)), Place(far, (near.identifier,))])
+    mesh.advance(0)
+    assert mesh.unread[Unread(near.identifier, far.identifier, None)] == 1

@@ -163,6 +163,7 @@ def test_e07_nodes_in_the_same_batch_come_into_the_rollover(hall: Hall) -> None:
     before, after = hall.enroll(1), hall.enroll(2)
     hall.take(before.request(JOIN), border.request(AS_6LBR), after.request(JOIN))
     hall.commit()
+    assert len(hall.tries) == 2
     answers = [datagram for datagram, _ in hall.outbox.sent[-3:]]
     fresh = generations(hall)[1][1]
     asked = zip((before, border, after), answers, strict=True)
@@ -313,6 +314,14 @@ def test_e07_a_radio_that_was_restarted_gets_a_set_that_was_never_used(hall: Hal
     assert rollovers(hall)[0].phase is Phase.SWITCHING
     assert restarted(hall) is False
     assert wanted(hall) is None
+
+
+def test_e07_a_radio_with_the_keys_in_force_may_have_sent_with_them(hall: Hall) -> None:
+    """Also where no node has joined yet, and where it is a 6LBR that joins in its place."""
+    installed(hall, 1)
+    assert not hall.desk.read(lambda tx: tx.keysets.is_held(1, 1))
+    first = generations(hall)[0][1]
+    assert not set(values(hall.join(router(hall), AS_6LBR))) & set(first)
 
 
 def test_e07_a_radio_that_has_never_had_the_keys_may_have_them(hall: Hall) -> None:

@@ -559,6 +559,14 @@ def test_g01_a_full_blocklist_is_said(hall: Hall) -> None:
     assert "its 6LBRs of 64;" in sentence
 
 
+def test_g01_the_next_6lbr_is_told_of_who_never_joined_as_well(hall: Hall) -> None:
+    """What joins are decided by is read anew, whether keys change or not (RFC 9031 §8.4.2)."""
+    border, _ = hall.enroll(9, role=1), hall.enroll(1)
+    assert hall.join(border, JOIN_AS_6LBR).blocklist == ()
+    revoke(hall, 1)
+    assert hall.join(border, JOIN_AS_6LBR).blocklist == (pledge_id(1).value,)
+
+
 # Leaving otherwise
 
 

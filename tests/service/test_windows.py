@@ -13,7 +13,7 @@ from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.examine import OnConflict
 from jrc.service.networks import NetworkChanges, remove_network, set_network
-from jrc.service.revoking import restore_pledge, revoke_pledge
+from jrc.service.revoking import revoke_pledge
 from jrc.service.windows import (
     OpenWindow,
     WindowReport,
