@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -26,9 +26,11 @@ from jrc.app.housekeeping import Housekeeping
 from jrc.app.installers import Installers
 from jrc.app.link import Link
 from jrc.app.listening import Listening
+from jrc.app.part import Part
 from jrc.app.proxy import join_proxy
 from jrc.app.rollover_survey import RolloverSurvey
 from jrc.app.rollovers import RolloverKeeper
+from jrc.app.transactions import DaemonTransactions
 from jrc.app.updates import Updates
 from jrc.app.windows import WindowKeeper
 from jrc.coap.endpoint import Datagram, Endpoint
@@ -47,8 +49,6 @@ from jrc.service.join import Ask, Outcome, decide
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverSettings
 from jrc.service.survey import survey
-from jrc.store.database import Database
-from jrc.store.registry import StoreRegistry
 from jrc.store.writer import Writer
 
 T = TypeVar("T")
@@ -57,33 +57,6 @@ _GC_THRESHOLDS = (50_000, 20, 20)
 """What a join allocates has no cycles; looking for some after every 700 objects costs time."""
 
 _log = structlog.get_logger("jrc")
-
-
-class Part(Protocol):
-    """Something that runs beside the joins, such as a Join Proxy; each has a module here."""
-
-    name: str
-    """Its key in ``jrc status --json``."""
-
-    async def start(self) -> None:
-        """Begin; what it needs may come later, so it only fails for good reasons.
-
-        Raises:
-            OperatorError: the settings can't work on this host.
-        """
-        ...
-
-    async def stop(self) -> None:
-        """End, and let go of everything."""
-        ...
-
-    def changed(self) -> None:
-        """Networks, keys or pledges were changed: look again."""
-        ...
-
-    def status(self) -> Mapping[str, object]:
-        """What ``jrc status --json`` shows of it."""
-        ...
 
 
 class Daemon:
@@ -131,14 +104,16 @@ class Daemon:
         self._ready = False
         self._drained: asyncio.Event | None = None
         self._ended_badly = False
+        self._transactions = DaemonTransactions(
+            opened, self._writer.work, self._contexts, self._changed
+        )
         self._housekeeping = Housekeeping(
             self._counters,
-            self._remember,
+            self._transactions.remember,
             lambda: self.run_read(survey),
             self._endpoint.resume,
             self._fatal,
         )
-        self._policy_revision = opened.database.instance.policy_revision
         opened.database.on_border_router = look_at_border_routers(self.rollover_settings)
         self._servers = AsyncExitStack()
         self._installers = Installers(
@@ -164,14 +139,14 @@ class Daemon:
             self._contexts.forget,
             self._counters.dropped,
             self._fatal,
-            [runner.installer for runner in self._installers.runners],
+            self.installers,
         )
         self._parts += [
             self._updates,
             RolloverKeeper(
                 self._settings.rollover,
                 self,
-                [runner.installer for runner in self._installers.runners],
+                self.installers,
                 self._housekeeping.every,
             ),
         ]
@@ -262,7 +237,7 @@ class Daemon:
         self._intake.finish(outcomes)
         for ask, error in failures:
             self._intake.abandon(ask, error)
-        self._look_again()
+        self._transactions.look_again()
         self._note_trouble(bool(outcomes), [error for _, error in failures])
         self._batches.done()
         if self._housekeeping.forgetful is None:
@@ -329,25 +304,11 @@ class Daemon:
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_write``."""
-        result = await self._on_writer(
-            lambda database: _write(database, work, self._opened.clock.now_ms())
-        )
-        self._contexts.learn(self._opened.database.take_learned())
-        self._look_again()
-        return result
-
-    def _look_again(self) -> None:
-        """Let everybody know that networks, keys or pledges were changed, if they were."""
-        revision = self._opened.database.instance.policy_revision
-        if revision != self._policy_revision:
-            self._policy_revision = revision
-            self._contexts.forget_all()
-            for part in self._parts:
-                part.changed()
+        return await self._transactions.run_write(work)
 
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         """As ``Services.run_read``."""
-        return await asyncio.to_thread(self._opened.read, work)
+        return await self._transactions.run_read(work)
 
     async def install(
         self, network: str, *, actor: str, reason: str
@@ -394,6 +355,10 @@ class Daemon:
     def _is_ready(self) -> bool:
         return self._ready and self._trouble is None and self._housekeeping.forgetful is None
 
+    def _changed(self) -> None:
+        for part in self._parts:
+            part.changed()
+
     def _gauges(self) -> Gauges:
         return Gauges(
             ready=self._is_ready(),
@@ -401,24 +366,3 @@ class Daemon:
             pledges=self._housekeeping.survey.pledges,
             short_ids_left=self._housekeeping.survey.short_ids_left,
         )
-
-    async def _remember(self) -> None:
-        await self._on_writer(lambda _database: self._opened.remember())
-
-    async def _on_writer(self, run: Callable[[Database], T]) -> T:
-        future: asyncio.Future[T] = self._loop.create_future()
-
-        def done(result: T, error: BaseException | None) -> None:
-            if future.cancelled():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
-
-        self._writer.work(run, done)
-        return await asyncio.shield(future)
-
-
-def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:
-    return database.write(lambda tx: work(StoreRegistry(tx)), now_ms)

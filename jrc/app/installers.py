@@ -302,11 +302,6 @@ class Installers:
         for runner in self.runners:
             runner.wake()
 
-    @property
-    def identifiers(self) -> list[InstallerId]:
-        """Those of the config file."""
-        return [runner.installer for runner in self.runners]
-
     async def install(self, network: str, *, actor: str, reason: str) -> list[InstallationReport]:
         """As ``Services.install``."""
         asked = [each for each in self.runners if each.installer.network == network]

@@ -227,6 +227,7 @@ class Updates:
             turned = await self._transactions.run_write(lambda tx: self._turn_in(tx, outcomes))
         except JrcError:
             self._outcomes = outcomes + self._outcomes
+            self._pushing.look_again()
             raise
         self._keying.anew = False
         self._note(turned.no_numbers)

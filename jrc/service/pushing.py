@@ -104,6 +104,10 @@ class Pushing:
         next_ms = tx.pushes.next_due_ms()
         return self._look_at_ms if next_ms is None else min(next_ms, self._look_at_ms)
 
+    def look_again(self) -> None:
+        """A transaction that has looked was not committed."""
+        self._revision, self._has_taken_up = -1, False
+
     def _is_time_to_look(self, tx: Registry) -> bool:
         """Also where the clock was set back, which would have it wait for too long."""
         left_ms = self._look_at_ms - tx.now_ms

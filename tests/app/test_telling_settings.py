@@ -3,6 +3,7 @@
 The daemon's own parts, a real database, time that is made up.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
@@ -99,21 +100,20 @@ def test_g01_who_joins_again_is_told_the_blocklist_soon(tmp_path: Path) -> None:
 
 
 def test_f05_leases_never_end_while_nodes_live(tmp_path: Path) -> None:
-    """Two hours each, for two days: renewed in time, with the same identifiers (§8.4.4)."""
+    """Two hours each, for ten hours: renewed in time, with the same identifiers (§8.4.4)."""
 
     async def work(rig: Rig) -> None:
         before = {node.identifier: node.short_id for node in rig.nodes}
         await change(rig, lease_hours=2)
         await rig.until(lambda: not behind(rig))
-        for _ in range(96):
+        for _ in range(5):
             counts = {node.identifier: len(node.record.told) for node in rig.nodes}
-            for _ in range(4):
-                await rig.rest(HOUR_S / 2)
+            await asyncio.sleep(2 * HOUR_S)
             # In each two hours every node has heard of its lease, which ends after that time.
             assert all(len(node.record.told) > counts[node.identifier] for node in rig.nodes)
         assert before == {node.identifier: node.short_id for node in rig.nodes}
 
-    experiment(tmp_path, work, loss=0.05)
+    experiment(tmp_path, work, count=6, loss=0.05)
 
 
 def test_g02_a_throttle_reaches_one_node_alone(tmp_path: Path) -> None:
@@ -139,6 +139,7 @@ def test_settings_and_keys_are_told_at_the_same_time(tmp_path: Path) -> None:
         await rig.roll()
         await change(rig, join_rate_bytes_per_s=40, lease_hours=24)
         await rig.until(lambda: not behind(rig) and _is_done(rig))
+        await rig.rest(30)
         for node in rig.nodes:
             assert node.join_rate_bytes_per_s == 40
             assert node.keys.held_ids() == {2}

@@ -61,7 +61,8 @@ class Report:
     """What came of it; pledge identifiers in hex.
 
     ``faults`` are sentences, and should be none; ``states`` are those of the last rollover's nodes,
-    ``holders`` who sends with its keys and has no others, ``rollovers`` how many there were.
+    ``holders`` who sends with its keys and has no others; ``lost`` counts frames between those that
+    it reached before the switch, ``rollovers`` how many there were.
     """
 
     faults: list[str]
@@ -172,7 +173,8 @@ class Experiment:
     # What is there
 
     def _start(self) -> None:
-        self._site.run("rollover", "start", "lab", "--yes", "--quorum", "0.9")
+        share = "0.9" if self._orders.sleepy or self._orders.dead else "1"
+        self._site.run("rollover", "start", "lab", "--yes", "--quorum", share)
         self._rollovers += 1
 
     def _status(self) -> dict[str, Any]:
@@ -207,7 +209,12 @@ class Experiment:
         status = self._status()
         self._look_at(status)
         states = {row["pledge_id"]: row["state"] for row in status["nodes"]}
-        reached = {bytes.fromhex(name) for name, state in states.items() if state == "reached"}
+        in_time = {
+            bytes.fromhex(row["pledge_id"])
+            for row in status["nodes"]
+            if row["state"] == "reached"
+            and (row["role"] == "6lbr" or row["reached"] <= status["switching"])
+        }
         wanted = set(status["key_ids"])
         holders = [
             node.identifier.hex()
@@ -215,7 +222,7 @@ class Experiment:
             if node.keys.held_ids() == wanted
             and {key.key_id for key in node.keys.sending} == wanted
         ]
-        lost = self._crew.on_loop(lambda: sum(self._crew.mesh.lost_between(reached).values()))
+        lost = self._crew.on_loop(lambda: sum(self._crew.mesh.lost_between(in_time).values()))
         return Report(
             self.faults, status["phase"], states, holders, lost, self._rollovers, self._resumed
         )

@@ -1,4 +1,4 @@
-"""`jrc run` and the commands of a rollover, with nodes at their global addresses (RFC 9031 §8.2)."""
+"""`jrc run` changes the keys of nodes that live at their global addresses (RFC 9031 §8.2)."""
 
 from pathlib import Path
 

@@ -271,8 +271,10 @@ def test_k09_a_revoked_pledge_is_told_nothing(office: Office) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE context_state SET highest = highest + 1 WHERE context_id IN"
-        " (SELECT id FROM context WHERE pledge_id = :p)",
+        (
+            "UPDATE context_state SET highest = highest + 1 WHERE context_id IN"
+            " (SELECT id FROM context WHERE pledge_id = :p)"
+        ),
         "UPDATE pledge SET label = 'x' WHERE id = :p",
         "UPDATE short_identifier SET last_generation = 9 WHERE pledge_id = :p",
     ],

@@ -1,0 +1,76 @@
+"""The operator's transactions, in their place between the batches of joins."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jrc.opened import Opened
+from jrc.service.contexts import Contexts
+from jrc.service.registry import Registry
+from jrc.store.database import Database
+from jrc.store.registry import StoreRegistry
+
+T = TypeVar("T")
+
+Work = Callable[[Callable[[Database], Any], Callable[[Any, BaseException | None], None]], None]
+"""Runs something on the writer thread and gives what came of it to the loop: ``Writer.work``."""
+
+
+class DaemonTransactions:
+    """As ``admin.services.Transactions``, on the loop that makes it.
+
+    ``changed`` is called when networks, keys or pledges were changed, after every cache has it.
+    """
+
+    def __init__(
+        self, opened: Opened, work: Work, contexts: Contexts, changed: Callable[[], None]
+    ) -> None:
+        self._opened = opened
+        self._work = work
+        self._contexts = contexts
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._policy_revision = opened.database.instance.policy_revision
+
+    async def run_write(self, work: Callable[[Registry], T]) -> T:
+        """As ``Transactions.run_write``."""
+        result = await self._on_writer(
+            lambda database: _write(database, work, self._opened.clock.now_ms())
+        )
+        self._contexts.learn(self._opened.database.take_learned())
+        self.look_again()
+        return result
+
+    async def run_read(self, work: Callable[[Registry], T]) -> T:
+        """As ``Transactions.run_read``."""
+        return await asyncio.to_thread(self._opened.read, work)
+
+    def look_again(self) -> None:
+        """Let everybody know that networks, keys or pledges were changed, if they were."""
+        revision = self._opened.database.instance.policy_revision
+        if revision != self._policy_revision:
+            self._policy_revision = revision
+            self._contexts.forget_all()
+            self._changed()
+
+    async def remember(self) -> None:
+        """Write the instance file (``store/instancefile.py``)."""
+        await self._on_writer(lambda _database: self._opened.remember())
+
+    async def _on_writer(self, run: Callable[[Database], T]) -> T:
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def done(result: T, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self._work(run, done)
+        return await asyncio.shield(future)
+
+
+def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:
+    return database.write(lambda tx: work(StoreRegistry(tx)), now_ms)
