@@ -12,7 +12,8 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from jrc.errors import Reason
-from jrc.service.ports import Standing, Way
+from jrc.service.join_ports import Standing
+from jrc.service.ports import Way
 
 PLEDGES = 1024
 STRANGERS = 256

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from jrc.errors import StoreError
-from jrc.service.ports import ContextReader, KnownContext
+from jrc.service.join_ports import ContextReader, KnownContext
 
 DEFAULT_CAPACITY = 10_240
 _MERGE_AT = 4096

@@ -8,7 +8,7 @@ from jrc.model import Admission, Event, Network
 from jrc.policy import admission, windows
 from jrc.policy.admission import Admittance, Gate
 from jrc.policy.windows import JoinWindow
-from jrc.service.ports import JoinTransaction, KnownContext, Standing
+from jrc.service.join_ports import JoinTransaction, KnownContext, Standing
 
 _PLEDGE = "pledge"
 _JRC = "jrc"

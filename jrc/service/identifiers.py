@@ -4,7 +4,7 @@ from itertools import islice
 
 from jrc.model import Network, ShortIdRange
 from jrc.policy import leases
-from jrc.service.ports import JoinTransaction
+from jrc.service.join_ports import JoinTransaction
 
 _FEWEST = 16
 """Values drawn at least, so that a range that is half full is not asked for each."""

@@ -18,16 +18,8 @@ from jrc.service.attempts import Attempts, Success
 from jrc.service.contexts import Contexts
 from jrc.service.copies import MAX_COPY_AGE_MS, Copies
 from jrc.service.join import ADMISSIBLE, Ask, Outcome, Refusal
-from jrc.service.ports import (
-    Arrived,
-    Clock,
-    ContextReader,
-    ContextState,
-    KnownContext,
-    Metrics,
-    Sender,
-    Way,
-)
+from jrc.service.join_ports import ContextReader, ContextState, KnownContext
+from jrc.service.ports import Arrived, Clock, Metrics, Sender, Way
 
 MAX_IN_FLIGHT = 4096
 """Requests that wait for a commit; each has verified, one a context."""

@@ -8,44 +8,35 @@ exists only together with the state that makes it unique, so no request nonce ev
 plaintexts (RFC 8613 §5.2).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from jrc.cojp import message, oscore
-from jrc.cojp.codec import ConfigurationForm
-from jrc.cojp.constants import CoapCode, Label, Role
+from jrc.cojp.constants import CoapCode, Role
 from jrc.cojp.envelope import Envelope
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import Reason
-from jrc.model import Admission, Event, Network, Pledge, PledgeState
+from jrc.model import Admission, Event, PledgeState
 from jrc.policy import admission, leases
 from jrc.policy.admission import Gate
-from jrc.policy.keys import keys_for_join
 from jrc.policy.leases import Lease
-from jrc.policy.profiles import TRAITS, Traits
-from jrc.policy.rollover import NodeState, Phase
-from jrc.policy.settings import place_number
 from jrc.service import gates
 from jrc.service.identifiers import FreeIdentifiers
-from jrc.service.ports import (
+from jrc.service.join_ports import (
     ContextState,
-    JoinedMeanwhile,
     JoinTransaction,
     KnownContext,
-    LiveKeys,
     NodePlace,
     Standing,
     Terms,
-    Way,
 )
+from jrc.service.join_terms import SilenceError, terms_of
+from jrc.service.ports import Way
 
 ADMISSIBLE = PledgeState.PROVISIONED
 """The stored state in which a pledge is answered; ``joined`` is one that has a place as well."""
 
 _ACTOR = "pledge"
-
-_LABELS = frozenset(Label)
-"""What terms can differ by; a pledge may report labels that nobody has heard of (§8.4.5)."""
 
 
 class Refusal(NamedTuple):
@@ -86,14 +77,6 @@ class Outcome(NamedTuple):
     stale: bool = False
 
 
-class _SilenceError(Exception):
-    """The request verified, and yet nothing may be sent."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
-
 class _Answer(NamedTuple):
     code: int
     payload: bytes
@@ -127,7 +110,7 @@ def _decide(
         return Outcome(ask, None, ask.known.standing, reason, stale=True)
     try:
         answer = _answer(tx, free, known, ask.content, now_ms)
-    except _SilenceError as silence:
+    except SilenceError as silence:
         return _spent(tx, ask, known, silence.reason)
     partial_iv = ask.envelope.partial_iv
     _, protected = oscore.protect_response(
@@ -186,7 +169,7 @@ def _answer(
 ) -> _Answer:
     if isinstance(content, Refusal):
         return _Answer(content.code, content.payload, known.standing, content.reason)
-    terms = _terms(tx, known, content)
+    terms = terms_of(tx, known, content)
     if isinstance(terms, admission.Refused):
         answer = _Answer(CoapCode.BAD_REQUEST, terms.payload, known.standing, terms.reason)
     elif terms.gated:
@@ -196,92 +179,6 @@ def _answer(
     if content.unsupported and _remember_reports(tx, known, content):
         return answer._replace(changed_pledge=True)
     return answer
-
-
-def _terms(
-    tx: JoinTransaction, known: KnownContext, request: JoinRequest
-) -> Terms | admission.Refused:
-    """What pledges of this kind get, worked out once for all of them (RFC 9031 §8.4.2)."""
-    pledge, left_out = known.pledge, known.left_out
-    if request.unsupported:
-        left_out = admission.reported_labels(left_out, request.unsupported) & _LABELS
-    kind = (
-        request.network_identifier,
-        request.role,
-        pledge.network_ids,
-        pledge.role,
-        pledge.profile,
-        left_out,
-    )
-    terms = tx.policy.terms.get(kind)
-    if terms is not None:
-        return terms
-    decision = admission.decide(request, pledge, tx.policy.networks, left_out)
-    if isinstance(decision, admission.Refused):
-        # Not kept: a pledge may ask for any identifier.
-        return decision
-    terms = _terms_in(tx, decision.network, pledge, request.role, left_out)
-    tx.policy.terms[kind] = terms
-    return terms
-
-
-def _terms_in(
-    tx: JoinTransaction, network: Network, pledge: Pledge, role: int, left_out: frozenset[int]
-) -> Terms:
-    keys = tx.policy.keys.get(network.domain_id)
-    if keys is None:
-        raise _SilenceError(Reason.NO_KEYS)
-    profile = pledge.profile or network.profile
-    traits = TRAITS[profile]
-    told = traits.labels - left_out
-    if Label.JRC_ADDRESS in told and network.jrc_address is None and network.jrc_address_from:
-        # Left out, it would mean that the 6LBR is the registrar (RFC 9031 §8.4.2).
-        raise _SilenceError(Reason.NO_JRC_ADDRESS)
-    leased = Label.SHORT_IDENTIFIER in told
-    # It is for a Join Proxy that has a table of neighbours; nodes can't hold such a list.
-    is_told = role == Role.LBR and Label.BLOCKLIST in told
-    blocked = tx.policy.blocked_in(network.id) if is_told else None
-    told_keys = keys_for_join(keys.current, keys.previous, role, traits.max_told_keys)
-    configuration = admission.configuration_for(
-        network, told_keys, 0 if leased else None, left_out, profile, blocked
-    )
-    number = _place_number(tx, network, role, told)
-    place = NodePlace(network.id, role, keys.generation_id, number)
-    detail = f'{{"generation":{keys.current.generation},"role":{role},"short_id":'
-    form = ConfigurationForm(configuration, explicit_usage=traits.explicit_usage)
-    gated = network.admission is not Admission.KNOWN or role == Role.LBR
-    knows_all = len(told_keys) == len(keys.current.keys)
-    comes_into = _comes_into(network, keys, role, traits, knows_all=knows_all)
-    return Terms(network, keys, place, form, leased, detail, gated, comes_into)
-
-
-def _place_number(tx: JoinTransaction, network: Network, role: int, told: Collection[Label]) -> int:
-    """What is noted of the settings that a Join Response says, which is the same for all nodes.
-
-    The blocklist of 6LNs and a join rate of one node alone come by update, soon after.
-    """
-    lacks_list = role != Role.LBR and network.id in tx.policy.blocking and Label.BLOCKLIST in told
-    says_all = not lacks_list and network.id not in tx.policy.throttling
-    number = tx.policy.settings_numbers.get(network.id, 0)
-    return place_number(number, says_all=says_all)
-
-
-def _comes_into(
-    network: Network, keys: LiveKeys, role: int, traits: Traits, *, knows_all: bool
-) -> JoinedMeanwhile | None:
-    """What a running rollover hears of who joins; ``knows_all``: with the current set alone."""
-    if keys.running is None:
-        return None
-    rollover_id, phase = keys.running
-    has_switched = phase in (Phase.SWITCHING, Phase.GUARDING)
-    if has_switched and knows_all:
-        state = NodeState.REACHED
-    elif role == Role.NODE and not traits.takes_updates:
-        state = NodeState.MUST_JOIN
-    else:
-        state = NodeState.PENDING
-    is_due = state is NodeState.PENDING and (has_switched or role == Role.NODE)
-    return JoinedMeanwhile(rollover_id, network.id, role, state, has_switched, is_due)
 
 
 def _remember_reports(tx: JoinTransaction, known: KnownContext, request: JoinRequest) -> bool:
@@ -324,7 +221,7 @@ def _gated(
         code, before = CoapCode.BAD_REQUEST, known.standing
         return _Answer(code, refused.payload, before, refused.reason, network.name)
     if gate in (Gate.ASK, Gate.WAIT):
-        raise _SilenceError(Reason.AWAITING_APPROVAL)
+        raise SilenceError(Reason.AWAITING_APPROVAL)
     answer = _admit(tx, free, known, _unused(tx, known, content, terms), now_ms)
     if gate is Gate.COUNT:
         gates.let_in(tx, known, network, now_ms)
@@ -335,7 +232,7 @@ def _unused(tx: JoinTransaction, known: KnownContext, content: JoinRequest, term
     """The terms, with keys that were never in use for a 6LBR that joins again (row E7)."""
     if terms.place.role != Role.LBR or not tx.border_router_joins(terms.network, known.pledge):
         return terms
-    anew = _terms(tx, known, content)
+    anew = terms_of(tx, known, content)
     assert isinstance(anew, Terms), "other keys change nobody's admission"
     return anew
 
@@ -401,7 +298,7 @@ def _lease(
         return leases.renew(held, generation, now_ms, network.lease_hours)
     value = free.draw(network, keys.oldest_live_generation)
     if value is None:
-        raise _SilenceError(Reason.NO_SHORT_IDENTIFIER)
+        raise SilenceError(Reason.NO_SHORT_IDENTIFIER)
     return Lease(
         value=value,
         domain_id=network.domain_id,

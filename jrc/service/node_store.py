@@ -5,7 +5,7 @@ from ipaddress import IPv6Address
 from typing import NamedTuple, Protocol
 
 from jrc.policy.leases import Lease
-from jrc.service.ports import ContextState, KnownContext
+from jrc.service.join_ports import ContextState, KnownContext
 
 
 class Reachable(NamedTuple):

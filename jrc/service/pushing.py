@@ -18,10 +18,10 @@ from jrc.policy.leases import Lease
 from jrc.policy.rollover_nodes import NodeEvent
 from jrc.policy.settings import Held, Settings, Wanted, difference, number_of
 from jrc.service.join import ADMISSIBLE
+from jrc.service.join_ports import ContextState, KnownContext
 from jrc.service.keying import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome
 from jrc.service.node_settings import has_changed, settings_changed
 from jrc.service.node_store import Reachable
-from jrc.service.ports import ContextState, KnownContext
 from jrc.service.push_records import NodeUpdate
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts

@@ -21,8 +21,8 @@ from jrc.policy.addresses import EUI64_BYTES, global_address, short_address
 from jrc.policy.leases import Lease
 from jrc.policy.profiles import TRAITS, Traits
 from jrc.service.join import ADMISSIBLE
+from jrc.service.join_ports import ContextState
 from jrc.service.node_store import Reachable
-from jrc.service.ports import ContextState
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts
 from jrc.service.update_ports import PreparedUpdate, UpdateError, UpdateOutcome

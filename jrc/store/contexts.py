@@ -16,7 +16,7 @@ from jrc.cojp.oscore import SecurityContext
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import StateError, StoreError
 from jrc.model import KeySetState, Pledge, PledgeId, PledgeState, Profile
-from jrc.service.ports import ContextState, KnownContext, StoredAnswer
+from jrc.service.join_ports import ContextState, KnownContext, StoredAnswer
 from jrc.store import standing
 from jrc.store.keyring import Keyring
 from jrc.store.prepared import Prepared, PreparedIn, Rows

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from jrc.errors import ConflictError, OperatorError, StateError, StoreError
 from jrc.model import Event, Network, Pledge, Secret
-from jrc.service.ports import NetworkPolicy
+from jrc.service.join_ports import NetworkPolicy
 from jrc.store import ledger as ledgers
 from jrc.store.engine import (
     check_private,

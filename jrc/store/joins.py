@@ -22,7 +22,7 @@ from sqlalchemy import (
 from jrc.model import Event, Network, Pledge
 from jrc.policy import leases
 from jrc.policy.leases import Lease
-from jrc.service.ports import (
+from jrc.service.join_ports import (
     ContextState,
     JoinedMeanwhile,
     KnownContext,
@@ -104,7 +104,7 @@ _UPDATE_NODE = Prepared(
 
 
 class Joins:
-    """One transaction of the join path, as ``ports.JoinTransaction``; ``flush`` writes it out.
+    """One transaction of the join path, as ``join_ports.JoinTransaction``; ``flush`` writes it out.
 
     ``anew`` says that no context from memory is good enough: a transaction before was too late.
     ``look_at_border_router`` is asked before a 6LBR is given keys, and may put others in force.
@@ -145,7 +145,7 @@ class Joins:
 
     @property
     def gates(self) -> Gates:
-        """As ``ports.JoinTransaction.gates``."""
+        """As ``join_ports.JoinTransaction.gates``."""
         if self._gates is None:
             seen_ms = self._ledger.instance.clock_high_water_ms
             self._gates = Gates(self._connection, self._mac, seen_ms)
@@ -154,7 +154,7 @@ class Joins:
     # Reading
 
     def current(self, asked: Sequence[KnownContext]) -> dict[int, KnownContext]:
-        """As ``ports.JoinTransaction.current``."""
+        """As ``join_ports.JoinTransaction.current``."""
         good: dict[int, KnownContext] = {}
         old: dict[int, bytes] = {}
         for known in asked:
@@ -171,14 +171,14 @@ class Joins:
         return good
 
     def taken(self, domain_id: int, values: Sequence[int], oldest_live: int) -> set[int]:
-        """As ``ports.JoinTransaction.taken``."""
+        """As ``join_ports.JoinTransaction.taken``."""
         if not values:
             return set()
         rows = _SELECT_VALUES.rows(self._connection, values, (domain_id,))
         return self._taken(domain_id, rows, oldest_live)
 
     def all_taken(self, domain_id: int, oldest_live: int) -> set[int]:
-        """As ``ports.JoinTransaction.all_taken``."""
+        """As ``join_ports.JoinTransaction.all_taken``."""
         rows = _SELECT_ALL_VALUES.rows(self._connection, (domain_id,))
         return self._taken(domain_id, rows, oldest_live)
 
@@ -204,22 +204,22 @@ class Joins:
     # Writing
 
     def save_state(self, context_id: int, state: ContextState) -> None:
-        """As ``ports.JoinTransaction.save_state``."""
+        """As ``join_ports.JoinTransaction.save_state``."""
         self._states.append((context_id, state))
 
     def save_lease(self, lease: Lease) -> None:
-        """As ``ports.JoinTransaction.save_lease``."""
+        """As ``join_ports.JoinTransaction.save_lease``."""
         if lease.version == 1:
             self._given[lease.domain_id, lease.value] = lease
         else:
             self._renewed.append(lease)
 
     def save_place(self, device: Pledge, place: NodePlace, *, new: bool) -> None:
-        """As ``ports.JoinTransaction.save_place``."""
+        """As ``join_ports.JoinTransaction.save_place``."""
         self._places.append((device.id, place, new))
 
     def border_router_joins(self, network: Network, device: Pledge) -> bool:
-        """As ``ports.JoinTransaction.border_router_joins``."""
+        """As ``join_ports.JoinTransaction.border_router_joins``."""
         if self._look_at_border_router is None:
             return False
         # It decides by rows, and those of the joins before it in the batch count.
@@ -232,13 +232,13 @@ class Joins:
         return True
 
     def save_progress(self, device: Pledge, meanwhile: JoinedMeanwhile) -> None:
-        """As ``ports.JoinTransaction.save_progress``."""
+        """As ``join_ports.JoinTransaction.save_progress``."""
         self._meanwhile.append((device.id, meanwhile))
 
     def save_reports(
         self, device: Pledge, reports: Iterable[tuple[int, int, bytes | None]]
     ) -> None:
-        """As ``ports.JoinTransaction.save_reports``."""
+        """As ``join_ports.JoinTransaction.save_reports``."""
         self._reports += [
             {
                 "pledge_id": device.id,
@@ -251,7 +251,7 @@ class Joins:
         ]
 
     def record(self, event: Event) -> None:
-        """As ``ports.JoinTransaction.record``."""
+        """As ``join_ports.JoinTransaction.record``."""
         self._ledger.record(event)
 
     def flush(self) -> bool:

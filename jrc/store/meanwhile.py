@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select
 
 from jrc.policy.rollover import NodeState
-from jrc.service.ports import JoinedMeanwhile
+from jrc.service.join_ports import JoinedMeanwhile
 from jrc.store.prepared import Prepared, PreparedIn, change, updating
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import rollover_node

@@ -7,8 +7,8 @@ from sqlalchemy import Executable, bindparam, delete, insert, select
 
 from jrc.errors import StateError
 from jrc.policy.leases import Lease
+from jrc.service.join_ports import ContextState, KnownContext
 from jrc.service.node_store import Reachable
-from jrc.service.ports import ContextState, KnownContext
 from jrc.store.contexts import find_locked, state_values
 from jrc.store.prepared import Prepared, PreparedIn, change, updating
 from jrc.store.schema import context_state, node, pledge, short_identifier, unsupported_parameter

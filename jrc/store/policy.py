@@ -24,7 +24,7 @@ from jrc.policy.admission import MAX_TOLD_BLOCKED, bounded_blocklist
 from jrc.policy.keys import KeySet
 from jrc.policy.rollover import Phase
 from jrc.policy.settings import Settings
-from jrc.service.ports import LiveKeys, NetworkPolicy, RunningRollover
+from jrc.service.join_ports import LiveKeys, NetworkPolicy, RunningRollover
 from jrc.store.census import VISIBLE
 from jrc.store.keyring import Keyring
 from jrc.store.pushes import latest_settings, throttled_networks

@@ -5,7 +5,7 @@ from typing import Any
 
 from jrc.errors import StateError
 from jrc.policy.leases import Lease
-from jrc.service.ports import NodePlace, Standing
+from jrc.service.join_ports import NodePlace, Standing
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import node, short_identifier
 

@@ -609,7 +609,8 @@ def _node_update() -> None:
         ),
         sa.PrimaryKeyConstraint("pledge_id", name=op.f("pk_node_update")),
         comment="How it goes with telling a node what it lacks besides keys (RFC 9031 §8.2);"
-        " lease_sent_at_ms is of one that it has not acknowledged, throttle the join rate of it alone.",
+        " lease_sent_at_ms is of one that it has not acknowledged, throttle the join rate of it"
+        " alone.",
     )
     op.create_index(
         "ix_node_update_due",

@@ -15,8 +15,9 @@ from jrc.policy.admission import Admittance
 from jrc.policy.keys import KeySet
 from jrc.policy.leases import Lease
 from jrc.policy.windows import JoinWindow
-from jrc.service.ports import (
+from jrc.service.join_ports import (
     ContextState,
+    JoinedMeanwhile,
     KnownContext,
     LiveKeys,
     NetworkPolicy,
@@ -216,6 +217,7 @@ class Ground:
         self.states: list[tuple[int, ContextState]] = []
         self.leases: list[Lease] = []
         self.places: list[tuple[NodePlace, bool]] = []
+        self.progress: list[JoinedMeanwhile] = []
         self.reports: list[tuple[int, int, bytes | None]] = []
         self.events: list[Event] = []
         self.draws = 0
@@ -257,6 +259,9 @@ class Ground:
 
     def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
         self.places.append((place, new))
+
+    def save_progress(self, pledge: Pledge, meanwhile: JoinedMeanwhile) -> None:
+        self.progress.append(meanwhile)
 
     def border_router_joins(self, network: Network, pledge: Pledge) -> bool:
         return False

@@ -19,7 +19,7 @@ from jrc.service.contexts import Contexts
 from jrc.service.copies import MAX_COPY_AGE_MS, MAX_COPY_RESENDS
 from jrc.service.intake import Intake, read_request
 from jrc.service.join import Ask, Outcome, Refusal
-from jrc.service.ports import ContextState, KnownContext, NodePlace, Standing, StoredAnswer
+from jrc.service.join_ports import ContextState, KnownContext, NodePlace, Standing, StoredAnswer
 from tests.daemon.wire import OddPledge, with_header
 from tests.service.fakes import (
     NOTHING,

@@ -21,7 +21,7 @@ from jrc.model import PledgeId, PledgeState, Profile, ShortIdRange
 from jrc.policy.leases import Lease
 from jrc.service.intake import read_request
 from jrc.service.join import Ask, Outcome, Refusal, decide
-from jrc.service.ports import ContextState, KnownContext, NetworkPolicy, NodePlace, Standing
+from jrc.service.join_ports import ContextState, KnownContext, NetworkPolicy, NodePlace, Standing
 from tests.daemon.wire import OddPledge
 from tests.service.fakes import (
     KEY,

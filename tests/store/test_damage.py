@@ -10,7 +10,7 @@ from sqlalchemy import Table
 
 from jrc.cojp.codec import decode_configuration
 from jrc.errors import StateError
-from jrc.service.ports import KnownContext
+from jrc.service.join_ports import KnownContext
 from jrc.store import ledger, schema
 from jrc.store.contexts import find_locked
 from jrc.store.policy import load_policy

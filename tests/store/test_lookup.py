@@ -7,7 +7,7 @@ import pytest
 from jrc.errors import OperatorError, StoreError
 from jrc.model import PledgeState, Profile
 from jrc.service.enroll import remove_pledge
-from jrc.service.ports import NodePlace, Standing
+from jrc.service.join_ports import NodePlace, Standing
 from jrc.service.revoking import restore_pledge, revoke_pledge
 from jrc.store.contexts import state_from_values, state_values
 from tests.desk import Desk, pledge_id

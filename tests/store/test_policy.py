@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from jrc.errors import StateError
 from jrc.model import KeySetState, Network, Profile, ShortIdRange
 from jrc.policy.admission import MAX_TOLD_BLOCKED
-from jrc.service.ports import NetworkPolicy
+from jrc.service.join_ports import NetworkPolicy
 from jrc.service.revoking import revoke_pledge
 from jrc.store.policy import load_policy
 from tests.desk import ACTOR, NOW_MS, Desk, pledge_id

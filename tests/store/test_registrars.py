@@ -23,8 +23,8 @@ from jrc.service.batches import MAX_BATCH
 from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.examine import OnConflict
 from jrc.service.join import Outcome
+from jrc.service.join_ports import ContextState, NodePlace, Standing
 from jrc.service.networks import NetworkChanges, remove_network, set_network
-from jrc.service.ports import ContextState, NodePlace, Standing
 from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
 from jrc.store.database import Database
