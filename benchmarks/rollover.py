@@ -221,7 +221,6 @@ def _figures(folder: Path, nodes: int, aside: int) -> Iterator[Figure]:
                 closing(Beside(daemon, others)) as beside,
             ):
                 _join(daemon, fleet)
-                beside.rate(_for(WARM_UP_S))
                 yield from figures(Rolling(bed, daemon, crowd, nodes), daemon, beside)
 
 
@@ -261,6 +260,7 @@ def _slowdown(
     goes_on: Callable[[], bool] | None = None,
 ) -> Figure:
     """How many times as long joins take while nodes are told new keys."""
+    beside.rate(_for(WARM_UP_S))
     usual = beside.rate(_for(USUAL_S))
     rolling.start(BEGIN_IN_S)
     rolling.wait_until_told(1)
