@@ -6,6 +6,7 @@ line. A second network with keys of its own joins meanwhile.
 """
 
 import json
+import statistics
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 
@@ -37,6 +39,7 @@ RUNS = 3
 PIECE = 256
 """Joins between two looks at how far the rollover is."""
 WARM_UP_S = 1.0
+"""After the keys have changed, contexts are read from the database again."""
 USUAL_S = 2.0
 PATIENCE_S = 120.0
 _LOOK_AGAIN_S = 0.1
@@ -139,6 +142,10 @@ class Rolling:
                 raise MeasurementError("the rollover does not end")
             time.sleep(GUARD_S)
 
+    def pause(self) -> None:
+        """Nobody is told any more."""
+        self._bed.jrc("rollover", "pause", NETWORK, "--yes")
+
     def check(self) -> None:
         """Nothing, if it has ended as it should.
 
@@ -206,22 +213,27 @@ class Beside:
 
 def _figures(folder: Path, nodes: int, aside: int) -> Iterator[Figure]:
     _make_local(PREFIX.with_prefixlen)
-    fleet = Fleet(nodes)
-    others = Fleet(aside, ASIDE_SEED, ASIDE, ASIDE_ID)
+    fleet, others = Fleet(nodes), Fleet(aside, ASIDE_SEED, ASIDE, ASIDE_ID)
     with bed_in(folder) as bed, Crowd.running(nodes) as crowd:
+        bed.enroll(fleet)
+        with _rolling(bed, crowd, fleet, _UNLIMITED) as (rolling, daemon):
+            yield from _costs(rolling, daemon)
         bed.jrc(
             "network", "add", ASIDE, f"--network-id={ASIDE_ID.hex()}", f"--prefix={ASIDE_PREFIX}"
         )
-        bed.enroll(fleet)
         bed.enroll(others)
-        for settings, figures in ((_UNLIMITED, _unlimited), (_USUAL, _at_usual_pace)):
-            bed.set_section("rollover", settings)
-            with (
-                Daemon.running(bed) as daemon,
-                closing(Beside(daemon, others)) as beside,
-            ):
-                _join(daemon, fleet)
-                yield from figures(Rolling(bed, daemon, crowd, nodes), daemon, beside)
+        with (
+            _rolling(bed, crowd, fleet, _UNLIMITED) as (rolling, daemon),
+            closing(Beside(daemon, others)) as beside,
+        ):
+            is_telling = partial(_is_telling, rolling)
+            yield _slowdown(rolling, beside, "without a pace", None, is_telling, rolling.finish)
+        with (
+            _rolling(bed, crowd, fleet, _USUAL) as (rolling, daemon),
+            closing(Beside(daemon, others)) as beside,
+        ):
+            how, while_so = "at its usual pace", _for(USUAL_S)
+            yield _slowdown(rolling, beside, how, SLOWDOWN_TARGET, while_so, rolling.pause)
 
 
 def _make_local(prefix: str) -> None:
@@ -229,27 +241,32 @@ def _make_local(prefix: str) -> None:
         subprocess.run(("ip", "-6", *words), check=True, capture_output=True)
 
 
-def _join(daemon: Daemon, fleet: Fleet) -> None:
-    with closing(Client(daemon.port)) as client:
-        client.exchange(fleet.requests(fleet.pledges()), IN_FLIGHT)
+@contextmanager
+def _rolling(
+    bed: Bed, crowd: Crowd, fleet: Fleet, settings: dict[str, object]
+) -> Iterator[tuple[Rolling, Daemon]]:
+    """A daemon with these settings, once all nodes have joined."""
+    bed.set_section("rollover", settings)
+    with Daemon.running(bed) as daemon:
+        pledges = fleet.pledges()
+        with closing(Client(daemon.port)) as client:
+            client.exchange(fleet.requests(pledges), IN_FLIGHT)
+        yield Rolling(bed, daemon, crowd, len(pledges)), daemon
 
 
-def _unlimited(rolling: Rolling, daemon: Daemon, beside: Beside) -> Iterator[Figure]:
-    """No pace in the way: what a node costs, and what joins pay at worst."""
+def _costs(rolling: Rolling, daemon: Daemon) -> Iterator[Figure]:
+    """CPU time and memory, with no pace in the way."""
     nodes = f"{rolling.nodes:,} nodes"
     runs = [rolling.cpu_us() for _ in range(RUNS)]
     yield Figure("rollover: start, a node", "us", [start for start, _ in runs], note=nodes)
     told = [telling for _, telling in runs]
     yield Figure("rollover: a node", "us", told, TARGET_US, note=f"{nodes}, no loss")
     resident = daemon.resident_bytes() / MB
-    yield Figure("resident, after a rollover", "MB", [resident], RESIDENT_TARGET_MB, note=nodes)
-    yield _slowdown(rolling, beside, "without a pace", None)
-    rolling.finish()
+    yield Figure("resident, after rollovers", "MB", [resident], RESIDENT_TARGET_MB, note=nodes)
 
 
-def _at_usual_pace(rolling: Rolling, daemon: Daemon, beside: Beside) -> Iterator[Figure]:
-    """Ended with the registrar: at this pace it would take an hour."""
-    yield _slowdown(rolling, beside, "at its usual pace", SLOWDOWN_TARGET, _for(USUAL_S))
+def _is_telling(rolling: Rolling) -> bool:
+    return rolling.told() < rolling.nodes
 
 
 def _slowdown(
@@ -257,18 +274,22 @@ def _slowdown(
     beside: Beside,
     how: str,
     target: float | None,
-    goes_on: Callable[[], bool] | None = None,
+    goes_on: Callable[[], bool],
+    end: Callable[[], None],
 ) -> Figure:
-    """How many times as long joins take while nodes are told new keys."""
+    """How many times as long joins take while nodes are told new keys as before and afterwards."""
     beside.rate(_for(WARM_UP_S))
-    usual = beside.rate(_for(USUAL_S))
+    usual = [beside.rate(_for(USUAL_S))]
     rolling.start(BEGIN_IN_S)
     rolling.wait_until_told(1)
-    meanwhile = beside.rate(goes_on or (lambda: rolling.told() < rolling.nodes))
-    note = f"{usual:,.0f} joins/s else"
-    return Figure(
-        f"joins beside a rollover {how}", "x time", [usual / meanwhile], target, None, note
-    )
+    beside.rate(_for(WARM_UP_S))
+    meanwhile = beside.rate(goes_on)
+    end()
+    beside.rate(_for(WARM_UP_S))
+    usual.append(beside.rate(_for(USUAL_S)))
+    note = " and ".join(f"{rate:,.0f}" for rate in usual) + " joins/s else"
+    slower = statistics.mean(usual) / meanwhile
+    return Figure(f"joins beside a rollover {how}", "x time", [slower], target, None, note)
 
 
 def _for(seconds: float) -> Callable[[], bool]:

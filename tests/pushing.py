@@ -11,7 +11,7 @@ from jrc.service.keying import Keying, Retry
 from jrc.service.networks import NetworkChanges, set_network
 from jrc.service.push_records import NodeUpdate
 from jrc.service.pushing import LOOK_MS, Pushing
-from jrc.service.revoking import revoke_pledges
+from jrc.service.revoking import restore_pledge, revoke_pledges
 from jrc.service.telling import Facts
 from jrc.service.update import Errand, Room, Turned, turn
 from jrc.service.update_ports import Answered, PreparedUpdate, UpdateError, UpdateOutcome
@@ -62,6 +62,10 @@ class Bureau:
         """`jrc pledge revoke --no-rollover`."""
         names = [pledge_id(number) for number in numbers]
         self.desk.write(lambda tx: revoke_pledges(tx, names, actor=ACTOR, rekey=False))
+
+    def restore(self, number: int) -> None:
+        """`jrc pledge restore`."""
+        self.desk.write(lambda tx: restore_pledge(tx, pledge_id(number), actor=ACTOR))
 
     def turn(self, *outcomes: UpdateOutcome, room: int = 64) -> Turned:
         """One turn at the desk's time."""

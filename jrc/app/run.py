@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 
 from jrc import log, servicemanager
@@ -14,6 +15,9 @@ from jrc.coap.endpoint import bind, prepare
 from jrc.config import Endpoint as Place
 from jrc.config import Settings
 from jrc.opened import Opened
+
+READERS = 2
+"""Threads that read for commands and metrics; each one costs memory of its own."""
 
 
 def run_daemon(settings: Settings) -> int:
@@ -27,6 +31,8 @@ def run_daemon(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    readers = ThreadPoolExecutor(READERS, "jrc-reader")
+    asyncio.get_running_loop().set_default_executor(readers)
     async with AsyncExitStack() as stack:
         opened = Opened.open(settings, SystemClock())
         stack.callback(opened.close)

@@ -89,7 +89,8 @@ def stages(tx: Registry, network: Network, wanted: Network) -> Iterator[str]:
             " third is left; short identifiers stay."
         )
     if news and untold:
-        yield f"{counted(untold, 'node')} that take no updates hear of it when they join again."
+        whose = "takes no updates, and hears" if untold == 1 else "take no updates, and hear"
+        yield f"{counted(untold, 'node')} {whose} of it with the next join."
     same = (network.identifiers, network.lease_hours) == (wanted.identifiers, wanted.lease_hours)
     if not news and same:
         yield (

@@ -86,6 +86,8 @@ class Database:
         """Called in a join's transaction before a 6LBR is given keys; True where there are others
         now. None lets every 6LBR have those in force."""
         self._connection = connection
+        # Kept, since it remembers what it has compiled; each of its connections is a new one.
+        self._readers = reader_engine(url)
         self._policy: NetworkPolicy | None = None
         self._learned: deque[bytes] = deque()
         with connection.begin():
@@ -252,7 +254,7 @@ class Database:
             StoreError: the database can't be read.
         """
         try:
-            with reader_engine(self.url).connect() as connection, connection.begin():
+            with self._readers.connect() as connection, connection.begin():
                 yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
         except DBAPIError as error:
             raise StoreError(str(error.orig)) from error

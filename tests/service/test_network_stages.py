@@ -79,7 +79,7 @@ def test_who_takes_no_updates_hears_of_it_later(bureau: Bureau) -> None:
     bureau.join(7, profile=Profile.OPENWSN)
     text = said(bureau, join_rate_bytes_per_s=5)
     assert "3 nodes of network lab are told" in text
-    assert "1 node that take no updates" in text
+    assert "1 node takes no updates, and hears of it with the next join." in text
 
 
 def test_a_network_that_falls_quiet_asks_first(bureau: Bureau) -> None:

@@ -21,6 +21,7 @@ from jrc.service.node_orders import (
 )
 from jrc.service.nodes import NodeDetails, NodeReport, list_nodes, show_node
 from jrc.service.pushing import LOOK_MS
+from jrc.service.registry import Registry
 from jrc.service.rollover import start_rollover
 from tests.desk import ACTOR, pledge_id
 from tests.joining import next_generation
@@ -42,11 +43,13 @@ def show(bureau: Bureau, number: int = 1) -> NodeDetails:
 
 def nodes(bureau: Bureau, *, behind: bool = False, limit: int = 500) -> dict[str, NodeReport]:
     found: dict[str, NodeReport] = {}
-    after = None
+    after: PledgeId | None = None
+
+    def read(tx: Registry) -> list[NodeReport]:
+        return list_nodes(tx, behind=behind, limit=limit, after=after)
+
     while True:
-        page = bureau.desk.read(
-            lambda tx, after=after: list_nodes(tx, behind=behind, limit=limit, after=after)
-        )
+        page = bureau.desk.read(read)
         found |= {report.pledge_id: report for report in page}
         if len(page) < limit:
             return found
@@ -61,6 +64,14 @@ def push(bureau: Bureau, *numbers: int, network: str | None = None) -> Pushed:
 def throttle(bureau: Bureau, rate: int | None, *numbers: int) -> Throttled:
     names = [pledge_id(number) for number in numbers]
     return bureau.desk.write(lambda tx: throttle_nodes(tx, names, rate, actor=ACTOR))
+
+
+def throttle_lab(bureau: Bureau, rate: int | None) -> Throttled:
+    return bureau.desk.write(lambda tx: throttle_network(tx, "lab", rate, actor=ACTOR))
+
+
+def sleep(bureau: Bureau, sleep_s: int | None) -> NodeReport:
+    return bureau.desk.write(lambda tx: set_sleep(tx, pledge_id(1), sleep_s, actor=ACTOR))
 
 
 # Looking
@@ -199,13 +210,10 @@ def test_how_long_a_node_sleeps_is_kept(bureau: Bureau) -> None:
     """And written down once."""
     bureau.join(1)
     for sleep_s in (7200, 7200, None):
-        done = bureau.desk.write(
-            lambda tx, sleep_s=sleep_s: set_sleep(tx, pledge_id(1), sleep_s, actor=ACTOR)
-        )
-        assert sleep_s == done.sleeps_s
+        assert sleep_s == sleep(bureau, sleep_s).sleeps_s
     assert 2 == len(bureau.events("node.changed"))
     with pytest.raises(OperatorError, match="1 s to 30 days"):
-        bureau.desk.write(lambda tx: set_sleep(tx, pledge_id(1), 0, actor=ACTOR))
+        sleep(bureau, 0)
 
 
 # Throttling
@@ -278,9 +286,7 @@ def test_g02_a_network_is_throttled_beside_its_own_rate(bureau: Bureau) -> None:
     bureau.told()
     rates = []
     for rate in (50, 10, None):
-        done = bureau.desk.write(
-            lambda tx, rate=rate: throttle_network(tx, "lab", rate, actor=ACTOR)
-        )
+        done = throttle_lab(bureau, rate)
         told = bureau.told()
         rates.append((done.join_rates_bytes_per_s["lab"], told[2].join_rate_bytes_per_s))
         (joined,) = bureau.join(2)

@@ -16,8 +16,8 @@ from jrc.policy.settings import UNLIMITED_BYTES_PER_S
 from jrc.service.enroll import remove_pledge
 from jrc.service.pushing import LOOK_MS
 from jrc.service.registry import Registry
-from jrc.service.revoking import restore_pledge
 from jrc.service.rollover import start_rollover
+from jrc.service.update import Room, turn
 from jrc.service.update_ports import UpdateError
 from jrc.service.windows import OpenWindow, close_window, end_windows, open_window
 from jrc.store.registry import StoreRegistry
@@ -135,8 +135,7 @@ def test_g01_the_blocklist_is_told_to_joined_nodes(bureau: Bureau) -> None:
     both = (pledge_id(3).value, gone)
     assert dict.fromkeys((1, 9), Configuration(blocklist=both)) == bureau.told()
     for number in (2, 3):
-        who = pledge_id(number)
-        bureau.desk.write(lambda tx, who=who: restore_pledge(tx, who, actor=ACTOR))
+        bureau.restore(number)
     found = bureau.told()
     assert (Configuration(blocklist=()),) * 2 == (found[1], found[9])
 
@@ -197,6 +196,20 @@ def test_g01_a_node_that_joins_again_has_lost_the_list(bureau: Bureau) -> None:
             assert bureau.place_number() == 1
             bureau.join_in(hall, 1)
             assert bureau.place_number() == -2
+
+
+def test_g01_a_join_remembers_nothing_from_before_an_acknowledgement(bureau: Bureau) -> None:
+    """What it read between the update and its answer is not what the node has now."""
+    bureau.desk.pledge(100, networks=("lab",))
+    bureau.revoke(100)
+    with hall_at(bureau.desk) as hall:
+        bureau.join_in(hall, 1)
+        (update,) = bureau.look().updates
+        hall.contexts.forget_all()
+        hall.contexts.keep(hall.contexts.find(pledge_id(1).value))
+        bureau.turn(answered(update))
+        bureau.join_in(hall, 1)
+    assert bureau.place_number() == -2
 
 
 def test_k09_a_revoked_pledge_is_told_nothing(bureau: Bureau) -> None:
@@ -324,7 +337,8 @@ def test_c07_what_a_node_cannot_act_upon_is_left_out_the_next_time(bureau: Burea
     bureau.set(jrc_address=JRC)
     bureau.join(1)
     bureau.set(join_rate_bytes_per_s=5)
-    bureau.revoke(*[bureau.desk.pledge(n, networks=("lab",)) and n for n in (100,)])
+    bureau.desk.pledge(100, networks=("lab",))
+    bureau.revoke(100)
     (update,) = bureau.turn().updates
     refused = encode_unsupported((UnsupportedParameter(0, 6),))
     bureau.turn(answered(update, CoapCode.BAD_REQUEST, refused))
@@ -363,7 +377,8 @@ def test_another_error_ends_it_until_there_is_something_new(bureau: Bureau) -> N
 def test_an_answer_counts_only_for_what_the_node_has_now(bureau: Bureau) -> None:
     """It has joined again meanwhile, and got what a Join Response says."""
     bureau.join(1)
-    bureau.revoke(*[bureau.desk.pledge(n, networks=("lab",)) and n for n in (100,)])
+    bureau.desk.pledge(100, networks=("lab",))
+    bureau.revoke(100)
     (update,) = bureau.turn().updates
     bureau.join(1)
     bureau.turn(answered(update))
@@ -402,12 +417,60 @@ def test_many_nodes_are_looked_at_in_pieces(
     monkeypatch.setattr("jrc.service.pushing.LOOK_LIMIT", 3)
     bureau.join(*range(1, 9))
     bureau.set(join_rate_bytes_per_s=5)
-    found = bureau.told()
-    while len(found) < 8:
-        more = bureau.told()
-        assert more
-        found |= more
-    assert set(range(1, 9)) == set(found)
+    counts = []
+    for _ in range(4):
+        turned = bureau.turn()
+        counts.append(len(turned.updates))
+        bureau.open |= {update.node: update.network for update in turned.updates}
+    assert [3, 3, 2, 0] == counts
+
+
+def _asks_for_a_turn(bureau: Bureau) -> bool:
+    next_ms = bureau.desk.read(bureau.pushing.next_due_ms)
+    assert next_ms is not None
+    return next_ms <= bureau.desk.now_ms
+
+
+def test_a_look_that_only_reads_finds_what_joins_have_changed(bureau: Bureau) -> None:
+    """Nothing is written while there is nothing to tell."""
+    bureau.desk.pledge(100, networks=("lab",))
+    bureau.join(1)
+    bureau.revoke(100)
+    bureau.told()
+    bureau.turn()
+    for _ in range(3):
+        bureau.desk.now_ms += LOOK_MS
+        assert not _asks_for_a_turn(bureau)
+    bureau.join(1)
+    assert not _asks_for_a_turn(bureau)
+    bureau.desk.now_ms += LOOK_MS
+    assert _asks_for_a_turn(bureau)
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting(bureau: Bureau) -> None:
+    """It was a year ahead when the next look was set."""
+    bureau.turn()
+    bureau.pushing._look_at_ms += 365 * 24 * HOUR_MS
+    bureau.join(1)
+    bureau.desk.sql("UPDATE node SET settings_number = -1")
+    assert _asks_for_a_turn(bureau)
+
+
+def test_a_look_whose_transaction_failed_is_taken_again(bureau: Bureau) -> None:
+    """What it has put on the schedule is not there."""
+    bureau.join(1)
+    bureau.turn()
+    bureau.set(join_rate_bytes_per_s=5)
+
+    def fail(tx: Registry) -> None:
+        turn(tx, bureau.errands, (), Room({}, 64, 64), bureau.facts)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        bureau.desk.write(fail)
+    assert () == bureau.turn().updates
+    bureau.pushing.look_again()
+    assert [1] == list(bureau.told())
 
 
 def test_a_turn_that_finds_nobody_reads_the_schedule_alone(bureau: Bureau) -> None:
@@ -465,11 +528,14 @@ def test_g02_the_rate_is_zero_while_no_window_is_open(quiet: Bureau) -> None:
 
 def test_g02_a_window_that_is_full_makes_it_quiet_again(quiet: Bureau) -> None:
     """Nothing but the join itself says so."""
-    _open(quiet, most=1)
-    quiet.told()
-    (joined,) = quiet.join(2)
+    with hall_at(quiet.desk) as hall:
+        quiet.pledges[2] = hall.enroll(2, networks=("lab",))
+        _open(quiet, most=1)
+        quiet.told()
+        joined = quiet.join_in(hall, 2)
     assert 90 == joined.join_rate_bytes_per_s
     quiet.desk.now_ms += LOOK_MS
+    assert _asks_for_a_turn(quiet)
     found = quiet.told()
     assert [0, 0] == [found[number].join_rate_bytes_per_s for number in (1, 2)]
     (again,) = quiet.join(1)
