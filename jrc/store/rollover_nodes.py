@@ -233,8 +233,10 @@ class RolloverNodes:
         role: int | None = None,
     ) -> int:
         """As ``RolloverStore.set_due``."""
-        other = rollover_node.c.next_at_ms.is_distinct_from(next_at_ms)
-        query = _all_of(rollover_id, states, role).where(other)
+        later = rollover_node.c.next_at_ms.is_not(None)
+        if next_at_ms is not None:
+            later = rollover_node.c.next_at_ms.is_(None) | (rollover_node.c.next_at_ms > next_at_ms)
+        query = _all_of(rollover_id, states, role).where(later)
         return self._change(query, lambda each: each._replace(next_at_ms=next_at_ms))
 
     def _change(self, query: Select[Any], changed: Callable[[RolloverNode], RolloverNode]) -> int:

@@ -12,7 +12,7 @@ import pytest
 from jrc.lab.configuration import KEYS, SHORT_IDENTIFIER, LabKey
 from jrc.lab.link_keys import KeySet
 from jrc.lab.node import SimulatedNode
-from jrc.model import KeySetState
+from jrc.model import KeySetState, PledgeId
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
@@ -293,11 +293,7 @@ def test_g01_no_update_to_a_revoked_node_ever_carries_a_key(
             await rig.until(in_phase(rig, when))
             await rig.rest(3)
         told = len(lost.record.told)
-        identifier = next(
-            each.identifier
-            for each in rig.desk.read(lambda tx: tx.rollovers.joined_nodes(1))
-            if each.identifier.value == lost.identifier
-        )
+        identifier = PledgeId(lost.identifier)
         await rig.write(lambda tx: revoke_pledge(tx, identifier, actor=ACTOR))
         await rig.rest(20)
         rig.place(slow).is_dead = False
@@ -310,6 +306,29 @@ def test_g01_no_update_to_a_revoked_node_ever_carries_a_key(
         assert all(only(node, current) for node in rig.nodes if node is not lost)
         assert rig.mesh.lost_between(names(rig.nodes) - {lost.identifier}) == {}
         assert rig.registrar.hall.ask(lost.pledge.request()) is None
+
+    experiment(tmp_path, work)
+
+
+def test_g01_a_node_that_is_revoked_while_it_is_being_told_hears_nothing_more(
+    tmp_path: Path,
+) -> None:
+    """The exchange ends at once: no retransmission has the keys for it (RFC 9031 §8.4.3.1)."""
+
+    async def work(rig: Rig) -> None:
+        lost = rig.nodes[6]
+        rig.place(lost).is_dead = True
+        await rig.roll()
+        await rig.rest(5)
+        assert rig.rows()[lost.identifier].state is NodeState.SENT
+        await rig.write(lambda tx: revoke_pledge(tx, PledgeId(lost.identifier), actor=ACTOR))
+        await rig.rest(0.5)
+        rig.place(lost).is_dead = False
+        await rig.until(lambda: not rig.desk.read(lambda tx: tx.rollovers.all_wanted()))
+        await rig.until(in_phase(rig, Phase.DONE))
+        await rig.rest(120)
+        assert lost.record.numbers == {}
+        assert not lost.keys.holds(keys_of(rig, KeySetState.CURRENT))
 
     experiment(tmp_path, work)
 
