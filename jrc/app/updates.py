@@ -23,13 +23,14 @@ from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.errors import ConflictError, JrcError, Reason
 from jrc.policy.pacing import Pace
-from jrc.policy.rollover import NodeState
+from jrc.policy.rollover import NodeState, Phase
 from jrc.service.installers import InstallerId
 from jrc.service.keying import Keying, Retry
 from jrc.service.ports import Clock
 from jrc.service.pushing import Pushing
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
+from jrc.service.rollover_records import RolloverRecord
 from jrc.service.telling import Facts
 from jrc.service.update import Errand, Ref, Room, Turned, record, turn
 from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
@@ -40,6 +41,8 @@ BATCH = 64
 """Updates that share a transaction."""
 LINGER_S = 0.02
 """How long an answer may wait for others to share its transaction."""
+MAX_IDLE_S = 30.0
+"""Between looks while nobody who is due can be told."""
 AHEAD = 2
 """Prepared for each that may be under way in a network: the next turn takes a moment."""
 
@@ -101,6 +104,8 @@ class Updates:
         self._counts: dict[str, int] = {}
         self._advanced_s = 0.0
         self._is_changed = True
+        self._is_taken_up = False
+        self._idle_turns = 0
         self._due_ms: int | None = None
         self._has_rollover = True
         self._trouble: str | None = None
@@ -176,7 +181,6 @@ class Updates:
     # Turns
 
     async def _run(self) -> None:
-        await self._take_up()
         while True:
             self._woken.clear()
             try:
@@ -187,18 +191,18 @@ class Updates:
             except JrcError as error:
                 self._note(str(error))
                 wait_s = RETRY_S
+            except Exception as error:  # noqa: BLE001 - the guard of this task: joins go on
+                # What had ended is lost with it, and its nodes are told again later.
+                _log.critical("updates_failed", error=str(error), kind=type(error).__name__)
+                self._note(f"a fault in jrc ({type(error).__name__})")
+                wait_s = RETRY_S
             await self._rest(wait_s)
 
     async def _take_up(self) -> None:
         """Exchanges of an earlier process are gone: their nodes are told anew."""
-        if not await self._transactions.run_read(lambda tx: bool(tx.rollovers.all_running())):
-            return
-
-        def work(tx: Registry) -> None:
-            for each in tx.rollovers.all_running():
-                tx.rollovers.set_due(each.id, [NodeState.SENT], tx.now_ms)
-
-        await self._transactions.run_write(work)
+        if await self._transactions.run_read(_left_by_others):
+            await self._transactions.run_write(_take_over)
+        self._is_taken_up = True
 
     async def _rest(self, wait_s: float | None) -> None:
         """Wait, but no longer than until there is news; what comes soon after goes along."""
@@ -214,7 +218,10 @@ class Updates:
 
     async def _turn(self) -> float | None:
         """One transaction, if there is anything to write; seconds until the next look."""
+        if not self._is_taken_up:
+            await self._take_up()
         if self._is_changed:
+            self._idle_turns = 0
             await self._look_whom_to_tell()
             self._due_ms = self._clock.now_ms()
         if not self._outcomes and self._wait_s() != 0:
@@ -238,8 +245,13 @@ class Updates:
             self._open[update.node] = update
             self._driver.begin(update)
         self._due_ms = turned.next_due_ms
-        # Nothing to tell, though somebody is due: no room, until an update ends.
-        return self._wait_s() if turned.updates else POLL_S
+        if turned.updates or outcomes:
+            self._idle_turns = 0
+            return self._wait_s() if turned.updates else POLL_S
+        # Somebody is due and can't be told: without room until an update ends, or with a clock
+        # that is behind. Each look is a commit.
+        self._idle_turns += 1
+        return float(min(POLL_S * 2**self._idle_turns, MAX_IDLE_S))
 
     def _room(self) -> Room:
         networks = {node: update.network for node, update in self._open.items()}
@@ -314,3 +326,15 @@ def _kind(answer: Answered | None) -> str:
     """A word for an answer that verified."""
     is_success = answer is not None and answer.code == CoapCode.CHANGED
     return "acknowledged" if is_success else "refused"
+
+
+def _left_by_others(tx: Registry) -> Sequence[RolloverRecord]:
+    """Rollovers with nodes that may have been under way when a process ended."""
+    domains = {network.domain_id for network in tx.networks.all().values()}
+    latest = [each for domain_id in sorted(domains) for each in tx.rollovers.latest(domain_id)]
+    return [each for each in latest if each.ended_at_ms is None or each.phase is Phase.ABORTED]
+
+
+def _take_over(tx: Registry) -> None:
+    for each in _left_by_others(tx):
+        tx.rollovers.set_due(each.id, [NodeState.SENT, NodeState.REVERTING], tx.now_ms)
