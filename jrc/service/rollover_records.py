@@ -236,7 +236,10 @@ class RolloverStore(Protocol):
         *,
         role: int | None = None,
     ) -> int:
-        """Say when all nodes (of a role) in certain states are to be told; how many changed."""
+        """Have all nodes (of a role) in certain states told by a time; how many were not to be.
+
+        None is for never again. Those that are due before stay so.
+        """
         ...
 
     def forget_nodes(self, domain_id: int, keep: int) -> None:

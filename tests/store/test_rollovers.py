@@ -277,7 +277,7 @@ def test_more_nodes_than_a_page_are_changed(floor: Floor, monkeypatch: pytest.Mo
     monkeypatch.setattr("jrc.store.rollover_nodes.BATCH", 2)
     add(floor.desk, *map(node, (1, 2, 3, 4)))
     states = (NodeState.PENDING,)
-    moved = floor.desk.write(lambda tx: tx.rollovers.set_due(1, states, NOW_MS + 5))
+    moved = floor.desk.write(lambda tx: tx.rollovers.set_due(1, states, NOW_MS - 5))
     left = floor.desk.write(lambda tx: tx.rollovers.set_states(1, states, NodeState.LEFT))
     assert (4, 4) == (moved, left)
     assert {"left"} == set(floor.states().values())
