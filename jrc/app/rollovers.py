@@ -5,14 +5,17 @@ longer than asked for, and never shorter (RFC 9031 §8.5).
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
 import structlog
 
 from jrc.admin.services import Transactions
+from jrc.app.tasks import RETRY_S
 from jrc.config import Rollover
+from jrc.errors import JrcError
 from jrc.offline import rollover_settings
 from jrc.policy.rollover import DeadlinePassed, Event, GuardOver, Phase, Progress, step
 from jrc.service.installers import InstallerId
@@ -20,12 +23,20 @@ from jrc.service.registry import Registry
 from jrc.service.rollover import advance
 from jrc.service.rollover_course import counts_of, plan_of
 from jrc.service.rollover_records import RolloverRecord
-from jrc.service.rollover_wishes import Begun, next_periodic_ms, periodic, start_wanted
+from jrc.service.rollover_wishes import (
+    Begun,
+    domains_that_may_begin,
+    is_to_begin,
+    periodic,
+    start_wanted,
+)
 
 DAY_S = 86_400
 LOOK_EVERY_S = 1.0
 START_EVERY_S = 60.0
 """How often it is looked whether keys are old enough for a rollover that nobody asked for."""
+
+_NOT_MOVED, _NOT_BEGUN = "rollover_not_moved", "rollover_not_begun"
 
 _Every = Callable[[float, Callable[[], Awaitable[None]]], None]
 
@@ -62,7 +73,8 @@ class RolloverKeeper:
         self._guarding_since_s: dict[int, float] = {}
         self._running: dict[int, Phase] = {}
         self._is_changed = True
-        self._started_s = -START_EVERY_S
+        self._start_at_s = 0.0
+        self._failures: dict[tuple[str, int], str] = {}
 
     async def start(self) -> None:
         """As ``Part.start``."""
@@ -81,39 +93,75 @@ class RolloverKeeper:
 
     async def look(self) -> None:
         """Move what is due; reads the database only while something runs or may have changed."""
+        was_changed = self._is_changed
+        if was_changed or self._running:
+            await self._move_due()
         now_s = self._monotonic_s()
-        if self._is_changed or now_s - self._started_s >= START_EVERY_S:
-            self._started_s = now_s
-            await self._start_due()
-        if not self._is_changed and not self._running:
-            return
+        if was_changed or self._is_changed or now_s >= self._start_at_s:
+            self._start_at_s = now_s + RETRY_S
+            if await self._start_due():
+                self._start_at_s = now_s + START_EVERY_S
+
+    async def _move_due(self) -> None:
+        """Each in a transaction of its own: what one meets keeps no other from moving."""
         self._is_changed = False
         try:
-            for move in await self._transactions.run_read(self._due):
-                await self._transactions.run_write(partial(self._move, move))
+            moves = await self._transactions.run_read(self._due)
         except BaseException:
             self._is_changed = True
             raise
+        for move in moves:
+            with self._apart(_NOT_MOVED, move.rollover_id):
+                await self._transactions.run_write(partial(self._move, move))
+                self._failures.pop((_NOT_MOVED, move.rollover_id), None)
 
-    async def _start_due(self) -> None:
-        """Those that were wanted while others ran, and those of keys that have grown old."""
+    async def _start_due(self) -> bool:
+        """Those that were wanted while others ran, and those of keys that have grown old.
+
+        True where that is all done, False where something has failed.
+        """
         every_s = int(self._section.every_days * DAY_S)
         settings = rollover_settings(self._section)
 
-        def is_due(tx: Registry) -> bool:
-            due_ms = next_periodic_ms(tx, every_s) if every_s else None
-            wanted = [each.domain_id for each in tx.rollovers.all_wanted()]
-            return any(tx.rollovers.running(domain_id) is None for domain_id in wanted) or (
-                due_ms is not None and due_ms <= tx.now_ms
-            )
+        def start(domain_id: int, tx: Registry) -> list[Begun]:
+            begun = list(start_wanted(tx, settings, domain_id=domain_id))
+            if not every_s:
+                return begun
+            return begun + periodic(tx, every_s, settings, domain_id=domain_id)
 
-        def start(tx: Registry) -> list[Begun]:
-            begun = list(start_wanted(tx, settings))
-            return begun + (periodic(tx, every_s, settings) if every_s else [])
+        for domain_id in await self._transactions.run_read(partial(self._to_begin, every_s)):
+            with self._apart(_NOT_BEGUN, domain_id):
+                for begun in await self._transactions.run_write(partial(start, domain_id)):
+                    _say(begun)
+                self._failures.pop((_NOT_BEGUN, domain_id), None)
+        return not any(event == _NOT_BEGUN for event, _ in self._failures)
 
-        if await self._transactions.run_read(is_due):
-            for begun in await self._transactions.run_write(start):
-                _say(begun)
+    def _to_begin(self, every_s: int, tx: Registry) -> list[int]:
+        """The key domains in which a rollover is to begin now."""
+        due, domains = [], domains_that_may_begin(tx)
+        self._forget_failures(_NOT_BEGUN, domains)
+        for domain_id in domains:
+            with self._apart(_NOT_BEGUN, domain_id):
+                if is_to_begin(tx, every_s, domain_id):
+                    due.append(domain_id)
+                else:
+                    self._failures.pop((_NOT_BEGUN, domain_id), None)
+        return due
+
+    @contextmanager
+    def _apart(self, event: str, number: int) -> Iterator[None]:
+        """An expected error ends what is done for one alone; the log has it once."""
+        try:
+            yield
+        except JrcError as error:
+            if self._failures.get((event, number)) != str(error):
+                _log.error(event, number=number, error=str(error))
+            self._failures[event, number] = str(error)
+
+    def _forget_failures(self, event: str, but: Collection[int]) -> None:
+        gone = [key for key in self._failures if key[0] == event and key[1] not in but]
+        for key in gone:
+            del self._failures[key]
 
     def _due(self, tx: Registry) -> list[_Move]:
         records = tx.rollovers.all_running()
@@ -123,8 +171,16 @@ class RolloverKeeper:
         self._guarding_since_s = {
             number: self._guarding_since_s.get(number, now_s) for number in guarding
         }
-        moves = [self._move_of(tx, record) for record in records]
-        return [move for move in moves if move is not None]
+        self._forget_failures(_NOT_MOVED, self._running)
+        moves = []
+        for record in records:
+            with self._apart(_NOT_MOVED, record.id):
+                move = self._move_of(tx, record)
+                if move is not None:
+                    moves.append(move)
+                else:
+                    self._failures.pop((_NOT_MOVED, record.id), None)
+        return moves
 
     def _move_of(self, tx: Registry, record: RolloverRecord) -> _Move | None:
         """What is due of one, None where it stays."""

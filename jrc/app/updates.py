@@ -23,9 +23,9 @@ from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.errors import ConflictError, JrcError, Reason
 from jrc.policy.pacing import Pace
-from jrc.policy.rollover import NodeState, Phase
+from jrc.policy.rollover import Phase
 from jrc.service.installers import InstallerId
-from jrc.service.keying import Keying, Retry
+from jrc.service.keying import MAX_EXCHANGE_MS, Keying, Retry
 from jrc.service.ports import Clock
 from jrc.service.pushing import Pushing
 from jrc.service.registry import Registry
@@ -187,7 +187,8 @@ class Updates:
                 wait_s = await self._turn()
             except ConflictError:
                 # Somebody has joined meanwhile: what is in memory is out of date.
-                self._keying.anew, wait_s = True, 0.0
+                wait_s = RETRY_S if self._keying.anew else 0.0
+                self._keying.anew = True
             except JrcError as error:
                 self._note(str(error))
                 wait_s = RETRY_S
@@ -337,4 +338,4 @@ def _left_by_others(tx: Registry) -> Sequence[RolloverRecord]:
 
 def _take_over(tx: Registry) -> None:
     for each in _left_by_others(tx):
-        tx.rollovers.set_due(each.id, [NodeState.SENT, NodeState.REVERTING], tx.now_ms)
+        tx.rollovers.take_up(each.id, MAX_EXCHANGE_MS)

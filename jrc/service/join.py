@@ -265,7 +265,7 @@ def _standing(
         others = (each for each in before.leases if each.domain_id != lease.domain_id)
         leases_now = (lease, *others)
     if place != before.place:
-        tx.save_place(known.pledge, place, new=before.place is None)
+        tx.save_place(known.pledge, place, before.place)
     elif leases_now is before.leases:
         return before
     return Standing(leases_now, place, before.admitted)

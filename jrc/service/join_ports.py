@@ -272,8 +272,11 @@ class JoinTransaction(Protocol):
         """Write a short identifier's row; version 1 is a new one."""
         ...
 
-    def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
-        """Write where a pledge has joined: the first time, or after a move or a key change."""
+    def save_place(self, pledge: Pledge, place: NodePlace, before: NodePlace | None) -> None:
+        """Write where a pledge has joined: the first time, or after a move or a key change.
+
+        Who comes from another key domain leaves the rollover that runs there.
+        """
         ...
 
     def border_router_joins(self, network: Network, pledge: Pledge) -> bool:

@@ -9,12 +9,13 @@ from jrc.cojp.constants import CoapCode, Role
 from jrc.errors import ConflictError, PeerError, StateError
 from jrc.model import Event
 from jrc.policy import leases
+from jrc.policy.admission import is_stored
 from jrc.policy.profiles import Traits
 from jrc.policy.rollover import NodeState, Phase
 from jrc.policy.rollover_nodes import NodeEvent, node_step, states_to_tell
 from jrc.service.join import ADMISSIBLE
 from jrc.service.registry import Registry
-from jrc.service.rollover_records import RolloverNode, RolloverRecord
+from jrc.service.rollover_records import DAMAGED, RolloverNode, RolloverRecord
 from jrc.service.telling import Facts
 from jrc.service.update import Place, Telling, Want, lane_of
 from jrc.service.update_ports import Answered, UpdateError, UpdateOutcome
@@ -67,6 +68,7 @@ class Keying:
     """
 
     name = "keys"
+    leaves_room = True
 
     def __init__(
         self, retry: Retry, facts: Facts, border_routers: Retry = Retry(10.0, 60.0)
@@ -96,6 +98,10 @@ class Keying:
         node = self._nodes[want.pledge_id]
         record = self._facts.rollover(tx, node.rollover_id)
         joined = place.reachable.known.standing.place
+        if joined is not None and node.last_error == DAMAGED:
+            # Its row says nothing that counts; its place does.
+            node = node._replace(network_id=joined.network_id, role=joined.role)
+            self._nodes[want.pledge_id] = node
         if joined is None or (joined.network_id, joined.role) != (node.network_id, node.role):
             return None
         if node.state not in states_to_tell(record.phase, Role(node.role)):
@@ -296,6 +302,11 @@ def _refusal(tx: Registry, pledge_id: int, answer: Answered) -> str:
         reported = codec.decode_unsupported(answer.payload)
     except PeerError:
         return code
-    tx.nodes.report(pledge_id, [(item.code, item.label, item.addinfo) for item in reported])
-    labels = ", ".join(str(label) for label in sorted({item.label for item in reported}))
+    kept = [item for item in reported if is_stored(item)]
+    if not kept:
+        return code
+    tx.nodes.report(pledge_id, [(item.code, item.label, item.addinfo) for item in kept])
+    # What it can't take is left out of its next Configuration, whatever a join remembers of it.
+    tx.policy_changed()
+    labels = ", ".join(str(int(label)) for label in sorted({item.label for item in kept}))
     return f"{code} can't act upon label {labels}"

@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from jrc.cojp.constants import Role
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId
 from jrc.policy.profiles import TRAITS
 from jrc.policy.rollover import NodeState
-from jrc.policy.rollover_nodes import states_to_tell
 from jrc.policy.settings import lowest
 from jrc.service.enroll import find_pledge
 from jrc.service.network_reports import find_network
 from jrc.service.network_settings import MAX_JOIN_RATE_BYTES_PER_S, refused
 from jrc.service.networks import put_into_force
-from jrc.service.nodes import KEYS, PAGE, Look, NodeReport, Seen, node_report, see
+from jrc.service.nodes import KEYS, PAGE, Look, NodeReport, Seen, is_to_be_told, node_report, see
 from jrc.service.pledges import profile_in_force
 from jrc.service.push_records import NodeUpdate
 from jrc.service.registry import Registry
@@ -125,17 +123,14 @@ def _tell_now(tx: Registry, behind: Sequence[Seen]) -> None:
 
 
 def _tell_keys_now(tx: Registry, domain_id: int, pledge_ids: Sequence[int]) -> None:
-    """Those that the running rollover waits for need not wait for their next try."""
-    running = tx.rollovers.running(domain_id)
-    if running is None:
-        return
-    waiting = [
-        node._replace(next_at_ms=tx.now_ms)
-        for node in tx.rollovers.find(running.id, pledge_ids).values()
-        if node.state in states_to_tell(running.phase, Role(node.role))
-        and node.state is not NodeState.SENT
-    ]
-    tx.rollovers.save_nodes(waiting)
+    """Those that a rollover waits for, or an abort, need not wait for their next try."""
+    for last in tx.rollovers.latest(domain_id):
+        waiting = [
+            node._replace(next_at_ms=tx.now_ms)
+            for node in tx.rollovers.find(last.id, pledge_ids).values()
+            if is_to_be_told(last, node) and node.state is not NodeState.SENT
+        ]
+        tx.rollovers.save_nodes(waiting)
 
 
 # Sleep

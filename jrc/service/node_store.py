@@ -1,6 +1,6 @@
 """What telling joined nodes needs of the store (RFC 9031 §8.2)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple, Protocol
 
@@ -27,6 +27,10 @@ class NodeStore(Protocol):
 
         Whatever does not authenticate is left out, as is a context that waits for recovery.
         """
+        ...
+
+    def in_force(self, pledge_ids: Sequence[int]) -> Collection[int]:
+        """Those of these that have joined and are in force, damaged or not."""
         ...
 
     def save_told(self, told: Iterable[tuple[int, ContextState, Lease | None]]) -> None:

@@ -12,12 +12,14 @@ from jrc.policy import leases
 from jrc.policy.addresses import global_address
 from jrc.policy.leases import Lease
 from jrc.policy.profiles import TRAITS
+from jrc.policy.rollover_nodes import states_to_tell
 from jrc.policy.settings import Settings, lowest, number_of
 from jrc.service.enroll import find_pledge
 from jrc.service.key_domains import current_generation
 from jrc.service.network_reports import find_network
 from jrc.service.push_records import NodeRow, NodeUpdate
 from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverNode, RolloverRecord
 from jrc.service.wording import role_name, utc_text
 
 PAGE = 500
@@ -94,6 +96,8 @@ class Seen(NamedTuple):
     lease: Lease | None
     current: int | None
     has_rollover: bool
+    awaits_keys: bool
+    """A rollover has still to tell it keys: the new ones, or after an abort those in force."""
 
     @property
     def profile(self) -> Profile:
@@ -117,7 +121,7 @@ class Seen(NamedTuple):
             yield SETTINGS
         if lacks_lease:
             yield LEASE
-        if self.has_other_keys:
+        if self.has_other_keys or self.awaits_keys:
             yield KEYS
 
     def _lacks_settings(self) -> bool:
@@ -146,6 +150,11 @@ class Seen(NamedTuple):
         return self.has_other_keys and not self.has_rollover
 
 
+def is_to_be_told(record: RolloverRecord, node: RolloverNode) -> bool:
+    """Whether a rollover has keys for a node, now or when its pause is over."""
+    return node.state in states_to_tell(record.course, Role(node.role))
+
+
 class Look:
     """Networks, settings and keys for one transaction, read once for all nodes."""
 
@@ -166,6 +175,7 @@ class Look:
         updates = tx.pushes.find([row.pledge_id for row in rows])
         records = tx.pledges.find([row.identifier for row in rows])
         standing = tx.pledges.standing(list(records.values()))
+        awaiting = self._awaiting(rows)
         found = []
         for row in rows:
             network = self.networks.get(row.network_id)
@@ -186,8 +196,22 @@ class Look:
                     held[0] if held else None,
                     self._current_of(network.domain_id),
                     self._has_rollover(network.domain_id),
+                    row.pledge_id in awaiting,
                 )
             )
+        return found
+
+    def _awaiting(self, rows: Sequence[NodeRow]) -> set[int]:
+        """Those of these nodes whom the last rollover of their keys has still to tell something."""
+        found: set[int] = set()
+        domains = {
+            network.domain_id
+            for network in map(self.networks.get, {row.network_id for row in rows})
+            if network is not None
+        }
+        for last in (last for each in domains for last in self._tx.rollovers.latest(each)):
+            nodes = self._tx.rollovers.find(last.id, [row.pledge_id for row in rows])
+            found.update(number for number, node in nodes.items() if is_to_be_told(last, node))
         return found
 
     def _latest_of(self, network_id: int) -> Settings | None:

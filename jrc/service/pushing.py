@@ -62,6 +62,7 @@ class Pushing:
     """
 
     name = "settings"
+    leaves_room = False
 
     def __init__(self, retry: Retry, facts: Facts) -> None:
         self._retry = retry
@@ -232,7 +233,7 @@ class Pushing:
             )  # fmt: skip
         if why == UpdateError.NUMBERS_NOT_DUE:
             return replace(row, next_at_ms=tx.now_ms + SOON_MS)
-        if why == _NO_UPDATES:
+        if why in (_NO_UPDATES, "left"):
             return replace(row, last_error=why, next_at_ms=None)
         again_ms = tx.now_ms + self._retry.after_ms(row.attempts + 1, None)
         return replace(row, attempts=row.attempts + 1, last_error=why, next_at_ms=again_ms)
@@ -272,7 +273,10 @@ class Pushing:
         changed: list[_Changed] = []
         numbers: dict[int, int] = {}
         for outcome, event, error in read:
-            row, ref = rows[outcome.node], _ref_of(outcome)
+            row, ref = rows.get(outcome.node), _ref_of(outcome)
+            if row is None:
+                # The pledge was removed meanwhile, and with it all that was known of it.
+                continue
             found = reachable.get(outcome.node)
             if found is None or found.known.state.version != ref.version:
                 saved.append(_anew(tx, row, "joined again" if found else "left"))

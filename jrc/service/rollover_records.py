@@ -80,6 +80,10 @@ class RolloverRecord:
         return self.paused_from or self.phase
 
 
+DAMAGED = "its row was damaged"
+"""The last error of a node whose row did not authenticate, so that it is told anew."""
+
+
 class RolloverNode(NamedTuple):
     """How far one node is; ``next_at_ms`` is when it is to be told (again), None for no more.
 
@@ -127,7 +131,8 @@ class WantedRollover:
 class RolloverStore(Protocol):
     """Rollovers and their nodes; every row is authenticated as it is read.
 
-    Each method that reads raises StateError where a row does not authenticate.
+    Each method that reads raises StateError where a row does not authenticate, but for the two
+    that read the rows of all key domains.
     """
 
     def add(self, record: RolloverRecord, nodes: Sequence[RolloverNode]) -> RolloverRecord:
@@ -143,7 +148,7 @@ class RolloverStore(Protocol):
         ...
 
     def all_running(self) -> Sequence[RolloverRecord]:
-        """Those of all key domains that have not ended."""
+        """Those of all key domains that have not ended; a damaged row is left out, and logged."""
         ...
 
     def latest(self, domain_id: int, limit: int = 1) -> Sequence[RolloverRecord]:
@@ -242,6 +247,13 @@ class RolloverStore(Protocol):
         """
         ...
 
+    def take_up(self, rollover_id: int, after_ms: int) -> int:
+        """Have those told now that a process was telling when it ended; how many.
+
+        They are due ``after_ms`` after they were tried.
+        """
+        ...
+
     def forget_nodes(self, domain_id: int, keep: int) -> None:
         """Drop the nodes of ended rollovers of a key domain, but those of the last ``keep``."""
         ...
@@ -266,7 +278,7 @@ class RolloverStore(Protocol):
         ...
 
     def all_wanted(self) -> Sequence[WantedRollover]:
-        """What is remembered for all key domains."""
+        """What is remembered for all key domains; a damaged row is left out, and logged."""
         ...
 
     def forget_wanted(self, domain_id: int) -> None:

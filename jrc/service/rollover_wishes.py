@@ -62,29 +62,50 @@ def start_wanted(
     return begun
 
 
-def periodic(tx: Registry, every_s: int, settings: RolloverSettings) -> list[Begun]:
+def periodic(
+    tx: Registry, every_s: int, settings: RolloverSettings, *, domain_id: int | None = None
+) -> list[Begun]:
     """Begin a rollover in each key domain whose keys are older than this, and none was tried since.
 
-    A clock that was set back makes no keys older.
+    In one key domain alone if it is given. A clock that was set back makes no keys older.
     """
     wanted = NewRollover(cause=RolloverCause.PERIODIC, actor=BY_ITSELF, settings=settings)
-    return [_begin(tx, domain_id, wanted) for domain_id in _overdue(tx, every_s)]
+    overdue = _overdue(tx, every_s, _domains(tx, domain_id))
+    return [_begin(tx, number, wanted) for number in overdue]
 
 
-def next_periodic_ms(tx: Registry, every_s: int) -> int | None:
+def next_periodic_ms(tx: Registry, every_s: int, *, domain_id: int | None = None) -> int | None:
     """When ``periodic`` has to do next, in ms since 1970; in the past for at once."""
-    due = [at for at in (_since_ms(tx, each) for each in _domains(tx)) if at is not None]
+    due = [at for at in (_since_ms(tx, each) for each in _domains(tx, domain_id)) if at is not None]
     return min(due) + 1000 * every_s if due else None
 
 
-def _overdue(tx: Registry, every_s: int) -> Sequence[int]:
+def domains_that_may_begin(tx: Registry) -> Sequence[int]:
+    """Those with networks, or for which a rollover is wanted."""
+    return sorted({*_domains(tx), *(wanted.domain_id for wanted in tx.rollovers.all_wanted())})
+
+
+def is_to_begin(tx: Registry, every_s: int, domain_id: int) -> bool:
+    """Whether ``start_wanted`` or ``periodic`` has something to do now; no periodic ones for 0 s.
+
+    Raises:
+        StateError: a row of that key domain does not authenticate.
+    """
+    if tx.rollovers.wanted(domain_id) is not None and tx.rollovers.running(domain_id) is None:
+        return True
+    due_ms = next_periodic_ms(tx, every_s, domain_id=domain_id) if every_s else None
+    return due_ms is not None and due_ms <= tx.now_ms
+
+
+def _overdue(tx: Registry, every_s: int, domains: Iterable[int]) -> Sequence[int]:
     latest_ms = tx.now_ms - 1000 * every_s
-    since = {domain_id: _since_ms(tx, domain_id) for domain_id in _domains(tx)}
+    since = {domain_id: _since_ms(tx, domain_id) for domain_id in domains}
     return [domain_id for domain_id, at in since.items() if at is not None and at <= latest_ms]
 
 
-def _domains(tx: Registry) -> Iterable[int]:
-    return sorted({network.domain_id for network in tx.networks.all().values()})
+def _domains(tx: Registry, only: int | None = None) -> Iterable[int]:
+    used = {network.domain_id for network in tx.networks.all().values()}
+    return sorted(number for number in used if only in (None, number))
 
 
 def _since_ms(tx: Registry, domain_id: int) -> int | None:

@@ -26,6 +26,7 @@ from jrc.service.node_store import Reachable
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts
 from jrc.service.update_ports import PreparedUpdate, UpdateError, UpdateOutcome
+from jrc.service.wording import utc_text
 
 NUMBERS = 8
 """Sender numbers an update reserves: one, and some for answers that ask for an Echo."""
@@ -67,16 +68,22 @@ class Room:
         """How many more."""
         return max(0, self._total - len(self.busy))
 
-    @property
-    def full(self) -> set[int]:
-        """Networks whose 6LNs have no room."""
-        return {lane for lane, used in self._used.items() if used >= self._each and lane > 0}
+    def _most(self, *, leaves_room: bool) -> int:
+        return (
+            self._each - max(1, self._each // 8) if leaves_room and self._each > 1 else self._each
+        )
 
-    def take(self, wants: Iterable[Want]) -> list[Want]:
+    def full(self, *, leaves_room: bool = False) -> set[int]:
+        """Networks whose 6LNs have no room."""
+        most = self._most(leaves_room=leaves_room)
+        return {lane for lane, used in self._used.items() if used >= most and lane > 0}
+
+    def take(self, wants: Iterable[Want], *, leaves_room: bool = False) -> list[Want]:
         """Those for whom there is room; they have it from then on."""
         taken = []
+        most = self._most(leaves_room=leaves_room)
         for want in wants:
-            if self._used[want.lane] < self._each and want.pledge_id not in self.busy:
+            if self._used[want.lane] < most and want.pledge_id not in self.busy:
                 self._used[want.lane] += 1
                 self.busy.add(want.pledge_id)
                 taken.append(want)
@@ -102,6 +109,8 @@ class Errand(Protocol):
     """One reason to tell nodes something; each call is within the turn's transaction."""
 
     name: str
+    leaves_room: bool
+    """Whether it leaves some places of each lane to others, since it may take hours."""
 
     def due(
         self, tx: Registry, limit: int, but: Collection[int], full: Collection[int]
@@ -210,19 +219,24 @@ def _clock_trouble(tx: Registry) -> str | None:
     try:
         reserve(ContextState(0, ReplayWindow()), tx.now_ms, tx.seen_ms)
     except OperatorError as error:
-        return error.message
+        return f"{error.message}: it showed {utc_text(tx.seen_ms)} before"
     return None
 
 
 def _prepare(
     tx: Registry, errand: Errand, room: Room, facts: Facts
 ) -> list[tuple[PreparedUpdate, bytes]]:
-    wants = room.take(errand.due(tx, room.left, room.busy, room.full)) if room.left else []
+    wants: Sequence[Want] = ()
+    if room.left:
+        full = room.full(leaves_room=errand.leaves_room)
+        due = errand.due(tx, room.left, room.busy, full)
+        wants = room.take(due, leaves_room=errand.leaves_room)
     if not wants:
         return []
     networks = facts.networks(tx)
     reachable = tx.nodes.reach([want.pledge_id for want in wants])
     skipped: dict[int, str] = {}
+    missing: list[int] = []
     begun: dict[int, Place] = {}
     states: list[tuple[int, ContextState, Lease | None]] = []
     drafts: list[tuple[Want, PreparedUpdate, bytes]] = []
@@ -231,6 +245,7 @@ def _prepare(
         network = _network_of(found, networks)
         if found is None or network is None:
             skipped[want.pledge_id] = "left"
+            missing += [want.pledge_id] if found is None else []
             continue
         profile = found.known.pledge.profile or network.profile
         place = Place(found, network, TRAITS[profile])
@@ -242,6 +257,8 @@ def _prepare(
         states.append((found.known.context_id, state, lease))
         begun[want.pledge_id] = place
         drafts.append((want, update, found.known.kid_context))
+    for pledge_id in tx.nodes.in_force(missing):
+        skipped[pledge_id] = "damaged"
     tx.nodes.save_told(states)
     refs = errand.told(tx, begun, wants, skipped)
     return [

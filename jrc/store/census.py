@@ -102,7 +102,9 @@ def joined(
     connection: Connection, network_id: int, limit: int, before_ms: int | None = None
 ) -> tuple[int, list[bytes]]:
     """As ``PledgeStore.joined``."""
-    here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id)
+    here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id) & (
+        pledge.c.state == PledgeState.PROVISIONED.value
+    )
     if before_ms is None:
         return _count_and_first(connection, here, limit)
     return _count_and_first(connection, here & ~joined_since(pledge.c.id, before_ms), limit)

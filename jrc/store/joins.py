@@ -33,7 +33,7 @@ from jrc.store.contexts import find_locked, state_values
 from jrc.store.gates import Gates
 from jrc.store.keyring import Keyring
 from jrc.store.ledger import Ledger
-from jrc.store.meanwhile import note_joins
+from jrc.store.meanwhile import note_joins, note_moves
 from jrc.store.policy import load_policy
 from jrc.store.prepared import Prepared, PreparedIn, Rows, change, updating
 from jrc.store.rowmac import RowMac
@@ -138,6 +138,7 @@ class Joins:
         self._current: dict[int, KnownContext] = {}
         self._places: list[tuple[int, NodePlace, bool]] = []
         self._meanwhile: list[tuple[int, JoinedMeanwhile]] = []
+        self._moved: dict[int, tuple[NodePlace, NodePlace]] = {}
         self._reports: list[dict[str, object]] = []
         self._gates: Gates | None = None
         self._look_at_border_router = look_at_border_router
@@ -214,9 +215,11 @@ class Joins:
         else:
             self._renewed.append(lease)
 
-    def save_place(self, device: Pledge, place: NodePlace, *, new: bool) -> None:
+    def save_place(self, device: Pledge, place: NodePlace, before: NodePlace | None) -> None:
         """As ``join_ports.JoinTransaction.save_place``."""
-        self._places.append((device.id, place, new))
+        self._places.append((device.id, place, before is None))
+        if before is not None and before.network_id != place.network_id:
+            self._moved[device.id] = before, place
 
     def border_router_joins(self, network: Network, device: Pledge) -> bool:
         """As ``join_ports.JoinTransaction.border_router_joins``."""
@@ -277,6 +280,8 @@ class Joins:
         self._flush_places()
         if self._meanwhile:
             note_joins(self._connection, self._mac, self._meanwhile, self._now_ms)
+        if self._moved:
+            self._flush_moves()
         self._flush_reports()
         self._has_written = self._has_written or bool(self._states)
         for written in (
@@ -286,6 +291,7 @@ class Joins:
             self._free_again,
             self._places,
             self._meanwhile,
+            self._moved,
             self._reports,
         ):
             written.clear()
@@ -332,6 +338,20 @@ class Joins:
                 known.append((*held, place.network_id, settings, pledge_id))
         _INSERT_NODE.many(self._connection, new)
         change(_UPDATE_NODE, self._connection, known)
+
+    def _flush_moves(self) -> None:
+        """After the joins, of which one may have been where its pledge is no more."""
+        networks = self.policy.networks
+        for domain_id, keys in self.policy.keys.items():
+            if keys.running is None:
+                continue
+            gone = {
+                who: before
+                for who, (before, place) in self._moved.items()
+                if networks[place.network_id].domain_id != domain_id
+            }
+            if gone:
+                note_moves(self._connection, self._mac, keys.running.rollover_id, gone)
 
     def _flush_reports(self) -> None:
         for report in self._reports:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Executable, bindparam, delete, insert, select
 
 from jrc.errors import StateError
+from jrc.model import PledgeState
 from jrc.policy.leases import Lease
 from jrc.service.join_ports import ContextState, KnownContext
 from jrc.service.node_store import Reachable
@@ -38,6 +39,11 @@ _FORGET = Prepared(
     .where(unsupported_parameter.c.pledge_id == bindparam("b_pledge_id"))
     .where(unsupported_parameter.c.label == bindparam("b_label")),
     ["b_pledge_id", "b_label"],
+)
+_NEVER = (
+    select(unsupported_parameter.c.label)
+    .where(unsupported_parameter.c.pledge_id == bindparam("b_pledge_id"))
+    .where(unsupported_parameter.c.addinfo.is_(None))
 )
 _REPORT = Prepared(
     insert(unsupported_parameter), [column.name for column in unsupported_parameter.columns]
@@ -84,6 +90,18 @@ class Nodes:
             return [known for each in identifiers for known in self._contexts([each])]
         return [known for known in found if not known.state.needs_recovery]
 
+    def in_force(self, pledge_ids: Sequence[int]) -> set[int]:
+        """As ``NodeStore.in_force``."""
+        if not pledge_ids:
+            return set()
+        query = (
+            select(node.c.pledge_id)
+            .join(pledge, pledge.c.id == node.c.pledge_id)
+            .where(node.c.pledge_id.in_(pledge_ids))
+            .where(pledge.c.state == PledgeState.PROVISIONED.value)
+        )
+        return set(self._connection.scalars(query))
+
     def save_told(self, told: Iterable[tuple[int, ContextState, Lease | None]]) -> None:
         """As ``NodeStore.save_told``."""
         in_order = sorted(told, key=lambda entry: entry[0])
@@ -111,8 +129,13 @@ class Nodes:
 
     def report(self, pledge_id: int, reports: Iterable[tuple[int, int, bytes | None]]) -> None:
         """As ``NodeStore.report``."""
-        told = {label: (code, addinfo) for code, label, addinfo in reports}
         now_ms = self._scope.now_ms
+        never = set(self._connection.scalars(_NEVER, {"b_pledge_id": pledge_id}))
+        told: dict[int, tuple[int, bytes | None]] = {}
+        for code, label, addinfo in reports:
+            # What can't be set at all stays so, whatever is said of one value of it.
+            if label not in never and told.get(label, (0, b""))[1] is not None:
+                told[label] = (code, addinfo)
         _FORGET.many(self._connection, [(pledge_id, label) for label in told])
         _REPORT.many(
             self._connection,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from ipaddress import IPv6Address, IPv6Network
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, select
@@ -186,13 +186,15 @@ def _live_keys(connection: Connection, keyring: Keyring, mac: RowMac) -> dict[in
     keys: defaultdict[int, list[Mapping[Any, Any]]] = defaultdict(list)
     for key in connection.execute(_KEYS).mappings():
         keys[key["generation_id"]].append(key)
-    running = _running(connection, mac)
+    running, doubted = _running(connection, mac)
     live: dict[int, LiveKeys] = {}
     oldest: dict[int, int] = {}
     previous: dict[int, KeySet] = {}
     for row in connection.execute(_GENERATIONS).mappings():
         mac.check(key_generation, row, sealed_keys(keys[row["id"]]))
         domain_id, state = row["domain_id"], KeySetState(row["state"])
+        if row["id"] in doubted.generations:
+            doubted.domains.add(domain_id)
         oldest.setdefault(domain_id, row["number"])
         if state in (KeySetState.PREVIOUS, KeySetState.CURRENT):
             opened = tuple(open_key(keyring, key) for key in keys[row["id"]])
@@ -207,17 +209,30 @@ def _live_keys(connection: Connection, keyring: Keyring, mac: RowMac) -> dict[in
                     previous.get(domain_id),
                     running.get(domain_id),
                 )
-    return live
+    return {number: found for number, found in live.items() if number not in doubted.domains}
 
 
-def _running(connection: Connection, mac: RowMac) -> dict[int, RunningRollover]:
-    """The rollover of each key domain that has one."""
-    found = {}
+class _Doubted(NamedTuple):
+    """What damaged rollovers name: a damaged number may hide the key domain that is theirs."""
+
+    domains: set[int]
+    generations: set[int]
+
+
+def _running(connection: Connection, mac: RowMac) -> tuple[dict[int, RunningRollover], _Doubted]:
+    """The rollover of each key domain that has one; and where it can't be known.
+
+    There nobody may join: it would not be told of the keys that are to come, or get too few.
+    """
+    found, doubted = {}, _Doubted(set(), set())
     for row in connection.execute(_RUNNING).mappings():
-        mac.check(rollover, row)
-        phase = Phase(row["paused_from"] or row["phase"])
-        found[row["domain_id"]] = RunningRollover(row["id"], phase)
-    return found
+        if mac.is_usable(rollover, row):
+            phase = Phase(row["paused_from"] or row["phase"])
+            found[row["domain_id"]] = RunningRollover(row["id"], phase)
+        else:
+            doubted.domains.add(row["domain_id"])
+            doubted.generations.update((row["generation_id"], row["former_generation_id"]))
+    return found, doubted
 
 
 def sealed_keys(keys: list[Mapping[Any, Any]]) -> list[list[object]]:

@@ -11,12 +11,13 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    tuple_,
     update,
 )
 
 from jrc.cojp.constants import Role
 from jrc.policy.rollover import Counts, NodeState, Phase, Tally
-from jrc.service.rollover_records import RolloverNode
+from jrc.service.rollover_records import DAMAGED, RolloverNode
 from jrc.store.prepared import Prepared, PreparedIn, Rows, change, updating
 from jrc.store.schema import (
     node,
@@ -28,7 +29,6 @@ from jrc.store.scope import Scope, chunked
 _Word = TypeVar("_Word", Role, NodeState)
 
 _STATES = {state.value: state for state in NodeState}
-DAMAGED = "its row was damaged"
 BATCH = 1000
 """Rows that are read and written at once where all nodes of a rollover change."""
 
@@ -170,7 +170,10 @@ class RolloverNodes:
         fits = self._scope.mac.fits
         found = []
         for *values, mac in rows:
-            found.append(_node(values) if fits("rollover_node", values, mac) else _doubted(values))
+            if fits("rollover_node", values, mac):
+                found.append(_node(values))
+            elif isinstance(values[-1], int):
+                found.append(_doubted(values))
         return found
 
     # Writing
@@ -233,11 +236,18 @@ class RolloverNodes:
         role: int | None = None,
     ) -> int:
         """As ``RolloverStore.set_due``."""
-        later = rollover_node.c.next_at_ms.is_not(None)
+        later: ColumnElement[bool] = rollover_node.c.next_at_ms.is_not(None)
         if next_at_ms is not None:
             later = rollover_node.c.next_at_ms.is_(None) | (rollover_node.c.next_at_ms > next_at_ms)
         query = _all_of(rollover_id, states, role).where(later)
         return self._change(query, lambda each: each._replace(next_at_ms=next_at_ms))
+
+    def take_up(self, rollover_id: int, after_ms: int) -> int:
+        """As ``RolloverStore.take_up``."""
+        under_way = rollover_node.c.next_at_ms == rollover_node.c.tried_at_ms + after_ms
+        query = _all_of(rollover_id, list(NodeState), None).where(under_way)
+        now_ms = self._scope.now_ms
+        return self._change(query, lambda each: each._replace(next_at_ms=now_ms))
 
     def _change(self, query: Select[Any], changed: Callable[[RolloverNode], RolloverNode]) -> int:
         """Change every node that a query finds, page by page; how many."""
@@ -252,15 +262,16 @@ class RolloverNodes:
 
     def place_reached(self, rollover_id: int, generation_id: int, role: int) -> None:
         """As ``RolloverStore.place_reached``."""
+        # Where a node is now counts: what it acknowledged elsewhere, or as another, does not.
         reached = (
-            select(rollover_node.c.pledge_id)
+            select(rollover_node.c.pledge_id, rollover_node.c.network_id, rollover_node.c.role)
             .where(rollover_node.c.rollover_id == rollover_id)
             .where(rollover_node.c.state == NodeState.REACHED.value)
             .where(rollover_node.c.role == role)
         )
         self._connection.execute(
             update(node)
-            .where(node.c.pledge_id.in_(reached))
+            .where(tuple_(node.c.pledge_id, node.c.network_id, node.c.role).in_(reached))
             .where(node.c.generation_id != generation_id)
             .values(generation_id=generation_id)
         )
@@ -287,11 +298,12 @@ def _doubted(values: Sequence[Any]) -> RolloverNode:
     """
     rollover_id, pledge_id, network_id, role = values[:4]
     next_at_ms = values[10] if isinstance(values[10], int) else 0
+    is_router = role == Role.LBR.value
     return RolloverNode(
         rollover_id,
         pledge_id,
         network_id,
-        role,
+        Role.LBR.value if is_router else Role.NODE.value,
         NodeState.PENDING,
         last_error=DAMAGED,
         sent_at_ms=0,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, or_, select, update
+from sqlalchemy import Select, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jrc.errors import ConflictError, StateError
@@ -41,7 +41,8 @@ class Rollovers(RolloverNodes):
 
     def all_running(self) -> list[RolloverRecord]:
         """As ``RolloverStore.all_running``."""
-        return self._found(_ALL.where(rollover.c.ended_at_ms.is_(None)).order_by(rollover.c.id))
+        query = _ALL.where(rollover.c.ended_at_ms.is_(None)).order_by(rollover.c.id)
+        return [_record(row) for row in self._usable(rollover, query)]
 
     def latest(self, domain_id: int, limit: int = 1) -> list[RolloverRecord]:
         """As ``RolloverStore.latest``."""
@@ -86,6 +87,11 @@ class Rollovers(RolloverNodes):
         for row in rows:
             self._scope.mac.check(rollover, row)
         return [_record(row) for row in rows]
+
+    def _usable(self, table: Table, query: Select[Any]) -> list[Mapping[Any, Any]]:
+        """Without the damaged ones, which keep nothing from going on in other key domains."""
+        rows = self._connection.execute(query).mappings().all()
+        return [row for row in rows if self._scope.mac.is_usable(table, row)]
 
     # Writing
 
@@ -145,26 +151,16 @@ class Rollovers(RolloverNodes):
     def wanted(self, domain_id: int) -> WantedRollover | None:
         """As ``RolloverStore.wanted``."""
         query = select(wanted_rollover).where(wanted_rollover.c.domain_id == domain_id)
-        return next(iter(self._wanted(query)), None)
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        self._scope.mac.check(wanted_rollover, row)
+        return _wanted(row)
 
     def all_wanted(self) -> list[WantedRollover]:
         """As ``RolloverStore.all_wanted``."""
-        return self._wanted(select(wanted_rollover).order_by(wanted_rollover.c.domain_id))
-
-    def _wanted(self, query: Select[Any]) -> list[WantedRollover]:
-        found = []
-        for row in self._connection.execute(query).mappings().all():
-            self._scope.mac.check(wanted_rollover, row)
-            found.append(
-                WantedRollover(
-                    domain_id=row["domain_id"],
-                    cause=RolloverCause(row["cause"]),
-                    actor=row["actor"],
-                    reason=row["reason"],
-                    asked_at_ms=row["asked_at_ms"],
-                )
-            )
-        return found
+        query = select(wanted_rollover).order_by(wanted_rollover.c.domain_id)
+        return [_wanted(row) for row in self._usable(wanted_rollover, query)]
 
     def forget_wanted(self, domain_id: int) -> None:
         """As ``RolloverStore.forget_wanted``."""
@@ -190,4 +186,14 @@ def _record(row: Mapping[Any, Any]) -> RolloverRecord:
         paused_from=None if row["paused_from"] is None else Phase(row["paused_from"]),
         cause=RolloverCause(row["cause"]),
         quorum_permille=row["quorum"],
+    )
+
+
+def _wanted(row: Mapping[Any, Any]) -> WantedRollover:
+    return WantedRollover(
+        domain_id=row["domain_id"],
+        cause=RolloverCause(row["cause"]),
+        actor=row["actor"],
+        reason=row["reason"],
+        asked_at_ms=row["asked_at_ms"],
     )

@@ -11,20 +11,24 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+import structlog
 from sqlalchemy import Table
 
 from jrc.errors import StateError
 
 MAC_BYTES = 16
 
+_log = structlog.get_logger("jrc")
+
 
 class RowMac:
     """Computes and checks row MACs (keyed BLAKE2b, 16 bytes)."""
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("_keyed", "_said")
 
     def __init__(self, key: bytes) -> None:
         self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
+        self._said: set[str] = set()
 
     def compute(self, table: str, values: Sequence[object]) -> bytes:
         """The MAC of a row; ``values`` hold the primary key first, then every other column."""
@@ -57,5 +61,19 @@ class RowMac:
             StateError: a value, or one of ``details``, is not what was sealed.
         """
         if not self.is_intact(table, row, *details):
-            keys = ", ".join(str(row[column.name]) for column in table.primary_key)
-            raise StateError(f"{table.name} {keys} does not authenticate: the row was damaged")
+            raise StateError(f"{_name(table, row)} does not authenticate: the row was damaged")
+
+    def is_usable(self, table: Table, row: Mapping[Any, Any]) -> bool:
+        """As ``is_intact``; of a row that is left out for it the log tells, once in a process."""
+        if self.is_intact(table, row):
+            return True
+        name = _name(table, row)
+        if name not in self._said:
+            self._said.add(name)
+            _log.warning("damaged_row_left_out", row=name)
+        return False
+
+
+def _name(table: Table, row: Mapping[Any, Any]) -> str:
+    keys = ", ".join(str(row[column.name]) for column in table.primary_key)
+    return f"{table.name} {keys}"

@@ -257,8 +257,8 @@ class Ground:
     def save_lease(self, lease: Lease) -> None:
         self.leases.append(lease)
 
-    def save_place(self, pledge: Pledge, place: NodePlace, *, new: bool) -> None:
-        self.places.append((place, new))
+    def save_place(self, pledge: Pledge, place: NodePlace, before: NodePlace | None) -> None:
+        self.places.append((place, before is None))
 
     def save_progress(self, pledge: Pledge, meanwhile: JoinedMeanwhile) -> None:
         self.progress.append(meanwhile)

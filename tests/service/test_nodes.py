@@ -22,7 +22,7 @@ from jrc.service.node_orders import (
 from jrc.service.nodes import NodeDetails, NodeReport, list_nodes, show_node
 from jrc.service.pushing import LOOK_MS
 from jrc.service.registry import Registry
-from jrc.service.rollover import start_rollover
+from jrc.service.rollover import abort_rollover, start_rollover
 from tests.desk import ACTOR, pledge_id
 from tests.joining import next_generation
 from tests.pushing import HOUR_MS, Bureau, answered, unanswered
@@ -311,3 +311,21 @@ def test_who_takes_no_updates_cannot_be_throttled_alone(bureau: Bureau) -> None:
     bureau.join(1, profile=Profile.OPENWSN)
     with pytest.raises(OperatorError, match="takes no updates"):
         throttle(bureau, 5, 1)
+
+
+def test_a_node_that_a_rollover_waits_for_lacks_keys_and_can_be_told_now(bureau: Bureau) -> None:
+    """While they are distributed, and after an abort, which owes it the keys in force."""
+    bureau.join(1, 2)
+    bureau.desk.write(lambda tx: start_rollover(tx, "lab", actor=ACTOR))
+    assert ("keys",) == show(bureau).node.lacks
+    updates = bureau.turn().updates
+    bureau.turn(*(unanswered(update) for update in updates))
+    assert 0 == len(bureau.turn().updates)
+    assert 1 == push(bureau, 1).told
+    (update,) = bureau.turn().updates
+    bureau.turn(unanswered(update))
+    bureau.desk.write(lambda tx: abort_rollover(tx, "lab", actor=ACTOR))
+    assert (("keys",), False) == (show(bureau).node.lacks, show(bureau).node.must_join)
+    assert {"keys"} == {word for node in nodes(bureau, behind=True).values() for word in node.lacks}
+    bureau.turn(*map(answered, bureau.turn().updates))
+    assert () == show(bureau).node.lacks

@@ -397,6 +397,16 @@ def test_an_exchange_that_a_process_has_not_ended_is_begun_anew(bureau: Bureau) 
     assert first.numbers.reserved <= second.numbers.first
 
 
+def test_an_update_of_a_pledge_that_is_removed_meanwhile_ends_quietly(bureau: Bureau) -> None:
+    """All that was known of it is gone; the others' outcomes are written."""
+    bureau.join(1, 2)
+    bureau.set(join_rate_bytes_per_s=5)
+    updates = bureau.turn().updates
+    bureau.desk.write(lambda tx: remove_pledge(tx, pledge_id(1), actor=ACTOR))
+    bureau.turn(*map(answered, updates))
+    assert bureau.row(2).acknowledged_at_ms == bureau.desk.now_ms
+
+
 def test_a_damaged_context_keeps_nobody_else_from_being_told(bureau: Bureau) -> None:
     """Its own node is tried again later."""
     bureau.join(1, 2)
@@ -407,7 +417,7 @@ def test_a_damaged_context_keeps_nobody_else_from_being_told(bureau: Bureau) -> 
         p=bureau.row_number(1),
     )
     assert [2] == list(bureau.told())
-    assert "left" == bureau.row(1).last_error
+    assert "damaged" == bureau.row(1).last_error
 
 
 def test_many_nodes_are_looked_at_in_pieces(

@@ -12,13 +12,13 @@ from jrc.cojp.objects import UnsupportedParameter
 from jrc.errors import ConflictError
 from jrc.model import Profile
 from jrc.policy.rollover import NodeState
-from jrc.service.keying import Keying, Retry
+from jrc.service.keying import MAX_EXCHANGE_MS, Keying, Retry
 from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
 from jrc.service.rollover import advance, start_rollover
 from jrc.service.rollover_records import RolloverNode, RolloverRecord
 from jrc.service.telling import Facts
-from jrc.service.update import Room, Turned, turn
+from jrc.service.update import Room, Turned, Want, turn
 from jrc.service.update_ports import (
     Answered,
     PreparedUpdate,
@@ -339,9 +339,9 @@ def test_room_is_kept_for_other_networks(office: Office) -> None:
             hall.join(hall.enroll(number, networks=("two",)), bytes.fromhex("a105420002"))
     office.start("lab")
     office.start("two")
-    first = office.turn(each=2, room=3).updates
+    first = office.turn(each=3, room=3).updates
     office.open = {update.node: update.network for update in first}
-    second = office.turn(each=2, room=6).updates
+    second = office.turn(each=3, room=6).updates
     networks = sorted(update.network for update in (*first, *second))
     assert [1, 1, 2, 2] == networks
 
@@ -384,3 +384,92 @@ def test_e03_after_the_switch_a_6ln_joins_with_both_sets(office: Office) -> None
 
 def office_record(tx: Registry) -> RolloverRecord:
     return tx.rollovers.latest(1)[0]
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        (UnsupportedParameter(0, 2**63),),
+        (UnsupportedParameter(2**64 - 1, 2),),
+        tuple(UnsupportedParameter(0, 1000 + each) for each in range(40)),
+    ],
+)
+def test_c07_what_no_column_holds_is_not_stored(
+    office: Office, reported: tuple[UnsupportedParameter, ...]
+) -> None:
+    """A joined node may say anything in an answer that verifies (RFC 9031 §8.4.5)."""
+    office.join(1)
+    office.start()
+    (update,) = office.turn().updates
+    office.turn(answered(update, CoapCode.BAD_REQUEST, encode_unsupported(reported)))
+    assert NodeState.REFUSED is office.node().state
+    assert [] == office.desk.sql("SELECT * FROM unsupported_parameter")
+
+
+def test_c07_what_can_not_be_set_at_all_stays_so(office: Office) -> None:
+    """Whatever is said of one value of it later (RFC 9031 §8.4.5)."""
+    office.join(1)
+    tell = office.desk.write
+    tell(lambda tx: tx.nodes.report(1, [(0, 7, b"\x01"), (1, 7, None), (0, 7, b"\x02")]))
+    tell(lambda tx: tx.nodes.report(1, [(0, 7, b"\x03"), (0, 4, b"\x04")]))
+    expected = [(4, b"\x04"), (7, None)]
+    query = "SELECT label, addinfo FROM unsupported_parameter ORDER BY label"
+    assert expected == office.desk.sql(query)
+
+
+def test_a_6lbr_that_can_not_be_read_holds_the_switch_up(office: Office) -> None:
+    """It may send with the old keys: the network is not switched without it."""
+    office.join(1)
+    with hall_at(office.desk) as hall:
+        hall.join(hall.enroll(9, networks=("lab",), role=1), bytes.fromhex("a201010542cafe"))
+    office.start()
+    office.desk.sql(
+        "UPDATE context_state SET highest = highest + 1 WHERE context_id IN"
+        " (SELECT id FROM context WHERE pledge_id = :p)",
+        p=office.row_number(9),
+    )
+    (update,) = office.turn().updates
+    office.turn(answered(update))
+    office.desk.write(lambda tx: advance(tx, office_record(tx).id))
+    office.turn()
+    after = office.desk.write(lambda tx: advance(tx, office_record(tx).id))
+    assert "switching" == after.phase
+    assert (NodeState.UNREACHABLE, "damaged") == (office.node(9).state, office.node(9).last_error)
+    assert (office.node(9).next_at_ms or 0) > office.desk.now_ms
+
+
+@pytest.mark.parametrize("damage", ["role = 1", "attempts = 9", "role = 7"])
+def test_a_damaged_row_is_mended_by_where_its_node_is(office: Office, damage: str) -> None:
+    """So that the rollover can end (the row would be told nothing as it is)."""
+    office.join(1)
+    office.start()
+    office.desk.sql(f"UPDATE rollover_node SET {damage}")
+    (update,) = office.turn().updates
+    office.turn(answered(update))
+    assert (NodeState.REACHED, 0) == (office.node().state, office.node().role)
+
+
+def test_keys_leave_room_for_settings_in_every_network(office: Office) -> None:
+    """A throttle does not wait for hours until everybody has new keys."""
+    room = Room({}, 64, 8)
+    wants = [Want(number, 1, 0) for number in range(20)]
+    assert 7 == len(room.take(wants, leaves_room=True))
+    assert {1} == room.full(leaves_room=True)
+    assert set() == room.full()
+    assert 1 == len(room.take(wants))
+    assert {1} == room.full()
+
+
+def test_what_a_process_was_telling_is_taken_up_in_any_state(office: Office) -> None:
+    """Also who was tried before: half a switched network must not wait for ten minutes."""
+    office.join(1, 2)
+    office.start()
+    first, _ = office.turn().updates
+    office.turn(unanswered(first))
+    office.desk.now_ms = office.nodes()[first.node].next_at_ms or 0
+    office.turn()
+    assert NodeState.UNREACHABLE is office.nodes()[first.node].state
+    office.desk.now_ms += 1000
+    taken = office.desk.write(lambda tx: tx.rollovers.take_up(1, MAX_EXCHANGE_MS))
+    assert 2 == taken
+    assert {office.desk.now_ms} == {each.next_at_ms for each in office.nodes().values()}

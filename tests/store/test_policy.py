@@ -1,5 +1,7 @@
 """Networks and keys as joins see them."""
 
+import sqlite3
+from contextlib import closing
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
@@ -10,9 +12,10 @@ from jrc.model import KeySetState, Network, Profile, ShortIdRange
 from jrc.policy.admission import MAX_TOLD_BLOCKED
 from jrc.service.join_ports import NetworkPolicy
 from jrc.service.revoking import revoke_pledge
+from jrc.service.rollover import start_rollover
 from jrc.store.policy import load_policy
 from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
-from tests.joining import next_generation
+from tests.joining import JOIN, hall_at, next_generation
 
 
 def policy(desk: Desk) -> NetworkPolicy:
@@ -118,6 +121,35 @@ def test_an_added_or_deleted_key_is_noticed(desk: Desk) -> None:
     desk.sql("DELETE FROM link_layer_key WHERE id = 2")
     with pytest.raises(StateError, match="key_generation 1"):
         policy(desk)
+
+
+DAMAGES = ["phase = 'distributing'", "paused_from = 'switching'", "domain_id = 9", "mac = x'00'",
+           "generation_id = 9", "domain_id = 9, former_generation_id = 9"]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_e03_where_a_rollover_is_damaged_nobody_joins_and_elsewhere_everybody_does(
+    desk: Desk, damage: str
+) -> None:
+    """It is not known what a node has to be told there (RFC 9031 §8.4.3.1)."""
+    desk.network("lab", b"\xca\xfe")
+    desk.network("far", b"\xca\xfd", prefix="2001:db8:1::/64")
+    with hall_at(desk) as hall:
+        here, there = hall.enroll(1, networks=("lab",)), hall.enroll(2, networks=("far",))
+        for name in ("lab", "far"):
+            desk.write(lambda tx, name=name: start_rollover(tx, name, actor=ACTOR))  # type: ignore[misc]
+        assert {1, 2} == set(policy(desk).keys)
+        with closing(sqlite3.connect(desk.path, isolation_level=None)) as raw:
+            raw.execute(f"UPDATE rollover SET {damage} WHERE id = 1")
+        desk.write(lambda tx: tx.policy_changed())
+        with capture_logs() as log:
+            (keys,) = policy(desk).keys.values()
+            hall.take(here.request(JOIN))
+            assert [] == hall.outbox.sent
+            hall.join(there, bytes.fromhex("a10542cafd"))
+    assert keys.running is not None
+    assert 2 == keys.running.rollover_id
+    assert ["rollover 1"] == [line["row"] for line in log]
 
 
 def blocked(desk: Desk, network_id: int) -> tuple[bytes, ...]:

@@ -1,10 +1,11 @@
 """Rows of rollovers: sealed, versioned, in order, one running rollover a key domain."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import IPv6Address
 
 import pytest
+from structlog.testing import capture_logs
 
 from jrc.cojp.constants import Role
 from jrc.errors import ConflictError, StateError
@@ -126,6 +127,33 @@ def test_an_edited_row_of_a_rollover_is_noticed(floor: Floor, statement: str) ->
         floor.desk.read(
             lambda tx: (tx.rollovers.running(1), tx.rollovers.nodes(1), tx.rollovers.wanted(1))
         )
+
+
+def test_a_damaged_rollover_keeps_no_other_key_domain_waiting(floor: Floor) -> None:
+    """What is asked of all key domains leaves it out, and the log has it once; by itself it stops."""
+    floor.desk.network("far", b"\xca\xfd", prefix="2001:db8:1::/64")
+    for domain in (1, 2):
+        add(floor.desk, draft=replace(DRAFT, domain_id=domain))
+        wish = WantedRollover(
+            domain_id=domain, cause=RolloverCause.PERIODIC, actor="jrc", reason="", asked_at_ms=1
+        )
+        floor.desk.write(lambda tx, wish=wish: tx.rollovers.want(wish))  # type: ignore[misc]
+    floor.desk.sql("UPDATE rollover SET phase = 'switching' WHERE domain_id = 1")
+    floor.desk.sql("UPDATE wanted_rollover SET actor = 'x' WHERE domain_id = 1")
+    with capture_logs() as log:
+        for _ in range(2):
+            running = floor.desk.read(lambda tx: tx.rollovers.all_running())
+            wanted = floor.desk.read(lambda tx: tx.rollovers.all_wanted())
+    assert ([2], [2]) == ([each.id for each in running], [each.domain_id for each in wanted])
+    assert ["rollover 1", "wanted_rollover 1"] == [line["row"] for line in log]
+    reads: list[Callable[[Registry], object]] = [
+        lambda tx: tx.rollovers.running(1),
+        lambda tx: tx.rollovers.by_id(1),
+        lambda tx: tx.rollovers.wanted(1),
+    ]
+    for read in reads:
+        with pytest.raises(StateError, match="does not authenticate"):
+            floor.desk.read(read)
 
 
 @pytest.mark.parametrize(
