@@ -32,7 +32,7 @@ class Office:
         self.reads = self.writes = 0
         self.monotonic_s = 1000.0
         self.log: list[EventDict] = []
-        self.keeper = RolloverKeeper(Rollover(), self, (), _every, lambda: self.monotonic_s)  # type: ignore[arg-type]
+        self.keeper = RolloverKeeper(Rollover(), self, (), _every, lambda: self.monotonic_s)
         desk.network("lab", b"\xca\xfe")
         desk.network("far", b"\xca\xfd", prefix="2001:db8:1::/64")
 

@@ -130,7 +130,7 @@ def test_an_edited_row_of_a_rollover_is_noticed(floor: Floor, statement: str) ->
 
 
 def test_a_damaged_rollover_keeps_no_other_key_domain_waiting(floor: Floor) -> None:
-    """What is asked of all key domains leaves it out, and the log has it once; by itself it stops."""
+    """What is asked of all of them leaves it out, and the log has it once; asked for, it stops."""
     floor.desk.network("far", b"\xca\xfd", prefix="2001:db8:1::/64")
     for domain in (1, 2):
         add(floor.desk, draft=replace(DRAFT, domain_id=domain))
@@ -141,10 +141,10 @@ def test_a_damaged_rollover_keeps_no_other_key_domain_waiting(floor: Floor) -> N
     floor.desk.sql("UPDATE rollover SET phase = 'switching' WHERE domain_id = 1")
     floor.desk.sql("UPDATE wanted_rollover SET actor = 'x' WHERE domain_id = 1")
     with capture_logs() as log:
-        for _ in range(2):
-            running = floor.desk.read(lambda tx: tx.rollovers.all_running())
-            wanted = floor.desk.read(lambda tx: tx.rollovers.all_wanted())
-    assert ([2], [2]) == ([each.id for each in running], [each.domain_id for each in wanted])
+        running = [floor.desk.read(lambda tx: tx.rollovers.all_running()) for _ in range(2)]
+        wanted = [floor.desk.read(lambda tx: tx.rollovers.all_wanted()) for _ in range(2)]
+    assert [[2], [2]] == [[each.id for each in found] for found in running]
+    assert [[2], [2]] == [[each.domain_id for each in found] for found in wanted]
     assert ["rollover 1", "wanted_rollover 1"] == [line["row"] for line in log]
     reads: list[Callable[[Registry], object]] = [
         lambda tx: tx.rollovers.running(1),

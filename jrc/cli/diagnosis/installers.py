@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 
-from jrc.cli.checks import check_networks, check_programs, other_owner
+from jrc.cli.checks import check_named, check_programs, other_owner
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
 from jrc.errors import OperatorError
@@ -26,7 +26,13 @@ def look_at_installers(case: Case) -> Iterator[Verdict]:
     if case.daemon.status is not None:
         yield from judge_runs(case.daemon.part("installers"))
     if case.settings.database.file is not None and other_owner(case.settings) is None:
-        for sentence in check_networks(case.settings, case.settings.database.file):
+        # The Join Proxy's network is looked at with the proxy.
+        named = {
+            key: name
+            for key, name in case.settings.named_networks.items()
+            if not key.startswith("proxy.")
+        }
+        for sentence in check_named(named, case.settings.database.file):
             yield warning(sentence, "start the daemon, or run any command of `jrc network`")
 
 
