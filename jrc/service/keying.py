@@ -97,6 +97,8 @@ class Keying:
         """As ``Errand.telling``: one set alone, which the node takes beside what it has."""
         node = self._nodes[want.pledge_id]
         record = self._facts.rollover(tx, node.rollover_id)
+        if place.network.domain_id != record.domain_id:
+            return None  # whatever its row says, these are not the keys of where it is
         joined = place.reachable.known.standing.place
         if joined is not None and node.last_error == DAMAGED:
             # Its row says nothing that counts; its place does.

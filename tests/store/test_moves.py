@@ -110,14 +110,17 @@ def test_e03_moves_within_one_transaction_end_where_the_last_join_was(floor: Flo
 
 
 def test_what_is_no_move_asks_for_no_rows(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Joins again, between networks of one domain, and where no rollover runs."""
+    """Joins again, also with other settings, within one domain, and where no rollover runs."""
     asked: list[Any] = []
     monkeypatch.setattr(store_joins, "note_moves", lambda *given: asked.append(given))
     pledge = floor.pledges[1]
     floor.hall.join(pledge, TO_FAR)
     floor.hall.join(pledge, JOIN)
+    floor.hall.join(floor.pledges[2], TO_FAR)
+    floor.desk.sql("UPDATE node SET settings_number = 7 WHERE pledge_id = 2")
     floor.start()
     floor.hall.join(pledge, JOIN)
+    floor.hall.join(floor.pledges[2], TO_FAR)
     floor.hall.join(pledge, TO_YARD)
     floor.hall.join(floor.hall.enroll(5, networks=EVERYWHERE), TO_FAR)
     assert [] == asked
@@ -212,3 +215,15 @@ def break_row(floor: Floor, damage: str) -> object:
         file.execute(f"UPDATE rollover_node SET {damage} WHERE pledge_id = 1")
         ((version,),) = file.execute("SELECT version FROM rollover_node WHERE pledge_id = 1")
     return version
+
+
+def test_k10_a_damaged_row_tells_nobody_the_keys_of_a_domain_it_has_left(floor: Floor) -> None:
+    """A node gets the keys of the network it is in, whatever a row says (RFC 9031 §8.4.3)."""
+    floor.start()
+    floor.hall.join(floor.pledges[1], TO_FAR)
+    assert row(floor, 1).state is NodeState.LEFT
+    floor.desk.sql("UPDATE rollover_node SET next_at_ms = 0 WHERE pledge_id = 1")
+    facts = Facts()
+    errands = [Keying(Retry(), facts)]
+    turned = floor.desk.write(lambda tx: turn(tx, errands, (), Room({}, 64, 64), facts))
+    assert 1 not in [update.node for update in turned.updates]

@@ -124,7 +124,8 @@ def test_an_added_or_deleted_key_is_noticed(desk: Desk) -> None:
 
 
 DAMAGES = ["phase = 'distributing'", "paused_from = 'switching'", "domain_id = 9", "mac = x'00'",
-           "generation_id = 9", "domain_id = 9, former_generation_id = 9"]  # fmt: skip
+           "generation_id = 9", "domain_id = 9, former_generation_id = 9",
+           "generation_id = 9, former_generation_id = 9"]  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
