@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from jrc.app import updates
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.rollover import abort_rollover
+from jrc.service.update import turn as right_turn
 from tests.app.test_rolling import experiment, in_phase, in_state
 from tests.desk import ACTOR
 from tests.rolling import Rig, names
@@ -18,16 +18,15 @@ def test_a_fault_in_a_turn_stops_neither_joins_nor_the_turns_after_it(
 ) -> None:
     """It is logged, and tried again; the registrar lives on."""
     faults = iter([RuntimeError("odd"), ValueError("odder")])
-    right = updates.turn
 
     def turn(*given: Any) -> Any:
         fault = next(faults, None)
         if fault is not None:
             raise fault
-        return right(*given)
+        return right_turn(*given)
 
     async def work(rig: Rig) -> None:
-        monkeypatch.setattr(updates, "turn", turn)
+        monkeypatch.setattr("jrc.app.updates.turn", turn)
         await rig.roll()
         rig.join(rig.nodes[3])
         await rig.until(in_phase(rig, Phase.DONE))
