@@ -37,7 +37,7 @@ test-cov: $(READY) ## the tests with branch coverage
 	@$(BIN)/python -m pytest -q $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-faults: $(READY) ## kills the daemon and traces its system calls; needs strace
-	$(BIN)/python -m pytest -q $(WORKERS) -m faults tests/faults $(ARGS)
+	$(BIN)/python -m pytest -q -n $(JOBS) -m faults tests/faults $(ARGS)
 
 test-net: $(READY) ## three hosts in network namespaces; needs root and nft
 	$(BIN)/python -m pytest -q -m hosts tests/hosts $(ARGS)
