@@ -7,10 +7,12 @@ from typing import Any
 from jrc.cojp.codec import decode_configuration
 from jrc.cojp.constants import CoapCode
 from jrc.cojp.objects import Configuration
-from jrc.service.keying import Keying, Retry
+from jrc.service.keying import Keying
 from jrc.service.networks import NetworkChanges, set_network
+from jrc.service.outcomes import Retry
 from jrc.service.push_records import NodeUpdate
 from jrc.service.pushing import LOOK_MS, Pushing
+from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledges
 from jrc.service.telling import Facts
 from jrc.service.update import Errand, Room, Turned, turn
@@ -40,6 +42,11 @@ class Bureau:
         self.keying, self.pushing = Keying(RETRY, self.facts), Pushing(RETRY, self.facts)
         self.errands: tuple[Errand, ...] = (self.keying, self.pushing)
         self.open: dict[int, int] = {}
+        self.desk.write(self._take_up)
+
+    def _take_up(self, tx: Registry) -> None:
+        for errand in self.errands:
+            errand.take_up(tx)
 
     def join(self, *numbers: int, role: int = 0, **more: Any) -> list[Configuration]:
         """What pledges of network lab are told that join it, new ones or again."""

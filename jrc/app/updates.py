@@ -23,14 +23,13 @@ from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.errors import ConflictError, JrcError, Reason
 from jrc.policy.pacing import Pace
-from jrc.policy.rollover import Phase
 from jrc.service.installers import InstallerId
-from jrc.service.keying import MAX_EXCHANGE_MS, Keying, Retry
+from jrc.service.keying import Keying
+from jrc.service.outcomes import Retry
 from jrc.service.ports import Clock
 from jrc.service.pushing import Pushing
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
-from jrc.service.rollover_records import RolloverRecord
 from jrc.service.telling import Facts
 from jrc.service.update import Errand, Ref, Room, Turned, record, turn
 from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
@@ -199,12 +198,6 @@ class Updates:
                 wait_s = RETRY_S
             await self._rest(wait_s)
 
-    async def _take_up(self) -> None:
-        """Exchanges of an earlier process are gone: their nodes are told anew."""
-        if await self._transactions.run_read(_left_by_others):
-            await self._transactions.run_write(_take_over)
-        self._is_taken_up = True
-
     async def _rest(self, wait_s: float | None) -> None:
         """Wait, but no longer than until there is news; what comes soon after goes along."""
         if wait_s == 0:
@@ -219,8 +212,6 @@ class Updates:
 
     async def _turn(self) -> float | None:
         """One transaction, if there is anything to write; seconds until the next look."""
-        if not self._is_taken_up:
-            await self._take_up()
         if self._is_changed:
             self._idle_turns = 0
             await self._look_whom_to_tell()
@@ -237,6 +228,7 @@ class Updates:
             self._outcomes = outcomes + self._outcomes
             self._pushing.look_again()
             raise
+        self._is_taken_up = True
         self._keying.anew = False
         self._note(turned.no_numbers)
         for kid_context in (*turned.told, *self._pushing.changed_contexts):
@@ -273,6 +265,9 @@ class Updates:
         return min(due, default=None)
 
     def _turn_in(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> Turned:
+        if not self._is_taken_up:
+            for errand in self._errands:
+                errand.take_up(tx)
         turned = turn(tx, self._errands, outcomes, self._room(), self._facts)
         now_s = self._loop.time()
         is_idle = not turned.updates and not self._open
@@ -327,15 +322,3 @@ def _kind(answer: Answered | None) -> str:
     """A word for an answer that verified."""
     is_success = answer is not None and answer.code == CoapCode.CHANGED
     return "acknowledged" if is_success else "refused"
-
-
-def _left_by_others(tx: Registry) -> Sequence[RolloverRecord]:
-    """Rollovers with nodes that may have been under way when a process ended."""
-    domains = {network.domain_id for network in tx.networks.all().values()}
-    latest = [each for domain_id in sorted(domains) for each in tx.rollovers.latest(domain_id)]
-    return [each for each in latest if each.ended_at_ms is None or each.phase is Phase.ABORTED]
-
-
-def _take_over(tx: Registry) -> None:
-    for each in _left_by_others(tx):
-        tx.rollovers.take_up(each.id, MAX_EXCHANGE_MS)

@@ -8,7 +8,7 @@ from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.errors import ExitCode, OperatorError
 from jrc.policy.pacing import Pace
-from jrc.service.keying import Retry
+from jrc.service.outcomes import Retry
 from jrc.service.rehearsal import Rehearsal, rehearse
 from jrc.service.rehearsal_mesh import Assumptions, Size
 from jrc.service.rehearsal_run import Settings

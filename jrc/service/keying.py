@@ -1,49 +1,26 @@
 """Why and how nodes are told new link-layer keys: the errand of running rollovers (§8.4.3.1-2)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from jrc.cojp import codec
-from jrc.cojp.constants import CoapCode, Role
-from jrc.errors import ConflictError, PeerError, StateError
+from jrc.cojp.constants import Role
+from jrc.errors import ConflictError, StateError
 from jrc.model import Event
 from jrc.policy import leases
-from jrc.policy.admission import is_stored
 from jrc.policy.profiles import Traits
 from jrc.policy.rollover import NodeState, Phase
 from jrc.policy.rollover_nodes import NodeEvent, node_step, states_to_tell
 from jrc.service.join import ADMISSIBLE
+from jrc.service.outcomes import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import DAMAGED, RolloverNode, RolloverRecord
 from jrc.service.telling import Facts
-from jrc.service.update import Place, Telling, Want, lane_of
-from jrc.service.update_ports import Answered, UpdateError, UpdateOutcome
+from jrc.service.update import Place, Telling, Untold, Want, lane_of
+from jrc.service.update_ports import UpdateOutcome
 
-ACTOR = "jrc"
-MAX_EXCHANGE_MS = 600_000
-"""After so long an attempt has ended for sure, or the process that made it has (§7.2)."""
-
-
-SOON_MS = 1000
+_BORDER_ROUTERS = Retry(10.0, 60.0)
+"""Without their new keys the network is half switched."""
 _SAID = frozenset({NodeState.REACHED, NodeState.REFUSED})
-_CALLED_OFF = frozenset(
-    {UpdateError.CANCELLED, UpdateError.OUT_OF_NUMBERS, UpdateError.NUMBERS_NOT_DUE}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Seconds after a first attempt that failed in which a node is tried again, and the most."""
-
-    first_s: float = 300.0
-    most_s: float = 3600.0
-
-    def after_ms(self, attempts: int, sleep_s: int | None) -> int:
-        """Milliseconds until the next try after so many; at least as long as the node sleeps."""
-        doublings = min(max(attempts - 1, 0), 32)
-        wait_s = min(self.most_s, self.first_s * 2**doublings)
-        return int(max(wait_s, sleep_s or 0) * 1000)
 
 
 class _KeyRef(NamedTuple):
@@ -64,26 +41,32 @@ class Keying:
 
     A row that was told is taken to be as it was until its outcome is written; where it is not,
     the transaction fails, and has to be done again with ``anew`` set, which reads rows first.
-    ``border_routers`` is for them: without their new keys the network is half switched.
     """
 
     name = "keys"
     leaves_room = True
 
-    def __init__(
-        self, retry: Retry, facts: Facts, border_routers: Retry = Retry(10.0, 60.0)
-    ) -> None:
+    def __init__(self, retry: Retry, facts: Facts) -> None:
         self.touched: set[int] = set()
         self.anew = False
-        self._retries = {Role.NODE: retry, Role.LBR: border_routers}
+        self._retries = {Role.NODE: retry, Role.LBR: _BORDER_ROUTERS}
         self._facts = facts
         self._nodes: dict[int, RolloverNode] = {}
+        self._changed: list[RolloverNode] = []
+
+    def take_up(self, tx: Registry) -> None:
+        """As ``Errand.take_up``: of rollovers that run, and of those that were called off."""
+        for domain_id in sorted({each.domain_id for each in tx.networks.all().values()}):
+            for last in tx.rollovers.latest(domain_id):
+                if last.ended_at_ms is None or last.phase is Phase.ABORTED:
+                    tx.rollovers.take_up(last.id, MAX_EXCHANGE_MS)
 
     def due(
         self, tx: Registry, limit: int, but: Collection[int], full: Collection[int]
     ) -> Sequence[Want]:
         """As ``Errand.due``."""
         self._nodes.clear()
+        self._changed.clear()
         wants = []
         for node in tx.rollovers.due(tx.now_ms, limit, but, full):
             # A pledge is in one running rollover at most; what is left of an aborted one waits.
@@ -119,36 +102,32 @@ class Keying:
             number = record.former_generation_id
         return self._facts.keys(tx, number, explicit_usage=traits.explicit_usage)
 
-    def told(
-        self,
-        tx: Registry,
-        begun: Mapping[int, Place],
-        wants: Sequence[Want],
-        skipped: Mapping[int, str],
-    ) -> Mapping[int, object]:
-        """As ``Errand.told``."""
-        refs: dict[int, object] = {}
-        changed: list[RolloverNode] = []
-        for want in wants:
-            node = self._nodes[want.pledge_id]
-            place = begun.get(want.pledge_id)
-            if place is None:
-                changed.append(self._skipped(tx, node, skipped[want.pledge_id]))
-                self.touched.add(node.rollover_id)
-                continue
-            sent = self._begun(tx, node)
-            changed.append(sent)
-            refs[want.pledge_id] = _KeyRef(
-                sent._replace(version=sent.version + 1),
-                place.reachable.sleep_s,
-                place.reachable.known.pledge.identifier.value,
-                place.network.name,
-                self._told_keys(tx, self._facts.rollover(tx, node.rollover_id), place.traits)[0],
-            )
-        tx.rollovers.save_nodes(changed)
-        return refs
+    def begun(self, tx: Registry, want: Want, place: Place) -> _KeyRef:
+        """As ``Errand.begun``."""
+        node = self._nodes[want.pledge_id]
+        sent = self._sent(tx, node)
+        self._changed.append(sent)
+        record = self._facts.rollover(tx, node.rollover_id)
+        return _KeyRef(
+            sent._replace(version=sent.version + 1),
+            place.reachable.sleep_s,
+            place.reachable.known.pledge.identifier.value,
+            place.network.name,
+            self._told_keys(tx, record, place.traits)[0],
+        )
 
-    def _begun(self, tx: Registry, node: RolloverNode) -> RolloverNode:
+    def skipped(self, tx: Registry, want: Want, why: Untold) -> None:
+        """As ``Errand.skipped``."""
+        node = self._nodes[want.pledge_id]
+        self._changed.append(self._untold(tx, node, why))
+        self.touched.add(node.rollover_id)
+
+    def flush(self, tx: Registry) -> None:
+        """As ``Errand.flush``."""
+        tx.rollovers.save_nodes(self._changed)
+        self._changed.clear()
+
+    def _sent(self, tx: Registry, node: RolloverNode) -> RolloverNode:
         phase = self._facts.rollover(tx, node.rollover_id).phase
         return node._replace(
             state=node_step(phase, node.state, NodeEvent.SENT_FIRST),
@@ -159,19 +138,26 @@ class Keying:
             next_at_ms=tx.now_ms + MAX_EXCHANGE_MS,
         )
 
-    def _skipped(self, tx: Registry, node: RolloverNode, why: str) -> RolloverNode:
-        """One that can't be told, and why in a word; what may change is looked at again."""
-        if why in ("left", "nothing"):
-            phase = self._facts.rollover(tx, node.rollover_id).phase
-            state = node_step(phase, node.state, NodeEvent.LEFT) if why == "left" else node.state
-            return node._replace(state=state, last_error=why, next_at_ms=None)
-        if why == UpdateError.NUMBERS_NOT_DUE:
+    def _untold(self, tx: Registry, node: RolloverNode, why: Untold) -> RolloverNode:
+        """One that can't be told; what may change is looked at again."""
+        if why is Untold.NUMBERS_NOT_DUE:
             return node._replace(next_at_ms=tx.now_ms + SOON_MS)
-        if why == "takes_no_updates":
-            return node._replace(state=NodeState.MUST_JOIN, last_error=why, next_at_ms=None)
-        again_ms = tx.now_ms + self._retries[Role(node.role)].after_ms(node.attempts + 1, None)
-        return node._replace(attempts=node.attempts + 1, last_error=why, next_at_ms=again_ms,
-                       state=_untold(node.state))  # fmt: skip
+        untold = node._replace(last_error=why.value, next_at_ms=None)
+        if why is Untold.NOTHING:
+            return untold
+        if why is Untold.NO_UPDATES:
+            return untold._replace(state=NodeState.MUST_JOIN)
+        if why is Untold.LEFT:
+            phase = self._facts.rollover(tx, node.rollover_id).phase
+            return untold._replace(state=node_step(phase, node.state, NodeEvent.LEFT))
+        # It counts as tried: nothing else can be done for it just now.
+        wait_ms = self._retries[Role(node.role)].after_ms(node.attempts + 1, None)
+        is_first = node.state is NodeState.PENDING
+        return untold._replace(
+            state=NodeState.UNREACHABLE if is_first else node.state,
+            attempts=node.attempts + 1,
+            next_at_ms=tx.now_ms + wait_ms,
+        )
 
     def ended(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> None:
         """As ``Errand.ended``."""
@@ -258,11 +244,6 @@ class Keying:
         return tx.rollovers.next_due_ms()
 
 
-def _untold(state: NodeState) -> NodeState:
-    """A node without an address counts as tried: nothing else can be done for it."""
-    return NodeState.UNREACHABLE if state is NodeState.PENDING else state
-
-
 def _ref_of(outcome: UpdateOutcome) -> _KeyRef:
     assert isinstance(outcome.ref, _KeyRef), "told has given it"
     return outcome.ref
@@ -279,36 +260,3 @@ def _said(ref: _KeyRef, state: NodeState, error: str | None) -> Event:
         return Event("node.rekeyed", ACTOR, ref.identifier, ref.network, "", detail)
     refused: dict[str, object] = {"generation": ref.generation, "error": error}
     return Event("node.refused", ACTOR, ref.identifier, ref.network, detail=refused)
-
-
-def read_outcome(tx: Registry, outcome: UpdateOutcome) -> tuple[NodeEvent | None, str | None]:
-    """What an outcome means for its node, and the error in words; what it reports is stored.
-
-    No event where the attempt was called off before anything could be heard. RFC 9031 §8.3
-    """
-    if outcome.answer is None:
-        if outcome.error in _CALLED_OFF:
-            return None, f"{outcome.error}"
-        hint = "" if outcome.hint is None else f" ({outcome.hint})"
-        return NodeEvent.NO_ANSWER, f"{outcome.error}{hint}"
-    if outcome.answer.code == CoapCode.CHANGED:
-        return NodeEvent.ACKNOWLEDGED, None
-    return NodeEvent.REFUSED, _refusal(tx, outcome.node, outcome.answer)
-
-
-def _refusal(tx: Registry, pledge_id: int, answer: Answered) -> str:
-    code = f"{answer.code >> 5}.{answer.code & 31:02}"
-    if answer.code != CoapCode.BAD_REQUEST:
-        return code
-    try:
-        reported = codec.decode_unsupported(answer.payload)
-    except PeerError:
-        return code
-    kept = [item for item in reported if is_stored(item)]
-    if not kept:
-        return code
-    tx.nodes.report(pledge_id, [(item.code, item.label, item.addinfo) for item in kept])
-    # What it can't take is left out of its next Configuration, whatever a join remembers of it.
-    tx.policy_changed()
-    labels = ", ".join(str(int(label)) for label in sorted({item.label for item in kept}))
-    return f"{code} can't act upon label {labels}"

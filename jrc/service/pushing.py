@@ -19,23 +19,20 @@ from jrc.policy.rollover_nodes import NodeEvent
 from jrc.policy.settings import Held, Settings, Wanted, difference, number_of
 from jrc.service.join import ADMISSIBLE
 from jrc.service.join_ports import ContextState, KnownContext
-from jrc.service.keying import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome
 from jrc.service.node_settings import has_changed, settings_changed
 from jrc.service.node_store import Reachable
+from jrc.service.outcomes import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome
 from jrc.service.push_records import NodeUpdate
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts
-from jrc.service.update import Place, Telling, Want, lane_of
-from jrc.service.update_ports import UpdateError, UpdateOutcome
+from jrc.service.update import Place, Telling, Untold, Want, lane_of
+from jrc.service.update_ports import UpdateOutcome
 
 LOOK_MS = 15_000
 """How long after its join a node waits to be told what a Join Response leaves out."""
 LOOK_LIMIT = 1000
 """Nodes that one look puts on the schedule; more follow in the next transaction."""
 
-_NOTHING = "nothing"
-"""The turn's word for a node that has all it is to have."""
-_NO_UPDATES = "takes_no_updates"
 _Changed = tuple[int, ContextState, Lease | None]
 
 
@@ -70,19 +67,23 @@ class Pushing:
         self.changed_contexts: list[bytes] = []
         self._revision = -1
         self._look_at_ms = 0
-        self._has_taken_up = False
         self._rows: dict[int, NodeUpdate] = {}
+        self._saved: list[NodeUpdate] = []
         self._drafts: dict[int, _Draft] = {}
         self._settled: dict[int, KnownContext] = {}
         self._known_settings: dict[tuple[int, int], Sequence[Settings]] = {}
 
     # Who is due
 
+    def take_up(self, tx: Registry) -> None:
+        """As ``Errand.take_up``."""
+        tx.pushes.take_up(MAX_EXCHANGE_MS)
+
     def due(
         self, tx: Registry, limit: int, but: Collection[int], full: Collection[int]
     ) -> Sequence[Want]:
         """As ``Errand.due``."""
-        for remembered in (self._rows, self._drafts, self._settled):
+        for remembered in (self._rows, self._drafts, self._settled, self._saved):
             remembered.clear()
         if self._is_time_to_look(tx):
             self._look(tx)
@@ -107,7 +108,7 @@ class Pushing:
 
     def look_again(self) -> None:
         """A transaction that has looked was not committed."""
-        self._revision, self._has_taken_up = -1, False
+        self._revision = -1
 
     def _is_time_to_look(self, tx: Registry) -> bool:
         """Also where the clock was set back, which would have it wait for too long."""
@@ -121,9 +122,6 @@ class Pushing:
 
     def _look(self, tx: Registry) -> None:
         """Write down what is to be told, and put on the schedule whoever lacks something."""
-        if not self._has_taken_up:
-            tx.pushes.take_up(MAX_EXCHANGE_MS)
-            self._has_taken_up = True
         self._known_settings.clear()
         for network_id in self._facts.networks(tx):
             settings_changed(tx, network_id)
@@ -202,41 +200,34 @@ class Pushing:
         assert latest is not None, "a look has written it"
         return latest
 
-    def told(
-        self,
-        tx: Registry,
-        begun: Mapping[int, Place],
-        wants: Sequence[Want],
-        skipped: Mapping[int, str],
-    ) -> Mapping[int, object]:
-        """As ``Errand.told``."""
-        refs: dict[int, object] = {}
-        rows: list[NodeUpdate] = []
-        for want in wants:
-            row = self._rows[want.pledge_id]
-            place = begun.get(want.pledge_id)
-            if place is None:
-                rows.append(self._skipped(tx, row, skipped[want.pledge_id]))
-                continue
-            draft = self._drafts[want.pledge_id]
-            rows.append(_begun(tx, row, draft))
-            version = place.reachable.known.state.version + 1
-            refs[want.pledge_id] = _Ref(version, *draft, row.throttle, place.network.name)
-        tx.pushes.save(rows)
-        self._settle(tx)
-        return refs
+    def begun(self, tx: Registry, want: Want, place: Place) -> _Ref:
+        """As ``Errand.begun``."""
+        row, draft = self._rows[want.pledge_id], self._drafts[want.pledge_id]
+        self._saved.append(_begun(tx, row, draft))
+        version = place.reachable.known.state.version + 1
+        return _Ref(version, *draft, row.throttle, place.network.name)
 
-    def _skipped(self, tx: Registry, row: NodeUpdate, why: str) -> NodeUpdate:
-        if why == _NOTHING:
+    def skipped(self, tx: Registry, want: Want, why: Untold) -> None:
+        """As ``Errand.skipped``."""
+        self._saved.append(self._untold(tx, self._rows[want.pledge_id], why))
+
+    def flush(self, tx: Registry) -> None:
+        """As ``Errand.flush``."""
+        tx.pushes.save(self._saved)
+        self._saved.clear()
+        self._settle(tx)
+
+    def _untold(self, tx: Registry, row: NodeUpdate, why: Untold) -> NodeUpdate:
+        if why is Untold.NOTHING:
             return replace(
                 row, attempts=0, last_error=None, next_at_ms=None, lease_sent_at_ms=None
             )  # fmt: skip
-        if why == UpdateError.NUMBERS_NOT_DUE:
+        if why is Untold.NUMBERS_NOT_DUE:
             return replace(row, next_at_ms=tx.now_ms + SOON_MS)
-        if why in (_NO_UPDATES, "left"):
-            return replace(row, last_error=why, next_at_ms=None)
+        if why in (Untold.NO_UPDATES, Untold.LEFT):
+            return replace(row, last_error=why.value, next_at_ms=None)
         again_ms = tx.now_ms + self._retry.after_ms(row.attempts + 1, None)
-        return replace(row, attempts=row.attempts + 1, last_error=why, next_at_ms=again_ms)
+        return replace(row, attempts=row.attempts + 1, last_error=why.value, next_at_ms=again_ms)
 
     def _settle(self, tx: Registry) -> None:
         """Write that nodes have all they are to have, though they were told nothing."""

@@ -32,7 +32,7 @@ from jrc.policy.rollover import (
     step,
 )
 from jrc.policy.rollover_nodes import NodeEvent, node_step, states_to_tell
-from jrc.service.keying import Retry
+from jrc.service.outcomes import Retry
 from jrc.service.rehearsal_mesh import Assumptions, Chance, Mesh, Node, Size, update_bytes
 
 HORIZON_S: Final = 30 * 86_400

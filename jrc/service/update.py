@@ -9,6 +9,7 @@ node is told, and what, is an errand's affair: new keys (``keying.py``), or sett
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from ipaddress import IPv6Address
 from typing import NamedTuple, Protocol
 
@@ -25,7 +26,7 @@ from jrc.service.join_ports import ContextState
 from jrc.service.node_store import Reachable
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts
-from jrc.service.update_ports import PreparedUpdate, UpdateError, UpdateOutcome
+from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
 from jrc.service.wording import utc_text
 
 NUMBERS = 8
@@ -69,9 +70,8 @@ class Room:
         return max(0, self._total - len(self.busy))
 
     def _most(self, *, leaves_room: bool) -> int:
-        return (
-            self._each - max(1, self._each // 8) if leaves_room and self._each > 1 else self._each
-        )
+        spare = max(1, self._each // 8) if leaves_room and self._each > 1 else 0
+        return self._each - spare
 
     def full(self, *, leaves_room: bool = False) -> set[int]:
         """Networks whose 6LNs have no room."""
@@ -90,6 +90,21 @@ class Room:
         return taken
 
 
+class Untold(StrEnum):
+    """Why a node that is due is not told after all."""
+
+    LEFT = "left"
+    """It has joined nowhere any more, or may not be told anything."""
+    DAMAGED = "damaged"
+    """A row of it does not authenticate, or its context waits for recovery."""
+    NOTHING = "nothing"
+    """It has all it is to have."""
+    NO_UPDATES = "takes_no_updates"
+    NO_ADDRESS = "no_address"
+    OUT_OF_NUMBERS = "out_of_numbers"
+    NUMBERS_NOT_DUE = "numbers_not_due"
+
+
 class Telling(NamedTuple):
     """A Configuration; ``lease`` is the node's short identifier from then on, if it changes."""
 
@@ -102,7 +117,12 @@ class Place(NamedTuple):
 
     reachable: Reachable
     network: Network
-    traits: Traits
+    profile: Profile
+
+    @property
+    def traits(self) -> Traits:
+        """What devices of its profile can take."""
+        return TRAITS[self.profile]
 
 
 class Errand(Protocol):
@@ -111,6 +131,10 @@ class Errand(Protocol):
     name: str
     leaves_room: bool
     """Whether it leaves some places of each lane to others, since it may take hours."""
+
+    def take_up(self, tx: Registry) -> None:
+        """Have those told at once whom a process was telling when it ended."""
+        ...
 
     def due(
         self, tx: Registry, limit: int, but: Collection[int], full: Collection[int]
@@ -125,21 +149,20 @@ class Errand(Protocol):
         """What a node is told, None if nothing after all."""
         ...
 
-    def told(
-        self,
-        tx: Registry,
-        begun: Mapping[int, Place],
-        wants: Sequence[Want],
-        skipped: Mapping[int, str],
-    ) -> Mapping[int, object]:
-        """Write that these are being told; new refs by pledge.
+    def begun(self, tx: Registry, want: Want, place: Place) -> object:
+        """Note that a node is being told; the ref that comes back with the outcome."""
+        ...
 
-        Those in ``skipped`` can't be told, for the reason in a word there; the others ``begun``.
-        """
+    def skipped(self, tx: Registry, want: Want, why: Untold) -> None:
+        """Note that a node can't be told."""
+        ...
+
+    def flush(self, tx: Registry) -> None:
+        """Write what was noted."""
         ...
 
     def ended(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> None:
-        """Write how updates of this errand ended; ``ref`` is the one that ``told`` gave."""
+        """Write how updates of this errand ended; ``ref`` is the one that ``begun`` gave."""
         ...
 
     def next_due_ms(self, tx: Registry) -> int | None:
@@ -147,7 +170,7 @@ class Errand(Protocol):
         ...
 
     def stale(self, tx: Registry, open_refs: Mapping[int, object]) -> Sequence[int]:
-        """Those of these pledges, each with the ref of ``told``, that may not be told any more."""
+        """Those of these pledges, each with the ref of ``begun``, that may not be told any more."""
         ...
 
 
@@ -235,67 +258,62 @@ def _prepare(
         return []
     networks = facts.networks(tx)
     reachable = tx.nodes.reach([want.pledge_id for want in wants])
-    skipped: dict[int, str] = {}
-    missing: list[int] = []
-    begun: dict[int, Place] = {}
+    damaged = tx.nodes.in_force(
+        [each.pledge_id for each in wants if each.pledge_id not in reachable]
+    )
     states: list[tuple[int, ContextState, Lease | None]] = []
-    drafts: list[tuple[Want, PreparedUpdate, bytes]] = []
+    prepared: list[tuple[PreparedUpdate, bytes]] = []
     for want in wants:
-        found = reachable.get(want.pledge_id)
-        network = _network_of(found, networks)
-        if found is None or network is None:
-            skipped[want.pledge_id] = "left"
-            missing += [want.pledge_id] if found is None else []
+        place = _place(reachable.get(want.pledge_id), networks)
+        if place is None:
+            errand.skipped(tx, want, Untold.DAMAGED if want.pledge_id in damaged else Untold.LEFT)
             continue
-        profile = found.known.pledge.profile or network.profile
-        place = Place(found, network, TRAITS[profile])
-        made = _draft(tx, errand, want, place, profile)
-        if isinstance(made, str):
-            skipped[want.pledge_id] = made
+        made = _draft(tx, errand, want, place)
+        if isinstance(made, Untold):
+            errand.skipped(tx, want, made)
             continue
         update, state, lease = made
-        states.append((found.known.context_id, state, lease))
-        begun[want.pledge_id] = place
-        drafts.append((want, update, found.known.kid_context))
-    for pledge_id in tx.nodes.in_force(missing):
-        skipped[pledge_id] = "damaged"
+        known = place.reachable.known
+        states.append((known.context_id, state, lease))
+        ref = Ref(errand.name, errand.begun(tx, want, place))
+        prepared.append((update._replace(ref=ref), known.kid_context))
     tx.nodes.save_told(states)
-    refs = errand.told(tx, begun, wants, skipped)
-    return [
-        (update._replace(ref=Ref(errand.name, refs[want.pledge_id])), kid_context)
-        for want, update, kid_context in drafts
-    ]
+    errand.flush(tx)
+    return prepared
 
 
-def _network_of(found: Reachable | None, networks: Mapping[int, Network]) -> Network | None:
+def _place(found: Reachable | None, networks: Mapping[int, Network]) -> Place | None:
     """Where a node has joined, if it is still in force there."""
     if found is None or found.known.pledge.state is not ADMISSIBLE:
         return None
-    place = found.known.standing.place
-    if place is None or place.network_id not in found.known.pledge.network_ids:
+    pledge, joined = found.known.pledge, found.known.standing.place
+    if joined is None or joined.network_id not in pledge.network_ids:
         return None
-    return networks.get(place.network_id)
+    network = networks.get(joined.network_id)
+    if network is None:
+        return None
+    return Place(found, network, pledge.profile or network.profile)
 
 
 def _draft(
-    tx: Registry, errand: Errand, want: Want, place: Place, profile: Profile
-) -> tuple[PreparedUpdate, ContextState, Lease | None] | str:
-    """The update, with what is to be written before it leaves; or why there is none, in a word."""
-    known, network, traits = place.reachable.known, place.network, place.traits
+    tx: Registry, errand: Errand, want: Want, place: Place
+) -> tuple[PreparedUpdate, ContextState, Lease | None] | Untold:
+    """The update, with what is to be written before it leaves; or why there is none."""
+    known, traits = place.reachable.known, place.traits
     if not traits.takes_updates:
-        return "takes_no_updates"
-    address = _address(place.reachable, network, profile, want.attempts)
+        return Untold.NO_UPDATES
+    address = _address(place, want.attempts)
     if address is None:
-        return "no_address"
+        return Untold.NO_ADDRESS
     telling = errand.telling(tx, want, place)
     if telling is None:
-        return "nothing"
+        return Untold.NOTHING
     try:
         numbers, state = reserve(known.state, tx.now_ms, tx.seen_ms)
     except (OperatorError, StateError):
-        return UpdateError.OUT_OF_NUMBERS
+        return Untold.OUT_OF_NUMBERS
     if numbers.wait_s(tx.now_ms // 1000) > MAX_AHEAD_S:
-        return UpdateError.NUMBERS_NOT_DUE
+        return Untold.NUMBERS_NOT_DUE
     update = PreparedUpdate(
         ref=None,
         node=known.pledge.id,
@@ -327,10 +345,9 @@ def reserve(
     return numbers, state._replace(version=state.version + 1, numbers_reserved=numbers.reserved)
 
 
-def _address(
-    found: Reachable, network: Network, profile: Profile, attempts: int
-) -> IPv6Address | None:
+def _address(place: Place, attempts: int) -> IPv6Address | None:
     """Where a node is tried this time: the operator's word, else its own addresses in turn."""
+    found, network = place.reachable, place.network
     if found.address is not None:
         return found.address
     lease = found.known.standing.lease_in(network.domain_id)
@@ -339,4 +356,4 @@ def _address(
     has_eui64 = len(identifier.value) == EUI64_BYTES
     if short_id is not None and (attempts % 2 == 1 or not has_eui64):
         return short_address(network.prefix, short_id)
-    return global_address(network.prefix, identifier, short_id, profile)
+    return global_address(network.prefix, identifier, short_id, place.profile)

@@ -7,7 +7,7 @@ from typing import Final
 from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.policy.pacing import Pace
-from jrc.service.keying import Retry
+from jrc.service.outcomes import Retry
 from jrc.service.rehearsal import rehearse, time_text
 from jrc.service.rehearsal_mesh import Assumptions, Size
 from jrc.service.rehearsal_run import Settings

@@ -16,7 +16,7 @@ from jrc.cojp.objects import Configuration, LinkLayerKey
 from jrc.model import Secret
 from jrc.policy.pacing import Pace
 from jrc.policy.rollover import NodeState
-from jrc.service.keying import Retry
+from jrc.service.outcomes import Retry
 from jrc.service.rehearsal import Figure, rehearse, sentences
 from jrc.service.rehearsal_mesh import ANSWER_BYTES, Assumptions, Size, update_bytes
 from jrc.service.rehearsal_run import Outcome, Run, Settings

@@ -14,7 +14,8 @@ from jrc.cojp.codec import decode_configuration
 from jrc.cojp.constants import CoapCode
 from jrc.errors import ConflictError, OperatorError
 from jrc.model import KeySetState
-from jrc.service.keying import Keying, Retry
+from jrc.service.keying import Keying
+from jrc.service.outcomes import Retry
 from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledges
 from jrc.service.rollover import (

@@ -12,7 +12,8 @@ from jrc.cojp.objects import UnsupportedParameter
 from jrc.errors import ConflictError
 from jrc.model import Profile
 from jrc.policy.rollover import NodeState
-from jrc.service.keying import MAX_EXCHANGE_MS, Keying, Retry
+from jrc.service.keying import Keying
+from jrc.service.outcomes import MAX_EXCHANGE_MS, Retry
 from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
 from jrc.service.rollover import advance, start_rollover

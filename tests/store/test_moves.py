@@ -11,7 +11,8 @@ from sqlalchemy import make_url
 from jrc.cojp.codec import decode_configuration
 from jrc.cojp.constants import Role
 from jrc.policy.rollover import NodeState, Phase
-from jrc.service.keying import Keying, Retry
+from jrc.service.keying import Keying
+from jrc.service.outcomes import Retry
 from jrc.service.rollover import start_rollover
 from jrc.service.rollover_records import RolloverNode
 from jrc.service.telling import Facts
