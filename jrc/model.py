@@ -92,6 +92,8 @@ class Profile(StrEnum):
 
     RFC9031 = "rfc9031"
     OPENWSN = "openwsn"
+    JOIN_PROXY = "join-proxy"
+    """RFC 9031 for one that forwards and has no radio: it is told no link-layer keys."""
 
 
 class Admission(StrEnum):
@@ -185,8 +187,7 @@ class Network:
     quiet_outside_windows: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pledge:
+class Pledge(NamedTuple):
     """A device the registrar knows. ``role`` is what it may ask for (RFC 9031 §8.4.1, Table 3)."""
 
     id: int

@@ -1,13 +1,12 @@
 """A command without a daemon: the same services on the database itself, with the lock held."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import TypeVar
 
 from jrc import __version__
 from jrc.admin.services import Health
-from jrc.clock import SystemClock
 from jrc.config import Rollover, Settings
 from jrc.errors import OperatorError
 from jrc.net.installers import programs
@@ -25,6 +24,7 @@ from jrc.service.installers import (
 )
 from jrc.service.key_document import InstallReason
 from jrc.service.registry import Registry
+from jrc.service.remedies import clock_behind
 from jrc.service.rollover_records import OnBorderRouterJoin, RolloverSettings
 from jrc.service.survey import Survey, survey
 from jrc.store.engine import shown_url
@@ -39,18 +39,22 @@ def surveyed(found: Survey) -> dict[str, object]:
         "networks": list(found.networks),
         "pledges": dict(found.pledges),
         "short_ids_low": list(found.low),
+        "key_notices": [asdict(each) for each in found.key_notices],
     }
 
 
 def identity(opened: Opened) -> dict[str, object]:
-    """Which program this is, and which database."""
+    """Which program this is, and which database; whether the clock is behind what that has seen."""
+    seen_ms = opened.database.instance.clock_high_water_ms
+    behind = clock_behind(opened.clock.now_ms(), seen_ms)
     return {
         "version": __version__,
         "database": shown_url(opened.settings.database.url),
         "schema": SCHEMA_REVISION,
         "epoch": opened.database.instance.epoch.hex(),
         "weak_keys_allowed": opened.settings.lab.allow_weak_keys,
-        "clock_high_water_ms": opened.database.instance.clock_high_water_ms,
+        "clock_high_water_ms": seen_ms,
+        "clock_behind": None if behind is None else behind._asdict(),
     }
 
 
@@ -98,6 +102,11 @@ class Offline:
     def installers(self) -> Collection[InstallerId]:
         """As ``Services.installers``."""
         return configured_installers(self._opened.settings)
+
+    @property
+    def installer_waits_s(self) -> Mapping[InstallerId, float]:
+        """As ``Services.installer_waits_s``: nobody runs them."""
+        return {}
 
     @property
     def updates_hindered(self) -> str:
@@ -154,17 +163,3 @@ class Offline:
     def health(self) -> Health:
         """As ``Services.health``."""
         return Health(alive=False, ready=False, why=("the daemon is not running",))
-
-
-@asynccontextmanager
-async def offline_services(settings: Settings) -> AsyncIterator[Offline]:
-    """Services for one command, with the lock held; the same refusals as for the daemon.
-
-    Raises:
-        OperatorError: a daemon holds the lock, or the database can't be opened.
-    """
-    opened = Opened.open(settings, SystemClock())
-    try:
-        yield Offline(opened)
-    finally:
-        opened.close()

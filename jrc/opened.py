@@ -4,6 +4,7 @@
 order, so that none of the refusals can be walked around.
 """
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -22,11 +23,15 @@ from jrc.store.contexts import Lookup
 from jrc.store.database import Database
 from jrc.store.engine import check_private, connected, database_path, lookup_engine
 from jrc.store.keyring import read_kek
-from jrc.store.lock import StateLock
+from jrc.store.lock import LockHeldError, StateLock
 from jrc.store.migrate import check_schema
 from jrc.store.registry import StoreRegistry
 
 T = TypeVar("T")
+
+LOCK_WITHIN_S = 5.0
+"""What a command, or a daemon's start until it answers on its socket, takes at most as a rule."""
+LOOK_AGAIN_S = 0.05
 
 
 def key_encryption_key(settings: Settings) -> Secret:
@@ -111,3 +116,26 @@ class Opened:
         """Remember how far the database has come, close it, give the lock back."""
         with self._undo:
             self.remember()
+
+
+async def open_in_turn(settings: Settings, clock: Clock, is_served: Callable[[], bool]) -> Opened:
+    """What ``settings`` name, once whoever has it has let go.
+
+    ``is_served`` tells whether a daemon answers on the admin socket. A daemon that starts holds
+    the lock before it answers, and a command holds it until it ends: neither makes the other fail.
+
+    Raises:
+        LockHeldError: a daemon has it, and answers now.
+        OperatorError: as ``Opened.open``; somebody has it for longer than ``LOCK_WITHIN_S``.
+    """
+    loop = asyncio.get_running_loop()
+    ends_s = loop.time() + LOCK_WITHIN_S
+    while True:
+        try:
+            return Opened.open(settings, clock)
+        except LockHeldError as error:
+            if is_served():
+                raise
+            if loop.time() > ends_s:
+                raise error.unanswered(settings.admin.socket) from None
+        await asyncio.sleep(LOOK_AGAIN_S)

@@ -224,3 +224,16 @@ def lease_row(desk: Desk, value: int, pledge: int, last: int, *, released: bool)
 def connection_of(desk: Desk) -> Connection:
     """The writer's connection, to break it."""
     return desk.database._connection
+
+
+def burst(hall: Hall, count: int) -> list[OddPledge]:
+    """New pledges that have asked to join, in one batch."""
+    pledges = [hall.enroll(number) for number in range(1, count + 1)]
+    hall.take(*(pledge.request(JOIN) for pledge in pledges))
+    return pledges
+
+
+def give_back(tx: Registry, pledge: int = 1) -> None:
+    """A pledge gives its short identifiers back, and registrars are to look again."""
+    tx.leases.release(pledge)
+    tx.policy_changed()

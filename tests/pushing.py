@@ -147,3 +147,10 @@ def answered(
 def unanswered(update: PreparedUpdate, error: str = UpdateError.NO_ANSWER) -> UpdateOutcome:
     """None within the time."""
     return UpdateOutcome(update.ref, update.node, None, error, None, 5)
+
+
+def asks_for_a_turn(bureau: Bureau) -> bool:
+    """Whether there is something to tell somebody now."""
+    next_ms = bureau.desk.read(bureau.pushing.next_due_ms)
+    assert next_ms is not None
+    return next_ms <= bureau.desk.now_ms

@@ -6,7 +6,7 @@ and another one begun on the same database; the nodes live on, and remember.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from ipaddress import IPv6Address, IPv6Network
 from pathlib import Path
 from random import Random
@@ -23,11 +23,13 @@ from jrc.lab.node import SimulatedNode
 from jrc.lab.pledge import Joined, SimulatedPledge
 from jrc.lab.station import long_address, short_address
 from jrc.model import Secret
+from jrc.policy.rollover import NodeState, Phase
 from jrc.service.registry import Registry
 from jrc.service.rollover import start_rollover
 from jrc.service.rollover_records import RolloverNode, RolloverRecord, RolloverSettings
 from tests.desk import ACTOR, NOW_MS, Desk
 from tests.joining import Hall
+from tests.virtual_loop import run_virtually
 
 T = TypeVar("T")
 
@@ -172,7 +174,7 @@ class Registrar:
 
 
 class Rig:
-    """A network of ``count`` nodes, the first of them its 6LBR, that have all joined.
+    """A network of ``count`` nodes, the first ``border_routers`` of them 6LBRs.
 
     Time begins with ``start``; ``loss`` is of each datagram and frame.
     """
@@ -186,7 +188,9 @@ class Rig:
         section: Rollover = FAST,
         seed: int = 9031,
         period_s: float = 1.0,
+        border_routers: int = 1,
     ) -> None:
+        self._border_routers = border_routers
         self.chance = Random(seed)
         self.section = section
         self.desk = Desk(folder)
@@ -202,7 +206,7 @@ class Rig:
         self._began_ms = self.desk.now_ms = NOW_MS
 
     def _enrolled(self, number: int) -> SimulatedNode:
-        role = int(number == 0)
+        role = int(number < self._border_routers)
         name, psk = self.desk.pledge(number + 1, role=role)
         pledge = SimulatedPledge(name.value, Secret(psk), b"\xca\xfe", role)
         return SimulatedNode(pledge, guard_time_s=self.section.guard_time_s)
@@ -266,7 +270,8 @@ class Rig:
             answer = self.registrar.hall.ask(node.pledge.request(token=b"\x07"))
             outcome = answer and node.pledge.receive(answer)
             assert isinstance(outcome, Joined), outcome
-            node.joined(outcome.configuration)
+            self.place(node).join(outcome.configuration)
+        self.registrar._learn()
 
     async def write(self, work: Callable[[Registry], T]) -> T:
         """An operator's command."""
@@ -336,3 +341,39 @@ class Rig:
 
 def names(nodes: Sequence[SimulatedNode]) -> set[bytes]:
     return {node.identifier for node in nodes}
+
+
+def in_phase(rig: Rig, *phases: Phase) -> Callable[[], bool]:
+    """Whether the last rollover is in one of them, for ``Rig.until``."""
+
+    def is_so() -> bool:
+        record = rig.rollover()
+        return record is not None and record.phase in phases
+
+    return is_so
+
+
+def in_state(rig: Rig, *states: NodeState) -> set[bytes]:
+    """The nodes of the last rollover that are in one of them."""
+    return {name for name, row in rig.rows().items() if row.state in states}
+
+
+def experiment(
+    folder: Path,
+    work: Callable[[Rig], Coroutine[None, None, None]],
+    count: int = 12,
+    loss: float = 0.0,
+) -> None:
+    """``work`` in a network that has joined and is quiet."""
+
+    async def carry_out() -> None:
+        rig = Rig(folder, count, loss=loss)
+        try:
+            await rig.start()
+            rig.join()
+            await work(rig)
+            assert rig.violations() == []
+        finally:
+            rig.close()
+
+    run_virtually(carry_out())

@@ -12,7 +12,7 @@ import pytest
 
 from jrc.config import Settings, parse
 from jrc.errors import ExitCode, OperatorError, StateError
-from jrc.opened import Opened
+from jrc.opened import Opened, open_in_turn
 from jrc.store import instancefile
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
@@ -111,6 +111,47 @@ def test_b03_a_lock_held_names_the_pid(settings: Settings) -> None:
     with pytest.raises(LockHeldError, match=f"in use by process {os.getpid()}") as caught:
         opened(settings)
     assert ExitCode.UNREACHABLE == caught.value.exit_code
+    one.close()
+
+
+async def test_who_finds_the_database_in_use_waits_until_it_is_free(settings: Settings) -> None:
+    """A command that ends meanwhile does not make a daemon's start fail."""
+    one = opened(settings)
+    looks: list[int] = []
+
+    def is_served() -> bool:
+        looks.append(1)
+        if len(looks) == 2:
+            one.close()
+        return False
+
+    (await open_in_turn(settings, GivenClock(), is_served)).close()
+    assert len(looks) == 2
+
+
+async def test_nobody_waits_for_a_daemon_that_answers(settings: Settings) -> None:
+    """Commands go to it from then on; a second daemon is told who it is."""
+    one = opened(settings)
+    looks = iter((False, False, True))
+    with pytest.raises(LockHeldError, match=f"in use by process {os.getpid()}"):
+        await open_in_turn(settings, GivenClock(), lambda: next(looks))
+    assert list(looks) == []
+    one.close()
+
+
+async def test_who_has_waited_long_enough_is_told_for_what(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process, the socket on which nobody answers, and what either case asks for."""
+    monkeypatch.setattr("jrc.opened.LOCK_WITHIN_S", 0.0)
+    one = opened(settings)
+    with pytest.raises(OperatorError) as caught:
+        await open_in_turn(settings, GivenClock(), lambda: False)
+    assert caught.value.message.endswith(
+        f"is in use by process {os.getpid()}, and no daemon answers on {settings.admin.socket}"
+    )
+    assert "try again when it has ended" in caught.value.hint
+    assert caught.value.exit_code == ExitCode.UNREACHABLE
     one.close()
 
 

@@ -13,7 +13,7 @@ from jrc.admin.params import Params, page_limit, pledge_id, query_params
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId
-from jrc.service.events import EventReport, list_events, verify_chain
+from jrc.service.events import EventReport, check_known, list_events, verify_chain
 from jrc.service.registry import Registry
 
 MAX_PAGE = 1000
@@ -47,6 +47,9 @@ class _Which:
     def page(
         self, tx: Registry, *, after: int, limit: int, newest: bool = False
     ) -> list[EventReport]:
+        """One page of them; the first one refuses what there can't be."""
+        if newest:
+            check_known(tx, kind=self.kind, network=self.network)
         return list_events(
             tx,
             after=after,

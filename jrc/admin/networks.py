@@ -1,5 +1,6 @@
 """``/v1/networks``: networks and what their nodes are told."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv6Network
 from typing import TypeVar
@@ -211,7 +212,13 @@ def _identifiers(params: Params) -> tuple[bytes, ...]:
 def _parse_prefix(text: str) -> IPv6Network:
     try:
         return IPv6Network(text)
-    except ValueError as error:
-        raise OperatorError(
-            f"prefix: {error}", "write it as 2001:db8:0:1::/64", exit_code=ExitCode.USAGE
-        ) from None
+    except ValueError:
+        what, example = "is no IPv6 prefix", "2001:db8:0:1::/64"
+    with suppress(ValueError):
+        example = str(IPv6Network(text, strict=False))
+        what = "is no prefix, as bits behind its length are set"
+    raise OperatorError(
+        f"--prefix: {text[:64]!r} {what}",
+        f"write it as --prefix {example}",
+        exit_code=ExitCode.USAGE,
+    )

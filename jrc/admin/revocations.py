@@ -15,6 +15,7 @@ from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId
 from jrc.service import revoking
+from jrc.service.revocation_wording import not_all_error
 
 
 class RevocationRoutes:
@@ -97,7 +98,15 @@ def _identifiers(params: Params) -> list[PledgeId]:
     names = params.maybe_texts("pledge_ids")
     if not names:
         raise OperatorError("pledge_ids is missing", exit_code=ExitCode.USAGE)
-    return [pledge_id(name) for name in names]
+    found, refused = [], []
+    for name in names:
+        try:
+            found.append(pledge_id(name))
+        except OperatorError as error:
+            refused.append(error)
+    if refused:
+        raise not_all_error(len(names), refused)
+    return found
 
 
 def _rekey(params: Params) -> bool:

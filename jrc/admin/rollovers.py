@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -53,11 +54,11 @@ class RolloverRoutes:
     async def list(self, request: Request) -> Response:
         """The running or last rollover of every network, without its nodes."""
         query_params(request, ())
-        installers = self._services.installers
+        status_of = self._status_of()
 
         def work(tx: Registry) -> list[RolloverStatus]:
             names = sorted(network.name for network in tx.networks.all().values())
-            return [status(tx, name, limit=0, installers=installers) for name in names]
+            return [status_of(tx, name, limit=0) for name in names]
 
         found = await self._services.run_read(work)
         return JSONResponse({"rollovers": [self._brief(each) for each in found], "next": None})
@@ -70,16 +71,10 @@ class RolloverRoutes:
         params = query_params(request, ("after", "limit", "states", "id"))
         after, limit = params.maybe_number("after"), _limit(params)
         states, number = _states(params), params.maybe_number("id")
-        name, installers = _network(request), self._services.installers
+        name, status_of = _network(request), self._status_of()
         found = await self._services.run_read(
-            lambda tx: status(
-                tx,
-                name,
-                after=after or 0,
-                limit=limit,
-                states=states,
-                installers=installers,
-                rollover_id=number,
+            lambda tx: status_of(
+                tx, name, after=after or 0, limit=limit, states=states, rollover_id=number
             )
         )
         page = {"nodes": [asdict(node) for node in found.nodes], "next": found.next_page}
@@ -128,9 +123,15 @@ class RolloverRoutes:
         """Hold the one that runs."""
         reason = (await json_params(request, ("reason",))).reason()
         name, actor = _network(request), actor_of(request.scope)
-        return await self._moved(
+        done = await self._services.run_write(
             lambda tx: rollover.pause_rollover(tx, name, actor=actor, reason=reason)
         )
+        # Who has paused it stands in the audit log, where it is once that transaction has ended.
+        status_of = self._status_of()
+        found = await self._services.run_read(
+            lambda tx: status_of(tx, name, limit=0, rollover_id=done.id)
+        )
+        return JSONResponse(self._brief(found))
 
     async def plan_resume(self, request: Request) -> Response:
         """Who is left behind."""
@@ -173,6 +174,11 @@ class RolloverRoutes:
             return rollover.abort_rollover(tx, name, actor=actor, reason=reason)
 
         return await self._moved(work)
+
+    def _status_of(self) -> Callable[..., RolloverStatus]:
+        """``status`` with what is known just now of the installers."""
+        services = self._services
+        return partial(status, installers=services.installers, waits_s=services.installer_waits_s)
 
     async def _moved(self, work: Callable[[Registry], RolloverStatus]) -> Response:
         return JSONResponse(self._brief(await self._services.run_write(work)))

@@ -184,7 +184,7 @@ def _clear(path: Path) -> None:
         raise OperatorError(
             f"admin.socket: {path} exists and is no socket", "name another path under [admin]"
         )
-    if _is_alive(path):
+    if is_served(path):
         raise OperatorError(
             f"admin.socket: another process answers on {path}",
             "a daemon runs already: see `jrc status`",
@@ -193,13 +193,13 @@ def _clear(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _is_alive(path: Path) -> bool:
+def is_served(path: Path) -> bool:
     """Whether a connection is taken. A socket whose queue is full has somebody behind it, too."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
             probe.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
+        except (ConnectionRefusedError, FileNotFoundError, NotADirectoryError):
             return False
         except OSError:
             return True

@@ -79,6 +79,11 @@ class Services(Transactions, Observed, Protocol):
         ...
 
     @property
+    def installer_waits_s(self) -> Mapping[InstallerId, float]:
+        """Seconds until those that have failed are run again; none without a daemon."""
+        ...
+
+    @property
     def updates_hindered(self) -> str | None:
         """Why joined nodes are told nothing just now."""
         ...

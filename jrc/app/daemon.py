@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from jrc import __version__
 from jrc.admin.api import build_api
@@ -69,95 +70,114 @@ class Daemon:
         self._opened = opened
         self._settings = opened.settings
         self._started_s = time.monotonic()
-        self._counters = Counters()
-        self._contexts = Contexts(opened.lookup)
         self._loop = asyncio.get_running_loop()
-        self._writer: Writer[Ask, Outcome] = Writer(
-            opened.database,
-            opened.clock,
-            decide,
-            self._loop.call_soon_threadsafe,
-            self._finished,
-            self._let_go,
-            self._fatal,
-        )
-        self._endpoint = Endpoint(
-            listeners, self._arrived, self._is_held, self._counters.send_failed
-        )
-        self._batches = Batches(self._writer.submit)
-        self._attempts = Attempts()
-        self._intake = Intake(
-            self._contexts,
-            opened.lookup,
-            self._batches.add,
-            self._endpoint,
-            self._counters,
-            opened.clock,
-            retransmit_cache=self._settings.coap.retransmit_cache,
-            first_message_id=secrets.randbelow(0x10000),
-            attempts=self._attempts,
-        )
-        self._registry = registry_of(self._counters, self._gauges, __version__)
         self._ended = asyncio.Event()
         self._exit_code = ExitCode.DONE
         self._trouble: str | None = None
         self._ready = False
         self._drained: asyncio.Event | None = None
         self._ended_badly = False
+        self._servers = AsyncExitStack()
+        self._counters = Counters()
+        self._contexts = Contexts(opened.lookup)
+        self._writer = self._made_writer()
+        self._endpoint = Endpoint(
+            listeners, self._arrived, self._is_held, self._counters.send_failed
+        )
+        self._batches = Batches(self._writer.submit)
+        self._attempts = Attempts()
+        self._intake = self._made_intake()
         self._transactions = DaemonTransactions(
             opened, self._writer.work, self._contexts, self._changed
         )
-        self._housekeeping = Housekeeping(
+        self._housekeeping = self._made_housekeeping()
+        opened.database.on_border_router = look_at_border_routers(self.rollover_settings)
+        self._installers = self._made_installers()
+        self._updates = self._made_updates()
+        self._survey_of_keys = RolloverSurvey(self, self._housekeeping.every)
+        self._registry = self._made_registry()
+        self._proxy = join_proxy(self._settings, self._endpoint, self, self._registry, self._fatal)
+        self._parts = self._made_parts(places)
+
+    def _made_writer(self) -> Writer[Ask, Outcome]:
+        return Writer(
+            self._opened.database,
+            self._opened.clock,
+            decide,
+            self._loop.call_soon_threadsafe,
+            self._finished,
+            self._let_go,
+            self._fatal,
+        )
+
+    def _made_intake(self) -> Intake:
+        return Intake(
+            self._contexts,
+            self._opened.lookup,
+            self._batches.add,
+            self._endpoint,
+            self._counters,
+            self._opened.clock,
+            retransmit_cache=self._settings.coap.retransmit_cache,
+            first_message_id=secrets.randbelow(0x10000),
+            attempts=self._attempts,
+        )
+
+    def _made_housekeeping(self) -> Housekeeping:
+        return Housekeeping(
             self._counters,
             self._transactions.remember,
             lambda: self.run_read(survey),
             self._endpoint.resume,
             self._fatal,
         )
-        opened.database.on_border_router = look_at_border_routers(self.rollover_settings)
-        self._servers = AsyncExitStack()
-        self._installers = Installers(
+
+    def _made_installers(self) -> Installers:
+        return Installers(
             self._settings.installer,
             self._settings.state_dir,
             self,
             self._fatal,
             lambda: self._counters.joins_total,
         )
-        self._registry.register(InstallerCollector(self._installers.counts))
-        self._parts: list[Part] = [
-            Listening(places, self._endpoint, InterfaceWatch),
-            Link(self, InterfaceWatch, self._fatal),
-            self._installers,
-            WindowKeeper(self, self._housekeeping.every),
-        ]
-        self._updates = Updates(
+
+    def _made_updates(self) -> Updates:
+        return Updates(
             self._settings.rollover,
             self,
             self._endpoint,
-            opened.clock,
+            self._opened.clock,
             self._intake.next_message_id,
             self._contexts.forget,
             self._counters.dropped,
             self._fatal,
             self.installers,
         )
-        self._parts += [
-            self._updates,
-            RolloverKeeper(
-                self._settings.rollover,
-                self,
-                self.installers,
-                self._housekeeping.every,
-            ),
-        ]
-        survey_of_keys = RolloverSurvey(self, self._housekeeping.every)
-        self._parts.append(survey_of_keys)
-        self._registry.register(
-            RolloverCollector(survey_of_keys.figures, self._updates.counts, opened.clock.now_ms)
+
+    def _made_registry(self) -> CollectorRegistry:
+        """The metrics of all but the Join Proxy, which adds its own."""
+        registry = registry_of(self._counters, self._gauges, __version__)
+        registry.register(InstallerCollector(self._installers.counts))
+        registry.register(
+            RolloverCollector(
+                self._survey_of_keys.figures, self._updates.counts, self._opened.clock.now_ms
+            )
         )
-        self._proxy = join_proxy(self._settings, self._endpoint, self, self._registry, self._fatal)
-        if self._proxy is not None:
-            self._parts.append(self._proxy)
+        return registry
+
+    def _made_parts(self, places: Sequence[Place]) -> list[Part]:
+        """What runs beside the joins, in the order in which it begins; it ends the other way."""
+        every = self._housekeeping.every
+        parts: list[Part] = [
+            Listening(places, self._endpoint, InterfaceWatch),
+            Link(self, InterfaceWatch, self._fatal),
+            self._installers,
+            WindowKeeper(self, every),
+            self._updates,
+            RolloverKeeper(self._settings.rollover, self, self.installers, every),
+            self._survey_of_keys,
+        ]
+        return parts if self._proxy is None else [*parts, self._proxy]
 
     # Life
 
@@ -296,6 +316,11 @@ class Daemon:
     def installers(self) -> Collection[InstallerId]:
         """As ``Services.installers``."""
         return configured_installers(self._settings)
+
+    @property
+    def installer_waits_s(self) -> Mapping[InstallerId, float]:
+        """As ``Services.installer_waits_s``."""
+        return self._installers.waits_s()
 
     @property
     def updates_hindered(self) -> str | None:

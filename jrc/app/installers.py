@@ -215,6 +215,12 @@ class Runner:
         """Whether the radio has what was wanted when it was looked at last."""
         return self._wanted is not None and self._progress.installed == self._wanted
 
+    def wait_s(self) -> float | None:
+        """Seconds until it is run again after a failure, None where it has not failed."""
+        if self._wanted is None or not self._progress.failures:
+            return None
+        return self._progress.wait_s(self._wanted, time.monotonic())
+
     def status(self) -> dict[str, object]:
         """What ``jrc status --json`` shows of it."""
         if self._error is not None:
@@ -312,6 +318,11 @@ class Installers:
     def status(self) -> Mapping[str, object]:
         """By network and name."""
         return {str(runner.installer): runner.status() for runner in self.runners}
+
+    def waits_s(self) -> dict[InstallerId, float]:
+        """As ``Services.installer_waits_s``."""
+        found = {runner.installer: runner.wait_s() for runner in self.runners}
+        return {installer: wait_s for installer, wait_s in found.items() if wait_s is not None}
 
     def counts(self) -> list[InstallerCount]:
         """For the metrics."""

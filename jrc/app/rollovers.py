@@ -17,11 +17,11 @@ from jrc.app.tasks import RETRY_S
 from jrc.config import Rollover
 from jrc.errors import JrcError
 from jrc.offline import rollover_settings
-from jrc.policy.rollover import DeadlinePassed, Event, GuardOver, Phase, Progress, step
+from jrc.policy.rollover import DeadlinePassed, Event, GuardOver, PauseCause, Phase, Progress, step
 from jrc.service.installers import InstallerId
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
-from jrc.service.rollover_course import counts_of, plan_of
+from jrc.service.rollover_course import counts_of, networks_of, plan_of
 from jrc.service.rollover_records import RolloverRecord
 from jrc.service.rollover_wishes import (
     Begun,
@@ -112,7 +112,8 @@ class RolloverKeeper:
             raise
         for move in moves:
             with self._apart(_NOT_MOVED, move.rollover_id):
-                await self._transactions.run_write(partial(self._move, move))
+                if paused := await self._transactions.run_write(partial(self._move, move)):
+                    _log.warning("rollover_paused", **paused)
                 self._failures.pop((_NOT_MOVED, move.rollover_id), None)
 
     async def _start_due(self) -> bool:
@@ -124,10 +125,10 @@ class RolloverKeeper:
         settings = rollover_settings(self._section)
 
         def start(domain_id: int, tx: Registry) -> list[Begun]:
-            begun = list(start_wanted(tx, settings, domain_id=domain_id))
-            if not every_s:
-                return begun
-            return begun + periodic(tx, every_s, settings, domain_id=domain_id)
+            begun = [start_wanted(tx, domain_id, settings)]
+            if every_s:
+                begun.append(periodic(tx, domain_id, every_s, settings))
+            return [each for each in begun if each is not None]
 
         for domain_id in await self._transactions.run_read(partial(self._to_begin, every_s)):
             with self._apart(_NOT_BEGUN, domain_id):
@@ -142,7 +143,7 @@ class RolloverKeeper:
         self._forget_failures(_NOT_BEGUN, domains)
         for domain_id in domains:
             with self._apart(_NOT_BEGUN, domain_id):
-                if is_to_begin(tx, every_s, domain_id):
+                if is_to_begin(tx, domain_id, every_s):
                     due.append(domain_id)
                 else:
                     self._failures.pop((_NOT_BEGUN, domain_id), None)
@@ -206,14 +207,27 @@ class RolloverKeeper:
             return None
         return _Move(record.id, guard_over, deadline_passed)
 
-    def _move(self, move: _Move, tx: Registry) -> None:
-        advance(
+    def _move(self, move: _Move, tx: Registry) -> Mapping[str, object] | None:
+        """For the log where the deadline has paused it (row E2), else None."""
+        record = advance(
             tx,
             move.rollover_id,
             guard_over=move.guard_over,
             deadline_passed=move.deadline_passed,
             installers=self._installers,
         )
+        if record.phase is not Phase.PAUSED or record.pause_cause != PauseCause.DEADLINE:
+            return None
+        nodes = tx.rollovers.counts(record.id).nodes
+        names = [network.name for network in networks_of(tx, record.domain_id)]
+        return {
+            "networks": names,
+            "cause": record.pause_cause,
+            "reached": nodes.reached,
+            "nodes": nodes.counted,
+            "needed_permille": record.quorum_permille,
+            "hint": f"`jrc rollover status {names[0]}` shows who is missing, and what can be done",
+        }
 
 
 def _say(begun: Begun) -> None:

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack
 
 from jrc import log, servicemanager
+from jrc.admin.server import is_served
 from jrc.app.daemon import Daemon
 from jrc.clock import SystemClock
 from jrc.coap.endpoint import bind, prepare
 from jrc.config import Endpoint as Place
 from jrc.config import Settings
-from jrc.opened import Opened
+from jrc.opened import open_in_turn
 
 READERS = 2
 """Threads that read for commands and metrics; each one costs memory of its own."""
@@ -34,7 +35,10 @@ async def _serve(settings: Settings) -> int:
     readers = ThreadPoolExecutor(READERS, "jrc-reader")
     asyncio.get_running_loop().set_default_executor(readers)
     async with AsyncExitStack() as stack:
-        opened = Opened.open(settings, SystemClock())
+        # A unit at boot must not fail because somebody gives a command at that moment.
+        opened = await open_in_turn(
+            settings, SystemClock(), lambda: is_served(settings.admin.socket)
+        )
         stack.callback(opened.close)
         passed = servicemanager.passed_sockets(os.environ)
         places = () if passed else settings.coap.listen

@@ -156,27 +156,37 @@ def connect_daemon(common: Common) -> Iterator[Api]:
 
 
 async def _client(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:
-    path = settings.admin.socket
-    transport: httpx.AsyncBaseTransport
-    if daemon_answers(path):
-        transport = httpx.AsyncHTTPTransport(uds=str(path))
-    else:
-        transport = await _in_process(stack, settings)
+    transport = await _transport(stack, settings)
     client = httpx.AsyncClient(
         transport=transport, base_url=BASE_URL, timeout=_TIMEOUT, trust_env=False
     )
     return await stack.enter_async_context(client)
 
 
-async def _in_process(stack: AsyncExitStack, settings: Settings) -> httpx.ASGITransport:
+async def _transport(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncBaseTransport:
+    """To the daemon, also where it is about to start; in this process where none comes up."""
+    path = settings.admin.socket
+    if daemon_answers(path):
+        return _to_daemon(path)
     refuse_unserved(settings)
     refuse_other_owner(settings)
     from jrc.admin.api import build_api
     from jrc.admin.peers import as_this_process
-    from jrc.offline import offline_services
+    from jrc.clock import SystemClock
+    from jrc.offline import Offline
+    from jrc.opened import open_in_turn
+    from jrc.store.lock import LockHeldError
 
-    services = await stack.enter_async_context(offline_services(settings))
-    return httpx.ASGITransport(as_this_process(build_api(services)))
+    try:
+        opened = await open_in_turn(settings, SystemClock(), lambda: daemon_answers(path))
+    except LockHeldError:
+        return _to_daemon(path)
+    stack.callback(opened.close)
+    return httpx.ASGITransport(as_this_process(build_api(Offline(opened))))
+
+
+def _to_daemon(path: Path) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(uds=str(path))
 
 
 def daemon_answers(path: Path) -> bool:

@@ -87,7 +87,7 @@ def _print(found: Mapping[str, object]) -> None:
     for fact in facts:
         _paragraph(str(fact["reason"]), str(fact["sentence"]), str(fact["what_to_do"]))
     if not any(fact["blocks"] for fact in facts):
-        output.line("Nothing in the database keeps it out.")
+        output.line("Nothing in the database keeps it from joining.")
     if found["attempts"]:
         output.line("")
         output.listing(_records(found["attempts"]), _ATTEMPTS, as_json=False)

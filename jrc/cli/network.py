@@ -1,4 +1,4 @@
-"""``jrc network``: networks and what their nodes are told."""
+"""``jrc network``: networks are added, changed, given their keys, removed."""
 
 from typing import Annotated
 
@@ -6,8 +6,17 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect, segment
+from jrc.cli.client import connect
 from jrc.cli.keyfiles import take_over_from
+from jrc.cli.network_show import (
+    Name,
+    installation,
+    list_,
+    path_of,
+    records,
+    show,
+    show_network,
+)
 from jrc.cli.options import AsJson, Common, Reason, Yes, common
 from jrc.cli.output import Record
 from jrc.cli.reporting import say
@@ -15,46 +24,6 @@ from jrc.errors import ExitCode
 
 app = typer.Typer(help="Networks: identifiers, prefix, key usage, policy.", no_args_is_help=True)
 
-_ORIGIN = {"generated": "drawn by this registrar", "takeover": "taken over"}
-_LISTED = {
-    "name": "NAME",
-    "identifiers": "NETWORK ID",
-    "prefix": "PREFIX",
-    "admission": "ADMITS",
-    "key_domain": "KEY DOMAIN",
-    "pledges": "PLEDGES",
-    "joined": "JOINED",
-}
-_SHOWN = {
-    "name": "name",
-    "identifiers": "network identifiers",
-    "prefix": "prefix",
-    "prefix_from": "prefix from",
-    "jrc_address": "JRC address",
-    "jrc_address_from": "JRC address from",
-    "profile": "profile",
-    "profile_means": "its devices take",
-    "admission": "admits",
-    "short_ids": "short identifiers",
-    "short_ids_used": "short identifiers used",
-    "short_ids_low": "short identifiers run low",
-    "lease_hours": "lease (hours)",
-    "join_rate_bytes_per_s": "join rate (bytes/s)",
-    "throttle_bytes_per_s": "throttled to (bytes/s)",
-    "quiet_outside_windows": "quiet outside windows",
-    "key_domain": "key domain",
-    "key_usages": "key usages",
-    "generation": "key generation",
-    "key_ids": "key ids",
-    "keys_provenance": "keys",
-    "short_ids_taken_over": "short identifiers taken over",
-    "installers": "installers",
-    "pledges": "pledges",
-    "joined": "joined",
-    "revoked": "revoked",
-}
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The network's name.")]
 NetworkIds = Annotated[
     list[str] | None,
     typer.Option("--network-id", metavar="HEX", help="Its identifier; may be given repeatedly."),
@@ -180,32 +149,11 @@ def add(
     }
     with connect(common(context)) as api:
         made = api.post("/v1/networks", {k: v for k, v in body.items() if v is not None})
-    _show(made, as_json=as_json)
+    show_network(made, as_json=as_json)
 
 
-@app.command("list")
-def list_(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the networks.
-
-    \b
-    Example:
-      jrc network list --json
-    """
-    with connect(common(context)) as api:
-        found = api.pages("/v1/networks", {}, "networks")
-        output.listing(found, _LISTED, as_json=as_json, empty="no networks: jrc network add")
-
-
-@app.command()
-def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
-    """Show a network, the ids of its keys and how many have joined.
-
-    \b
-    Example:
-      jrc network show lab
-    """
-    with connect(common(context)) as api:
-        _show(api.get(_path(name)), as_json=as_json)
+app.command("list")(list_)
+app.command()(show)
 
 
 @app.command("set")
@@ -272,13 +220,13 @@ def set_(
     if not changes:
         raise typer.BadParameter("nothing to change was given; see jrc network set --help")
     with connect(common(context)) as api:
-        plan = api.post(f"{_path(name)}/plan", changes)
+        plan = api.post(f"{path_of(name)}/plan", changes)
         confirm(plan, yes=yes)
-        changed = api.send("PATCH", _path(name), {**changes, "reason": reason, "agreed": True})
+        changed = api.send("PATCH", path_of(name), {**changes, "reason": reason, "agreed": True})
     if not plan["needs_yes"]:
         for sentence in _words(plan):
             say(str(sentence))
-    _show(changed, as_json=as_json)
+    show_network(changed, as_json=as_json)
 
 
 @app.command()
@@ -306,13 +254,13 @@ def install(
     """
     body = {"reason": reason, "restarted": restarted}
     with connect(common(context)) as api:
-        done = api.post(f"{_path(name)}/install", body)
-    found = _records(done["installers"])
+        done = api.post(f"{path_of(name)}/install", body)
+    found = records(done["installers"])
     if as_json:
         output.document(done)
     else:
         for each in found:
-            output.line(f"{each['installer']}: {_installation(each)}")
+            output.line(f"{each['installer']}: {installation(each)}")
     if not all(each["installed"] for each in found):
         raise typer.Exit(ExitCode.UNFINISHED)
 
@@ -333,9 +281,9 @@ def remove(
     """
     asked = common(context)
     with connect(asked) as api:
-        plan = api.get(f"{_path(name)}/removal")
+        plan = api.get(f"{path_of(name)}/removal")
         confirm({**plan, "sentences": [*_words(plan), *_named(asked, name)]}, yes=yes)
-        done = api.send("DELETE", _path(name), {"reason": reason, "agreed": True})
+        done = api.send("DELETE", path_of(name), {"reason": reason, "agreed": True})
     if as_json:
         output.document(done)
     else:
@@ -356,40 +304,6 @@ def _named(asked: Common, name: str) -> list[str]:
     )
 
 
-def _show(found: Record, *, as_json: bool) -> None:
-    """A network, and what its operator ought to do about its keys."""
-    shown = dict(found)
-    if not as_json:
-        shown["keys_provenance"] = _ORIGIN.get(str(found["keys_provenance"]))
-        shown["installers"] = [
-            f"{each['installer']} {_installation(each)}" for each in _records(found["installers"])
-        ]
-    output.fields(shown, _SHOWN, as_json=as_json)
-    if found["jrc_address_from"] and not found["jrc_address"]:
-        say(
-            f"warning: {found['jrc_address_from']} has no address: until it has one, joins of"
-            f" {found['name']} get no answer"
-        )
-    if found["keys_public"]:
-        say(f"warning: a link-layer key of {found['name']} is public: it protects from nobody")
-    if found["keys_provenance"] == "takeover":
-        say("hint: these keys are compiled into firmware; roll them over soon")
-
-
-def _installation(done: Record) -> str:
-    """What an installer has done, in words."""
-    has = f"has generation {done['generation']} since {done['installed_at']}"
-    if done["installed"]:
-        return has
-    failed = f"failed: {done['error']}"
-    return failed if done["generation"] is None else f"{failed}; {has}"
-
-
-def _records(value: object) -> list[Record]:
-    assert isinstance(value, list)
-    return value
-
-
 def _limit(option: str, text: str) -> int | None:
     """A number, or None for ``none``."""
     if text == "none":
@@ -397,7 +311,3 @@ def _limit(option: str, text: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise typer.BadParameter(f"{option} must be a whole number, or none")
     return int(text)
-
-
-def _path(name: str) -> str:
-    return f"/v1/networks/{segment('the name', name)}"

@@ -143,7 +143,7 @@ def push(
     with connect(asked) as api:
         done = api.post("/v1/nodes/push", body)
         if not as_json:
-            _say_pushed(asked, done)
+            _say_pushed(asked, done, network)
         code: int = ExitCode.DONE
         if wait:
             code = wait_until_told(api, pledge_ids or [], network, for_s)
@@ -155,7 +155,18 @@ def push(
         raise typer.Exit(code)
 
 
-def _say_pushed(asked: Common, done: output.Record) -> None:
+def _say_pushed(asked: Common, done: output.Record, network: str | None) -> None:
+    if not any((done["told"], done["up_to_date"], done["must_join_count"])):
+        say(f"nobody has joined network {network}, so there is nobody to tell")
+        return
+    if not done["told"] and not done["must_join_count"]:
+        nodes = (
+            "the node has all it is"
+            if done["up_to_date"] == 1
+            else (f"all {done['up_to_date']} nodes have all they are")
+        )
+        say(f"nobody is to be told anything: {nodes} to have")
+        return
     say(f"{done['told']} told now, {done['up_to_date']} have all they are to have")
     if done["told"] and not daemon_answers(asked.settings().admin.socket):
         say("the daemon is not running: they are told when `jrc run` does")
@@ -236,9 +247,17 @@ def throttle(
 
 
 def _whom(pledge_ids: list[str] | None, network: str | None) -> dict[str, object]:
-    if bool(pledge_ids) == (network is not None):
+    if pledge_ids and network is not None:
         raise OperatorError(
-            "name nodes by their identifiers, or all of a network by --network NAME",
+            "nodes and --network NAME are both given, and only one of them can be meant",
+            "leave --network out, or the identifiers",
+            exit_code=ExitCode.USAGE,
+        )
+    if not pledge_ids and network is None:
+        raise OperatorError(
+            "it is not said which nodes are meant",
+            "name them by their identifiers, or say --network NAME for all of a network;"
+            " `jrc node list` shows them",
             exit_code=ExitCode.USAGE,
         )
     return {"pledge_ids": pledge_ids} if pledge_ids else {"network": network}

@@ -93,7 +93,8 @@ def add(
     role: Annotated[str | None, typer.Option(help="6ln or 6lbr. [6ln]")] = None,
     label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     profile: Annotated[
-        str | None, typer.Option(metavar="P", help="rfc9031 or openwsn. [the network's]")
+        str | None,
+        typer.Option(metavar="P", help="rfc9031, openwsn or join-proxy. [the network's]"),
     ] = None,
     aead: Annotated[str | None, typer.Option(help="OSCORE's AEAD algorithm.")] = None,
     hkdf: Annotated[str | None, typer.Option(help="OSCORE's HKDF algorithm.")] = None,

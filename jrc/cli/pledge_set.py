@@ -18,7 +18,9 @@ def set_(
     ],
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="P", help="rfc9031, openwsn, or none: the network's."),
+        typer.Option(
+            "--profile", metavar="P", help="rfc9031, openwsn, join-proxy, or none: the network's."
+        ),
     ] = None,
     label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     reason: Reason = "",

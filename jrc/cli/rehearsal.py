@@ -17,6 +17,15 @@ from jrc.service.wording import parse_share
 
 SHARES: Final = {"loss": "loss", "sleepy": "sleepy", "dead": "dead"}
 TIMES: Final = {"sleep": "sleep_s", "awake": "awake_s", "round-trip": "round_trip_s"}
+_OF_SLEEP: Final = ("sleep", "awake")
+_TAKES: Final = {
+    "loss": "a share of 0 to 0.9, such as 0.2 or 20%",
+    "sleepy": "a share of 0 to 1, such as 0.1 or 10%",
+    "dead": "a share of 0 to 1, such as 0.02 or 2%",
+    "sleep": "a time, such as 15m",
+    "awake": "a time of 1s at least, such as 30s",
+    "round-trip": "a time, such as 5s",
+}
 _HINT = "write it as loss=20%, dead=0.02, sleepy=10%, sleep=15m, awake=30s or round-trip=5s"
 
 
@@ -24,28 +33,47 @@ def assumptions(texts: Sequence[str], known: Assumptions) -> Assumptions:
     """What ``--assume NAME=VALUE`` says, the rest as it is known.
 
     Raises:
-        OperatorError: a name is unknown, a value is none or out of bounds.
+        OperatorError: a name is unknown, a value is none or out of bounds, or is for nobody.
     """
     given: dict[str, float] = {}
     for text in texts:
         name, _, value = text.partition("=")
+        if name not in _TAKES:
+            raise _refused(f"--assume: {name[:64]!r} is not known")
         try:
-            if name in SHARES:
-                given[SHARES[name]] = parse_share(value) / 1000
-            elif name in TIMES:
-                given[TIMES[name]] = float(parse_duration(value))
-            else:
-                raise ValueError(f"{name[:64]!r} is not known")
-        except ValueError as error:
-            raise _refused(str(error)) from None
+            field, number = _number(name, value)
+            Assumptions(**{field: number})  # type: ignore[arg-type]  # a number, as its fields are
+        except ValueError:
+            said = f"--assume {name} takes {_TAKES[name]}, and not {value[:64]!r}"
+            raise _refused(said) from None
+        given[field] = number
+    return _together(known, given)
+
+
+def _number(name: str, value: str) -> tuple[str, float]:
+    """The field of an assumption, and its value."""
+    if name in SHARES:
+        return SHARES[name], parse_share(value) / 1000
+    return TIMES[name], float(parse_duration(value))
+
+
+def _together(known: Assumptions, given: Mapping[str, float]) -> Assumptions:
     try:
-        return replace(known, **given)  # type: ignore[arg-type]  # numbers, as its fields are
+        found = replace(known, **given)  # type: ignore[arg-type]  # as above
     except ValueError as error:
-        raise _refused(str(error)) from None
+        raise _refused(f"--assume sleepy and dead: {error}") from None
+    idle = [name for name in _OF_SLEEP if TIMES[name] in given]
+    if idle and not found.sleepy:
+        raise OperatorError(
+            f"--assume {idle[0]} is of nodes that sleep, and there are none",
+            "say with --assume sleepy=10% how many there are (a share of 0 to 1), or leave it out",
+            exit_code=ExitCode.USAGE,
+        )
+    return found
 
 
-def _refused(why: str) -> OperatorError:
-    return OperatorError(f"--assume: {why}", _HINT, exit_code=ExitCode.USAGE)
+def _refused(said: str) -> OperatorError:
+    return OperatorError(said, _HINT, exit_code=ExitCode.USAGE)
 
 
 def rehearsal_of(size: Mapping[str, object], section: Rollover, texts: Sequence[str]) -> Rehearsal:

@@ -86,6 +86,12 @@ def start(
     asked, for_s = common(context), seconds_of(timeout, waits=wait)
     if assume and not rehearse:
         raise OperatorError("--assume goes with --rehearse", exit_code=ExitCode.USAGE)
+    if rehearse and wait:
+        raise OperatorError(
+            "--rehearse starts nothing that --wait could wait for",
+            "leave one of them out",
+            exit_code=ExitCode.USAGE,
+        )
     given = {"quorum": quorum, "deadline": deadline, "at": None if at is None else _in_utc(at)}
     rules = {name: value for name, value in given.items() if value is not None}
     if rehearse:

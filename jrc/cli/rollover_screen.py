@@ -1,6 +1,6 @@
 """How a rollover is shown as it goes on: a live table on a terminal, a line a change elsewhere."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -13,13 +13,14 @@ from rich.text import Text
 
 from jrc.cli.output import Record, shown_as
 from jrc.cli.reporting import clean
-from jrc.cli.rollover_words import headline, news, numbers, summary, told
+from jrc.cli.rollover_words import headline, hindrances, news, numbers, summary, told
 
 REFRESHES_PER_S = 4
 LINES_AROUND_ROWS = 3
 """Headings, how many rows there are beside these, and the cursor's line."""
 BAR_CHARACTERS = 40
 _MAX_ID_CHARACTERS = 24
+_MAX_HINDRANCES = 3
 _WIDTHS: Final = {"node": 16, "state": 11, "tries": 5, "sent": 8, "reached": 8, "switched": 8}
 """What stays readable where a long trouble wants the room."""
 
@@ -48,17 +49,21 @@ class Screen(Protocol):
 
 
 class Lines:
-    """A line for each change of the phase and, if ``each_node``, of a node's state."""
+    """A line for each change of the phase, of what hinders, and, if ``each_node``, of a node."""
 
     def __init__(self, write: Callable[[str], None], *, each_node: bool) -> None:
         self._write = write
         self._each_node = each_node
+        self._id: object = None
         self._headline = ""
+        self._hindrances: Collection[tuple[str, str]] = ()
         self._told: tuple[int, int] | None = None
         self._states: dict[object, tuple[object, object]] | None = None
 
     def show(self, status: Record, nodes: Sequence[Record]) -> None:
         """As ``Screen.show``; at the first look, which nodes are in trouble."""
+        if status["id"] != self._id:
+            self._id, self._states, self._hindrances = status["id"], None, ()
         is_news = headline(status) != self._headline
         if self._states is not None:
             self._show_nodes(nodes)
@@ -68,6 +73,7 @@ class Lines:
             self._line(f"{status['network']}: {numbers(status)}")
         if self._states is None:
             self._show_nodes([node for node in nodes if node["state"] in _TROUBLED])
+        self._show_hindrances(status, nodes)
         self._headline, self._told = headline(status), told(status)
         self._states = {node["pledge_id"]: (node["state"], node["attempts"]) for node in nodes}
 
@@ -77,6 +83,14 @@ class Lines:
         for node in nodes if self._each_node else ():
             if before.get(node["pledge_id"]) != (node["state"], node["attempts"]):
                 self._line(f"{node['network']}: {news(node)}")
+
+    def _show_hindrances(self, status: Record, nodes: Sequence[Record]) -> None:
+        """Those that were not there before; what each node meets is said of it already."""
+        found = hindrances(status, () if self._each_node else nodes)
+        for what, sentence in found.items():
+            if what not in self._hindrances:
+                self._line(f"{status['network']}: {sentence}")
+        self._hindrances = found.keys()
 
     def _line(self, text: str) -> None:
         self._write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}")
@@ -99,7 +113,7 @@ def picture(
     console: Console, status: Record, nodes: Sequence[Record], most_rows: int | None = None
 ) -> RenderableType:
     """The whole of it, with as many nodes as the terminal has lines for."""
-    head = _head(status)
+    head = _head(status, list(hindrances(status, nodes).values()))
     taken = len(console.render_lines(head)) + LINES_AROUND_ROWS
     room = max(1, console.height - taken)
     shown = sorted(nodes, key=_place)[: room if most_rows is None else min(room, most_rows)]
@@ -111,7 +125,7 @@ def picture(
     return Group(*parts)
 
 
-def _head(status: Record) -> RenderableType:
+def _head(status: Record, troubles: Sequence[str]) -> RenderableType:
     """What it is, how far, and what is in the way; the sentences wrap."""
     reached, counted = told(status)
     bar = Table.grid(padding=(0, 1))
@@ -120,7 +134,8 @@ def _head(status: Record) -> RenderableType:
         f"{reached} of {counted}",
     )
     style = _FINAL_STYLES.get(str(status["phase"]), "bold")
-    return Group(Text(headline(status), style=style), bar, Text(summary(status)))
+    shown = [Text(clean(each), style="yellow") for each in troubles[:_MAX_HINDRANCES]]
+    return Group(Text(headline(status), style=style), bar, Text(clean(summary(status))), *shown)
 
 
 def _place(node: Record) -> tuple[int, float]:
@@ -171,6 +186,11 @@ def switched_at(node: Record, status: Record) -> object:
 def _clock(at: object) -> str:
     """A time as this terminal's clock shows it."""
     return f"{datetime.fromisoformat(str(at)).astimezone():%H:%M:%S}" if at else ""
+
+
+def on_terminal() -> bool:
+    """Whether ``screen`` shows a table that somebody looks at."""
+    return Console().is_terminal
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """``jrc rollover list``, ``status`` and ``watch``."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -9,9 +10,9 @@ from jrc.cli.client import Api, Query, connect, connect_daemon
 from jrc.cli.options import AsJson, common
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
-from jrc.cli.rollover_screen import screen
+from jrc.cli.rollover_screen import on_terminal, screen
 from jrc.cli.rollover_wait import Watcher, exit_code_of, path_of
-from jrc.cli.rollover_words import headline, summary
+from jrc.cli.rollover_words import headline, installers, summary
 from jrc.errors import ExitCode, OperatorError
 
 _LISTED = {
@@ -38,7 +39,9 @@ _SHOWN = {
     "switching": "6LBRs told since",
     "guarding": "guarding since",
     "ended": "ended",
-    "installers": "installers have them",
+    "paused_at": "paused since",
+    "paused_by": "paused by",
+    "paused_reason": "reason of the pause",
     "wanted": "wanted next",
     "hindered": "hindered by",
 }
@@ -52,6 +55,14 @@ _NODES = {
     "reached": "REACHED",
     "next": "NEXT TRY",
     "last_error": "TROUBLE",
+}
+_INSTALLERS = {
+    "installer": "INSTALLER",
+    "installed": "HAS THE KEYS",
+    "failures": "FAILURES",
+    "tried": "LAST TRY",
+    "next": "NEXT TRY",
+    "error": "TROUBLE",
 }
 _STRAGGLERS = "unreachable,refused,sent,pending,must_join,reverting"
 
@@ -106,10 +117,32 @@ def status(
         return
     output.line(summary(found))
     output.line("")
-    output.fields(found, _SHOWN, as_json=False)
+    output.fields({**found, **_pause(found)}, _SHOWN, as_json=False)
+    radios = [{"installer": name, **each} for name, each in installers(found).items()]
+    if radios:
+        output.line("")
+        output.listing(radios, _INSTALLERS, as_json=False)
+    nodes.sort(key=_is_6ln)
     if nodes:
         output.line("")
         output.listing(nodes, _NODES, as_json=False)
+
+
+def _is_6ln(node: output.Record) -> bool:
+    """6LBRs stand on top: a switch waits for each of them."""
+    return node["role"] != "6lbr"
+
+
+def _pause(found: output.Record) -> output.Record:
+    """Who has paused it and why, as fields beside the others; empty where it is not paused."""
+    paused = found["paused"]
+    if not isinstance(paused, Mapping):
+        return {}
+    return {
+        "paused_at": paused["at"],
+        "paused_by": paused["actor"],
+        "paused_reason": paused["reason"],
+    }
 
 
 def _only(api: Api) -> str:
@@ -136,7 +169,9 @@ def _only(api: Api) -> str:
 def watch(context: typer.Context, network: MaybeNetwork = None) -> None:
     """Show a rollover as it goes on, until it ends: a live table on a terminal, else lines.
 
-    Those that lag behind stand on top. Exit codes: 0 done, 1 aborted. Ctrl-C leaves it running.
+    Those that lag behind stand on top. Where another rollover takes its place, that is shown next,
+    and counts. Exit codes: 0 done, 1 aborted, 5 paused; on a terminal it stays while it is paused.
+    Ctrl-C leaves it running.
 
     \b
     Examples:
@@ -153,8 +188,9 @@ def watch(context: typer.Context, network: MaybeNetwork = None) -> None:
                 exit_code=ExitCode.REFUSED,
             )
         try:
+            is_enough = watcher.is_over if on_terminal() else watcher.is_held
             with screen() as shown:
-                last = watcher.show_until(shown, watcher.is_over)
+                last = watcher.show_until(shown, is_enough)
         except KeyboardInterrupt:
             say("the rollover goes on without this command")
             return

@@ -1,11 +1,13 @@
 """Waiting for a rollover to end, and showing how it goes; ``jrc pledge revoke --wait`` does so too.
 
-Exit codes: 0 done, 5 paused or not finished in time, 1 aborted.
+Exit codes: 0 done, 5 paused or not finished in time, 1 aborted. A rollover that was named by its
+number has been aborted also where another one takes its place.
 """
 
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -87,11 +89,17 @@ class Watcher:
     def show_until(self, shown: Screen, is_enough: Callable[[Record], bool]) -> Record:
         """Shows each look; the first one that is enough.
 
+        Where another rollover follows, the end of the one before is shown as well.
+
         Raises:
             TimeIsUp: the time that was given is over.
         """
+        before: object = None
         while True:
             status, nodes = self.look()
+            if before not in (None, status["id"]):
+                shown.show(self._daemon.get(self._path, {"limit": 0, "id": str(before)}), ())
+            before = status["id"]
             shown.show(status, nodes)
             if is_enough(status):
                 return status
@@ -100,6 +108,19 @@ class Watcher:
     def is_over(self, status: Record) -> bool:
         """Whether it has ended and, where it may be any, no other one is to begin."""
         return status["ended"] is not None and (bool(self._which) or status["wanted"] is None)
+
+    def successor(self, status: Record) -> str | None:
+        """What takes the place of one that was aborted, in a sentence; None for nothing."""
+        if status["phase"] != "aborted":
+            return None
+        now = self._daemon.get(self._path, {"limit": 0})
+        if now["id"] != status["id"]:
+            other = f"another rollover ({now['cause']}) has taken its place, and is {now['phase']}"
+        elif now["wanted"]:
+            other = f"another rollover ({now['wanted']}) takes its place"
+        else:
+            return None
+        return f"{self.network}: {other}; `jrc rollover watch {self.network}` shows it"
 
     def is_held(self, status: Record) -> bool:
         """Whether it is over, or goes no further without a person."""
@@ -126,6 +147,9 @@ def wait_for(watcher: Watcher, shown: Screen) -> tuple[int, Record | None]:
     except KeyboardInterrupt:
         say(f"{network}: {_goes_on(network)}")
         return INTERRUPTED, None
+    with suppress(TimeIsUp):
+        if successor := watcher.successor(status):
+            say(successor)
     return exit_code_of(status), status
 
 

@@ -49,9 +49,9 @@ def numbers(status: Record) -> str:
         count = sum(states.get(state, 0) for states in counts.values())
         if count:
             parts.append(f"{count} {words}")
-    radios = status["installers"]
-    if isinstance(radios, Mapping) and radios:
-        parts.append(f"{sum(map(bool, radios.values()))} of {counted(len(radios), 'installer')}")
+    if radios := installers(status):
+        done = sum(bool(each["installed"]) for each in radios.values())
+        parts.append(f"{done} of {counted(len(radios), 'installer')}")
     return ", ".join(parts) or "no node to tell"
 
 
@@ -73,6 +73,40 @@ def news(node: Record) -> str:
     trouble = f": {node['last_error']}" if node["last_error"] else ""
     again = f", again at {node['next']}" if node["next"] and trouble else ""
     return f"{node['pledge_id']} {node['state']} (attempt {node['attempts']}){trouble}{again}"
+
+
+def installers(status: Record) -> Mapping[str, Record]:
+    """Those whose radios are to have the new keys, by network and name."""
+    found = status["installers"]
+    return found if isinstance(found, Mapping) else {}
+
+
+def hindrances(status: Record, nodes: Sequence[Record]) -> dict[tuple[str, str], str]:
+    """What keeps a part of the network from the new keys: who and why, with a sentence for each.
+
+    An installer that fails, and, once the 6LBRs are told, a 6LBR that can't be.
+    """
+    if status["ended"]:
+        return {}
+    found = {
+        (name, str(each["error"])): _failing(name, each)
+        for name, each in installers(status).items()
+        if each["error"]
+    }
+    if status["switching"]:
+        found |= {
+            (str(node["pledge_id"]), str(node["last_error"])): f"6LBR {news(node)}"
+            for node in nodes
+            if node["role"] == "6lbr" and node["last_error"] and node["state"] != "reached"
+        }
+    return found
+
+
+def _failing(name: str, run: Record) -> str:
+    """``installer lab/exec has failed 3 times: exit code 1: no radio, again at ...``."""
+    times = "once" if run["failures"] == 1 else f"{run['failures']} times"
+    again = f", again at {run['next']}" if run["next"] else ""
+    return f"installer {name} has failed {times}: {run['error']}{again}"
 
 
 def told(status: Record) -> tuple[int, int]:

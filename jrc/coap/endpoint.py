@@ -38,13 +38,17 @@ _OWN = b""
 """In place of the address that a datagram was sent to: the only one its socket has."""
 
 
+Name = tuple[str, int, int, int]
+"""Of an IPv6 socket: address, port, flow, number of the interface."""
+
+
 class Way(NamedTuple):
     """How a datagram came: the peer's address and port, and our address it was sent to.
 
     ``local`` is empty where the socket is bound to one address, so that it can be no other.
     """
 
-    peer: tuple[str, int, int, int]
+    peer: Name
     local: bytes
     interface: int
     socket: socket.socket
@@ -145,6 +149,10 @@ class Endpoint:
         send_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._listeners = list(listeners)
+        # What each is bound to, which does not change.
+        self._names: list[tuple[socket.socket, Name]] = [
+            (listener, listener.getsockname()) for listener in listeners
+        ]
         self._receive = receive
         self._is_held = is_held
         self._send_failed = send_failed
@@ -162,6 +170,7 @@ class Endpoint:
     def add(self, listener: socket.socket) -> None:
         """Read from one more socket, whose address has come."""
         self._listeners = [*self._listeners, listener]
+        self._names = [*self._names, (listener, listener.getsockname())]
         if self._loop is not None:
             self._loop.add_reader(listener, self._drain, listener)
 
@@ -171,6 +180,7 @@ class Endpoint:
             self._loop.remove_reader(listener)
         self._waiting.discard(listener)
         self._listeners = [other for other in self._listeners if other is not listener]
+        self._names = [named for named in self._names if named[0] is not listener]
         listener.close()
 
     @property
@@ -200,13 +210,11 @@ class Endpoint:
 
     def addresses(self) -> list[str]:
         """Where it listens, as ``[address]:port``, a link-local one with its interface."""
-        names = [listener.getsockname() for listener in self._listeners]
-        return [f"[{name[0]}{_zone(name[3])}]:{name[1]}" for name in names]
+        return [f"[{name[0]}{_zone(name[3])}]:{name[1]}" for _, name in self._names]
 
     def covering(self, address: IPv6Address, port: int, interface: int) -> socket.socket | None:
         """The socket that gets what is sent to a link-local address of an interface, if any."""
-        for listener in self._listeners:
-            host, own_port, _, scope_id = listener.getsockname()
+        for listener, (host, own_port, _, scope_id) in self._names:
             if own_port == port and (host, scope_id) in (("::", 0), (str(address), interface)):
                 return listener
         return None
@@ -255,9 +263,9 @@ class Endpoint:
         peer = (host, port, 0, interface if is_link_local else 0)
         fitting = [
             (each, own[0])
-            for each in self._listeners
+            for each, own in self._names
             # One on a link-local address sends on its own interface alone.
-            if (own := each.getsockname())[0] == "::" or own[3] == peer[3]
+            if own[0] == "::" or own[3] == peer[3]
         ]
         if not fitting:
             return None
@@ -287,9 +295,7 @@ class Endpoint:
             self._send_failed()
 
 
-def _usual(
-    listeners: Sequence[tuple[socket.socket, str]], peer: tuple[str, int, int, int]
-) -> tuple[socket.socket, str]:
+def _usual(listeners: Sequence[tuple[socket.socket, str]], peer: Name) -> tuple[socket.socket, str]:
     """The one with the address that the kernel takes to send there, a wildcard one before all."""
     by_host = {host: (each, host) for each, host in listeners}
     if "::" in by_host:

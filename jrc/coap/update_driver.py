@@ -22,9 +22,9 @@ class UpdateDriver:
         """As ``UpdateSender.open``."""
         return self._client.open
 
-    def begin(self, update: PreparedUpdate) -> None:
+    def begin(self, *updates: PreparedUpdate) -> None:
         """As ``UpdateSender.begin``."""
-        self._client.begin(update)
+        self._client.begin(*updates)
         self._set_timer()
 
     def cancel(self, node: int) -> None:

@@ -94,15 +94,16 @@ class UpdateClient:
         """As ``UpdateSender.open``."""
         return self._open
 
-    def begin(self, update: PreparedUpdate) -> None:
+    def begin(self, *updates: PreparedUpdate) -> None:
         """As ``UpdateSender.begin``."""
-        run = UpdateRun(update, self._port)
-        self._open += 1
-        line = self._lines.setdefault(update.node, [])
-        line.append(run)
-        if len(line) == 1:
-            self._first.append(run)
-            self._settle(self._monotonic())
+        for update in updates:
+            run = UpdateRun(update, self._port)
+            line = self._lines.setdefault(update.node, [])
+            line.append(run)
+            if len(line) == 1:
+                self._first.append(run)
+        self._open += len(updates)
+        self._settle(self._monotonic())
 
     def cancel(self, node: int) -> None:
         """As ``UpdateSender.cancel``."""

@@ -1,165 +1,33 @@
-"""The sections of the config file and what their values may be.
+"""The sections of the config file, and which of their values go together.
 
 A message of a ``ValueError`` here goes on where the key's name ends; it never repeats the value,
 since what stands in the wrong place may be a key.
 """
 
-import ipaddress
-import re
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    model_validator,
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from jrc.config.values import (
+    AnyEndpoint,
+    CoapEndpoint,
+    CoapPeer,
+    DatabaseUrl,
+    Endpoint,
+    File,
+    InterfaceName,
+    NetworkIdHex,
+    NetworkName,
+    PledgeIdHex,
+    Program,
+    Seconds,
+    SocketFile,
+    as_tuple,
 )
 
-from jrc.model import PledgeId
-
-MAX_SOCKET_PATH_BYTES = 107
-"""What Linux keeps of a Unix socket's path, its ending zero left out (unix(7))."""
 MAX_INSTALLER_TIMEOUT_S = 240
 """`jrc network install` waits for one run that is under way and for its own."""
-
-
-class Endpoint(NamedTuple):
-    """An IP address, a UDP or TCP port and the zone of a link-local address, else ``""``."""
-
-    host: str
-    port: int
-    scope: str = ""
-
-    @property
-    def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-        """The address without its zone."""
-        return ipaddress.ip_address(self.host)
-
-    def __str__(self) -> str:
-        zone = f"%{self.scope}" if self.scope else ""
-        return (
-            f"[{self.host}{zone}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-        )
-
-
-_ENDPOINT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)(?:%([\w.@-]{1,15}))?\]|([0-9.]+)):([0-9]{1,5})")
-
-
-def endpoint(text: object) -> Endpoint:
-    """The endpoint written as ``[address]:port``, ``[address%interface]:port`` or ``1.2.3.4:port``.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not isinstance(text, str):
-        raise ValueError('must be a string such as "[2001:db8::1]:5683"')
-    match = _ENDPOINT.fullmatch(text)
-    if not match or int(match[4]) > 65535:
-        raise ValueError('must be an address and a port, such as "[2001:db8::1]:5683"')
-    try:
-        address = ipaddress.ip_address(match[1] or match[3])
-    except ValueError:
-        raise ValueError("does not hold a valid IP address") from None
-    if address.version == 6 and address.is_link_local and not match[2]:
-        raise ValueError(
-            'is a link-local address, so it needs its interface: "[fe80::1%eth0]:5683"'
-        )
-    return Endpoint(str(address), int(match[4]), match[2] or "")
-
-
-def _unicast_ipv6(value: Endpoint) -> Endpoint:
-    if value.address.version != 6:
-        raise ValueError("must be an IPv6 address: CoJP runs over 6LoWPAN")
-    if value.address.is_multicast:
-        raise ValueError("is a multicast address, and what comes to one is never answered")
-    return value
-
-
-def _with_port(value: Endpoint) -> Endpoint:
-    if not value.port or value.address.is_unspecified:
-        raise ValueError("must name one address and a port other than 0 to send to")
-    return value
-
-
-def _beside_config(value: object, info: ValidationInfo) -> object:
-    """An absolute path; a relative one is taken from the config file's folder."""
-    if not isinstance(value, str):
-        return value
-    if not value or "\0" in value:
-        raise ValueError("must be the path of a file")
-    return info.context["folder"] / value if info.context else Path(value)
-
-
-def _socket_path(value: Path) -> Path:
-    if len(bytes(value)) > MAX_SOCKET_PATH_BYTES:
-        raise ValueError(
-            f"is longer than the {MAX_SOCKET_PATH_BYTES} bytes that a Unix socket's path may have"
-        )
-    return value
-
-
-def _database_url(value: object, info: ValidationInfo) -> object:
-    """The URL; the path in a SQLite one is made absolute from the config file's folder."""
-    if not isinstance(value, str):
-        return value
-    if value.startswith(("postgresql://", "postgresql+psycopg://")):
-        return value
-    if not value.startswith("sqlite:///"):
-        raise ValueError('must begin with "sqlite:///"')
-    name = value.removeprefix("sqlite:///")
-    if not name or name.startswith((":memory:", "file:")) or "?" in name or "\0" in name:
-        raise ValueError("must name a plain file: a registrar that forgets repeats a nonce")
-    folder = info.context["folder"] if info.context else Path()
-    return f"sqlite:///{folder / name}"
-
-
-def _as_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _command(value: object, info: ValidationInfo) -> object:
-    """A program and its arguments; a relative path is taken from the config file's folder."""
-    if not isinstance(value, list) or not value or not isinstance(value[0], str):
-        return _as_tuple(value)
-    program, *arguments = value
-    if not program:
-        raise ValueError("must begin with a program")
-    if "/" in program and info.context:
-        program = str(info.context["folder"] / program)
-    return (program, *arguments)
-
-
-def _argument(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("holds a zero byte, which no program can be given")
-    return value
-
-
-def _pledge_id(value: str) -> str:
-    try:
-        return str(PledgeId.from_hex(value))
-    except ValueError:
-        raise ValueError("must be a pledge identifier of 1 to 248 bytes in hex") from None
-
-
-def _network_id(value: str) -> str:
-    try:
-        return bytes.fromhex(value).hex()
-    except ValueError:
-        raise ValueError('must be a network identifier in hex, such as "cafe"') from None
-
-
-_AnyEndpoint = Annotated[Endpoint, BeforeValidator(endpoint)]
-_CoapEndpoint = Annotated[_AnyEndpoint, AfterValidator(_unicast_ipv6)]
-_File = Annotated[Path, BeforeValidator(_beside_config)]
-_Name = Annotated[str, Field(min_length=1, max_length=255)]
-_Argument = Annotated[str, Field(max_length=4096), AfterValidator(_argument)]
-_Interface = Annotated[str, Field(pattern=r"^[^\s/%]{1,15}$")]
-_Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -172,7 +40,7 @@ class Coap(_Section):
     """``[coap]``: where join requests arrive, and whether copies get the stored answer again."""
 
     listen: Annotated[
-        tuple[_CoapEndpoint, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=64)
+        tuple[CoapEndpoint, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=64)
     ] = (Endpoint("::", 5683),)
     retransmit_cache: bool = True
 
@@ -187,9 +55,7 @@ class Coap(_Section):
 class Database(_Section):
     """``[database]``: the URL of the one authoritative store; it may hold a password."""
 
-    url: Annotated[str, BeforeValidator(_database_url), Field(repr=False)] = (
-        "sqlite:////var/lib/jrc/jrc.db"
-    )
+    url: Annotated[DatabaseUrl, Field(repr=False)] = "sqlite:////var/lib/jrc/jrc.db"
 
     @property
     def file(self) -> Path | None:
@@ -201,7 +67,7 @@ class Database(_Section):
 class Keys(_Section):
     """``[keys]``: where the key encryption key is. One of the two is set."""
 
-    kek_file: _File | None = None
+    kek_file: File | None = None
     credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,255}$")] | None = None
 
     @model_validator(mode="before")
@@ -218,19 +84,19 @@ class Keys(_Section):
 class Admin(_Section):
     """``[admin]``: the Unix socket on which the CLI talks to the daemon."""
 
-    socket: Annotated[_File, AfterValidator(_socket_path)] = Path("/run/jrc/admin.sock")
+    socket: SocketFile = Path("/run/jrc/admin.sock")
 
 
 class Instance(_Section):
     """``[instance]``: the file that tells an old copy of the database; it stays out of backups."""
 
-    file: _File | None = None
+    file: File | None = None
 
 
 class Metrics(_Section):
     """``[metrics]``: serves ``/metrics``, ``/healthz`` and ``/readyz`` where it is present."""
 
-    listen: _AnyEndpoint = Endpoint("127.0.0.1", 9631)
+    listen: AnyEndpoint = Endpoint("127.0.0.1", 9631)
 
 
 class Log(_Section):
@@ -250,17 +116,17 @@ class Proxy(_Section):
     ``blocklist``: identifiers that are dropped whatever else is told (RFC 9031 §8.4.2).
     """
 
-    interface: _Interface
-    jrc: Annotated[_CoapEndpoint, AfterValidator(_with_port)]
-    network: _Name | None = None
+    interface: InterfaceName
+    jrc: CoapPeer
+    network: NetworkName | None = None
     join_rate_bytes_per_s: Annotated[int, Field(ge=0, le=2**32)] | None = None
-    pledge_id: Annotated[str, AfterValidator(_pledge_id)] | None = None
-    psk_file: _File | None = None
-    network_id: Annotated[str, AfterValidator(_network_id)] | None = None
-    state_file: _File | None = None
+    pledge_id: PledgeIdHex | None = None
+    psk_file: File | None = None
+    network_id: NetworkIdHex | None = None
+    state_file: File | None = None
     blocklist: Annotated[
-        tuple[Annotated[str, AfterValidator(_pledge_id)], ...],
-        BeforeValidator(_as_tuple),
+        tuple[PledgeIdHex, ...],
+        BeforeValidator(as_tuple),
         Field(max_length=4096),
     ] = ()
 
@@ -278,14 +144,14 @@ class Proxy(_Section):
 class Rollover(_Section):
     """``[rollover]``: the pace of a change of link-layer keys (RFC 9031 §7.2, §8.4.3.1, §8.5)."""
 
-    ack_timeout_s: _Seconds = 10.0
-    guard_time_s: _Seconds = 12.0
-    deadline_s: _Seconds = 3600.0
+    ack_timeout_s: Seconds = 10.0
+    guard_time_s: Seconds = 12.0
+    deadline_s: Seconds = 3600.0
     quorum: Annotated[float, Field(ge=0.9, le=1.0)] = 1.0
     random_factor: Annotated[float, Field(ge=1.0, le=3.0)] = 1.5
     max_retransmit: Annotated[int, Field(ge=0, le=10)] = 4
-    retry_s: _Seconds = 300.0
-    retry_max_s: _Seconds = 3600.0
+    retry_s: Seconds = 300.0
+    retry_max_s: Seconds = 3600.0
     rate_bytes_per_s: Annotated[int, Field(ge=1)] = 200
     in_flight: Annotated[int, Field(ge=1, le=10_000)] = 8
     every_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
@@ -299,16 +165,14 @@ class Installer(_Section):
     After a failure it is tried again in ``retry_s``, then in twice as long, up to ``retry_max_s``.
     """
 
-    network: _Name
+    network: NetworkName
     kind: Literal["exec", "linux"]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = ""
-    command: (
-        Annotated[tuple[_Argument, ...], BeforeValidator(_command), Field(min_length=1)] | None
-    ) = None
-    interface: _Interface | None = None
+    command: Program | None = None
+    interface: InterfaceName | None = None
     timeout_s: Annotated[float, Field(gt=0, le=MAX_INSTALLER_TIMEOUT_S)] = 30.0
-    retry_s: _Seconds = 5.0
-    retry_max_s: _Seconds = 300.0
+    retry_s: Seconds = 5.0
+    retry_max_s: Seconds = 300.0
 
     @model_validator(mode="before")
     @classmethod
@@ -350,7 +214,7 @@ class Settings(_Section):
     log: Log = Log()
     proxy: Proxy | None = None
     rollover: Rollover = Rollover()
-    installer: Annotated[tuple[Installer, ...], BeforeValidator(_as_tuple)] = ()
+    installer: Annotated[tuple[Installer, ...], BeforeValidator(as_tuple)] = ()
     lab: Lab = Lab()
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, NamedTuple
 
+from jrc.lab.configuration import LabConfiguration
 from jrc.lab.link_keys import Frames
 from jrc.lab.node import SimulatedNode
 
@@ -42,7 +43,11 @@ class Sleep:
 
 @dataclass(slots=True)
 class Place:
-    """A node in the mesh. One that slept longer than a period listens before it sends (TSCH)."""
+    """A node in the mesh. One that has slept longer than a period listens before it sends (TSCH).
+
+    In a mesh that is to lose no frame a sleeper is not the only way to the others: while it sleeps
+    the switch does not come past it, and the guard time of those before it runs out.
+    """
 
     node: SimulatedNode
     neighbours: tuple[bytes, ...] = ()
@@ -53,6 +58,14 @@ class Place:
     def is_up(self, now_s: float) -> bool:
         """Whether it hears what it is told."""
         return not self.is_dead and (self.sleep is None or self.sleep.is_awake(now_s))
+
+    def join(self, given: LabConfiguration) -> None:
+        """The node has joined: a 6LN sends after it has heard with which keys the others do.
+
+        The frame of its Join Response says so, which it has to open first (RFC 9031 §5.1).
+        """
+        self.node.joined(given)
+        self.listening = not self.node.is_border_router
 
 
 @dataclass(slots=True)

@@ -45,12 +45,17 @@ def global_address(
     if prefix.prefixlen != 64:
         raise ValueError(f"addresses are formed from a prefix of 64 bits, and {prefix} is none")
     iid = interface_identifier(identifier, short_id, profile)
-    return None if iid is None else prefix[iid]
+    return None if iid is None else _at(prefix, iid)
 
 
 def short_address(prefix: IPv6Network, short_id: int) -> IPv6Address:
     """Where a node is reached by its short address, whatever its identifier (RFC 6282 §3.2.2)."""
-    return prefix[SHORT_ADDRESS_IID | short_id]
+    return _at(prefix, SHORT_ADDRESS_IID | short_id)
+
+
+def _at(prefix: IPv6Network, iid: int) -> IPv6Address:
+    """As ``prefix[iid]``, which looks at the network's bounds each time."""
+    return IPv6Address(int(prefix.network_address) | iid)
 
 
 def link_local_address(

@@ -97,7 +97,9 @@ def decide(
         return _refused(Reason.UNKNOWN_NETWORK, Label.NETWORK_IDENTIFIER, asked)
     if request.role not in (Role.NODE, pledge.role):
         return _refused(Reason.ROLE_NOT_GRANTED, Label.ROLE, encode_int(request.role))
-    if Label.LINK_LAYER_KEY_SET in reported_labels(reported, request.unsupported):
+    takes_keys = TRAITS[pledge.profile or network.profile].takes_keys
+    unfit = reported_labels(reported, request.unsupported)
+    if takes_keys and Label.LINK_LAYER_KEY_SET in unfit:
         return _refused(Reason.KEYS_UNSUPPORTED, Label.LINK_LAYER_KEY_SET, None)
     return Admitted(network)
 
@@ -185,18 +187,20 @@ def configuration_for(
 ) -> Configuration:
     """What a Join Response says: keys, and what else the pledge and its profile can take.
 
-    ``left_out`` are labels from ``reported_labels``; the keys are never left out. Without an
-    address of its own the registrar is the 6LBR. ``blocked`` is a ``bounded_blocklist`` for a
-    6LBR, where an empty one clears that of an earlier join; None says nothing. RFC 9031 §8.4.2
+    ``left_out`` are labels from ``reported_labels``; keys are never left out where the profile
+    takes any. Without an address of its own the registrar is the 6LBR. ``blocked`` is a
+    ``bounded_blocklist`` for a 6LBR, where an empty one clears that of an earlier join; None says
+    nothing. RFC 9031 §8.4.2
 
     Raises:
         StateError: there are no keys, which the network's first key set has ruled out.
     """
-    if not keys:
+    takes_keys = TRAITS[profile].takes_keys
+    if takes_keys and not keys:
         raise StateError(f"network {network.name} has no current link-layer keys")
     told = TRAITS[profile].labels - left_out
     return Configuration(
-        keys=tuple(keys),
+        keys=tuple(keys) if takes_keys else (),
         short_identifier=(
             None
             if short_identifier_value is None or Label.SHORT_IDENTIFIER not in told

@@ -6,7 +6,7 @@ lease (RFC 9031 §8.4.4.1). The end of a lease only says when a node has to be t
 """
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from jrc.model import ShortIdRange
 
@@ -74,8 +74,7 @@ def draw(short_ids: ShortIdRange, candidates: Iterable[int], taken: Container[in
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(NamedTuple):
     """A short identifier, its holder, and the generations of keys it was sent out with.
 
     ``lease_until_ms`` is milliseconds since 1970 as the registrar counts, ``None`` for ever.
@@ -120,8 +119,7 @@ def renew(lease: Lease, generation: int, now_ms: int, lease_hours: int | None) -
     in_force = lease.first_generation <= generation <= lease.last_generation
     if in_force and lease_hours is None and lease.lease_until_ms is None and not lease.released:
         return lease
-    return replace(
-        lease,
+    return lease._replace(
         first_generation=min(lease.first_generation, generation),
         last_generation=max(lease.last_generation, generation),
         lease_until_ms=lease_end_ms(now_ms, lease_hours),
@@ -161,8 +159,7 @@ def burned(lease: Lease | None, generation: int) -> Lease | None:
         return None
     if lease.first_generation <= generation <= lease.last_generation:
         return None
-    return replace(
-        lease,
+    return lease._replace(
         first_generation=min(lease.first_generation, generation),
         last_generation=max(lease.last_generation, generation),
         version=lease.version + 1,

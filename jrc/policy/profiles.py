@@ -2,15 +2,16 @@
 
 ``rfc9031`` is the RFC as it stands. ``openwsn`` is the firmware in the field (OpenWSN, and RIOT's
 package of it), which speaks an early draft: what its traits say was read in its code and seen on
-the wire.
+the wire. ``join-proxy`` is the RFC for a Join Proxy on a host without a radio, such as `jrc proxy`:
+it is told what it forwards by (§8.4.2), and no keys.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from jrc.cojp.constants import DEFAULT_KEY_USAGE, EVERY_KEY_ID, KEY_USAGES, Label
+from jrc.cojp.constants import DEFAULT_KEY_USAGE, EVERY_KEY_ID, KEY_USAGES, Label, Role
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Profile
 
@@ -28,6 +29,8 @@ class Traits:
     """
 
     labels: frozenset[Label]
+    roles: frozenset[Role]
+    """Those that a device can have."""
     max_keys: int
     """Of one key set."""
     max_told_keys: int
@@ -53,6 +56,11 @@ class Traits:
     """Of requests that the registrar sends to the node (RFC 9031 §8.2.1)."""
     meaning: str
 
+    @property
+    def takes_keys(self) -> bool:
+        """Whether link-layer keys are told to it at all: without a radio it can't use any."""
+        return Label.LINK_LAYER_KEY_SET in self.labels
+
 
 _RFC9031 = Traits(
     labels=frozenset(
@@ -64,6 +72,7 @@ _RFC9031 = Traits(
             Label.JOIN_RATE,
         }
     ),
+    roles=frozenset(Role),
     max_keys=2,
     max_told_keys=4,
     key_usages=frozenset(KEY_USAGES),
@@ -84,6 +93,7 @@ _RFC9031 = Traits(
 
 _OPENWSN = Traits(
     labels=frozenset({Label.LINK_LAYER_KEY_SET}),
+    roles=frozenset(Role),
     max_keys=1,
     max_told_keys=1,
     key_usages=frozenset({DEFAULT_KEY_USAGE}),
@@ -107,9 +117,49 @@ _OPENWSN = Traits(
     ),
 )
 
-TRAITS: Final[Mapping[Profile, Traits]] = MappingProxyType(
-    {Profile.RFC9031: _RFC9031, Profile.OPENWSN: _OPENWSN}
+_JOIN_PROXY = replace(
+    _RFC9031,
+    labels=frozenset({Label.BLOCKLIST, Label.JOIN_RATE}),
+    roles=frozenset({Role.LBR}),
+    meaning="join rate and blocklist alone, as a Join Proxy without a radio (docs/join-proxy.md)",
 )
+
+TRAITS: Final[Mapping[Profile, Traits]] = MappingProxyType(
+    {
+        Profile.RFC9031: _RFC9031,
+        Profile.OPENWSN: _OPENWSN,
+        Profile.JOIN_PROXY: _JOIN_PROXY,
+    }
+)
+
+
+def check_role(profile: Profile, role: int) -> None:
+    """Returns if a device of ``profile`` can have a role.
+
+    Raises:
+        OperatorError: it can't. RFC 9031 §8.4.1
+    """
+    if role not in TRAITS[profile].roles:
+        raise OperatorError(
+            f"profile {profile} is for a Join Proxy, which joins as a 6LBR",
+            "give the pledge the role 6lbr as well (`jrc pledge add --role 6lbr`), or another"
+            " profile",
+            exit_code=ExitCode.REFUSED,
+        )
+
+
+def check_network_profile(profile: Profile) -> None:
+    """Returns if it can be the profile of a whole network, whose pledges may be 6LNs.
+
+    Raises:
+        OperatorError: it is one for single pledges.
+    """
+    if Role.NODE not in TRAITS[profile].roles:
+        raise OperatorError(
+            f"profile: {profile} is for single pledges, and no network's",
+            f"give it to the Join Proxy alone: `jrc pledge set ID --profile {profile}`",
+            exit_code=ExitCode.REFUSED,
+        )
 
 
 def key_ids_for(profiles: Iterable[Profile]) -> frozenset[int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId, PledgeState
+from jrc.policy.profiles import TRAITS
 from jrc.service.applicants import Applicant, Fault
 from jrc.service.damage import damage_warning, damaged_error, damages_of
 from jrc.service.examine import Decision, OnConflict, examine
@@ -109,6 +110,9 @@ def settle(
     if credential_id is not None or _is_displaced(tx, before, wanted):
         tx.pledges.forget_place(before.id)
         leave(tx, before.id)
+    if wanted.profile is not None and not TRAITS[wanted.profile].takes_keys:
+        # It is told none; the one that it had stays burned (RFC 9031 §8.4.4.1).
+        tx.leases.release(before.id)
     if before.network_ids != wanted.network_ids:
         tx.leases.release(before.id, but=_domains(tx, wanted.network_ids))
         tx.admissions.forget(before.id, but=wanted.network_ids)

@@ -1,14 +1,35 @@
 """Reading the audit log, and proving that nothing of it was changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId
+from jrc.policy.rollover import Phase
+from jrc.service.examine import Outcome
+from jrc.service.network_reports import find_network
 from jrc.service.records import StoredEvent
 from jrc.service.registry import Registry
-from jrc.service.wording import counted, utc_text
+from jrc.service.wording import counted, listed, nearest, utc_text
 
 PAGE = 500
+_WORDS: Mapping[str, Iterable[str]] = {
+    "border_router": ("same_keys",),
+    "import": ("published",),
+    "installer": ("failed", "installed"),
+    "key_generation": ("created", "taken_over"),
+    "network": ("added", "changed", "removed"),
+    "node": ("changed", "configured", "pushed", "refused", "rekeyed", "throttled"),
+    "pledge": (
+        *(each.value for each in Outcome if each not in (Outcome.SKIPPED, Outcome.UNCHANGED)),
+        *("address_changed", "approved", "joined", "removed", "reported", "reports_cleared"),
+        *("restored", "revoked", "waiting"),
+    ),
+    "rollover": ("resumed", "started", *(each.value for each in Phase)),
+    "window": ("closed", "opened"),
+}
+KINDS = frozenset(f"{of}.{word}" for of, words in _WORDS.items() for word in words)
+"""What the audit log has, or may have one day; older entries may be of other kinds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +76,25 @@ def list_events(
         network=network,
     )
     return [event_report(entry) for entry in entries]
+
+
+def check_known(tx: Registry, *, kind: str | None, network: str | None) -> None:
+    """That there can be events of this kind, and of this network, which may be gone.
+
+    Raises:
+        OperatorError: there can't; says what there is.
+    """
+    if kind is not None and kind not in KINDS and not list_events(tx, limit=1, kind=kind):
+        of = kind.partition(".")[0]
+        words = _WORDS.get(of)
+        named = words and listed(sorted(f"{of}.{word}" for word in words))
+        raise OperatorError(
+            f"no event is of the kind {kind[:64]!r}{nearest(kind, KINDS)}",
+            f"there are {named or listed(f'{of}.*' for of in _WORDS)}",
+            exit_code=ExitCode.USAGE,
+        )
+    if network is not None and not list_events(tx, limit=1, network=network):
+        find_network(tx, network)
 
 
 def event_report(entry: StoredEvent) -> EventReport:

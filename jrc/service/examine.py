@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from jrc.errors import OperatorError
 from jrc.model import Network, PledgeId, PledgeState, Profile
+from jrc.policy.profiles import check_role
 from jrc.service.applicants import (
     Applicant,
     Checked,
@@ -226,10 +227,14 @@ class _Board:
                 )
 
     def _check_profile(self, decision: Decision, networks: Mapping[str, Network]) -> None:
-        """Refuse a profile whose devices can't take the keys of their networks."""
+        """Refuse a profile whose devices can't take their role, or the keys of their networks."""
         done = decision.new or decision.change
         if done is None or done.profile is None:
             return
+        try:
+            check_role(done.profile, done.role)
+        except OperatorError as error:
+            raise UnfitError("profile", error.message, error.hint) from None
         for network in networks.values():
             if network.id in done.network_ids:
                 self._check_keys(network, done.profile)

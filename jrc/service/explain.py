@@ -14,6 +14,7 @@ from jrc.policy.admission import Gate, gate
 from jrc.policy.profiles import TRAITS, accepted_identifiers
 from jrc.service.attempts import Attempt, Outcome, Success
 from jrc.service.damage import damage_sentence, damages
+from jrc.service.explain_keys import facts_of_keys
 from jrc.service.key_domains import current_generation
 from jrc.service.pledges import profile_in_force
 from jrc.service.records import CredentialState, PledgeRecord, Standing
@@ -46,7 +47,10 @@ class AttemptReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactReport:
-    """Something about a pledge that matters to its joins; ``blocks`` where it keeps it out."""
+    """Something about a pledge that matters to its joins, or to what it is told and has.
+
+    ``reason`` is one of ``errors.Reason``, or of its keys; ``blocks`` where it keeps it out.
+    """
 
     reason: str
     sentence: str
@@ -218,6 +222,10 @@ def _facts(tx: Registry, record: PledgeRecord) -> Iterator[FactReport]:
         yield _fact(Reason.KEYS_UNSUPPORTED, "It has reported that it can't take a key set.")
     try:
         yield from _facts_of_networks(tx, record, standing)
+        for holding, sentence, what_to_do in facts_of_keys(tx, record):
+            yield FactReport(
+                reason=holding.value, sentence=sentence, what_to_do=what_to_do, blocks=False
+            )
     except StateError as error:
         yield _fact(Reason.DAMAGED_STATE, f"{error}.")
     yield from _former_keys(tx, record)

@@ -68,7 +68,7 @@ def _not_ruled_out(
     reported = {label for _, label, addinfo in tx.pledges.reports(record.id) if addinfo is None}
     found = set()
     for network in (networks[each] for each in record.network_ids if each in networks):
-        labels = TRAITS[record.profile or network.profile].labels - reported
-        if Label.SHORT_IDENTIFIER not in labels:
+        traits = TRAITS[record.profile or network.profile]
+        if traits.takes_keys and Label.SHORT_IDENTIFIER not in traits.labels - reported:
             found.add(ToldKeys(network.domain_id, KeySetState.CURRENT))
     return found

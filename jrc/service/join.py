@@ -229,8 +229,13 @@ def _gated(
 
 
 def _unused(tx: JoinTransaction, known: KnownContext, content: JoinRequest, terms: Terms) -> Terms:
-    """The terms, with keys that were never in use for a 6LBR that joins again (row E7)."""
-    if terms.place.role != Role.LBR or not tx.border_router_joins(terms.network, known.pledge):
+    """The terms, with keys that were never in use for a 6LBR that joins again (row E7).
+
+    One that is given no keys has no radio, and counts no slots.
+    """
+    if terms.place.role != Role.LBR or terms.place.generation_id is None:
+        return terms
+    if not tx.border_router_joins(terms.network, known.pledge):
         return terms
     anew = terms_of(tx, known, content)
     assert isinstance(anew, Terms), "other keys change nobody's admission"
@@ -250,7 +255,7 @@ def _admit(
         _standing(tx, known, terms.place, lease),
         None,
         terms.network.name,
-        terms.keys.generation_id,
+        terms.place.generation_id,
     )
 
 

@@ -33,13 +33,14 @@ class ContextState(NamedTuple):
 class NodePlace(NamedTuple):
     """Where a pledge has joined, and what it was answered with last.
 
-    That is a generation of keys, and a number of the network's settings: everything else that a
-    Configuration says. A negative one has something left to be told (``policy/settings.py``).
+    That is a generation of keys, None where its profile takes none, and a number of the network's
+    settings: everything else that a Configuration says. A negative one has something left to be
+    told (``policy/settings.py``).
     """
 
     network_id: int
     role: int
-    generation_id: int
+    generation_id: int | None
     settings_number: int = 0
 
 

@@ -76,13 +76,18 @@ def _terms_in(
     # It is for a Join Proxy that has a table of neighbours; nodes can't hold such a list.
     is_told = role == Role.LBR and Label.BLOCKLIST in told
     blocked = tx.policy.blocked_in(network.id) if is_told else None
-    told_keys = keys_for_join(keys.current, keys.previous, role, traits.max_told_keys)
+    told_keys = (
+        keys_for_join(keys.current, keys.previous, role, traits.max_told_keys)
+        if traits.takes_keys
+        else ()
+    )
     configuration = admission.configuration_for(
         network, told_keys, 0 if leased else None, left_out, profile, blocked
     )
     number = _place_number(tx, network, role, told)
-    place = NodePlace(network.id, role, keys.generation_id, number)
-    detail = f'{{"generation":{keys.current.generation},"role":{role},"short_id":'
+    place = NodePlace(network.id, role, keys.generation_id if told_keys else None, number)
+    generation = keys.current.generation if told_keys else "null"
+    detail = f'{{"generation":{generation},"role":{role},"short_id":'
     form = ConfigurationForm(configuration, explicit_usage=traits.explicit_usage)
     gated = network.admission is not Admission.KNOWN or role == Role.LBR
     knows_all = len(told_keys) == len(keys.current.keys)
@@ -105,7 +110,7 @@ def _comes_into(
     network: Network, keys: LiveKeys, role: int, traits: Traits, *, knows_all: bool
 ) -> JoinedMeanwhile | None:
     """What a running rollover hears of who joins; ``knows_all``: with the current set alone."""
-    if keys.running is None:
+    if keys.running is None or not traits.takes_keys:
         return None
     rollover_id, phase = keys.running
     has_switched = phase in (Phase.SWITCHING, Phase.GUARDING)

@@ -24,12 +24,13 @@ _SAID = frozenset({NodeState.REACHED, NodeState.REFUSED})
 
 
 class _KeyRef(NamedTuple):
-    """A node's row as it was told; an outcome counts for as long as it is still so.
+    """A node as it was told; an outcome counts for as long as its row has ``version``.
 
     With it goes what is said of the node afterwards.
     """
 
     node: RolloverNode
+    version: int
     sleep_s: int | None
     identifier: bytes
     network: str
@@ -80,6 +81,11 @@ class Keying:
         """As ``Errand.telling``: one set alone, which the node takes beside what it has."""
         node = self._nodes[want.pledge_id]
         record = self._facts.rollover(tx, node.rollover_id)
+        if not place.traits.takes_keys:
+            # Whatever its row says, which was damaged: no rollover takes such a node in.
+            left = node_step(record.phase, node.state, NodeEvent.LEFT)
+            self._nodes[want.pledge_id] = node._replace(state=left)
+            return None
         if place.network.domain_id != record.domain_id:
             return None  # whatever its row says, these are not the keys of where it is
         joined = place.reachable.known.standing.place
@@ -109,7 +115,8 @@ class Keying:
         self._changed.append(sent)
         record = self._facts.rollover(tx, node.rollover_id)
         return _KeyRef(
-            sent._replace(version=sent.version + 1),
+            sent,
+            sent.version + 1,
             place.reachable.sleep_s,
             place.reachable.known.pledge.identifier.value,
             place.network.name,
@@ -165,7 +172,7 @@ class Keying:
         changed: list[RolloverNode] = []
         for outcome in outcomes:
             ref = _ref_of(outcome)
-            if current is None or current.get(_key(ref.node)) == ref.node.version:
+            if current is None or current.get(_key(ref.node)) == ref.version:
                 changed.append(self._ended(tx, ref, outcome))
             self.touched.add(ref.node.rollover_id)
         tx.rollovers.save_nodes(changed)
@@ -202,7 +209,8 @@ class Keying:
         event, error = read_outcome(tx, outcome)
         if event is None:
             # Nothing was heard that counts: it stays as it is, and is told soon.
-            return node._replace(last_error=error, next_at_ms=tx.now_ms + SOON_MS)
+            soon_ms = tx.now_ms + SOON_MS
+            return node._replace(last_error=error, next_at_ms=soon_ms, version=ref.version)
         state = node_step(record.phase, node.state, event)
         again = state in states_to_tell(record.course, Role(node.role))
         wait_ms = self._retries[Role(node.role)].after_ms(node.attempts, ref.sleep_s)
@@ -214,6 +222,7 @@ class Keying:
             last_error=error,
             reached_at_ms=tx.now_ms if reached else node.reached_at_ms,
             next_at_ms=tx.now_ms + wait_ms if again else None,
+            version=ref.version,
         )
 
     def stale(self, tx: Registry, open_refs: Mapping[int, object]) -> Sequence[int]:
@@ -230,7 +239,7 @@ class Keying:
         for pledge_id, ref in open_refs.items():
             assert isinstance(ref, _KeyRef)
             rollover_ids.setdefault(ref.node.rollover_id, []).append(pledge_id)
-            versions[pledge_id] = ref.node.version
+            versions[pledge_id] = ref.version
         for rollover_id, pledge_ids in rollover_ids.items():
             nodes = tx.rollovers.find(rollover_id, pledge_ids)
             for pledge_id in set(pledge_ids).difference(stale):

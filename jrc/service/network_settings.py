@@ -6,6 +6,7 @@ from ipaddress import IPv6Network
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Admission, Network
+from jrc.policy.profiles import check_network_profile
 
 # Ours.
 MAX_IDENTIFIER_BYTES = 64
@@ -34,6 +35,7 @@ def check_settings(network: Network) -> None:
     """
     _check_identifiers(network.identifiers)
     _check_prefix(network.prefix)
+    check_network_profile(network.profile)
     _check_interface("prefix-from", network.prefix_from)
     _check_interface("jrc-address-from", network.jrc_address_from)
     _check_limit("lease-hours", network.lease_hours, 1, MAX_LEASE_HOURS)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from jrc.cojp.constants import Role
+from jrc.cojp.constants import Label, Role
 from jrc.errors import OperatorError
 from jrc.model import Network, PledgeId, Profile
 from jrc.policy import leases
@@ -138,7 +138,8 @@ class Seen(NamedTuple):
     @property
     def has_other_keys(self) -> bool:
         """Whether it was given keys last that are not in force."""
-        return self.current is not None and self.row.generation != self.current
+        has = self.row.generation
+        return None not in (has, self.current) and has != self.current
 
     def must_join(self, now_ms: int) -> bool:
         """Whether no update brings what it lacks: it is told nothing, or has keys of the past.
@@ -326,8 +327,12 @@ def _address(seen: Seen) -> str | None:
 
 def _wanted(seen: Seen) -> ConfigurationReport:
     settings = seen.latest or Settings(0, seen.network.join_rate_bytes_per_s, None, ())
-    report = _report(seen, settings, seen.update.throttle, seen.current)
-    return ConfigurationReport(**{**report, "lease_hours": seen.network.lease_hours})  # type: ignore[arg-type]
+    traits = TRAITS[seen.profile]
+    generation = seen.current if traits.takes_keys else None
+    report = _report(seen, settings, seen.update.throttle, generation)
+    if Label.SHORT_IDENTIFIER in traits.labels:
+        report["lease_hours"] = seen.network.lease_hours
+    return ConfigurationReport(**report)  # type: ignore[arg-type]
 
 
 def _has(tx: Registry, seen: Seen) -> ConfigurationReport:
@@ -345,7 +350,8 @@ def _has(tx: Registry, seen: Seen) -> ConfigurationReport:
 def _report(
     seen: Seen, settings: Settings, throttle: int | None, generation: int | None
 ) -> dict[str, object]:
-    address = settings.jrc_address
+    takes_address = Label.JRC_ADDRESS in TRAITS[seen.profile].labels
+    address = settings.jrc_address if takes_address else None
     blocked = settings.blocked_for(seen.row.role)
     return {
         "settings": settings.number,

@@ -1,13 +1,16 @@
 """The operator's hand on what a pledge is called and what it can take; its key stays."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId, Profile
+from jrc.policy.profiles import TRAITS, check_role
 from jrc.service.applicants import UnfitError, check_label
 from jrc.service.enroll import Changed, find_pledge, settle
 from jrc.service.key_domains import check_profile
 from jrc.service.networks import KEEP, Unset
+from jrc.service.pledges import profile_in_force
 from jrc.service.records import PledgeRecord
 from jrc.service.registry import Registry
 from jrc.service.wording import Plan
@@ -67,6 +70,7 @@ def _changed(tx: Registry, record: PledgeRecord, changes: PledgeChanges) -> Pled
             f"label: {error}", error.fault.hint, exit_code=ExitCode.REFUSED
         ) from None
     if profile is not None:
+        check_role(profile, record.role)
         networks = tx.networks.all()
         for number in record.network_ids:
             if number in networks:
@@ -97,4 +101,23 @@ def _plan(tx: Registry, record: PledgeRecord, wanted: PledgeRecord) -> Plan:
         f"Pledge {name} has joined; with another profile it has to join again, and until then"
         " nothing can be sent to it."
     )
-    return Plan((sentence,), (name,), 1, needs_consent=True)
+    sentences = (sentence, *_without_keys(tx, record, wanted))
+    return Plan(sentences, (name,), 1, needs_consent=True)
+
+
+def _without_keys(tx: Registry, record: PledgeRecord, wanted: PledgeRecord) -> Iterator[str]:
+    """What becomes of keys that it has, where its new profile takes none."""
+    networks = tx.networks.all()
+    before, after = (TRAITS[profile_in_force(each, networks)] for each in (record, wanted))
+    if not before.takes_keys or after.takes_keys:
+        return
+    place = tx.pledges.standing([record])[record.id].network_id
+    network = None if place is None else networks.get(place)
+    if network is None:
+        return
+    yield (
+        "It is told no link-layer keys from then on, and gives its short identifier back; those it"
+        f" was told are good until `jrc rollover start {network.name}` has changed them."
+    )
+    if tx.rollovers.running(network.domain_id) is not None:
+        yield f"The change of keys in {network.name} that is under way goes on without it."

@@ -79,7 +79,7 @@ class PledgeStore(Protocol):
         ...
 
     def nodes(self, network_id: int, domain_id: int) -> Sequence[JoinedNode]:
-        """Who has joined a network and may stay, in the order of their identifiers.
+        """Who has joined a network, has its keys and may stay, in the order of their identifiers.
 
         One whose row does not authenticate is left out; so is a short identifier.
         """
@@ -135,6 +135,10 @@ class PledgeStore(Protocol):
 
     def revoked_with_keys(self, domain_id: int) -> int:
         """How many revoked pledges have their place with the keys in force of a key domain."""
+        ...
+
+    def with_retired_keys(self) -> Mapping[int, int]:
+        """How many nodes have their place with keys that are retired, by network."""
         ...
 
     def forget_answers(self, pledge_ids: Sequence[int]) -> None:

@@ -43,7 +43,8 @@ class DuePush(NamedTuple):
 class NodeRow(NamedTuple):
     """A pledge that has joined, as its row says; ``profile`` is that of the pledge, if any.
 
-    ``place_number`` is of ``policy.settings``, ``generation`` counts the keys of its key domain.
+    ``place_number`` is of ``policy.settings``, ``generation`` counts the keys of its key domain,
+    None for one that was given none.
     """
 
     pledge_id: int
@@ -51,7 +52,7 @@ class NodeRow(NamedTuple):
     network_id: int
     role: int
     profile: Profile | None
-    generation: int
+    generation: int | None
     place_number: int
     address: IPv6Address | None
     sleep_s: int | None

@@ -206,7 +206,7 @@ class Generation(NamedTuple):
     """A generation of link-layer keys without their values.
 
     ``has_addinfo`` says that a key comes with a key source (RFC 9031 §8.4.3.3);
-    ``activated_at_ms`` is when it came into force, in ms since 1970.
+    ``activated_at_ms`` and ``retired_at_ms`` are when it came into force and went, ms since 1970.
     """
 
     id: int
@@ -216,6 +216,7 @@ class Generation(NamedTuple):
     provenance: Provenance = Provenance.GENERATED
     has_addinfo: bool = False
     activated_at_ms: int | None = None
+    retired_at_ms: int | None = None
 
 
 class ToldKeys(NamedTuple):

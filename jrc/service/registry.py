@@ -19,7 +19,7 @@ from jrc.service.records import (
     StagedChange,
     StoredEvent,
 )
-from jrc.service.rollover_records import RolloverStore
+from jrc.service.rollover_store import RolloverStore
 
 
 class NetworkStore(Protocol):

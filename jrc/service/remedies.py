@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from jrc.errors import Reason
 from jrc.service.attempts import Outcome, Success
+from jrc.service.wording import duration, utc_text
 
 
 class Remedy(NamedTuple):
@@ -196,3 +197,19 @@ NOTHING_HEARD = Remedy(
     " Proxy's join rate and blocklist, its route to the registrar, and firewalls on UDP 5683.",
 )
 """For a pledge without attempts."""
+
+
+def clock_behind(now_ms: int, seen_ms: int) -> Remedy | None:
+    """What a clock means that is earlier than it was, both in ms since 1970; else None.
+
+    Sender numbers follow the latest time that it ever showed (RFC 8613 App. B.1.1).
+    """
+    if now_ms >= seen_ms:
+        return None
+    return Remedy(
+        f"The clock is {duration((seen_ms - now_ms + 999) // 1000)} behind the latest time that the"
+        f" database has seen ({utc_text(seen_ms)}), so joined nodes are told nothing.",
+        "If the clock is wrong, set it right: `timedatectl` shows it. If it is right and was ahead"
+        " before, wait until that time: nodes are told again from then on by themselves, and"
+        " whoever joins meanwhile gets the keys in force.",
+    )

@@ -4,16 +4,20 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from jrc.cojp.constants import Role
+from jrc.errors import OperatorError
 from jrc.model import Network
 from jrc.policy.admission import first_blocked
 from jrc.policy.revocation import Rekeying
 from jrc.policy.rollover import Phase
 from jrc.policy.settings import MAX_NODE_BLOCKED, MAX_NODE_BLOCKED_BYTES
 from jrc.service.registry import Registry
+from jrc.service.rollover_course import nodes_with_keys
 from jrc.service.rollover_plan import effects
 from jrc.service.rollover_records import JoinedNode, RolloverSettings
 from jrc.service.wording import listed
 
+_MAX_NAMED = 10
+"""How many pledges a refusal names."""
 OMITTED = "omitted"
 """What comes of keys that the operator wants to leave as they are."""
 
@@ -48,6 +52,29 @@ def refused_sentence(names: Sequence[str]) -> str:
     return f"{len(names)} pledges get no more answers, and go on the blocklist."
 
 
+def already_sentence(names: Sequence[str]) -> str:
+    """That nothing happens to pledges."""
+    if len(names) == 1:
+        return f"Pledge {names[0]} is revoked already."
+    return f"All {len(names)} pledges are revoked already."
+
+
+def not_all_error(count: int, refused: Sequence[OperatorError]) -> OperatorError:
+    """The refusal of a command that names ``count`` pledges, for those it can't revoke."""
+    first = refused[0]
+    if count == 1:
+        return first
+    shown = [error.message for error in refused[:_MAX_NAMED]]
+    more = [f"and {len(refused) - _MAX_NAMED} more"] if len(refused) > _MAX_NAMED else []
+    those, it = ("that one", "it") if len(refused) == 1 else ("those", "them")
+    return OperatorError(
+        f"{len(refused)} of the {count} pledges can't be revoked, so none of them is:"
+        f" {'; '.join([*shown, *more])}",
+        f"leave {those} out, or mend {it}: {first.hint}" if first.hint else f"leave {those} out",
+        exit_code=first.exit_code,
+    )
+
+
 _BEFORE = {
     Rekeying.STARTED: "New link-layer keys go to everybody else in {names}.",
     Rekeying.TAKEN_OUT: (
@@ -78,7 +105,7 @@ def domain_sentences(
         yield _LEFT_ALONE.format(names=names, first=first)
         return
     yield _BEFORE[case.rekeying].format(names=names)
-    joined = tx.rollovers.joined_nodes(case.domain_id)
+    joined = nodes_with_keys(tx, case.domain_id)
     stay = [each for each in joined if each.pledge_id not in gone]
     yield from effects(tx, case.networks[0], stay)
     yield from _when(tx, case, settings)
@@ -124,27 +151,29 @@ def _lost_router(case: Case, router: JoinedNode) -> Iterator[str]:
 # After
 
 
-_WATCH = "`jrc rollover watch {first}` shows it; they are out when it is done"
+_WATCH = "`jrc rollover watch {first}` shows it; {who} out when it is done"
 _AFTER: dict[str, str] = {
     Rekeying.STARTED: "new keys are on their way to {names}: " + _WATCH,
-    Rekeying.TAKEN_OUT: "the change of keys in {names} goes on without them: " + _WATCH,
+    Rekeying.TAKEN_OUT: "the change of keys in {names} goes on without {whom}: " + _WATCH,
     Rekeying.RESTARTED: "new keys are on their way to {names}, in place of others: " + _WATCH,
     Rekeying.WANTED: "the keys of {names} are changed again after this change: " + _WATCH,
     OMITTED: (
-        "THE KEYS OF {names} ARE NOT CHANGED, and they have them: `jrc rollover start {first}`"
-        " changes them"
+        "THE KEYS OF {names} ARE NOT CHANGED, and {whom} can go on with them:"
+        " `jrc rollover start {first}` changes them"
     ),
 }
 
 
-def outcome_sentence(names: Sequence[str], outcome: str, error: str | None) -> str:
-    """What has come of it in a key domain, and what to do next."""
+def outcome_sentence(names: Sequence[str], outcome: str, error: str | None, count: int = 1) -> str:
+    """What has come in a key domain of revoking ``count`` pledges, and what to do next."""
     if error is not None:
         return (
-            f"new keys for {listed(names)} could not be drawn: {error}; they stay wanted, and are"
-            " tried again and again"
+            f"new keys for {listed(names)} could not be drawn: {error.rstrip('.')}; they stay"
+            " wanted, and are tried again and again"
         )
-    return _AFTER[outcome].format(names=listed(names), first=names[0])
+    whom = "the device" if count == 1 else f"the {count} devices"
+    who = f"{whom} {'is' if count == 1 else 'are'}"
+    return _AFTER[outcome].format(names=listed(names), first=names[0], who=who, whom=whom)
 
 
 def list_sentences(tx: Registry, network_ids: Sequence[int]) -> Iterator[str]:

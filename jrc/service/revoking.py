@@ -19,8 +19,10 @@ from jrc.service.registry import Registry
 from jrc.service.revocation_wording import (
     OMITTED,
     Case,
+    already_sentence,
     domain_sentences,
     list_sentences,
+    not_all_error,
     outcome_sentence,
     refused_sentence,
     restored_sentence,
@@ -94,10 +96,8 @@ def plan_revocation(
     """
     records = _still_good(tx, identifiers)
     if not records:
-        names = [str(identifier) for identifier in identifiers]
-        verb = "is" if len(names) == 1 else "are"
-        shown = f"Pledge {names[0]}" if len(names) == 1 else f"All {len(names)} pledges"
-        return Plan((f"{shown} {verb} revoked already.",), names[:MAX_LISTED], len(names))
+        names = [str(identifier) for identifier in dict.fromkeys(identifiers)]
+        return Plan((already_sentence(names),), names[:MAX_LISTED], len(names))
     names = [str(PledgeId(record.identifier)) for record in records]
     sentences = [refused_sentence(names)]
     if len(records) == 1:
@@ -118,7 +118,14 @@ def _still_good(tx: Registry, identifiers: Sequence[PledgeId]) -> list[PledgeRec
             " say --no-rollover to all but the last",
             exit_code=ExitCode.USAGE,
         )
-    records = [find_pledge(tx, identifier) for identifier in dict.fromkeys(identifiers)]
+    records, refused = [], []
+    for identifier in dict.fromkeys(identifiers):
+        try:
+            records.append(find_pledge(tx, identifier))
+        except OperatorError as error:
+            refused.append(error)
+    if refused:
+        raise not_all_error(len(records) + len(refused), refused)
     return [record for record in records if record.state is not PledgeState.REVOKED]
 
 
@@ -177,7 +184,9 @@ def revoke_pledges(
         Changed(pledge_id=str(each), state=PledgeState.REVOKED.value, changed=each.value in now)
         for each in dict.fromkeys(identifiers)
     ]
-    said = [outcome_sentence(each.networks, each.outcome, each.error) for each in rekeyed]
+    said = [
+        outcome_sentence(each.networks, each.outcome, each.error, len(records)) for each in rekeyed
+    ]
     said += list_sentences(tx, _networks_of(records))
     return Revoked(pledges=tuple(changed), rollovers=tuple(rekeyed), said=tuple(said))
 

@@ -36,6 +36,7 @@ from jrc.service.rollover_course import (
     counts_of,
     move,
     networks_of,
+    nodes_with_keys,
     record_event,
 )
 from jrc.service.rollover_records import (
@@ -46,7 +47,7 @@ from jrc.service.rollover_records import (
     RolloverSettings,
 )
 from jrc.service.rollover_reports import RolloverStatus, status
-from jrc.service.wording import utc_text
+from jrc.service.wording import listed, utc_text
 
 KEPT_ROLLOVERS = 3
 """Ended rollovers of a key domain whose nodes are kept; of older ones the audit log has counts."""
@@ -106,7 +107,7 @@ def start_in_domain(tx: Registry, domain_id: int, wanted: NewRollover) -> Rollov
     """
     check_settings(wanted.settings)
     domain = _domain(tx, domain_id)
-    former = _free_to_start(tx, domain)
+    former = free_to_start(tx, domain_id)
     addinfos = {key.key_usage: key.addinfo for key in current_keys(tx.keysets.live(domain_id))}
     state = KeySetState.CURRENT if wanted.switched else KeySetState.SCHEDULED
     drawn = draw_keys(tx, domain, state, wanted.actor, wanted.reason, addinfos)
@@ -116,7 +117,7 @@ def start_in_domain(tx: Registry, domain_id: int, wanted: NewRollover) -> Rollov
         # Who was to be told the keys in force again, after an abort, is told these instead.
         tx.rollovers.set_due(last.id, list(NodeState), None)
     draft = _draft(tx, domain_id, former, drawn, wanted)
-    joined = tx.rollovers.joined_nodes(domain_id)
+    joined = nodes_with_keys(tx, domain_id)
     record = tx.rollovers.add(draft, [_node(draft, each) for each in joined])
     tx.rollovers.forget_nodes(domain_id, KEPT_ROLLOVERS)
     tx.policy_changed()
@@ -153,23 +154,40 @@ def _domain(tx: Registry, domain_id: int) -> Domain:
     return Domain(domain_id, networks[0].domain, networks[0].key_usages)
 
 
-def _free_to_start(tx: Registry, domain: Domain) -> Generation:
-    """The generation in force, of a domain in which no rollover runs."""
-    running = tx.rollovers.running(domain.id)
+def free_to_start(tx: Registry, domain_id: int) -> Generation:
+    """The generation in force, of a key domain in which no rollover runs.
+
+    Raises:
+        OperatorError: one is running, and what can be done with it; or there are no keys.
+    """
+    domain = _domain(tx, domain_id)
+    running = tx.rollovers.running(domain_id)
     if running is not None:
         since = utc_text(running.created_at_ms)
         raise refused(
             f"key domain {domain.name} has a rollover already, started at {since} by"
             f" {running.actor}, which is {running.phase}",
-            "`jrc rollover status` shows it; let it end, or abort it",
+            _at_hand(running, networks_of(tx, domain_id)[0].name),
         )
-    current = current_generation(tx.keysets.generations(domain.id))
+    current = current_generation(tx.keysets.generations(domain_id))
     if current is None:
         raise refused(
             f"key domain {domain.name} has no keys in force, so there is nothing to change",
             "`jrc network show` tells what it has",
         )
     return current
+
+
+def _at_hand(running: RolloverRecord, network: str) -> str:
+    """What can be done with a rollover that has not ended."""
+    commands = [f"`jrc rollover watch {network}` shows it"]
+    if running.phase is Phase.PAUSED:
+        commands.append(f"`jrc rollover resume {network}` lets it go on")
+    else:
+        commands.append(f"`jrc rollover pause {network}` holds it")
+    if running.course in (Phase.PLANNED, Phase.DISTRIBUTING):
+        commands.append(f"`jrc rollover abort {network}` calls it off")
+    return listed(commands)
 
 
 def _draft(

@@ -7,6 +7,7 @@ from jrc.policy.rollover import Abort, Event, Phase, Resume, step
 from jrc.service.network_reports import find_network
 from jrc.service.network_settings import refused
 from jrc.service.registry import Registry
+from jrc.service.rollover import free_to_start
 from jrc.service.rollover_course import generation_of, networks_of, plan_of
 from jrc.service.rollover_plan import plan_rollover
 from jrc.service.rollover_records import RolloverRecord
@@ -17,8 +18,9 @@ def plan_start(tx: Registry, network_name: str, not_before_ms: int | None) -> Pl
     """What new keys for a network mean, and when that begins.
 
     Raises:
-        OperatorError: there is no such network, or the time is over.
+        OperatorError: there is no such network, a rollover of it runs, or the time is over.
     """
+    free_to_start(tx, find_network(tx, network_name).domain_id)
     plan = plan_rollover(tx, network_name)
     if not_before_ms is None:
         return plan

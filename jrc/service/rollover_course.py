@@ -8,6 +8,7 @@ from jrc.cojp.constants import Role
 from jrc.errors import StateError
 from jrc.model import Event as AuditEvent
 from jrc.model import KeySetState, Network
+from jrc.policy.profiles import TRAITS
 from jrc.policy.rollover import (
     FINAL,
     Action,
@@ -25,12 +26,15 @@ from jrc.policy.rollover_nodes import NODE_TABLE, NodeEvent, node_step, states_t
 from jrc.service.installers import InstallerId
 from jrc.service.records import Generation
 from jrc.service.registry import Registry
-from jrc.service.rollover_records import RolloverRecord
+from jrc.service.rollover_records import JoinedNode, RolloverRecord
 from jrc.service.wording import role_name
 
 _FIRST_MS = 3_600_000
 BY_ITSELF = "jrc"
 """Who moves a rollover that nobody has asked to, in the audit log."""
+_EVENT = "rollover.{}"
+PAUSED_EVENT = _EVENT.format(Phase.PAUSED)
+"""What the audit log calls a pause."""
 
 
 def plan_of(record: RolloverRecord) -> Plan:
@@ -55,6 +59,12 @@ def generation_of(tx: Registry, record: RolloverRecord, generation_id: int) -> G
         if each.id == generation_id:
             return each
     raise StateError(f"rollover {record.id} has a generation {generation_id} that is not there")
+
+
+def nodes_with_keys(tx: Registry, domain_id: int) -> list[JoinedNode]:
+    """Who has joined a network of a key domain and takes its keys: a Join Proxy takes none."""
+    joined = tx.rollovers.joined_nodes(domain_id)
+    return [each for each in joined if TRAITS[each.profile].takes_keys]
 
 
 def counts_of(
@@ -284,7 +294,7 @@ def record_event(tx: Registry, record: RolloverRecord, kind: str, actor: str, re
     if record.pause_cause is not None:
         detail["paused_by"] = record.pause_cause
     only = names[0] if len(names) == 1 else None
-    tx.record(AuditEvent(f"rollover.{kind}", actor, None, only, reason, detail))
+    tx.record(AuditEvent(_EVENT.format(kind), actor, None, only, reason, detail))
 
 
 def shown_tally(tally: Tally) -> dict[str, int]:

@@ -9,9 +9,9 @@ from jrc.service.key_domains import key_ids_in_use, next_number, profiles_in
 from jrc.service.network_reports import find_network
 from jrc.service.records import Generation
 from jrc.service.registry import Registry
-from jrc.service.rollover_course import networks_of
+from jrc.service.rollover_course import networks_of, nodes_with_keys
 from jrc.service.rollover_records import JoinedNode
-from jrc.service.wording import MAX_LISTED, Plan, counted, listed, utc_text
+from jrc.service.wording import MAX_LISTED, Plan, counted, listed
 
 
 def plan_rollover(tx: Registry, network_name: str) -> Plan:
@@ -21,13 +21,9 @@ def plan_rollover(tx: Registry, network_name: str) -> Plan:
         OperatorError: there is no such network.
     """
     network = find_network(tx, network_name)
-    joined = tx.rollovers.joined_nodes(network.domain_id)
+    joined = nodes_with_keys(tx, network.domain_id)
     lost = [each for each in joined if not TRAITS[each.profile].takes_updates]
-    sentences = [
-        *_running(tx, network),
-        *effects(tx, network, joined),
-        *_numbers(tx, network),
-    ]
+    sentences = [*effects(tx, network, joined), *_numbers(tx, network)]
     first = tuple(str(each.identifier) for each in lost[:MAX_LISTED])
     return Plan(sentences, first, len(lost), needs_consent=True)
 
@@ -37,15 +33,6 @@ def effects(tx: Registry, network: Network, joined: Sequence[JoinedNode]) -> Ite
     yield from _whom(tx, network, joined)
     yield from _must_join([each for each in joined if not TRAITS[each.profile].takes_updates])
     yield from _border_routers(tx, network, joined)
-
-
-def _running(tx: Registry, network: Network) -> Iterator[str]:
-    running = tx.rollovers.running(network.domain_id)
-    if running is not None:
-        yield (
-            f"A rollover has been running since {utc_text(running.created_at_ms)}, and is"
-            f" {running.phase}: another one is refused until it ends."
-        )
 
 
 def _whom(tx: Registry, network: Network, joined: Sequence[JoinedNode]) -> Iterator[str]:

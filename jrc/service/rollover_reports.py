@@ -8,18 +8,21 @@ from typing import Final, TypedDict
 from jrc.cojp.constants import Role
 from jrc.errors import OperatorError
 from jrc.model import Network
-from jrc.policy.rollover import NodeState, PauseCause, Phase, Tally
+from jrc.policy.rollover import NodeState, Phase
 from jrc.service.installers import InstallerId
 from jrc.service.network_reports import find_network
+from jrc.service.records import InstallationRecord
 from jrc.service.registry import Registry
 from jrc.service.rollover_course import generation_of, networks_of, radios, shown_tally
+from jrc.service.rollover_pause import PauseReport, pause_report
 from jrc.service.rollover_records import RolloverNode, RolloverRecord
-from jrc.service.wording import counted, role_name, utc_text
+from jrc.service.wording import role_name, utc_text
 
 PAGE = 500
 MAX_PAGE = 10_000
 SEARCHED = 1000
 """How many rollovers of a key domain are looked through for a number."""
+_NO_WAITS: Final[Mapping[InstallerId, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +46,17 @@ class NodeReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PauseReport:
-    """Why a rollover waits, from which phase on, and what to do about it."""
+class InstallerReport:
+    """Whether a radio has the new keys, and how its installer's last run went; times in UTC.
 
-    cause: str
-    phase: str
-    sentence: str
+    ``failures`` in a row; ``next`` is null where it is not known to be run again.
+    """
+
+    installed: bool
+    failures: int
+    error: str | None
+    tried: str | None
+    next: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +64,9 @@ class RolloverStatus:
     """The running rollover of a network, or its last one; all but the first three null for none.
 
     ``networks`` are all that share its keys, and switch together. ``key_ids`` come, those of
-    ``former_key_ids`` go. ``counts`` are nodes by state, for each role; ``installers`` the radios
-    that have the new keys, and those that do not. ``begins`` is when a planned one begins.
-    ``nodes`` is a page; ``next_page`` is what gives the following one. Times in UTC.
+    ``former_key_ids`` go. ``counts`` are nodes by state, for each role; ``installers`` are
+    those whose radios are to have the new keys, by network and name. ``begins`` is when a planned
+    one begins. ``nodes`` is a page; ``next_page`` is what gives the following one. Times in UTC.
     """
 
     network: str
@@ -83,7 +91,7 @@ class RolloverStatus:
     guarding: str | None = None
     ended: str | None = None
     counts: Mapping[str, Mapping[str, int]] | None = None
-    installers: Mapping[str, bool] | None = None
+    installers: Mapping[str, InstallerReport] | None = None
     wanted: str | None = None
     nodes: tuple[NodeReport, ...] = ()
     next_page: int | None = None
@@ -97,12 +105,14 @@ def status(
     limit: int = PAGE,
     states: Collection[NodeState] = (),
     installers: Collection[InstallerId] | None = None,
+    waits_s: Mapping[InstallerId, float] = _NO_WAITS,
     rollover_id: int | None = None,
 ) -> RolloverStatus:
     """The running rollover of a network, else its last one, or the one of a number.
 
     ``nodes`` has up to ``limit`` (in certain ``states``), those after ``next_page`` of the page
-    before; none for 0. ``installers`` as for ``advance``.
+    before; none for 0. ``installers`` as for ``advance``; ``waits_s`` is how long those that have
+    failed wait for their next run.
 
     Raises:
         OperatorError: there is no such network, or its keys had no rollover of that number.
@@ -121,7 +131,7 @@ def status(
     return replace(
         _report(tx, last, network_name, names),
         key_domain=network.domain,
-        installers=_installers(tx, last, installers),
+        installers=_installers(tx, last, installers, waits_s),
         wanted=None if wanted is None else wanted.cause.value,
         **_page(tx, last, after, min(limit, MAX_PAGE), states),
     )
@@ -151,7 +161,7 @@ def _report(
         networks=names,
         id=record.id,
         phase=record.phase.value,
-        paused=_paused(record, counts.nodes, network_name),
+        paused=pause_report(tx, record, counts.nodes, network_name),
         cause=record.cause.value,
         actor=record.actor,
         reason=record.reason,
@@ -174,36 +184,38 @@ def _report(
     )
 
 
-_WAY_ON: Final[Mapping[Phase, str]] = MappingProxyType(
-    {
-        Phase.PLANNED: "`jrc rollover resume {0}` lets it begin when it is due",
-        Phase.DISTRIBUTING: "`jrc rollover resume {0}` goes on telling them,"
-        " `resume {0} --anyway` switches without them, `abort {0}` calls it off",
-        Phase.SWITCHING: "`jrc rollover resume {0}` goes on telling the 6LBRs; there is no way"
-        " back",
-        Phase.GUARDING: "`jrc rollover resume {0}` begins the guard time anew",
-    }
-)
-
-
-def _paused(record: RolloverRecord, nodes: Tally, network: str) -> PauseReport | None:
-    if record.paused_from is None or record.pause_cause is None:
-        return None
-    why = "It was paused"
-    if record.pause_cause == PauseCause.DEADLINE:
-        why = f"The deadline has passed with {nodes.reached} of {counted(nodes.counted, '6LN')}"
-        why += f" reached, and {record.quorum_permille / 10:g} % are needed"
-    way_on = _WAY_ON[record.paused_from].format(network)
-    return PauseReport(
-        cause=record.pause_cause, phase=record.paused_from.value, sentence=f"{why}: {way_on}."
-    )
-
-
 def _installers(
-    tx: Registry, record: RolloverRecord, installers: Collection[InstallerId] | None
-) -> dict[str, bool]:
+    tx: Registry,
+    record: RolloverRecord,
+    installers: Collection[InstallerId] | None,
+    waits_s: Mapping[InstallerId, float],
+) -> dict[str, InstallerReport]:
     waiting, installed = radios(tx, record, installers)
-    return {str(one): one in installed for one in sorted((*waiting, *installed))}
+    runs = {
+        InstallerId(network.name, run.installer): run
+        for network in networks_of(tx, record.domain_id)
+        for run in tx.installations.of(network.id)
+    }
+    return {
+        str(one): _installer(
+            runs.get(one),
+            installed=one in installed,
+            next_at_ms=tx.now_ms + int(1000 * waits_s[one]) if one in waits_s else None,
+        )
+        for one in sorted((*waiting, *installed))
+    }
+
+
+def _installer(
+    run: InstallationRecord | None, *, installed: bool, next_at_ms: int | None
+) -> InstallerReport:
+    return InstallerReport(
+        installed=installed,
+        failures=0 if run is None else run.failures,
+        error=None if run is None else run.error,
+        tried=None if run is None else utc_text(run.tried_at_ms),
+        next=utc_text(next_at_ms),
+    )
 
 
 class _Page(TypedDict):

@@ -7,7 +7,7 @@ from jrc.cojp.constants import Role
 from jrc.policy.profiles import TRAITS
 from jrc.service.network_reports import find_network
 from jrc.service.registry import Registry
-from jrc.service.rollover_course import networks_of
+from jrc.service.rollover_course import networks_of, nodes_with_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ def sizes_of(tx: Registry, network_name: str) -> DomainSize:
     network = find_network(tx, network_name)
     found: Counter[tuple[int, str]] = Counter()
     sleeps = []
-    for each in tx.rollovers.joined_nodes(network.domain_id):
+    for each in nodes_with_keys(tx, network.domain_id):
         takes_updates = TRAITS[each.profile].takes_updates
         is_router = each.role == Role.LBR
         kind = ("border_routers" if is_router else "nodes") if takes_updates else "must_join"

@@ -1,10 +1,11 @@
-"""What an overseer wants to know at a glance: pledges by state, short identifiers that run low."""
+"""What an overseer wants to know at a glance: pledges, short identifiers that run low, keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from jrc.model import KeySetState
 from jrc.policy.leases import range_is_low
+from jrc.service.key_notices import KeyNotice, key_notices
 from jrc.service.registry import Registry
 
 
@@ -16,6 +17,7 @@ class Survey:
     pledges: Mapping[str, int] = field(default_factory=dict)
     short_ids_left: Mapping[str, int] = field(default_factory=dict)
     low: tuple[str, ...] = ()
+    key_notices: tuple[KeyNotice, ...] = ()
 
 
 def survey(tx: Registry) -> Survey:
@@ -36,4 +38,5 @@ def survey(tx: Registry) -> Survey:
         {state.value: count for state, count in states.items()},
         left,
         tuple(low),
+        tuple(key_notices(tx)),
     )

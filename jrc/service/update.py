@@ -125,6 +125,15 @@ class Place(NamedTuple):
         return TRAITS[self.profile]
 
 
+class _Draft(NamedTuple):
+    """What a node is told, where, under which numbers; ``state`` reserves them."""
+
+    address: IPv6Address
+    telling: Telling
+    numbers: NumberBlock
+    state: ContextState
+
+
 class Errand(Protocol):
     """One reason to tell nodes something; each call is within the turn's transaction."""
 
@@ -272,11 +281,10 @@ def _prepare(
         if isinstance(made, Untold):
             errand.skipped(tx, want, made)
             continue
-        update, state, lease = made
         known = place.reachable.known
-        states.append((known.context_id, state, lease))
+        states.append((known.context_id, made.state, made.telling.lease))
         ref = Ref(errand.name, errand.begun(tx, want, place))
-        prepared.append((update._replace(ref=ref), known.kid_context))
+        prepared.append((_update(ref, want, place, made), known.kid_context))
     tx.nodes.save_told(states)
     errand.flush(tx)
     return prepared
@@ -295,12 +303,9 @@ def _place(found: Reachable | None, networks: Mapping[int, Network]) -> Place | 
     return Place(found, network, pledge.profile or network.profile)
 
 
-def _draft(
-    tx: Registry, errand: Errand, want: Want, place: Place
-) -> tuple[PreparedUpdate, ContextState, Lease | None] | Untold:
-    """The update, with what is to be written before it leaves; or why there is none."""
-    known, traits = place.reachable.known, place.traits
-    if not traits.takes_updates:
+def _draft(tx: Registry, errand: Errand, want: Want, place: Place) -> _Draft | Untold:
+    """What a node is told, with what is to be written before that leaves; or why nothing."""
+    if not place.traits.takes_updates:
         return Untold.NO_UPDATES
     address = _address(place, want.attempts)
     if address is None:
@@ -309,23 +314,27 @@ def _draft(
     if telling is None:
         return Untold.NOTHING
     try:
-        numbers, state = reserve(known.state, tx.now_ms, tx.seen_ms)
+        numbers, state = reserve(place.reachable.known.state, tx.now_ms, tx.seen_ms)
     except (OperatorError, StateError):
         return Untold.OUT_OF_NUMBERS
     if numbers.wait_s(tx.now_ms // 1000) > MAX_AHEAD_S:
         return Untold.NUMBERS_NOT_DUE
-    update = PreparedUpdate(
-        ref=None,
-        node=known.pledge.id,
-        network=want.lane,
-        address=address,
-        security=known.security,
-        numbers=numbers,
-        payload=telling.payload,
+    return _Draft(address, telling, numbers, state)
+
+
+def _update(ref: Ref, want: Want, place: Place, draft: _Draft) -> PreparedUpdate:
+    known, traits = place.reachable.known, place.traits
+    return PreparedUpdate(
+        ref,
+        known.pledge.id,
+        want.lane,
+        draft.address,
+        known.security,
+        draft.numbers,
+        draft.telling.payload,
         with_kid_context=traits.kid_context_in_requests,
         with_uri_host=traits.uri_host_in_requests,
     )
-    return update, state, telling.lease
 
 
 def reserve(

@@ -83,8 +83,8 @@ class UpdateSender(Protocol):
         """Updates that were begun and have not ended."""
         ...
 
-    def begin(self, update: PreparedUpdate) -> None:
-        """Take an update; it leaves when its node, its network's pace and its number allow."""
+    def begin(self, *updates: PreparedUpdate) -> None:
+        """Take updates; each leaves when its node, its network's pace and its number allow."""
         ...
 
     def cancel(self, node: int) -> None:

@@ -58,6 +58,15 @@ def utc_text(at_ms: int | None) -> str | None:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at_ms % 1000:03d}Z"
 
 
+def duration(seconds: float) -> str:
+    """``2 d 3 h``, ``4 min 5 s``; whole seconds, and parts that are 0 left out."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
 def counted(count: int, noun: str) -> str:
     """``1 pledge``, ``2 pledges``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

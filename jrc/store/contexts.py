@@ -149,6 +149,7 @@ _STORED = Prepared(
 )
 
 _NOTHING: frozenset[int] = frozenset()
+_PLEDGE_STATES = {state.value: state for state in PledgeState}
 
 _LIVE_STATES = (KeySetState.CURRENT.value, KeySetState.SCHEDULED.value)
 
@@ -246,13 +247,13 @@ def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> Pl
         raise StateError(f"pledge {values[0]} does not authenticate: the row was damaged")
     number, identifier, state, _before, role, label, profile = values[:_PLEDGE_USED]
     return Pledge(
-        id=number,
-        identifier=PledgeId(identifier),
-        state=PledgeState(state),
-        role=role,
-        label=label,
-        network_ids=network_ids,
-        profile=None if profile is None else Profile(profile),
+        number,
+        PledgeId(identifier),
+        _PLEDGE_STATES[state],
+        role,
+        label,
+        network_ids,
+        None if profile is None else Profile(profile),
     )
 
 

@@ -237,6 +237,7 @@ def _generation(row: Mapping[Any, Any], keys: Sequence[Mapping[Any, Any]]) -> Ge
         Provenance(provenance),
         any(key["key_addinfo"] is not None for key in keys),
         row["activated_at_ms"],
+        row["retired_at_ms"],
     )
 
 

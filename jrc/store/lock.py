@@ -25,6 +25,15 @@ class LockHeldError(OperatorError):
         )
         self.pid = pid
 
+    def unanswered(self, socket: Path) -> OperatorError:
+        """What to say where it was waited for, and no daemon has come up at ``socket`` either."""
+        return OperatorError(
+            f"{self.message}, and no daemon answers on {socket}",
+            "if that is another command, try again when it has ended; if it is a daemon, its log"
+            " says what keeps it, and its config file which admin.socket it has",
+            exit_code=self.exit_code,
+        )
+
 
 class StateLock:
     """An exclusive lock beside the database file, held until ``release`` or the process's end."""

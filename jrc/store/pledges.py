@@ -143,11 +143,15 @@ class Pledges:
         )
 
     def nodes(self, network_id: int, domain_id: int) -> list[JoinedNode]:
-        """Who has joined a network and may stay, in the order of their identifiers.
+        """Who has joined a network, has its keys and may stay, in the order of their identifiers.
 
         One whose row does not authenticate is left out; so is a short identifier.
         """
-        here = exists().where(node.c.pledge_id == pledge.c.id, node.c.network_id == network_id)
+        here = exists().where(
+            node.c.pledge_id == pledge.c.id,
+            node.c.network_id == network_id,
+            node.c.generation_id.is_not(None),
+        )
         query = _ROWS.where(VISIBLE, here).order_by(pledge.c.identifier)
         found = self._records(self._connection.execute(query).mappings().all())
         joined = [each for each in found if each.state is PledgeState.JOINED]
@@ -280,6 +284,10 @@ class Pledges:
     def revoked_with_keys(self, domain_id: int) -> int:
         """How many revoked pledges have their place with the keys in force of a key domain."""
         return toldkeys.revoked_with_keys(self._scope, domain_id)
+
+    def with_retired_keys(self) -> dict[int, int]:
+        """How many nodes have their place with keys that are retired, by network."""
+        return toldkeys.with_retired_keys(self._scope)
 
     def forget_answers(self, pledge_ids: Sequence[int]) -> None:
         """No copy of what these pledges have asked is answered any more (row C11).

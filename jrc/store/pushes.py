@@ -171,7 +171,7 @@ _NODES = (
         node.c.sleep_s,
     )
     .join(pledge, pledge.c.id == node.c.pledge_id)
-    .join(key_generation, key_generation.c.id == node.c.generation_id)
+    .outerjoin(key_generation, key_generation.c.id == node.c.generation_id)
     .join(network, network.c.id == node.c.network_id)
     .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
     .where(VISIBLE, pledge.c.state == PledgeState.PROVISIONED.value)

@@ -98,7 +98,7 @@ _COUNTS = Prepared(
 
 
 class RolloverNodes:
-    """The part of ``service.rollover_records.RolloverStore`` that is about nodes."""
+    """The part of ``service.rollover_store.RolloverStore`` that is about nodes."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope

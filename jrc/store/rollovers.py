@@ -30,7 +30,7 @@ _SAME = ("id", "domain_id", "generation_id", "former_generation_id", "pause_caus
 
 
 class Rollovers(RolloverNodes):
-    """As ``service.rollover_records.RolloverStore``."""
+    """As ``service.rollover_store.RolloverStore``."""
 
     # Reading
 

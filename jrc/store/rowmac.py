@@ -33,7 +33,9 @@ class RowMac:
     def compute(self, table: str, values: Sequence[object]) -> bytes:
         """The MAC of a row; ``values`` hold the primary key first, then every other column."""
         keyed = self._keyed.copy()
-        keyed.update(ascii((table, *values)).encode())
+        text = repr((table, *values))
+        # What is printable hangs on the version of Unicode, and so on that of Python.
+        keyed.update((text if text.isascii() else ascii((table, *values))).encode())
         return keyed.digest()
 
     def fits(self, table: str, values: Sequence[object], mac: object) -> bool:

@@ -54,13 +54,4 @@ def _authentic(mac: RowMac, row: Sequence[Any]) -> Lease:
 def lease_from_values(values: Sequence[Any]) -> Lease:
     """The record of a row's values without its MAC."""
     domain_id, value, pledge_id, first, last, until, released, version = values
-    return Lease(
-        value=value,
-        domain_id=domain_id,
-        pledge_id=pledge_id,
-        first_generation=first,
-        last_generation=last,
-        lease_until_ms=until,
-        released=released is not None,
-        version=version,
-    )
+    return Lease(value, domain_id, pledge_id, first, last, until, released is not None, version)

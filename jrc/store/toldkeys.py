@@ -108,6 +108,19 @@ def revoked_with_keys(scope: Scope, domain_id: int) -> int:
     return scope.connection.scalar(query) or 0
 
 
+def with_retired_keys(scope: Scope) -> dict[int, int]:
+    """As ``PledgeStore.with_retired_keys``; rows are counted as they are."""
+    query = (
+        select(node.c.network_id, func.count().label("node_count"))
+        .join(pledge, pledge.c.id == node.c.pledge_id)
+        .join(key_generation, key_generation.c.id == node.c.generation_id)
+        .where(pledge.c.state == PledgeState.PROVISIONED.value)
+        .where(key_generation.c.state == KeySetState.RETIRED.value)
+        .group_by(node.c.network_id)
+    )
+    return {row.network_id: row.node_count for row in scope.connection.execute(query)}
+
+
 def forget_answers(scope: Scope, pledge_ids: Sequence[int]) -> None:
     """As ``PledgeStore.forget_answers``."""
     query = (

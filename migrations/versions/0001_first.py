@@ -388,7 +388,7 @@ def _node() -> None:
         sa.Column("pledge_id", _ID, nullable=False),
         sa.Column("network_id", _ID, nullable=False),
         sa.Column("role", sa.Integer(), nullable=False),
-        sa.Column("generation_id", _ID, nullable=False),
+        sa.Column("generation_id", _ID, nullable=True),
         sa.Column("first_joined_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("address", sa.String(length=39), nullable=True),
         sa.Column("settings_number", sa.BigInteger(), nullable=False),
@@ -405,7 +405,8 @@ def _node() -> None:
             ["pledge_id"], ["pledge.id"], name=op.f("fk_node_pledge_id_pledge")
         ),
         sa.PrimaryKeyConstraint("pledge_id", name=op.f("pk_node")),
-        comment="Where a pledge has joined, which generation of keys and which settings it has.",
+        comment="Where a pledge has joined, which generation of keys, if any, and which settings it"
+        " has.",
     )
 
 

@@ -42,6 +42,7 @@ class OfflineServices:
     allows_weak_keys: bool = False
     rollover_settings: RolloverSettings = field(default_factory=RolloverSettings)
     installers: Collection[InstallerId] = ()
+    installer_waits_s: Mapping[InstallerId, float] = field(default_factory=dict)
     updates_hindered: str | None = None
 
     @property

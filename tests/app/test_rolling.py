@@ -4,7 +4,6 @@ The daemon's own parts, a real database, aiocoap's OSCORE in the nodes, time tha
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -18,35 +17,9 @@ from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
 from jrc.service.rollover import abort_rollover, resume_rollover
 from tests.desk import ACTOR
-from tests.rolling import FAST, Rig, names
-from tests.virtual_loop import run_virtually
+from tests.rolling import FAST, Rig, experiment, in_phase, in_state, names
 
 SLEEPY, DEAD = 5, 3
-
-
-def experiment(folder: Path, work: Callable[[Rig], Coroutine[None, None, None]], count: int = 12,
-               loss: float = 0.0) -> None:  # fmt: skip
-    """``work`` in a network that has joined and is quiet."""
-
-    async def carry_out() -> None:
-        rig = Rig(folder, count, loss=loss)
-        try:
-            await rig.start()
-            rig.join()
-            await work(rig)
-            assert rig.violations() == []
-        finally:
-            rig.close()
-
-    run_virtually(carry_out())
-
-
-def in_phase(rig: Rig, *phases: Phase) -> Callable[[], bool]:
-    def is_so() -> bool:
-        record = rig.rollover()
-        return record is not None and record.phase in phases
-
-    return is_so
 
 
 def key_ids(rig: Rig) -> dict[KeySetState, list[int]]:
@@ -66,10 +39,6 @@ def keys_of(rig: Rig, state: KeySetState) -> KeySet:
         return tuple(LabKey(key.key_id, key.key_usage, key.key_value) for key in keys)
 
     return rig.desk.read(read)
-
-
-def in_state(rig: Rig, *states: NodeState) -> set[bytes]:
-    return {name for name, row in rig.rows().items() if row.state in states}
 
 
 def in_time(rig: Rig) -> set[bytes]:

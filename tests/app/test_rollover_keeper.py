@@ -19,13 +19,14 @@ from jrc.service.rollover_course import counts_of
 from jrc.service.rollover_records import RolloverCause
 from jrc.service.rollover_wishes import want_rollover
 from tests.desk import ACTOR, Desk
+from tests.rollovers import floor_at
 
 T = TypeVar("T")
 LATER_MS = 60_000
 
 
 class Office:
-    """What the keeper sees of a daemon, with two networks that have keys of their own."""
+    """What the keeper sees of a daemon."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
@@ -33,8 +34,6 @@ class Office:
         self.monotonic_s = 1000.0
         self.log: list[EventDict] = []
         self.keeper = RolloverKeeper(Rollover(), self, (), _every, lambda: self.monotonic_s)
-        desk.network("lab", b"\xca\xfe")
-        desk.network("far", b"\xca\xfd", prefix="2001:db8:1::/64")
 
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         self.reads += 1
@@ -86,6 +85,9 @@ def _every(_period_s: float, _work: Callable[[], Awaitable[None]]) -> None:
 
 @pytest.fixture
 def office(desk: Desk) -> Office:
+    """With two networks that have keys of their own."""
+    desk.network("lab", b"\xca\xfe")
+    desk.network("far", b"\xca\xfd", prefix="2001:db8:1::/64")
     return Office(desk)
 
 
@@ -200,3 +202,31 @@ def test_a_quiet_registrar_looks_once_a_minute(office: Office) -> None:
     office.reads = 0
     office.look(int(2 * START_EVERY_S))
     assert (2, 0) == (office.reads, office.writes)
+
+
+def test_e02_a_deadline_that_pauses_is_logged_once(desk: Desk) -> None:
+    """With the networks and how many are reached; who pauses one by hand knows it (row E2)."""
+    with floor_at(desk, 3) as floor:
+        office = Office(desk)
+        floor.start()
+        floor.tell(only={1})
+        office.look()
+        desk.now_ms += int(1000 * Rollover().deadline_s)
+        office.look(3)
+        assert Phase.PAUSED is floor.record().phase
+        (line,) = (line for line in office.log if line["event"] == "rollover_paused")
+        assert "`jrc rollover status lab`" in line.pop("hint")
+        assert {
+            "event": "rollover_paused",
+            "log_level": "warning",
+            "networks": ["lab"],
+            "cause": "deadline",
+            "reached": 1,
+            "nodes": 3,
+            "needed_permille": 1000,
+        } == line
+        floor.resume()
+        floor.pause()
+        office.log.clear()
+        office.look(3)
+        assert [] == office.log

@@ -8,9 +8,8 @@ import pytest
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.rollover import abort_rollover
 from jrc.service.update import turn as right_turn
-from tests.app.test_rolling import experiment, in_phase, in_state
 from tests.desk import ACTOR
-from tests.rolling import Rig, names
+from tests.rolling import Rig, experiment, in_phase, in_state, names
 
 
 def test_a_fault_in_a_turn_stops_neither_joins_nor_the_turns_after_it(
@@ -50,6 +49,7 @@ def test_e10_a_process_that_follows_goes_on_with_an_abort_at_once(tmp_path: Path
         await rig.start()
         everybody = names(rig.nodes[1:])
         await rig.until(lambda: in_state(rig, NodeState.REVERTED) == everybody, patience_s=60)
+        assert in_state(rig, NodeState.REVERTED) == everybody
 
     experiment(tmp_path, work)
 

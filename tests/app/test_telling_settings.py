@@ -4,7 +4,6 @@ The daemon's own parts, a real database, time that is made up.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
 
@@ -17,31 +16,9 @@ from jrc.service.node_orders import throttle_nodes
 from jrc.service.nodes import NodeReport, list_nodes
 from jrc.service.revoking import revoke_pledges
 from tests.desk import ACTOR
-from tests.rolling import Rig, names
-from tests.virtual_loop import run_virtually
+from tests.rolling import Rig, experiment, in_phase, names
 
 HOUR_S = 3600.0
-
-
-def experiment(
-    folder: Path,
-    work: Callable[[Rig], Coroutine[None, None, None]],
-    count: int = 12,
-    loss: float = 0.0,
-) -> None:
-    """``work`` in a network that has joined and is quiet."""
-
-    async def carry_out() -> None:
-        rig = Rig(folder, count, loss=loss)
-        try:
-            await rig.start()
-            rig.join()
-            await work(rig)
-            assert rig.violations() == []
-        finally:
-            rig.close()
-
-    run_virtually(carry_out())
 
 
 async def change(rig: Rig, **changes: object) -> None:
@@ -139,18 +116,13 @@ def test_settings_and_keys_are_told_at_the_same_time(tmp_path: Path) -> None:
     async def work(rig: Rig) -> None:
         await rig.roll()
         await change(rig, join_rate_bytes_per_s=40, lease_hours=24)
-        await rig.until(lambda: not behind(rig) and _is_done(rig))
+        await rig.until(lambda: not behind(rig) and in_phase(rig, Phase.DONE)())
         await rig.rest(30)
         for node in rig.nodes:
             assert node.join_rate_bytes_per_s == 40
             assert node.keys.held_ids() == {2}
 
     experiment(tmp_path, work, count=30, loss=0.1)
-
-
-def _is_done(rig: Rig) -> bool:
-    record = rig.rollover()
-    return record is not None and record.phase is Phase.DONE
 
 
 @pytest.mark.parametrize("after_commit", [False, True])

@@ -9,11 +9,10 @@ from jrc.app.installers import Runner
 from jrc.app.upkeep import Upkeep
 from jrc.model import Secret
 from jrc.service.ports import InstallOutcome
-from tests.app.test_installers import LAB, NEVER, Office, Program, settled, staged
+from tests.app.programs import LAB, NEVER, Office, Program, settled, staged
 from tests.desk import Desk
 from tests.service.test_installers import joins
 
-GOOD = InstallOutcome(installed=True)
 LONG_S = 3600.0
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from jrc.cli.main import main
+from jrc.errors import ExitCode
 
 PREFIX = "2001:db8:0:1::/64"
 PLEDGE = "00124b0014b5b67e"
@@ -152,3 +153,11 @@ def pledge_file(path: Path, rows: Sequence[str]) -> Path:
     path.write_text("\n".join(("pledge_id,psk,label", *rows, "")))
     path.chmod(0o600)
     return path
+
+
+def one_sentence(done: Done, code: ExitCode) -> None:
+    """Assert that a command has failed, and has said so and nothing else."""
+    assert done.code == code
+    assert done.out == ""
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err

@@ -54,13 +54,25 @@ def test_a_node_shows_what_it_is_to_have_beside_what_it_has(terminal: Terminal) 
 def test_a_push_says_what_comes_of_it(terminal: Terminal) -> None:
     """Without a daemon, who tells them."""
     done = terminal.jrc("node", "push", "--network", "lab")
-    assert (done.code, done.err) == (0, "0 told now, 3 have all they are to have\n")
+    said = "nobody is to be told anything: all 3 nodes have all they are to have\n"
+    assert (done.code, done.err) == (0, said)
+    said = "nobody is to be told anything: the node has all it is to have\n"
+    assert terminal.jrc("node", "push", node_id(1)).err == said
     terminal.jrc("network", "set", "lab", "--join-rate", "20")
     done = terminal.jrc("node", "push", node_id(1), node_id(2))
     assert done.err.startswith("2 told now, 0 have all they are to have\n")
     assert "told when `jrc run` does" in done.err
     document = terminal.jrc("node", "push", node_id(1), "--json").json
     assert document == {"told": 1, "up_to_date": 0, "must_join": [], "must_join_count": 0}
+
+
+def test_a_push_in_a_network_that_nobody_has_joined_says_so(terminal: Terminal) -> None:
+    """One sentence, and no error."""
+    words = ("--network-id", "beef", "--prefix", "2001:db8:9::/64")
+    assert terminal.jrc("network", "add", "hall", *words).code == 0
+    done = terminal.jrc("node", "push", "--network", "hall")
+    said = "nobody has joined network hall, so there is nobody to tell\n"
+    assert (done.code, done.out, done.err) == (0, "", said)
 
 
 def test_how_a_node_sleeps_is_said(terminal: Terminal) -> None:
@@ -87,8 +99,9 @@ def test_g02_joining_is_throttled_by_one_command(terminal: Terminal) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("push",), "--network NAME"),
-        (("push", "00", "--network", "lab"), "--network NAME"),
+        (("push",), "error: it is not said which nodes are meant\n"),
+        (("push",), "or say --network NAME for all of a network"),
+        (("push", "00", "--network", "lab"), "error: nodes and --network NAME are both given"),
         (("push", "--network", "lab", "--timeout", "1h"), "--timeout goes with --wait"),
         (("set", "00"), "either --sleeps TIME or --awake"),
         (("set", "00", "--sleeps", "1h", "--awake"), "either --sleeps TIME or --awake"),

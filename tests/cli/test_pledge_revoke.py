@@ -58,7 +58,7 @@ def test_it_returns_at_once_with_what_to_do_next(lab: Terminal) -> None:
     done = lab.jrc("pledge", "revoke", FIRST, "--yes", "--reason", "stolen")
     assert (done.code, done.out) == (0, "")
     assert f"{FIRST}: revoked" in done.err
-    assert "`jrc rollover watch lab` shows it; they are out when it is done" in done.err
+    assert "`jrc rollover watch lab` shows it; the device is out when it is done" in done.err
     assert "the daemon is not running: the nodes are told when `jrc run` does" in done.err
     shown = lab.jrc("rollover", "status", "--json", "lab").json
     assert (shown["phase"], shown["cause"], shown["reason"]) == (
@@ -88,6 +88,51 @@ def test_several_at_once_are_one_rollover(lab: Terminal) -> None:
     assert (kinds.count("pledge.revoked"), kinds.count("rollover.started")) == (2, 1)
 
 
+def test_several_at_once_are_spoken_of_as_several(lab: Terminal) -> None:
+    """Before, after, and where there is nothing to do; one that is named twice is one."""
+    done = lab.jrc("pledge", "revoke", FIRST, SECOND, FIRST, "--yes")
+    assert "2 pledges get no more answers, and go on the blocklist.\n" in done.err
+    assert f"{FIRST}: revoked\n{SECOND}: revoked\n" in done.err
+    assert "`jrc rollover watch lab` shows it; the 2 devices are out when it is done" in done.err
+    again = lab.jrc("pledge", "revoke", FIRST, SECOND, FIRST, "--yes")
+    assert (again.code, again.err) == (
+        0, f"{FIRST}: revoked, as before\n{SECOND}: revoked, as before\n",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "said"),
+    [
+        (("00aa",), ExitCode.FAILED, "pledge 00aa is unknown"),
+        (("00aa", "00bb"), ExitCode.FAILED, "pledge 00aa is unknown; pledge 00bb is unknown"),
+        (
+            ("xy", "zz"),
+            ExitCode.USAGE,
+            "'xy' is not a pledge identifier; 'zz' is not a pledge identifier",
+        ),
+    ],
+)
+def test_those_that_can_not_be_revoked_are_named_and_nobody_is(
+    lab: Terminal, wrong: tuple[str, ...], code: ExitCode, said: str
+) -> None:
+    """All or none; one that is alone has its own sentence."""
+    done = lab.jrc("pledge", "revoke", FIRST, *wrong, SECOND, "--yes")
+    count = f"{len(wrong)} of the {len(wrong) + 2} pledges"
+    said_of_all = f"error: {count} can't be revoked, so none of them is: {said}"
+    assert (done.code, done.err.splitlines()[0]) == (code, said_of_all)
+    assert done.err.splitlines()[1].startswith("hint: leave th")
+    assert lab.jrc("pledge", "show", FIRST, "--json").json["state"] == "joined"
+    alone = lab.jrc("pledge", "revoke", wrong[0], "--yes")
+    assert alone.err.startswith(f"error: {said.split(';')[0]}\n")
+
+
+def test_many_that_can_not_be_revoked_are_counted(lab: Terminal) -> None:
+    """The first ten are named."""
+    done = lab.jrc("pledge", "revoke", *(f"{number:04x}" for number in range(12)), "--yes")
+    assert "12 of the 12 pledges can't be revoked" in done.err
+    assert "pledge 0009 is unknown; and 2 more\n" in done.err
+
+
 def test_revoking_the_border_router_is_said_in_capitals(lab: Terminal) -> None:
     """What the network loses, and what becomes of the radio's keys."""
     done = lab.jrc("pledge", "revoke", THIRD)
@@ -100,7 +145,7 @@ def test_without_new_keys_it_is_told_loudly(lab: Terminal) -> None:
     """`--no-rollover` starts none."""
     done = lab.jrc("pledge", "revoke", FIRST, "--no-rollover", "--yes")
     assert (done.code, "WITHOUT NEW KEYS" in done.err) == (0, True)
-    assert "THE KEYS OF lab ARE NOT CHANGED" in done.err
+    assert "THE KEYS OF lab ARE NOT CHANGED, and the device can go on with them" in done.err
     assert lab.jrc("rollover", "status", "--json", "lab").json["phase"] is None
 
 

@@ -193,10 +193,44 @@ def test_what_was_never_started_can_not_be_moved(
     _refused(idle.jrc("rollover", *words), ExitCode.REFUSED, said, "`jrc rollover start`")
 
 
-def test_a_second_rollover_is_refused_while_one_runs(terminal: Terminal) -> None:
-    """It names who started the first."""
+def test_a_second_rollover_is_refused_before_its_plan_is_shown(terminal: Terminal) -> None:
+    """It names who started the first, and what can be done with that; --yes changes nothing."""
     terminal.jrc(*START)
-    _refused(terminal.jrc(*START), ExitCode.REFUSED, "has a rollover already, started at")
+    for words in (START, START[:-1], (*START, "--at", "2126-11-22T02:00")):
+        done = terminal.jrc(*words)
+        _refused(
+            done, ExitCode.REFUSED, "has a rollover already, started at",
+            "`jrc rollover watch lab`", "`jrc rollover pause lab`", "`jrc rollover abort lab`",
+        )  # fmt: skip
+        assert "gets new link-layer keys" not in done.err
+
+
+def test_the_reason_of_a_pause_is_shown_with_the_way_on(terminal: Terminal) -> None:
+    """To people and to programs; until it goes on."""
+    terminal.jrc(*START, "--reason", "yearly")
+    assert 'paused by "' not in terminal.jrc("rollover", "status").out
+    said = terminal.jrc("rollover", "pause", "lab", "--reason", "radio noise").err
+    paused = _status(terminal)["paused"]
+    assert set(paused) == {"cause", "phase", "at", "actor", "reason", "sentence"}
+    assert (paused["cause"], paused["reason"]) == ("operator", "radio noise")
+    shown = terminal.jrc("rollover", "status").out
+    for words in ('("radio noise"): `jrc rollover resume lab` goes on', f"by {paused['actor']} "):
+        assert words in shown
+        assert words in said
+    rows = dict(line.split("  ", 1) for line in shown.splitlines() if "  " in line)
+    assert rows["reason"].strip() == "yearly"
+    assert rows["reason of the pause"].strip() == "radio noise"
+    assert rows["paused since"].strip() == paused["at"]
+    terminal.jrc("rollover", "resume", "lab")
+    assert _status(terminal)["paused"] is None
+    assert "radio noise" not in terminal.jrc("rollover", "status").out
+
+
+def test_6lbrs_stand_on_top_of_those_who_lag_behind(terminal: Terminal) -> None:
+    """A switch waits for each of them."""
+    terminal.jrc(*START)
+    shown = terminal.jrc("rollover", "status").out
+    assert shown.index(node_id(10)) < shown.index(node_id(1))
 
 
 def test_a_rollover_may_begin_later(terminal: Terminal) -> None:
@@ -236,6 +270,7 @@ def test_quorum_and_deadline_are_for_this_rollover(terminal: Terminal) -> None:
         (("lab", "--timeout", "1h"), ExitCode.USAGE, "--timeout goes with --wait"),
         (("lab", "--wait", "--timeout", "soon"), ExitCode.USAGE, "--timeout: 'soon' is no dura"),
         (("lab", "--assume", "loss=2%"), ExitCode.USAGE, "--assume goes with --rehearse"),
+        (("lab", "--rehearse", "--wait"), ExitCode.USAGE, "--rehearse starts nothing that --wait"),
         (("lab", "--wait", "--yes"), ExitCode.UNREACHABLE, "the daemon is not running\nhint: "),
     ],
 )
@@ -245,46 +280,6 @@ def test_what_can_not_be_started_is_refused(
     """In one sentence, before anybody is asked, and nothing is begun."""
     _refused(idle.jrc("rollover", "start", *words), code, said)
     assert _status(idle)["phase"] is None
-
-
-def test_a_rehearsal_changes_nothing_and_says_what_it_assumes(idle: Terminal) -> None:
-    """The same numbers as JSON."""
-    words = ("rollover", "start", "lab", "--rehearse", "--assume", "loss=25%", "--assume", "dead=0")
-    done = idle.jrc(*words)
-    assert (done.code, done.err) == (0, "")
-    assert "assumed: 25 % of the datagrams are lost" in done.out
-    found = idle.jrc(*words, "--json").json
-    assert (found["nodes"], found["border_routers"]) == (9, 1)
-    assert found["done_s"]["median"] > 12
-    assert _status(idle)["phase"] is None
-
-
-def test_a_rehearsal_knows_which_nodes_sleep(tmp_path: Path) -> None:
-    """What the operator has said of them, unless something else is assumed."""
-    terminal = Terminal(tmp_path)
-    terminal.init()
-    add_network(terminal)
-    add_nodes(terminal, 4, sleep_s=1200)
-    words = ("rollover", "start", "lab", "--rehearse")
-    assert "100 % of the 6LNs sleep for 20 min" in terminal.jrc(*words).out
-    assert "no 6LN sleeps" in terminal.jrc(*words, "--assume", "sleepy=0").out
-
-
-@pytest.mark.parametrize(
-    ("assumed", "said"),
-    [
-        ("loss", "'' is no share"),
-        ("loss=2", "no share of 0 to 1"),
-        ("loss=95%", "a loss of 0 to 0.9 can be rehearsed"),
-        ("sleep=long", "'long' is no duration"),
-        ("wind=5", "'wind' is not known"),
-        ("dead=60%,sleepy=60%", "is no share"),
-    ],
-)
-def test_what_can_not_be_assumed_is_refused(idle: Terminal, assumed: str, said: str) -> None:
-    """With all that can."""
-    done = idle.jrc("rollover", "start", "lab", "--rehearse", "--assume", assumed)
-    _refused(done, ExitCode.USAGE, f"--assume: {said}" if said[0] == "'" else said, "loss=20%")
 
 
 def test_without_a_name_the_only_network_is_meant(terminal: Terminal) -> None:

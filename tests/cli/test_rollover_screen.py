@@ -31,6 +31,7 @@ def _node(number: int, state: str, **more: object) -> Doc:
 
 def _status(phase: str = "distributing", **more: object) -> Doc:
     return {
+        "id": 1,
         "network": "lab",
         "networks": ["lab"],
         "phase": phase,
@@ -163,3 +164,66 @@ def test_while_a_command_waits_nodes_are_counted_and_not_named() -> None:
     assert _lines(*looks, looks[1], each_node=False)[1:] == [
         "lab: 4 of 4 6LNs reached, 0 of 1 6LBR reached"
     ]
+
+
+FAILING = {
+    "installed": False,
+    "failures": 3,
+    "error": "exit code 1: no radio",
+    "tried": "2026-11-21T16:00:00.000Z",
+    "next": "2026-11-21T16:05:00.000Z",
+}
+FAILED = "installer lab/exec has failed 3 times: exit code 1: no radio, again at 2026-11-21T16:05"
+
+
+def test_an_installer_that_fails_is_a_line_once() -> None:
+    """Until it fails in another way; when it has the keys, it counts."""
+    failing = _status("switching", installers={"lab/exec": FAILING})
+    again = _status("switching", installers={"lab/exec": {**FAILING, "failures": 4}})
+    other = {**FAILING, "failures": 1, "error": "timed out", "next": None}
+    worse = _status("switching", installers={"lab/exec": other})
+    found = _lines((failing, []), (again, []), (worse, []))
+    assert "0 of 1 installer" in found[0]
+    assert [f"lab: {FAILED}:00.000Z", "lab: installer lab/exec has failed once: timed out"] == (
+        found[1:]
+    )
+    has = {**FAILING, "installed": True, "failures": 0, "error": None, "next": None}
+    (line,) = _lines((_status("switching", installers={"lab/exec": has}), []))
+    assert "1 of 1 installer" in line
+
+
+def test_whom_a_switch_waits_for_stands_over_the_table() -> None:
+    """Before the switch no 6LBR is told, so none is waited for; three at most are named."""
+    router = _node(9, "unreachable", role="6lbr", last_error="no_answer")
+    at = "2026-11-21T16:00:30.000Z"
+    shown = {"installers": {"lab/exec": FAILING}}
+    lines = _shown(_status("switching", switching=at, **shown), [router], width=160)
+    assert any(line.startswith(FAILED) for line in lines)
+    assert f"6LBR {9:016x} unreachable (attempt 1): no_answer" in "\n".join(lines)
+    assert "6LBR 0" not in "\n".join(_shown(_status(), [router]))
+    assert FAILED not in "\n".join(_shown(_status("done", ended=at, **shown), []))
+    routers = [_node(n, "unreachable", role="6lbr", last_error="no_answer") for n in range(9)]
+    lines = _shown(_status("switching", switching=at), routers, width=160)
+    assert sum(line.startswith("6LBR") for line in lines) == 3
+
+
+def test_while_a_command_waits_6lbrs_that_can_not_be_told_are_named() -> None:
+    """The switch waits for them; 6LNs are counted."""
+    at = "2026-11-21T16:00:30.000Z"
+    nodes = [
+        _node(1, "unreachable", last_error="no_answer"),
+        _node(9, "unreachable", role="6lbr", last_error="no_answer"),
+    ]
+    look = (_status("switching", switching=at), nodes)
+    assert _lines(look, look, each_node=False)[1:] == [
+        f"lab: 6LBR {9:016x} unreachable (attempt 1): no_answer"
+    ]
+
+
+def test_the_reason_of_a_pause_can_not_drive_the_terminal() -> None:
+    """Somebody else may have given it."""
+    sentence = 'It was paused by bob ("\x1b]0;owned\x07"): `jrc rollover resume lab` goes on.'
+    out = io.StringIO()
+    console = Console(file=out, width=120, height=24, force_terminal=True)
+    console.print(picture(console, _status("paused", paused={"sentence": sentence}), []))
+    assert "\x1b]0;" not in out.getvalue()

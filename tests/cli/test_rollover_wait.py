@@ -127,7 +127,7 @@ def test_a_refusal_is_no_reason_to_wait() -> None:
 def test_one_rollover_is_waited_for_by_its_number() -> None:
     """Whatever is wanted next, and whatever runs by then."""
     daemon = Daemon("distributing", "done", wanted="revocation")
-    assert _wait(daemon)[0] == 0
+    assert _wait(daemon, for_s=60)[0] == 0
     assert {each["id"] for each in daemon.asked} == {7}
 
 
@@ -164,3 +164,31 @@ def test_time_is_up_before_a_rest_and_not_after_it() -> None:
     assert clock.rests == [2]
     with pytest.raises(TimeIsUp):
         patient.rest(5)
+
+
+def _replaced(wanted: str | None = None) -> Daemon:
+    """A daemon whose rollover 7 is aborted, and which has another one by then."""
+
+    class Other(Daemon):
+        def get(self, path: str, query: Query | None = None) -> dict[str, object]:
+            found = super().get(path, query)
+            if "id" in (query or {}) or wanted:
+                return found
+            return {**found, "id": 8, "phase": "done", "cause": "revocation"}
+
+    return Other("distributing", "aborted", wanted=wanted)
+
+
+def test_one_that_another_replaces_is_aborted_whatever_becomes_of_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 1, since these keys are never used; a sentence says how to see the other."""
+    assert _wait(_replaced(), for_s=60)[0] == ExitCode.FAILED
+    assert capsys.readouterr().err == (
+        "lab: another rollover (revocation) has taken its place, and is done;"
+        " `jrc rollover watch lab` shows it\n"
+    )
+    assert _wait(_replaced("revocation"), for_s=60)[0] == ExitCode.FAILED
+    assert "lab: another rollover (revocation) takes its place;" in capsys.readouterr().err
+    assert _wait(Daemon("distributing", "aborted"))[0] == ExitCode.FAILED
+    assert capsys.readouterr().err == ""

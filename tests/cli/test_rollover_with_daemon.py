@@ -53,6 +53,18 @@ def empty(tmp_path: Path) -> Iterator[Terminal]:
 
 
 @pytest.fixture
+def empty_with_radio(tmp_path: Path) -> Terminal:
+    """A registrar with an installer that fails until a file ``radio`` is there."""
+    terminal, program = _registrar(tmp_path, 0), tmp_path / "installer"
+    check = f"test -e {tmp_path / 'radio'} || {{ echo no radio here >&2; exit 1; }}"
+    program.write_text(f"#!/bin/sh\ncat >/dev/null\n{check}\n")
+    program.chmod(0o700)
+    section = f'\n[[installer]]\nnetwork = "lab"\nkind = "exec"\ncommand = ["{program}"]\n'
+    terminal.config.write_text(f"{terminal.config.read_text()}{section}retry_s = 60\n")
+    return terminal
+
+
+@pytest.fixture
 def deaf(tmp_path: Path) -> Terminal:
     """A registrar whose two nodes never answer; its daemon is the test's."""
     return _registrar(tmp_path, 2)
@@ -89,18 +101,80 @@ def test_what_does_not_end_in_time_is_exit_code_5(deaf: Terminal) -> None:
             watching.until("lab: aborted")
 
 
-def test_a_pause_ends_the_wait_and_not_the_watching(deaf: Terminal) -> None:
-    """Who waits in a script gets exit code 5; who watches sees it go on."""
+def test_a_pause_ends_the_wait_and_the_watching_of_a_script(deaf: Terminal) -> None:
+    """Exit code 5, and what to do about it."""
     with deaf.daemon(), following(deaf, *START) as waiting:
         waiting.until("lab: distributing", err=True)
         with following(deaf, "rollover", "watch") as watching:
             watching.until("lab: distributing")
-            assert deaf.process("rollover", "pause", "lab").code == 0
+            assert deaf.process("rollover", "pause", "lab", "--reason", "noise").code == 0
             assert waiting.end() == ExitCode.UNFINISHED
-            assert "`jrc rollover resume lab`" in watching.until("lab: paused")
-            assert deaf.process("rollover", "resume", "lab").code == 0
+            assert watching.end() == ExitCode.UNFINISHED
+            assert '("noise"): `jrc rollover resume lab`' in watching.until("lab: paused")
+            assert watching.is_silent()
+
+
+def test_ctrl_c_ends_the_watching_alone(deaf: Terminal) -> None:
+    """Exit code 0: it was only looked at."""
+    with deaf.daemon():
+        assert deaf.process(*START[:-1]).code == 0
+        with following(deaf, "rollover", "watch") as watching:
             watching.until("lab: distributing")
             assert watching.end(signal.SIGINT) == 0
+
+
+def test_a_resumed_rollover_that_a_revocation_replaces_is_aborted(deaf: Terminal) -> None:
+    """Exit code 1 for who waits for it, although the other one is done; watching goes on to that.
+
+    A script that resumes a rollover is not told that its keys are in force when others are.
+    """
+    with deaf.daemon():
+        assert deaf.process(*START[:-1]).code == 0
+        assert deaf.process("rollover", "pause", "lab").code == 0
+        with following(deaf, "rollover", "resume", "lab", "--wait", "--json") as waiting:
+            waiting.until("lab: distributing", err=True)
+            with following(deaf, "rollover", "watch", "lab") as watching:
+                watching.until("lab: distributing")
+                words = ("pledge", "revoke", node_id(1), node_id(2), "--yes")
+                assert deaf.process(*words).code == 0
+                assert (waiting.end(), watching.end()) == (ExitCode.FAILED, ExitCode.DONE)
+                watching.until("lab: aborted, key id 2 in place of key id 1")
+                watching.until("lab: done (revocation), key id 3 in place of key id 1")
+            assert waiting.until('"phase": ') == '  "phase": "aborted",'
+            waiting.until("lab: another rollover (revocation) has taken its place", err=True)
+
+
+def test_an_installer_that_fails_is_shown_with_its_error_and_its_next_try(
+    empty_with_radio: Terminal,
+) -> None:
+    """The switch waits for it; mended, it is no trouble any more."""
+    terminal, radio = empty_with_radio, empty_with_radio.folder / "radio"
+    with terminal.daemon():
+        with following(terminal, *START) as waiting:
+            said = waiting.until("installer lab/exec has failed", err=True)
+            assert "no radio here, again at 20" in said
+        found = terminal.process("rollover", "status", "--json").json
+        run = found["installers"]["lab/exec"]
+        assert (found["phase"], run["installed"], run["failures"] >= 1) == (
+            "switching",
+            False,
+            True,
+        )
+        assert "no radio here" in run["error"]
+        assert found["installers"]["lab/exec"]["next"] > run["tried"]
+        shown = terminal.process("rollover", "status").out
+        heading, row = shown[shown.index("INSTALLER") :].splitlines()[:2]
+        cells = dict(zip(heading.split("\t"), row.split("\t"), strict=True))
+        assert (cells["INSTALLER"], cells["HAS THE KEYS"]) == ("lab/exec", "no")
+        assert cells["NEXT TRY"].endswith("Z")
+        assert "no radio here" in cells["TROUBLE"]
+        radio.write_text("")
+        assert terminal.process("network", "install", "lab").code == 0
+        assert terminal.process("rollover", "watch").code == 0
+        run = terminal.process("rollover", "status", "--json").json["installers"]["lab/exec"]
+        assert (run["installed"], run["failures"], run["error"], run["next"]) == (
+            True, 0, None, None
+        )  # fmt: skip
 
 
 def test_ctrl_c_leaves_it_running(deaf: Terminal) -> None:

@@ -95,10 +95,11 @@ def test_e01_what_can_not_leave_is_said() -> None:
         way = endpoint(absent).way_to(HOST)
         assert way is not None
         assert not endpoint(absent).ask(b"update", way)
-        way = endpoint(here).way_to(HOST, here.getsockname()[1])
+        closing = endpoint(here)
+        way = closing.way_to(HOST, here.getsockname()[1])
         assert way is not None
-        assert endpoint(here).ask(b"update", way)
-    assert not endpoint(here).ask(b"update", way)
+        assert closing.ask(b"update", way)
+    assert not closing.ask(b"update", way)
 
 
 @needs_namespace

@@ -23,9 +23,10 @@ from jrc.lab.datagram import Envelope
 from jrc.lab.pledge import ACK, CON, NON, PledgeContext
 from jrc.model import Secret
 from jrc.policy.pacing import Pace
-from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
+from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 
 RST = 3
+DONE = Answered(0x44, b"")
 PAYLOAD = bytes.fromhex("a1028201500102030405060708090a0b0c0d0e0f10")
 BEGAN_S = 1000.0
 NUMBER = 5_000_000
@@ -200,4 +201,42 @@ class Bed:
         return self.sent[-1].data
 
 
-__all__ = ["ACK", "CON", "NON", "RST", "Bed", "Node", "arrived", "empty", "plain"]
+def outcome(**fields: Any) -> UpdateOutcome:
+    """What the one update has come to: acknowledged at once, unless told otherwise."""
+    return UpdateOutcome("ref", 1, DONE, None, None, 1)._replace(**fields)
+
+
+def is_ignored(bed: Bed, node: Node, data: bytes, reason: Reason | None, **fields: Any) -> None:
+    """Silence, a count by reason, and the exchange goes on; ``None`` is left for others."""
+    sent = len(bed.sent)
+    left = bed.hear(data, node, **fields)
+    assert ([data] if reason is None else []) == [each.payload for each in left]
+    assert ([] if reason is None else [reason]) == bed.dropped
+    assert [] == bed.outcomes
+    assert 1 == bed.client.open
+    assert sent == len(bed.sent)
+
+
+def still_works(bed: Bed, node: Node, data: bytes) -> None:
+    """It is sent again, and the true answer counts."""
+    bed.until(10)
+    assert bed.sent[-1].data == data
+    bed.hear(node.answer(data), node)
+    assert [DONE] == [each.answer for each in bed.outcomes]
+
+
+__all__ = [
+    "ACK",
+    "CON",
+    "DONE",
+    "NON",
+    "RST",
+    "Bed",
+    "Node",
+    "arrived",
+    "empty",
+    "is_ignored",
+    "outcome",
+    "plain",
+    "still_works",
+]

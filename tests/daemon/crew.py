@@ -116,7 +116,7 @@ class Crew:
         results = await asyncio.gather(*(join(node.pledge, jrc, JOINING) for node in nodes))
         for node, result in zip(nodes, results, strict=True):
             if isinstance(result.outcome, Joined):
-                node.joined(result.outcome.configuration)
+                self.place(node).join(result.outcome.configuration)
         return list(results)
 
     def place(self, node: SimulatedNode) -> Place:

@@ -98,16 +98,18 @@ class Experiment:
         with self._site.start() as daemon:
             self._crew.join(daemon.address)
             self._crew.lose(self._orders.loss)
-            for node in self._some(1, self._orders.sleepy):
+            for node in self._last(0, self._orders.sleepy):
                 self._crew.place(node).sleep = Sleep(every_s=6.0, awake_s=2.0)
-            for node in self._some(1 + self._orders.sleepy, self._orders.dead):
+            for node in self._last(self._orders.sleepy, self._orders.dead):
                 self._crew.place(node).is_dead = True
             self._start()
             self._wait(lambda status: status["phase"] == "done")
             self._settle()
 
-    def _some(self, first: int, count: int) -> list[SimulatedNode]:
-        return self._crew.nodes[first : first + count]
+    def _last(self, skipped: int, count: int) -> list[SimulatedNode]:
+        """So many at the far end: those near the 6LBR would keep the switch from the others."""
+        end = len(self._crew.nodes) - skipped
+        return self._crew.nodes[end - count : end]
 
     # Many, with kills
 

@@ -183,7 +183,7 @@ def test_one_command_tells_why_a_device_stays_out(daemon: Daemon, wire: Wire, si
     forger = Device(device.identifier, Secret(os.urandom(16))).pledge()
     wire.assert_silence([forger.request() for _ in range(3)], device_of_lab(daemon))
     told = site.run("pledge", "explain", device.identifier.hex()).stdout
-    assert "Nothing in the database keeps it out." in told
+    assert "Nothing in the database keeps it from joining." in told
     assert "bad_tag: The request does not verify" in told
     (row,) = [line for line in told.splitlines() if "\tbad_tag\t" in line]
     assert row.split("\t")[2:6] == ["3", "bad_tag", "::1", "no"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from jrc.lab.configuration import LabConfiguration, LabKey
-from jrc.lab.link_keys import GUARD_TIME_S
+from jrc.lab.link_keys import GUARD_TIME_S, Frames
 from jrc.lab.mesh import Air, Mesh, Place, Sleep, Unread, connected
 from jrc.lab.node import SimulatedNode
 from jrc.lab.pledge import SimulatedPledge
@@ -134,6 +134,45 @@ def test_a_node_that_has_slept_listens_before_it_sends() -> None:
     mesh.advance(200)
     assert far.keys.sending == (NEW,)
     assert mesh.unread == {}
+
+
+def test_a_sleeper_that_alone_forwards_to_the_6lbr_loses_frames() -> None:
+    """It wakes up after the 6LBR's guard time and hears the others first (RFC 9031 §8.4.3.1-2)."""
+    asleep = Sleep(every_s=100, awake_s=20, phase_s=90)
+    root, relay, far = node(0), node(1), node(2)
+    ends = (root.identifier, far.identifier)
+    mesh = Mesh(
+        [
+            Place(root, (relay.identifier,)),
+            Place(relay, ends, sleep=asleep),
+            Place(far, (relay.identifier,)),
+        ]
+    )
+    assert all(tell(mesh, number, 1 + number, NEW) for number in (1, 2))
+    assert tell(mesh, 0, 20, NEW)
+    mesh.advance(89)
+    assert mesh.unread == {}
+    mesh.advance(100)
+    assert mesh.unread == {Unread(relay.identifier, root.identifier, OLD.key_id): len(Frames)}
+    assert far.keys.sending == (NEW,)
+
+
+def test_a_node_that_joins_while_the_network_switches_sends_as_its_neighbours_do() -> None:
+    """It opens the frame of its Join Response before it sends one (RFC 9031 §5.1)."""
+    root, old, new = node(0), node(1, [OLD, NEW]), node(2)
+    places = [
+        Place(each, tuple(other.identifier for other in (root, old, new) if other is not each))
+        for each in (root, old, new)
+    ]
+    mesh = Mesh(places)
+    tell(mesh, 0, 1, NEW)
+    tell(mesh, 1, 1, NEW)
+    mesh.advance(1 + 3 * GUARD_TIME_S)
+    mesh.unread.clear()
+    places[2].join(LabConfiguration(keys=(OLD, NEW)))
+    assert new.keys.sending == (OLD,)
+    mesh.advance(10 + 3 * GUARD_TIME_S)
+    assert (new.keys.sending, mesh.unread) == ((NEW,), {})
 
 
 def test_a_node_that_slept_over_the_guard_time_untold_is_out() -> None:

@@ -23,7 +23,8 @@ from jrc.net.ieee802154 import (
     message,
 )
 from jrc.net.llsec import Level, Node, Outgoing, RadioKey
-from tests.net.wpan import ADD_KEY, Device, Interface, PlayedKernel
+from tests.net.nl802154 import ADD_KEY
+from tests.net.wpan import Device, Interface, PlayedKernel
 
 VECTORS = json.loads((Path(__file__).parent.parent / "vectors/linux-llsec.json").read_text())
 KEY = bytes.fromhex("8a5c01ff7e00274bd3915c6de2f04b1a")

@@ -272,7 +272,7 @@ def test_e07_with_rollover_it_gets_those_in_force_which_are_changed_afterwards(h
     assert values(hall.join(border, AS_6LBR)) == first
     assert wanted(hall) == "border-router"
     assert hall.database.instance.policy_revision > revision
-    hall.desk.write(lambda tx: start_wanted(tx, RolloverSettings()))
+    hall.desk.write(lambda tx: start_wanted(tx, 1, RolloverSettings()))
     assert rollovers(hall)[0].phase is Phase.DISTRIBUTING
 
 

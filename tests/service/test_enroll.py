@@ -4,33 +4,21 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from typing import TypeVar
 
 import pytest
-from sqlalchemy import insert, select, update
 
 from jrc.cojp.algorithms import Aead
 from jrc.cojp.oscore import derive_for_jrc
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Secret
 from jrc.service.applicants import Applicant, DerivedKeys
-from jrc.service.enroll import Changed, Enrolled, add_pledge, plan_removal, remove_pledge
+from jrc.service.enroll import Changed, Enrolled, add_pledge, remove_pledge
 from jrc.service.events import list_events
 from jrc.service.examine import OnConflict
 from jrc.service.pledges import list_pledges, show_pledge
-from jrc.service.registry import Registry
-from jrc.service.revoking import Restored, plan_revocation, restore_pledge, revoke_pledge
-from jrc.service.wording import Plan
-from jrc.store import schema
-from jrc.store.contexts import find_locked
-from jrc.store.database import Transaction
+from jrc.service.revoking import Restored, restore_pledge, revoke_pledge
 from tests.desk import ACTOR, Desk, pledge_id
-from tests.joining import hall_at
-
-Done = TypeVar("Done")
-
-KEY = bytes.fromhex("8c1d5f0ba7e34296d8317cb05efa6921")
-OTHER_KEY = bytes.fromhex("51e0a94c7d3826fb90c2146de85fb37a")
+from tests.service.enrolling import KEY, OTHER_KEY, act, add, derived, join, usable
 
 
 @pytest.fixture
@@ -38,37 +26,6 @@ def lab(desk: Desk) -> Desk:
     """A database with one network."""
     desk.network()
     return desk
-
-
-def add(
-    desk: Desk,
-    number: int,
-    key: bytes | DerivedKeys,
-    on: OnConflict = OnConflict.FAIL,
-    **more: object,
-) -> Enrolled:
-    keys = Secret(key) if isinstance(key, bytes) else key
-    who = Applicant(identifier=pledge_id(number), keys=keys, **more)  # type: ignore[arg-type]
-    return desk.write(lambda tx: add_pledge(tx, who, actor=ACTOR, on_conflict=on))
-
-
-def derived(number: int, key: bytes) -> DerivedKeys:
-    security = derive_for_jrc(key, pledge_id(number).value)
-    return DerivedKeys(
-        Secret(security.recipient_key), Secret(security.sender_key), Secret(security.common_iv)
-    )
-
-
-def usable(desk: Desk, identifier: PledgeId) -> list[bytes]:
-    """Recipient keys of the contexts that the join path finds for a pledge."""
-    database = desk.database
-    with database.read(desk.now_ms) as tx:
-        found = find_locked(tx.connection, database.keyring, database.mac, [identifier.value])
-    return [known.security.recipient_key for known in found]
-
-
-def act(desk: Desk, use_case: Callable[..., Done], number: int) -> Done:
-    return desk.write(lambda tx: use_case(tx, pledge_id(number), actor=ACTOR, reason="test"))
 
 
 def events(desk: Desk) -> list[str]:
@@ -257,50 +214,6 @@ def test_no_key_is_found_in_the_file(lab: Desk) -> None:
         assert secret.hex().encode() not in stored
 
 
-# Revoking, restoring, removing
-
-
-def join(desk: Desk, number: int = 1) -> None:
-    """What the join path leaves behind of a join with request number 7."""
-    identifier = pledge_id(number).value
-
-    def work(tx: Transaction) -> None:
-        pledge = (
-            tx.connection.execute(
-                select(schema.pledge).where(schema.pledge.c.identifier == identifier)
-            )
-            .mappings()
-            .one()
-        )
-        lease = {
-            "domain_id": 1, "value": 0x42, "pledge_id": pledge["id"], "first_generation": 1,
-            "last_generation": 1, "lease_until_ms": None, "released_at_ms": None, "version": 1,
-        }  # fmt: skip
-        tx.connection.execute(
-            insert(schema.short_identifier), tx.mac.seal(schema.short_identifier, lease)
-        )
-        tx.connection.execute(
-            insert(schema.node),
-            {"pledge_id": pledge["id"], "network_id": 1, "role": 0, "generation_id": 1,
-             "first_joined_at_ms": 5, "address": None, "settings_number": 0},
-        )  # fmt: skip
-        state = (
-            tx.connection.execute(
-                select(schema.context_state)
-                .join(schema.context, schema.context.c.id == schema.context_state.c.context_id)
-                .where(schema.context.c.pledge_id == pledge["id"])
-            )
-            .mappings()
-            .one()
-        )
-        seen = {**state, "highest": 7, "seen": 1, "joined_at_ms": 1_796_000_000_123, "version": 2}
-        tx.connection.execute(
-            update(schema.context_state).values(tx.mac.seal(schema.context_state, seen))
-        )
-
-    desk.database.write(work, desk.now_ms)
-
-
 def test_a_joined_pledge_is_shown_with_its_addresses(lab: Desk) -> None:
     """RFC 9031 §8.2.1; times are in UTC."""
     add(lab, 1, KEY)
@@ -320,77 +233,6 @@ def test_a_revoked_pledge_gets_no_new_key(lab: Desk) -> None:
     with pytest.raises(OperatorError, match="is revoked and gets no new key"):
         add(lab, 1, OTHER_KEY, OnConflict.REPLACE)
     assert lab.read(list_pledges)[0].state == "revoked"
-
-
-def test_m03_a_removed_psk_can_not_come_back(lab: Desk) -> None:
-    """Neither with its pledge nor with another; a new key may (RFC 8613 §7.5)."""
-    add(lab, 1, KEY)
-    join(lab)
-    act(lab, remove_pledge, 1)
-    assert usable(lab, pledge_id(1)) == []
-    assert lab.read(list_pledges) == []
-    for number in (1, 2):
-        with pytest.raises(OperatorError, match="which was removed: it can't come back"):
-            add(lab, number, KEY)
-        with pytest.raises(OperatorError, match="which was removed: it can't come back"):
-            add(lab, number, derived(1, KEY))
-    assert add(lab, 1, OTHER_KEY).outcome == "returned"
-    assert len(usable(lab, pledge_id(1))) == 1
-
-
-def test_m03_removing_wipes_the_secrets_and_keeps_the_window(lab: Desk) -> None:
-    """What stays is a tombstone (RFC 8613 §7.5)."""
-    add(lab, 1, KEY)
-    join(lab)
-    window = lab.sql("SELECT * FROM context_state")
-    act(lab, remove_pledge, 1)
-    assert lab.sql("SELECT * FROM context_state") == window
-    assert lab.sql("SELECT state, wrapped_secret, psk_fingerprint IS NOT NULL FROM credential") == [
-        ("removed", None, 1)
-    ]
-    assert lab.sql("SELECT wrapped_keys FROM context") == [(b"",)]
-    assert lab.sql("SELECT count(*) FROM context_kid") == [(0,)]
-    assert lab.sql("SELECT state, credential_id FROM pledge") == [("removed", None)]
-
-
-def test_f03_a_removed_pledges_short_identifier_stays_burned(lab: Desk) -> None:
-    """Given back, and not free while its keys live (RFC 9031 §8.4.4.1)."""
-    add(lab, 1, KEY)
-    join(lab)
-    act(lab, remove_pledge, 1)
-    assert lab.sql("SELECT released_at_ms FROM short_identifier") == [(lab.now_ms,)]
-    assert lab.read(lambda tx: tx.leases.used(1, 1)) == 1
-    assert lab.read(lambda tx: tx.leases.used(1, 2)) == 0
-
-
-def _plan_revocation(tx: Registry, identifier: PledgeId) -> Plan:
-    return plan_revocation(tx, [identifier])
-
-
-def test_plans_name_each_short_identifier_with_its_network(lab: Desk) -> None:
-    """One of a network where it joined before is not said to be of this one."""
-    lab.network("win", b"\xbe\xef", prefix="2001:db8:1::/64")
-    with hall_at(lab) as hall:
-        pledge = hall.enroll(networks=("lab", "win"))
-        first = hall.short_id(pledge)
-        second = hall.short_id(pledge, bytes.fromhex("a10542beef"))
-        for plan in (_plan_revocation, plan_removal):
-            told = lab.read(lambda tx, plan=plan: plan(tx, pledge_id(1))).sentences  # type: ignore[misc]
-            assert any(f"joined win as {second:04x} and keeps" in each for each in told)
-            assert (
-                f"It still has {first:04x} of key domain lab, where it had joined before." in told
-            )
-
-
-def test_plans_say_what_a_joined_pledge_still_holds(lab: Desk) -> None:
-    """It keeps its link-layer keys."""
-    add(lab, 1, KEY)
-    join(lab)
-    for plan in (_plan_revocation, plan_removal):
-        sentences = " ".join(lab.read(lambda tx, plan=plan: plan(tx, pledge_id(1))).sentences)  # type: ignore[misc]
-        assert "joined lab as 0042" in sentences
-    with pytest.raises(OperatorError, match="gets no more answers"):
-        lab.write(lambda tx: revoke_pledge(tx, pledge_id(1), actor=ACTOR, agreed=False))
 
 
 @pytest.mark.parametrize("use_case", [revoke_pledge, restore_pledge, remove_pledge])

@@ -10,20 +10,15 @@ import pytest
 from jrc.cojp.codec import encode_unsupported
 from jrc.cojp.constants import CoapCode
 from jrc.cojp.objects import Configuration, UnsupportedParameter
-from jrc.model import Admission, Profile
-from jrc.policy.leases import lease_end_ms
+from jrc.model import Profile
 from jrc.policy.settings import UNLIMITED_BYTES_PER_S
 from jrc.service.enroll import remove_pledge
 from jrc.service.pushing import LOOK_MS
 from jrc.service.registry import Registry
-from jrc.service.rollover import start_rollover
 from jrc.service.update import Room, turn
-from jrc.service.update_ports import UpdateError
-from jrc.service.windows import OpenWindow, close_window, end_windows, open_window
 from jrc.store.registry import StoreRegistry
 from tests.desk import ACTOR, pledge_id
-from tests.joining import hall_at
-from tests.pushing import AS_6LBR, HOUR_MS, PAUSE_MS, Bureau, answered, unanswered
+from tests.pushing import HOUR_MS, Bureau, answered, asks_for_a_turn, unanswered
 
 JRC = IPv6Address("2001:db8:5::1")
 
@@ -119,197 +114,6 @@ def test_who_takes_no_updates_is_told_nothing(bureau: Bureau) -> None:
     bureau.set(join_rate_bytes_per_s=10)
     assert {} == bureau.told()
     assert [] == bureau.desk.sql("SELECT * FROM node_update")
-
-
-# The blocklist
-
-
-def test_g01_the_blocklist_is_told_to_joined_nodes(bureau: Bureau) -> None:
-    """A later list replaces it, an empty one clears it (RFC 9031 §8.4.2)."""
-    bureau.join(1, 2, 3)
-    bureau.join(9, role=1)
-    bureau.revoke(2)
-    gone = pledge_id(2).value
-    assert dict.fromkeys((1, 3, 9), Configuration(blocklist=(gone,))) == bureau.told()
-    bureau.revoke(3)
-    both = (pledge_id(3).value, gone)
-    assert dict.fromkeys((1, 9), Configuration(blocklist=both)) == bureau.told()
-    for number in (2, 3):
-        bureau.restore(number)
-    found = bureau.told()
-    assert (Configuration(blocklist=()),) * 2 == (found[1], found[9])
-
-
-def test_g01_nodes_hear_of_the_newest_eight_and_a_6lbr_of_more(bureau: Bureau) -> None:
-    """So that the update takes two frames; the oldest are out (RFC 9031 §8.4.2)."""
-    bureau.join(1)
-    bureau.join(9, role=1)
-    revoked = range(100, 112)
-    for number in revoked:
-        bureau.desk.pledge(number, networks=("lab",))
-        bureau.desk.now_ms += 1
-        bureau.revoke(number)
-    newest_first = tuple(pledge_id(number).value for number in reversed(revoked))
-    found = bureau.told()
-    assert newest_first[:8] == found[1].blocklist
-    assert newest_first == found[9].blocklist
-
-
-def test_g01_what_only_the_6lbr_hears_costs_the_nodes_nothing(bureau: Bureau) -> None:
-    """The ninth is removed: their eight stay."""
-    bureau.join(1)
-    bureau.join(9, role=1)
-    for number in range(100, 109):
-        bureau.desk.pledge(number, networks=("lab",))
-        bureau.desk.now_ms += 1
-        bureau.revoke(number)
-    bureau.told()
-    bureau.desk.write(lambda tx: remove_pledge(tx, pledge_id(100), actor=ACTOR))
-    assert [9] == list(bureau.told())
-    assert bureau.place_number(1) == bureau.place_number(9)
-
-
-def test_g01_a_node_that_joins_is_told_the_blocklist_soon_after(bureau: Bureau) -> None:
-    """Join Responses of 6LNs stay small; a 6LBR has it already (RFC 9031 §8.4.2)."""
-    bureau.desk.pledge(100, networks=("lab",))
-    bureau.revoke(100)
-    list_ = (pledge_id(100).value,)
-    bureau.turn()
-    joined = [*bureau.join(1), *bureau.join(9, role=1)]
-    assert [None, list_] == [each.blocklist for each in joined]
-    (update,) = bureau.look().updates
-    assert 1 == bureau.number_of(update)
-    bureau.turn(answered(update))
-    assert () == bureau.look().updates
-    assert bureau.place_number(1) == bureau.place_number(9) == 1
-
-
-def test_g01_a_node_that_joins_again_has_lost_the_list(bureau: Bureau) -> None:
-    """Also under a context that the join path remembers from before the update."""
-    bureau.desk.pledge(100, networks=("lab",))
-    bureau.revoke(100)
-    with hall_at(bureau.desk) as hall:
-        bureau.join_in(hall, 1)
-        for _ in range(2):
-            (update,) = bureau.look().updates
-            bureau.turn(answered(update))
-            assert bureau.place_number() == 1
-            bureau.join_in(hall, 1)
-            assert bureau.place_number() == -2
-
-
-def test_g01_a_join_remembers_nothing_from_before_an_acknowledgement(bureau: Bureau) -> None:
-    """What it read between the update and its answer is not what the node has now."""
-    bureau.desk.pledge(100, networks=("lab",))
-    bureau.revoke(100)
-    with hall_at(bureau.desk) as hall:
-        bureau.join_in(hall, 1)
-        (update,) = bureau.look().updates
-        hall.contexts.forget_all()
-        hall.contexts.keep(hall.contexts.find(pledge_id(1).value))
-        bureau.turn(answered(update))
-        bureau.join_in(hall, 1)
-    assert bureau.place_number() == -2
-
-
-def test_k09_a_revoked_pledge_is_told_nothing(bureau: Bureau) -> None:
-    """An update that is under way is called off."""
-    bureau.join(1, 2)
-    bureau.set(join_rate_bytes_per_s=1)
-    updates = bureau.turn().updates
-    refs = {update.node: update.ref.inner for update in updates}  # type: ignore[attr-defined]
-    assert [] == bureau.desk.read(lambda tx: bureau.pushing.stale(tx, refs))
-    bureau.revoke(1)
-    row = bureau.row_number(1)
-    assert [row] == bureau.desk.read(lambda tx: bureau.pushing.stale(tx, refs))
-    outcomes = [
-        unanswered(each, UpdateError.CANCELLED) if each.node == row else answered(each)
-        for each in updates
-    ]
-    bureau.turn(*outcomes)
-    for _ in range(3):
-        bureau.desk.now_ms += HOUR_MS
-        assert 1 not in bureau.told()
-
-
-# Leases
-
-
-def test_f05_a_lease_is_renewed_when_a_third_is_left(bureau: Bureau) -> None:
-    """The node keeps its identifier; the end is that of the one sent (RFC 9031 §8.4.4)."""
-    bureau.set(lease_hours=30)
-    (joined,) = bureau.join(1)
-    before = bureau.lease()
-    bureau.desk.now_ms += 20 * HOUR_MS - PAUSE_MS
-    assert {} == bureau.told()
-    bureau.desk.now_ms += LOOK_MS
-    found = bureau.told()
-    assert {1: Configuration(short_identifier=joined.short_identifier)} == found
-    assert lease_end_ms(bureau.desk.now_ms - PAUSE_MS, 30) == bureau.lease()["lease_until_ms"]
-    assert {**before, "lease_until_ms": None, "version": 2} == {
-        **bureau.lease(), "lease_until_ms": None
-    }  # fmt: skip
-
-
-def test_f05_a_renewal_that_is_not_acknowledged_is_sent_again(bureau: Bureau) -> None:
-    """Each moves the registrar's own end; a restart forgets nothing of it (row F3)."""
-    bureau.set(lease_hours=3)
-    bureau.join(1)
-    bureau.desk.now_ms += 2 * HOUR_MS + LOOK_MS
-    (update,) = bureau.turn().updates
-    bureau.turn(unanswered(update))
-    bureau.restart()
-    assert () == bureau.turn().updates
-    bureau.desk.now_ms = bureau.row().next_at_ms or 0
-    (update,) = bureau.turn().updates
-    assert lease_end_ms(bureau.desk.now_ms, 3) == bureau.lease()["lease_until_ms"]
-    bureau.turn(answered(update))
-    assert (None, None) == (bureau.row().next_at_ms, bureau.row().lease_sent_at_ms)
-
-
-def test_f03_who_never_answers_keeps_its_identifier(bureau: Bureau) -> None:
-    """No clock takes it away (RFC 9031 §8.4.4.1)."""
-    bureau.set(lease_hours=1)
-    bureau.join(1)
-    value = bureau.lease()["value"]
-    for _ in range(30):
-        bureau.desk.now_ms += HOUR_MS
-        bureau.turn(*map(unanswered, bureau.turn().updates))
-    assert value == bureau.lease()["value"]
-    assert bureau.row().attempts > 20
-    (joined,) = bureau.join(1)
-    assert joined.short_identifier is not None
-    assert value == int.from_bytes(joined.short_identifier.identifier)
-
-
-@pytest.mark.parametrize(("before", "after"), [(None, 24), (24, None), (720, 24), (24, 720)])
-def test_f05_another_lease_is_told_at_once(
-    bureau: Bureau, before: int | None, after: int | None
-) -> None:
-    """Longer, shorter, with an end or without (RFC 9031 §8.4.4)."""
-    bureau.set(lease_hours=before)
-    bureau.join(1)
-    bureau.set(lease_hours=after)
-    told = bureau.told()[1].short_identifier
-    assert told is not None
-    assert after == told.lease_hours
-    assert lease_end_ms(bureau.desk.now_ms - PAUSE_MS, after) == bureau.lease()["lease_until_ms"]
-    assert {} == bureau.told()
-
-
-def test_f03_a_renewal_burns_the_identifier_in_no_further_keys(bureau: Bureau) -> None:
-    """The node gets none with it."""
-    bureau.set(lease_hours=24)
-    bureau.join(1)
-    bureau.desk.write(lambda tx: start_rollover(tx, "lab", actor=ACTOR))
-    before = bureau.lease()
-    (keys,) = bureau.turn().updates
-    burned = bureau.lease()
-    assert (before["last_generation"], burned["last_generation"]) == (1, 2)
-    bureau.turn(answered(keys))
-    bureau.set(lease_hours=100)
-    assert [1] == list(bureau.told())
-    assert burned["last_generation"] == bureau.lease()["last_generation"]
 
 
 # How it ends
@@ -435,12 +239,6 @@ def test_many_nodes_are_looked_at_in_pieces(
     assert [3, 3, 2, 0] == counts
 
 
-def _asks_for_a_turn(bureau: Bureau) -> bool:
-    next_ms = bureau.desk.read(bureau.pushing.next_due_ms)
-    assert next_ms is not None
-    return next_ms <= bureau.desk.now_ms
-
-
 def test_a_look_that_only_reads_finds_what_joins_have_changed(bureau: Bureau) -> None:
     """Nothing is written while there is nothing to tell."""
     bureau.desk.pledge(100, networks=("lab",))
@@ -450,11 +248,11 @@ def test_a_look_that_only_reads_finds_what_joins_have_changed(bureau: Bureau) ->
     bureau.turn()
     for _ in range(3):
         bureau.desk.now_ms += LOOK_MS
-        assert not _asks_for_a_turn(bureau)
+        assert not asks_for_a_turn(bureau)
     bureau.join(1)
-    assert not _asks_for_a_turn(bureau)
+    assert not asks_for_a_turn(bureau)
     bureau.desk.now_ms += LOOK_MS
-    assert _asks_for_a_turn(bureau)
+    assert asks_for_a_turn(bureau)
 
 
 def test_a_clock_that_is_set_back_keeps_nobody_waiting(bureau: Bureau) -> None:
@@ -463,7 +261,7 @@ def test_a_clock_that_is_set_back_keeps_nobody_waiting(bureau: Bureau) -> None:
     bureau.pushing._look_at_ms += 365 * 24 * HOUR_MS
     bureau.join(1)
     bureau.desk.sql("UPDATE node SET settings_number = -1")
-    assert _asks_for_a_turn(bureau)
+    assert asks_for_a_turn(bureau)
 
 
 def test_a_look_whose_transaction_failed_is_taken_again(bureau: Bureau) -> None:
@@ -500,64 +298,3 @@ def test_a_turn_that_finds_nobody_reads_the_schedule_alone(bureau: Bureau) -> No
     asked = [each for each in statements if "FROM instance" not in each]
     assert 1 == len(asked), asked
     assert "LIMIT 1" in asked[0]
-
-
-# Quiet outside windows
-
-
-@pytest.fixture
-def quiet(bureau: Bureau) -> Bureau:
-    """A network that lets nobody in outside of windows, not even near."""
-    bureau.join(1)
-    bureau.set(admission=Admission.WINDOW, quiet_outside_windows=True, join_rate_bytes_per_s=90)
-    return bureau
-
-
-def _open(bureau: Bureau, most: int = 5) -> None:
-    window = OpenWindow(network="lab", for_s=60, max_pledges=most)
-    bureau.desk.write(lambda tx: open_window(tx, window, actor=ACTOR))
-
-
-def _rate(found: dict[int, Configuration]) -> int | None:
-    return found[1].join_rate_bytes_per_s
-
-
-def test_g02_the_rate_is_zero_while_no_window_is_open(quiet: Bureau) -> None:
-    """And the network's while one is, opened, closed or run out."""
-    assert 0 == _rate(quiet.told())
-    _open(quiet)
-    assert 90 == _rate(quiet.told())
-    quiet.desk.write(lambda tx: close_window(tx, "lab", actor=ACTOR))
-    assert 0 == _rate(quiet.told())
-    _open(quiet)
-    assert 90 == _rate(quiet.told())
-    quiet.desk.now_ms += 60_000
-    quiet.desk.write(lambda tx: end_windows(tx, [2]))
-    assert 0 == _rate(quiet.told())
-
-
-def test_g02_a_window_that_is_full_makes_it_quiet_again(quiet: Bureau) -> None:
-    """Nothing but the join itself says so."""
-    with hall_at(quiet.desk) as hall:
-        quiet.pledges[2] = hall.enroll(2, networks=("lab",))
-        _open(quiet, most=1)
-        quiet.told()
-        joined = quiet.join_in(hall, 2)
-    assert 90 == joined.join_rate_bytes_per_s
-    quiet.desk.now_ms += LOOK_MS
-    assert _asks_for_a_turn(quiet)
-    found = quiet.told()
-    assert [0, 0] == [found[number].join_rate_bytes_per_s for number in (1, 2)]
-    (again,) = quiet.join(1)
-    assert 0 == again.join_rate_bytes_per_s
-
-
-def test_a_6lbr_is_told_as_well(quiet: Bureau) -> None:
-    """It is a Join Proxy like any other (RFC 9031 §6)."""
-    quiet.told()
-    _open(quiet)
-    with hall_at(quiet.desk) as hall:
-        router = hall.enroll(9, networks=("lab",), role=1)
-        assert 90 == hall.join(router, AS_6LBR).join_rate_bytes_per_s
-    quiet.desk.write(lambda tx: close_window(tx, "lab", actor=ACTOR))
-    assert 0 == quiet.told()[9].join_rate_bytes_per_s

@@ -174,7 +174,8 @@ class Revocations(RuleBasedStateMachine):
         def work(tx: Registry) -> None:
             for record in tx.rollovers.all_running():
                 advance(tx, record.id, guard_over=guard_over, deadline_passed=deadline_passed)
-            start_wanted(tx, RolloverSettings())
+            for wanted in tx.rollovers.all_wanted():
+                start_wanted(tx, wanted.domain_id, RolloverSettings())
 
         self.desk.write(work)
 

@@ -92,3 +92,25 @@ def test_without_a_rollover_there_is_nothing_to_plan(floor: Floor, plan: object)
     with pytest.raises(OperatorError, match="has had no rollover") as caught:
         plan(floor)  # type: ignore[operator]
     assert "jrc rollover start" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("move", "said", "unsaid"),
+    [
+        (None, ("watch", "pause", "abort"), "resume"),
+        ("pause", ("watch", "resume", "abort"), "pause"),
+        ("to_switching", ("watch", "pause"), "abort"),
+    ],
+)
+def test_there_is_no_plan_while_a_rollover_runs(
+    floor: Floor, move: str | None, said: tuple[str, ...], unsaid: str
+) -> None:
+    """The refusal names it, and what can be done with it in its phase."""
+    floor.start()
+    if move is not None:
+        getattr(floor, move)()
+    with pytest.raises(OperatorError, match="has a rollover already, started at 2026-11-30") as no:
+        floor.desk.read(lambda tx: plan_start(tx, "lab", None))
+    assert no.value.exit_code is ExitCode.REFUSED
+    assert [word for word in said if f"`jrc rollover {word} lab`" in no.value.hint] == [*said]
+    assert f"rollover {unsaid}" not in no.value.hint

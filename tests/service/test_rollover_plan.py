@@ -66,13 +66,6 @@ def test_the_plan_counts_free_ids_and_what_becomes_free(desk: Desk) -> None:
         assert "252 key ids are free for it; 1 short identifier that nobody holds" in said
 
 
-def test_the_plan_says_what_runs_already(desk: Desk) -> None:
-    """The start will be refused."""
-    with floor_at(desk, 1) as floor:
-        floor.start()
-        assert "and is distributing: another one is refused" in plan(floor).sentences[0]
-
-
 def test_no_plan_without_a_network(desk: Desk) -> None:
     """A near name is offered."""
     desk.network()

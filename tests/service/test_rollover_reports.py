@@ -7,6 +7,9 @@ import pytest
 
 from jrc.errors import OperatorError
 from jrc.policy.rollover import NodeState
+from jrc.service.installers import InstallerId
+from jrc.service.records import InstallationRecord
+from jrc.service.rollover_reports import InstallerReport
 from tests.desk import Desk, pledge_id
 from tests.rollovers import Floor, floor_at
 
@@ -124,3 +127,24 @@ def test_a_paused_rollover_says_what_to_do(floor: Floor, phase: str, said: str) 
     assert ("operator", phase) == (paused.cause, paused.phase)
     assert said in paused.sentence
     assert "jrc rollover resume lab" in paused.sentence
+
+
+def test_an_installer_tells_its_trouble_and_its_next_run(floor: Floor) -> None:
+    """What is stored of its last run; the process knows when it is run again."""
+    failed = InstallationRecord(
+        network_id=1, installer="exec", generation=1, tried_at_ms=1000, failures=3, error="exit 1"
+    )
+    floor.desk.write(lambda tx: tx.installations.save(failed))
+    floor.start()
+    one, two = InstallerId("lab", "exec"), InstallerId("lab", "new")
+    found = floor.status(installers=[one, two], waits_s={one: 2.5}).installers
+    assert {
+        "lab/exec": InstallerReport(
+            installed=False,
+            failures=3,
+            error="exit 1",
+            tried="1970-01-01T00:00:01.000Z",
+            next="2026-11-30T00:53:22.500Z",
+        ),
+        "lab/new": InstallerReport(installed=False, failures=0, error=None, tried=None, next=None),
+    } == found

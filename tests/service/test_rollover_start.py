@@ -61,7 +61,7 @@ def test_of_two_operators_one_starts_it(floor: Floor) -> None:
     with pytest.raises(OperatorError, match=r"has a rollover already.*cli:uid=1000") as refusal:
         floor.desk.write(lambda tx: start_rollover(tx, "lab", actor="cli:uid=1001"))
     assert ExitCode.REFUSED is refusal.value.exit_code
-    assert "jrc rollover status" in refusal.value.hint
+    assert "jrc rollover watch lab" in refusal.value.hint
     assert {1: "current", 2: "scheduled"} == floor.generations()
 
 

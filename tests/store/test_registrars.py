@@ -5,37 +5,24 @@ fails, nothing of the transaction is left but the try that follows.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from ipaddress import IPv6Address
 from typing import Any
 
 import pytest
 
-from jrc.cojp import oscore
 from jrc.cojp.codec import decode_configuration
-from jrc.cojp.constants import CoapCode
-from jrc.cojp.message import Inner
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import ConflictError, Reason
-from jrc.model import Profile, Secret, ShortIdRange
-from jrc.service.applicants import Applicant
+from jrc.model import ShortIdRange
 from jrc.service.batches import MAX_BATCH
-from jrc.service.enroll import add_pledge, remove_pledge
-from jrc.service.examine import OnConflict
 from jrc.service.join import Outcome
 from jrc.service.join_ports import ContextState, NodePlace, Standing
-from jrc.service.networks import NetworkChanges, remove_network, set_network
-from jrc.service.registry import Registry
-from jrc.service.revoking import revoke_pledge
 from jrc.store.database import Database
-from tests.daemon.wire import OddPledge
-from tests.desk import ACTOR, KEK, Desk, pledge_id
-from tests.joining import JOIN, Hall, ciphertext, hall_at, lease_row, next_generation
-from tests.service.fakes import PSK, lease
+from tests.desk import KEK, Desk, pledge_id
+from tests.joining import JOIN, Hall, ciphertext, give_back, hall_at, lease_row, next_generation
+from tests.service.fakes import lease
+from tests.store.two_registrars import commits, enrolled
 
 ONE = pledge_id(1).value
-OPENWSN = Profile.OPENWSN
-AS_6LBR = bytes.fromhex("a201010542cafe")
 
 
 @pytest.fixture
@@ -53,18 +40,6 @@ def second(desk: Desk, first: Hall) -> Iterator[Hall]:
     with hall_at(desk, database) as hall:
         yield hall
     database.close()
-
-
-def commits(hall: Hall) -> int:
-    return hall.database.read_instance().commit_number
-
-
-def enrolled(*halls: Hall, number: int = 1, **more: object) -> OddPledge:
-    """A pledge that every one of them knows of."""
-    pledge = halls[0].enroll(number, **more)
-    for hall in halls[1:]:
-        hall.contexts.learn([pledge_id(number).value])
-    return pledge
 
 
 def answers_of(outcomes: list[Outcome]) -> list[bytes]:
@@ -220,11 +195,6 @@ def test_f02_an_identifier_given_on_is_not_taken_back_by_a_stale_context(
     database.close()
 
 
-def give_back(tx: Registry) -> None:
-    tx.leases.release(1)
-    tx.policy_changed()
-
-
 @pytest.mark.parametrize(
     "change",
     [{"pledge_id": 2, "version": 2}, {"version": 3}, {"version": 9}, {"value": 0x43, "version": 2}],
@@ -238,7 +208,7 @@ def test_f02_an_identifier_is_written_only_as_it_was_decided_upon(
     lease_row(first.desk, 0x42, 1, 1, released=False)
     before = first.desk.sql("SELECT * FROM short_identifier"), commits(first)
     with pytest.raises(ConflictError, match="meanwhile"):
-        first.database.join(lambda joins: joins.save_lease(replace(lease(0x42), **change)), 0)
+        first.database.join(lambda joins: joins.save_lease(lease(0x42)._replace(**change)), 0)
     assert before == (first.desk.sql("SELECT * FROM short_identifier"), commits(first))
 
 
@@ -317,105 +287,3 @@ def test_a_place_that_is_gone_is_made_again(first: Hall, second: Hall) -> None:
     stale(second, ONE, known.standing._replace(place=NodePlace(1, 0, 77)))
     second.join(pledge)
     assert [(1, 1)] == first.desk.sql("SELECT pledge_id, generation_id FROM node")
-
-
-# An operator's change between intake and transaction
-
-
-OTHER_PSK = bytes.fromhex("5b0e93c4d1f62a7788e4013bc95d6f20")
-Change = Callable[[Desk], object]
-
-
-def revoked(desk: Desk) -> None:
-    desk.write(lambda tx: revoke_pledge(tx, pledge_id(1), actor=ACTOR))
-
-
-def removed(desk: Desk) -> None:
-    desk.write(lambda tx: remove_pledge(tx, pledge_id(1), actor=ACTOR))
-
-
-def replaced(**more: Any) -> Change:
-    """Enrolled again with another key, role, network or profile."""
-    details = {"keys": Secret(PSK), "networks": ("lab",), "role": 1, **more}
-    who = Applicant(identifier=pledge_id(1), **details)
-
-    def change(desk: Desk) -> None:
-        desk.write(lambda tx: add_pledge(tx, who, actor=ACTOR, on_conflict=OnConflict.REPLACE))
-
-    return change
-
-
-def network_removed(desk: Desk) -> None:
-    desk.write(lambda tx: remove_network(tx, "lab", actor=ACTOR, agreed=True))
-
-
-def network_changed(desk: Desk) -> None:
-    changes = NetworkChanges(jrc_address=IPv6Address("2001:db8::9"))
-    desk.write(lambda tx: set_network(tx, "lab", changes, actor=ACTOR, agreed=True))
-
-
-def keys_changed(desk: Desk) -> None:
-    next_generation(desk, retire=True)
-
-
-@pytest.fixture(params=["its own", "another's"])
-def asked(request: pytest.FixtureRequest, first: Hall, second: Hall) -> Hall:
-    """The registrar with a request of pledge 1 in flight, and pledge and terms in memory.
-
-    The operator's changes are made at ``first``.
-    """
-    first.desk.network("south", b"\x05", prefix="2001:db8:1::/64")
-    hall = first if request.param == "its own" else second
-    pledge = enrolled(first, second, key=PSK, role=1, networks=("lab",))
-    hall.join(pledge, AS_6LBR)
-    hall.device = pledge  # type: ignore[attr-defined]
-    hall.take(pledge.request(AS_6LBR))
-    assert 1 == len(hall.asks)
-    return hall
-
-
-@pytest.mark.parametrize("change", [revoked, removed, replaced(keys=Secret(OTHER_PSK))])
-def test_m03_who_is_not_in_force_any_more_gets_silence(asked: Hall, change: Change) -> None:
-    """RFC 9031 §9: from the instant at which the operator's change is on disk."""
-    change(asked.desk)
-    before = asked.row(), commits(asked)
-    asked.commit()
-    assert ({Reason.REVOKED: 1}, 1) == (asked.metrics.drops, len(asked.outbox.sent))
-    assert before == (asked.row(), commits(asked))
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (replaced(role=0), Reason.ROLE_NOT_GRANTED),
-        (replaced(networks=("south",)), Reason.UNKNOWN_NETWORK),
-        (network_removed, Reason.UNKNOWN_NETWORK),
-    ],
-)
-def test_c06_c10_who_may_join_no_more_is_refused(
-    asked: Hall, change: Change, reason: Reason
-) -> None:
-    """RFC 9031 §8.4.1: what memory has of the pledge, and terms of its kind, count no more."""
-    change(asked.desk)
-    asked.commit()
-    assert ("", reason) == asked.metrics.answers[-1]
-    assert CoapCode.BAD_REQUEST == opened(asked).code
-
-
-@pytest.mark.parametrize("change", [network_changed, keys_changed, replaced(profile=OPENWSN)])
-def test_c02_who_may_join_gets_what_holds_now(asked: Hall, change: Change) -> None:
-    """RFC 9031 §8.4.2: keys, address and profile as the transaction finds them."""
-    former = decode_configuration(opened(asked, 0).payload)
-    change(asked.desk)
-    asked.commit()
-    told = decode_configuration(opened(asked).payload)
-    assert (change is keys_changed) is (former.keys != told.keys)
-    assert (change is network_changed) is (told.jrc_address is not None)
-    assert (change in (network_changed, keys_changed)) is (told.short_identifier is not None)
-
-
-def opened(hall: Hall, number: int = -1) -> Inner:
-    """What one of the two answers says; the pledge's last request has number 1."""
-    device: OddPledge = hall.device  # type: ignore[attr-defined]
-    device.partial_iv = oscore.encode_piv(number % 2)
-    return device.open(hall.outbox.sent[number][0])

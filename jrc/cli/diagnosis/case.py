@@ -1,6 +1,6 @@
 """What is known of a registrar while it is looked at; each check may add to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,11 @@ class Daemon:
         value = (self.status or {}).get(name)
         return value if isinstance(value, dict) else {}
 
+    def records(self, name: str) -> Sequence[Mapping[str, object]] | None:
+        """A list of its status; None where it has none of the name."""
+        value = (self.status or {}).get(name)
+        return value if isinstance(value, list) else None
+
     @property
     def listening(self) -> list[str]:
         """Where it takes Join Requests."""
@@ -71,6 +76,8 @@ class Case:
     """Which database it is; None where the daemon has it, or nobody may look."""
     followed: frozenset[str] = frozenset()
     """Interfaces that networks take their prefix or the registrar's address from."""
+    key_notices: Sequence[Mapping[str, object]] | None = None
+    """What there is to know of rollovers and keys, None where nobody could be asked."""
     absent: set[Endpoint] = field(default_factory=set)
     """What is to be listened on and is not on this host."""
 

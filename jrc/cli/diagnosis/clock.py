@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.verdict import Verdict, failure, success, warning
+from jrc.service.remedies import clock_behind
 
 _STA_UNSYNC = 0x0040
 """adjtimex(2), sys/timex.h."""
@@ -65,12 +66,9 @@ def look_at_clock(case: Case) -> Iterator[Verdict]:
 
 def judge_high_water(now_ms: int, high_water_ms: int) -> Iterator[Verdict]:
     """A failure if it is earlier than it was: reserved numbers and leases follow the time."""
-    if now_ms < high_water_ms:
-        yield failure(
-            f"it is {(high_water_ms - now_ms) / 1000:.1f} s behind the latest time that the"
-            f" database has seen ({_shown(high_water_ms)})",
-            "set the clock right; nothing is sent to nodes while it is behind",
-        )
+    behind = clock_behind(now_ms, high_water_ms)
+    if behind is not None:
+        yield failure(behind.meaning.rstrip("."), behind.what_to_do)
 
 
 def judge_synchronisation(found: Synchronisation, now_ms: int) -> Verdict:

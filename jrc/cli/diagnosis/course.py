@@ -11,6 +11,7 @@ from jrc.cli.diagnosis.links import look_at_interfaces, look_at_proxy
 from jrc.cli.diagnosis.marks import look_at_marks
 from jrc.cli.diagnosis.neighbours import look_at_neighbours
 from jrc.cli.diagnosis.ports import look_at_addresses, look_at_ports
+from jrc.cli.diagnosis.rollovers import look_at_rollovers
 from jrc.cli.diagnosis.service import look_at_admin_socket, look_at_daemon, look_at_rights
 from jrc.cli.diagnosis.state import (
     look_at_config,
@@ -82,6 +83,7 @@ CHECKS: Final[tuple[Check[Case], ...]] = (
     ),
     Check("rights", _of_registrar(look_at_rights), _SETTINGS),
     Check("daemon", look_at_daemon, _SETTINGS, "see its log"),
+    Check("rollovers", _of_registrar(look_at_rollovers), _SETTINGS),
     Check("join", look_at_join),
 )
 """In this order. A join is tried whatever the others say: it shares nothing with them."""

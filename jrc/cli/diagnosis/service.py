@@ -112,6 +112,7 @@ def look_at_daemon(case: Case) -> Iterator[Verdict]:
         return
     yield judge_daemon(daemon)
     yield from judge_proxy(daemon.part("proxy"))
+    yield from judge_updates(daemon.part("updates"))
     if case.settings.metrics is not None and case.settings.metrics.listen.port:
         yield _ask_readiness(
             case.settings.metrics.listen,
@@ -153,6 +154,15 @@ def judge_proxy(told: Mapping[str, object]) -> Iterator[Verdict]:
         )
     else:
         yield success(f"its Join Proxy listens on {told.get('listening')}")
+
+
+def judge_updates(told: Mapping[str, object]) -> Iterator[Verdict]:
+    """A warning where joined nodes are told nothing, neither keys nor settings."""
+    if told.get("why"):
+        yield warning(
+            f"it tells joined nodes nothing: {told['why']}",
+            "mend that (a clock: see above; else see its log); it goes on by itself",
+        )
 
 
 def _ask_readiness(place: Endpoint, hint: str) -> Verdict:

@@ -1,7 +1,8 @@
 """The config file, the key encryption key, the database and the instance file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from jrc.cli.checks import not_looked_at, notes, other_owner
@@ -13,6 +14,8 @@ from jrc.cli.served import refuse_unserved
 from jrc.errors import OperatorError
 from jrc.opened import key_encryption_key
 from jrc.service.following import followed_interfaces
+from jrc.service.key_notices import key_notices
+from jrc.service.registry import Registry
 from jrc.store import instancefile
 from jrc.store.database import examine
 from jrc.store.lock import LockHeldError, StateLock
@@ -67,6 +70,7 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
     """Schema and key fit. A daemon that has it open is asked: one process works on it."""
     if case.daemon.status is not None:
         case.followed = frozenset(case.daemon.part("interfaces"))
+        case.key_notices = case.daemon.records("key_notices")
         yield _as_the_daemon_has_it(case.daemon)
         return
     file, kek = case.settings.database.file, case.kek
@@ -76,10 +80,10 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
         return
     try:
         with StateLock(file):
-            case.instance, case.followed = examine(
+            case.instance, (case.followed, case.key_notices) = examine(
                 case.settings.database.url,
                 kek,
-                lambda tx: followed_interfaces(StoreRegistry(tx)),
+                lambda tx: _read(StoreRegistry(tx)),
                 case.clock.now_ms(),
             )
     except LockHeldError as error:
@@ -89,6 +93,11 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
         )
         return
     yield success(f"{file} has schema {SCHEMA_REVISION}, and the key opens it")
+
+
+def _read(tx: Registry) -> tuple[frozenset[str], Sequence[Mapping[str, object]]]:
+    """What later checks need of the database: interfaces that networks name, and of keys."""
+    return followed_interfaces(tx), [asdict(notice) for notice in key_notices(tx)]
 
 
 def _as_the_daemon_has_it(daemon: Daemon) -> Verdict:

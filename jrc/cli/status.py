@@ -1,0 +1,138 @@
+"""``jrc status``."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+
+from jrc.cli import output
+from jrc.cli.client import connect, daemon_answers, not_running
+from jrc.cli.options import AsJson, Common, common
+from jrc.errors import ExitCode, JrcError, OperatorError
+from jrc.service.wording import duration
+
+_STATUS = {
+    "version": "version",
+    "pid": "process",
+    "ready": "answers joins",
+    "why": "because",
+    "uptime_s": "up for",
+    "listening": "listening on",
+    "listen": "waits for the address",
+    "interfaces": "interfaces of networks",
+    "metrics": "metrics on",
+    "database": "database",
+    "schema": "schema",
+    "epoch": "epoch",
+    "weak_keys_allowed": "weak keys allowed (lab)",
+    "networks": "networks",
+    "pledges": "pledges",
+    "short_ids_low": "short identifiers run low in",
+    "installers": "installers",
+    "joins_total": "joins",
+    "joins_last_minute": "joins, last minute",
+    "answers_resent": "answers sent again",
+    "datagrams_received": "datagrams",
+    "datagrams_dropped": "dropped",
+    "proxy": "join proxy",
+}
+
+
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what the daemon does. Exit code 3: it does not run; 5: degraded.
+
+    Degraded is: it answers no joins, an installer of link-layer keys fails, or the Join Proxy waits
+    for its network. Where it does not run, what is in the database is shown. Rollovers under way,
+    nodes without the keys in force, and a clock that is behind have a line each, below.
+
+    \b
+    Examples:
+      jrc status
+      jrc status --json
+    """
+    asked = common(context)
+    if not daemon_answers(asked.settings().admin.socket):
+        found = _asked_without(asked)
+        if "pid" not in found:
+            if found:
+                _show(found, as_json=as_json)
+            raise not_running(asked)
+    else:
+        with connect(asked) as api:
+            found = api.get("/v1/status")
+    _show(found, as_json=as_json)
+    if not found.get("ready", True) or _has_failed(found):
+        raise typer.Exit(ExitCode.UNFINISHED)
+
+
+def _asked_without(asked: Common) -> dict[str, object]:
+    """What the database has, or a daemon that comes up meanwhile; nothing if it can't be opened.
+
+    Raises:
+        OperatorError: a process that doesn't answer has it.
+    """
+    try:
+        with connect(asked) as api:
+            return api.get("/v1/status")
+    except OperatorError as error:
+        if error.exit_code is ExitCode.UNREACHABLE:
+            raise
+    except JrcError:
+        pass
+    return {}
+
+
+def _has_failed(found: Mapping[str, object]) -> bool:
+    proxy = found.get("proxy")
+    waits = isinstance(proxy, dict) and proxy.get("waits_for_network") is not None
+    return waits or any(each["state"] == "failed" for each in _installers(found).values())
+
+
+def _show(found: dict[str, object], *, as_json: bool) -> None:
+    shown = found if as_json else {**found, **_uptime(found)}
+    if not as_json and "installers" in found:
+        shown["installers"] = [_installer(*each) for each in _installers(found).items()]
+    if not as_json and "listen" in found:
+        shown |= _interfaces(found)
+    output.fields(shown, _STATUS, as_json=as_json)
+    if not as_json:
+        for sentence in _to_know(found):
+            output.line(sentence)
+
+
+def _to_know(found: Mapping[str, Any]) -> Iterator[str]:
+    """What a person is to know beside the figures, a sentence each."""
+    for notice in found.get("key_notices", ()):
+        yield f"{notice['sentence']}; see: {notice['look']}"
+    behind = found.get("clock_behind")
+    if behind is not None:
+        yield f"{behind['meaning']} {behind['what_to_do']}"
+    hindered = found.get("updates", {}).get("why")
+    if hindered and behind is None:
+        yield f"joined nodes are told nothing: {hindered.rstrip('.')}; see the daemon's log"
+
+
+def _interfaces(found: Mapping[str, Any]) -> dict[str, object]:
+    """What of interfaces a person wants to know; the rest is in the JSON."""
+    up = {True: "up", False: "down"}
+    networks = {
+        name: "not there" if seen is None else " ".join([up[seen["up"]], *seen["addresses"]])
+        for name, seen in found["interfaces"].items()
+    }
+    return {"listen": found["listen"]["waiting"], "interfaces": networks}
+
+
+def _installers(found: Mapping[str, object]) -> Mapping[str, Mapping[str, object]]:
+    told = found.get("installers", {})
+    assert isinstance(told, Mapping)
+    return told
+
+
+def _installer(name: str, told: Mapping[str, object]) -> str:
+    state = f"{name} {told['state']}"
+    return state if told["error"] is None else f"{state} ({told['error']})"
+
+
+def _uptime(found: Mapping[str, object]) -> dict[str, str]:
+    seconds = found.get("uptime_s")
+    return {"uptime_s": duration(seconds)} if isinstance(seconds, int | float) else {}

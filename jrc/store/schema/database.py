@@ -1,0 +1,66 @@
+"""The database itself: which one it is, the keys that wrap its secrets, its audit log."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from jrc.store.schema.base import Id, id_column, metadata, sealed
+
+instance = Table(
+    "instance",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("epoch", LargeBinary(16), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("commit_number", BigInteger, nullable=False),
+    Column("event_number", BigInteger, nullable=False),
+    Column("event_hash", LargeBinary(32), nullable=False),
+    Column("policy_revision", BigInteger, nullable=False),
+    Column("clock_high_water_ms", BigInteger, nullable=False),
+    *sealed(),
+    CheckConstraint("id = 1", name="single"),
+    comment="One row: which database this is, its progress, the head of the event chain.",
+)
+
+data_key = Table(
+    "data_key",
+    metadata,
+    id_column(),
+    Column("purpose", String(32), nullable=False),
+    Column("kek_id", LargeBinary(8), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("retired_at_ms", BigInteger),
+    comment="Data keys by purpose, each wrapped by the key encryption key.",
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("number", Id, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("pledge", LargeBinary),
+    Column("network", String(64)),
+    Column("actor", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    # Joins are most of the log; an index over them would cost each join a page of its own.
+    Index(
+        "ix_event_pledge",
+        "pledge",
+        sqlite_where=text("kind <> 'pledge.joined'"),
+        postgresql_where=text("kind <> 'pledge.joined'"),
+    ),
+    comment="The audit log: append-only, each hash covers the row and the hash before it.",
+)

@@ -1,0 +1,75 @@
+"""``jrc init``: private files, nothing overwritten, nothing left by one that fails."""
+
+import os
+import pwd
+import stat
+from pathlib import Path
+
+import pytest
+
+from jrc.cli import setup
+from jrc.config import example, parse
+from jrc.errors import ExitCode
+from tests.cli.terminal import Terminal, one_sentence
+
+
+def test_init_makes_private_files_and_says_what_comes_next(tmp_path: Path) -> None:
+    """Everything under DIR, without root; the key is to be kept apart from the database."""
+    done = Terminal(tmp_path).jrc("init", "--dir", str(tmp_path / "r"), config=False)
+    assert done.code == 0
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "r").iterdir()}
+    assert modes == {
+        "config.toml": 0o640,
+        "kek": 0o600,
+        "jrc.db": 0o600,
+        "jrc.instance": 0o600,
+    }
+    assert f"jrc --config {tmp_path / 'r' / 'config.toml'} network add" in done.out
+    assert "apart from the database" in done.out
+    assert (tmp_path / "r" / "kek").read_text().strip() not in done.out
+
+
+@pytest.mark.parametrize("name", ["config.toml", "kek", "jrc.db", "jrc.instance"])
+def test_init_overwrites_nothing_and_makes_nothing_then(tmp_path: Path, name: str) -> None:
+    """Not even the files that were not there."""
+    (tmp_path / name).write_text("precious")
+    done = Terminal(tmp_path).jrc("init", "--dir", str(tmp_path), config=False)
+    one_sentence(done, ExitCode.REFUSED)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "precious"
+
+
+def test_init_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second try must not meet the rest of the first."""
+    from jrc.store import instancefile
+
+    def full(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device", "jrc.instance")
+
+    monkeypatch.setattr(instancefile, "write", full)
+    done = Terminal(tmp_path).jrc("init", "--dir", str(tmp_path / "r"), config=False)
+    one_sentence(done, ExitCode.FAILED)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_init_makes_nothing_in_a_folder_that_toml_cannot_name(tmp_path: Path) -> None:
+    """A config file is UTF-8."""
+    done = Terminal(tmp_path).jrc("init", "--dir", str(tmp_path / "\udcff"), config=False)
+    one_sentence(done, ExitCode.USAGE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system_wide_init_gives_the_state_to_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's files would be in the daemon's way; the config file stays root's."""
+    given: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(os, "chown", lambda path, u, g: given.update({Path(path).name: (u, g)}))
+    owner = pwd.struct_passwd(("jrc", "x", 901, 902, "", "/", "/bin/false"))
+    state, config = tmp_path / "state", tmp_path / "etc" / "config.toml"
+    text = example(state)
+    setup.create(config, text, parse(text, path=str(config)), owner=owner)
+    assert given.pop("config.toml") == (0, 902)
+    assert {"state", "kek", "jrc.db", "jrc.instance"} <= set(given)
+    assert set(given.values()) == {(901, 902)}
+    assert "etc" not in given

@@ -1,0 +1,169 @@
+"""What an operator is told of keys at a glance."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from jrc.model import Profile
+from jrc.policy.rollover import NodeState
+from jrc.service.enroll import remove_pledge
+from jrc.service.key_notices import KeyNotice, key_notices
+from jrc.service.revoking import revoke_pledges
+from jrc.service.rollover_records import RolloverSettings
+from jrc.service.wording import utc_text
+from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
+from tests.rollovers import Floor, floor_at
+
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def floor(desk: Desk) -> Iterator[Floor]:
+    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
+    with floor_at(desk, 3) as opened:
+        yield opened
+
+
+def noticed(floor: Floor) -> list[KeyNotice]:
+    return floor.desk.read(key_notices)
+
+
+def only(floor: Floor) -> KeyNotice:
+    (notice,) = noticed(floor)
+    return notice
+
+
+def test_nothing_is_said_where_all_have_the_keys_in_force(floor: Floor) -> None:
+    """Before the first rollover, and after one that has reached everybody."""
+    assert noticed(floor) == []
+    floor.start()
+    floor.to_done()
+    assert noticed(floor) == []
+
+
+def test_a_rollover_under_way_is_said_with_how_far_it_is(floor: Floor) -> None:
+    """Once for networks that share keys; it needs nobody while it is in time."""
+    floor.desk.network("hall", b"\xbe\xef", prefix="2001:db8:9::/64", key_domain="lab")
+    floor.start()
+    floor.tell(only=[1])
+    found = only(floor)
+    assert (found.networks, found.phase, found.wants_operator) == (
+        ("hall", "lab"), "distributing", False
+    )  # fmt: skip
+    assert found.sentence == (
+        "hall and lab: a rollover is distributing, 1 of 3 6LNs and 0 of 1 6LBR reached, until"
+        f" {utc_text(NOW_MS + HOUR_MS)}"
+    )
+    assert found.look == "jrc rollover status hall"
+    floor.to_switching()
+    assert only(floor).sentence == (
+        "hall and lab: a rollover is switching, 3 of 3 6LNs and 0 of 1 6LBR reached"
+    )
+
+
+def test_one_that_is_planned_says_when_it_begins(floor: Floor) -> None:
+    """Nobody is told anything before."""
+    floor.start(not_before_ms=NOW_MS + HOUR_MS)
+    found = only(floor)
+    assert found.sentence == f"lab: a rollover begins at {utc_text(NOW_MS + HOUR_MS)}"
+    assert not found.wants_operator
+
+
+def test_e02_one_that_waits_at_its_deadline_wants_the_operator(floor: Floor) -> None:
+    """With why, and each way on (RFC 9031 §8.4.3.1)."""
+    floor.start()
+    floor.tell(only=[1])
+    floor.advance(deadline_passed=True)
+    found = only(floor)
+    assert (found.phase, found.wants_operator) == ("paused", True)
+    assert found.sentence == (
+        "lab: a rollover is paused (the deadline has passed with 1 of 3 6LNs reached, and 100 %"
+        " are needed)"
+    )
+    assert "`jrc rollover resume lab` goes on telling them" in found.what_to_do
+    assert "calls it off" in found.what_to_do
+
+
+def test_one_that_the_operator_has_paused_says_how_far_it_was(floor: Floor) -> None:
+    """It is easily forgotten."""
+    floor.start()
+    floor.pause()
+    found = only(floor)
+    assert found.wants_operator
+    assert "a rollover is paused, 0 of 3 6LNs and 0 of 1 6LBR reached (it was" in found.sentence
+
+
+def test_e02_one_past_its_deadline_wants_the_operator(floor: Floor) -> None:
+    """A daemon would have asked; it has ten seconds for that."""
+    floor.start(RolloverSettings(deadline_s=60))
+    floor.desk.now_ms += 70_000
+    assert not only(floor).wants_operator
+    floor.desk.now_ms += 1
+    found = only(floor)
+    assert (found.phase, found.wants_operator) == ("distributing", True)
+    assert f"past its deadline ({utc_text(NOW_MS + 60_000)})" in found.sentence
+    assert "daemon" in found.what_to_do
+
+
+def test_nodes_that_a_rollover_has_left_behind_are_counted(floor: Floor) -> None:
+    """They hold retired keys, and no update helps; who is put out does not count."""
+    floor.join(5, profile=Profile.OPENWSN)
+    floor.start()
+    floor.tell(only=[1])
+    floor.tell(NodeState.UNREACHABLE)
+    floor.advance(deadline_passed=True)
+    floor.resume(anyway=True)
+    floor.tell(only=[4])
+    floor.advance()
+    assert "guarding" in only(floor).sentence
+    floor.advance(guard_over=True)
+    found = only(floor)
+    assert (found.networks, found.phase, found.wants_operator) == (("lab",), None, True)
+    assert found.sentence == "lab: 3 nodes hold retired keys and have to join again"
+    assert found.look == "jrc node list lab --behind"
+    assert "openwsn" in found.what_to_do
+    floor.desk.write(lambda tx: remove_pledge(tx, pledge_id(2), actor=ACTOR, agreed=True))
+    floor.desk.write(lambda tx: remove_pledge(tx, pledge_id(5), actor=ACTOR, agreed=True))
+    assert only(floor).sentence == "lab: 1 node holds retired keys and has to join again"
+    floor.desk.write(lambda tx: revoke_pledges(tx, [pledge_id(3)], actor=ACTOR, rekey=False))
+    assert noticed(floor) == []
+
+
+def test_a_node_that_has_joined_again_is_not_left_behind(floor: Floor) -> None:
+    """Its place has the keys in force."""
+    floor.start()
+    floor.tell(NodeState.UNREACHABLE, only=[1])
+    floor.tell()
+    floor.advance(deadline_passed=True)
+    floor.resume(anyway=True)
+    floor.tell(only=[4])
+    floor.advance()
+    floor.advance(guard_over=True)
+    assert "1 node" in only(floor).sentence
+    floor.hall.contexts.forget_all()
+    floor.hall.join(floor.pledges[1])
+    assert noticed(floor) == []
+
+
+def test_an_aborted_one_is_said_until_all_are_told_the_keys_in_force(floor: Floor) -> None:
+    """Those that hold what is given up."""
+    floor.start()
+    floor.tell(only=[1])
+    floor.abort()
+    found = only(floor)
+    assert found.sentence == (
+        "lab: a rollover was aborted, and 1 node is still to be told the keys in force again"
+    )
+    assert not found.wants_operator
+    floor.tell(NodeState.REVERTED)
+    assert noticed(floor) == []
+
+
+def test_a_damaged_rollover_is_said_and_hides_no_other(floor: Floor) -> None:
+    """Rows that do not authenticate say nothing that counts."""
+    floor.desk.network("hall", b"\xbe\xef", prefix="2001:db8:9::/64")
+    floor.start()
+    floor.desk.sql("UPDATE rollover SET deadline_s = 1")
+    found = only(floor)
+    assert (found.networks, found.wants_operator) == (("lab",), True)
+    assert "does not authenticate" in found.sentence
