@@ -139,12 +139,6 @@ class Daemon:
         """Configurations it has given out."""
         return int(str(self._status()["joins_total"]))
 
-    def rollovers(self) -> int:
-        """Rollovers that run."""
-        running = self._status()["rollovers"]
-        assert isinstance(running, dict)
-        return int(running["running"])
-
     def dropped(self) -> dict[str, int]:
         """Datagrams that ended in silence, by reason."""
         dropped = self._status()["datagrams_dropped"]

@@ -32,6 +32,7 @@ class Desk:
         self.path = folder / "jrc.db"
         self.url = f"sqlite:///{self.path}"
         self.now_ms = NOW_MS
+        self._prefixes: dict[object, int] = {}
         self.epoch = create_database(self.url, KEK, self.now_ms)
         self.database = Database.open(self.url, KEK)
 
@@ -58,9 +59,14 @@ class Desk:
         self, name: str = "lab", identifier: bytes = b"\xca\xfe", **more: object
     ) -> NetworkReport:
         """A network of this name."""
-        prefix = more.pop("prefix", "2001:db8::/64")
+        prefix = more.pop("prefix", None) or self._prefix_of(more.get("key_domain") or name)
         command = network_command(name, identifier, str(prefix), **more)
         return self.write(lambda tx: add_network(tx, command, actor=ACTOR))
+
+    def _prefix_of(self, domain: object) -> str:
+        """One for each key domain, as nodes of two must not get the same address."""
+        number = self._prefixes.setdefault(domain, len(self._prefixes))
+        return f"2001:db8:0:{number:x}::/64"
 
     def pledge(
         self, number: int = 1, key: bytes | None = None, **more: object

@@ -138,6 +138,8 @@ def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
         ("[coap]\nlisten = ['[fe80::1]:5']", "coap.listen[0] is a link-local address", ""),
         ("[coap]\nlisten = ['[::]:65536']", "coap.listen[0] must be an address and a port", ""),
         ("[coap]\nlisten = ['[::1]:5', '[::1]:5']", "coap.listen names one address and port", ""),
+        ("[coap]\nlisten = ['[::]:5', '[::1]:5']", "coap.listen names a port at every", ""),
+        ("[coap]\nlisten = ['[fe80::1%a]:5', '[::]:5']", "coap.listen names a port at ev", ""),
         ("[coap]\nretransmit_cache = 1", "must be true or false, not a whole number", ""),
         ("[database]\nurl = 'mysql://x'", 'database.url must begin with "sqlite:///"', ""),
         ("[database]\nurl = 'sqlite:///:memory:'", "database.url must name a plain file", ""),

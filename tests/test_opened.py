@@ -1,5 +1,6 @@
 """Opening a database: each refusal, and that nothing of it stays behind."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -45,6 +46,10 @@ def settings(desk: Desk, tmp_path: Path) -> Settings:
 
 def opened(settings: Settings) -> Opened:
     return Opened.open(settings, GivenClock())
+
+
+def in_turn(settings: Settings, is_served: Callable[[], bool]) -> Opened:
+    return asyncio.run(open_in_turn(settings, GivenClock(), is_served))
 
 
 def refusal(settings: Settings, folder: Path) -> OperatorError:
@@ -114,7 +119,7 @@ def test_b03_a_lock_held_names_the_pid(settings: Settings) -> None:
     one.close()
 
 
-async def test_who_finds_the_database_in_use_waits_until_it_is_free(settings: Settings) -> None:
+def test_who_finds_the_database_in_use_waits_until_it_is_free(settings: Settings) -> None:
     """A command that ends meanwhile does not make a daemon's start fail."""
     one = opened(settings)
     looks: list[int] = []
@@ -125,28 +130,28 @@ async def test_who_finds_the_database_in_use_waits_until_it_is_free(settings: Se
             one.close()
         return False
 
-    (await open_in_turn(settings, GivenClock(), is_served)).close()
+    in_turn(settings, is_served).close()
     assert len(looks) == 2
 
 
-async def test_nobody_waits_for_a_daemon_that_answers(settings: Settings) -> None:
+def test_nobody_waits_for_a_daemon_that_answers(settings: Settings) -> None:
     """Commands go to it from then on; a second daemon is told who it is."""
     one = opened(settings)
     looks = iter((False, False, True))
     with pytest.raises(LockHeldError, match=f"in use by process {os.getpid()}"):
-        await open_in_turn(settings, GivenClock(), lambda: next(looks))
+        in_turn(settings, lambda: next(looks))
     assert list(looks) == []
     one.close()
 
 
-async def test_who_has_waited_long_enough_is_told_for_what(
+def test_who_has_waited_long_enough_is_told_for_what(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process, the socket on which nobody answers, and what either case asks for."""
     monkeypatch.setattr("jrc.opened.LOCK_WITHIN_S", 0.0)
     one = opened(settings)
     with pytest.raises(OperatorError) as caught:
-        await open_in_turn(settings, GivenClock(), lambda: False)
+        in_turn(settings, lambda: False)
     assert caught.value.message.endswith(
         f"is in use by process {os.getpid()}, and no daemon answers on {settings.admin.socket}"
     )

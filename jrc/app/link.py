@@ -1,13 +1,13 @@
 """Networks follow the interfaces that they name: prefix, and the registrar's address."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
 from jrc.admin.services import Transactions
 from jrc.app.tasks import CatchUp
 from jrc.policy.interface import Interface
-from jrc.service.following import Followed, follow_interfaces, followed_interfaces, lags_behind
+from jrc.service.following import Clash, Followed, follow_interfaces, followed_interfaces, outlook
 from jrc.service.ports import InterfaceWatcher, WatchInterface
 
 _log = structlog.get_logger("jrc")
@@ -27,6 +27,7 @@ class Link:
         self._transactions = transactions
         self._watch = watch
         self._watches: dict[str, InterfaceWatcher] = {}
+        self._clashes: Sequence[Clash] = ()
         self._catching_up = CatchUp(self._catch_up, "interfaces_not_followed", fatal)
 
     async def start(self) -> None:
@@ -53,10 +54,25 @@ class Link:
         await self._watch_all(await self._transactions.run_read(followed_interfaces))
         watches = self._watches.items()
         seen = {name: watch.current for name, watch in watches if watch.is_known}
-        if not await self._transactions.run_read(lambda tx: lags_behind(tx, seen)):
+        ahead = await self._transactions.run_read(lambda tx: outlook(tx, seen))
+        self._tell_clashes(ahead.clashes)
+        if not ahead.due:
             return
         for done in await self._transactions.run_write(lambda tx: follow_interfaces(tx, seen)):
             _tell(done)
+
+    def _tell_clashes(self, clashes: Sequence[Clash]) -> None:
+        for clash in clashes:
+            if clash not in self._clashes:
+                _log.warning(
+                    "prefix_not_followed",
+                    network=clash.network,
+                    interface=clash.interface,
+                    prefix=str(clash.prefix),
+                    holder=clash.holder,
+                    hint="the network keeps its prefix; nodes of both could get the same address",
+                )
+        self._clashes = clashes
 
     async def _watch_all(self, names: frozenset[str]) -> None:
         for name in self._watches.keys() - names:

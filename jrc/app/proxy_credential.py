@@ -28,7 +28,7 @@ class Credential:
 
     def __init__(self, settings: Proxy, pledge_id: str, psk_file: Path) -> None:
         self._identifier = PledgeId.from_hex(pledge_id)
-        self._psk = read_psk(psk_file)
+        self._psk = read_psk(psk_file, self._identifier)
         self._network = bytes.fromhex(settings.network_id or "")
         self._path = settings.state_file or _beside(psk_file)
         self._state: NodeState | None = None

@@ -371,6 +371,7 @@ class ProxyHost:
             "dropped": {reason.value: n for reason, n in sorted(self.proxy.dropped.items())},
             "joined": self._has_joined(),
             "not_joined_why": None if node is None else node.why,
+            "given_keys": None if node is None else node.given_keys,
         }
 
     def _summarise(self) -> None:

@@ -13,7 +13,10 @@ from jrc.cli.served import refuse_unserved
 from jrc.coap.endpoint import COAP_PORT
 from jrc.config import Endpoint, Proxy, Settings
 from jrc.errors import ExitCode, OperatorError
+from jrc.model import Secret
 from jrc.service.applicants import WEAK_KEYS
+
+_UNREADABLE = "the database could not be looked at without changing a file"
 
 
 def check(settings: Settings) -> Iterator[str]:
@@ -158,22 +161,36 @@ def _check_state(settings: Settings) -> Iterator[str]:
     if owner is not None:
         yield f"{not_looked_at(owner)}; run: {as_user(owner)}"
         return
+    kek = None
     if settings.keys.credential is None:
-        key_encryption_key(settings)
+        kek = key_encryption_key(settings)
     else:
         yield "the key encryption key comes from the service manager and was not looked at"
     if settings.database.file is not None:
         check_private(settings.database.file)
-        yield from check_networks(settings, settings.database.file)
+        yield from _check_seals(settings.database.file, kek)
+        yield from check_named(settings.named_networks, settings.database.file)
 
 
-def check_networks(settings: Settings, database: Path) -> Iterator[str]:
-    """That the networks are there which the config file names.
+def _check_seals(database: Path, kek: Secret | None) -> Iterator[str]:
+    """That this program works with the schema, and that the key is the database's.
 
     Raises:
-        OperatorError: one is not.
+        OperatorError: it does not, or it is not.
     """
-    yield from check_named(settings.named_networks, database)
+    from jrc.store.keyring import check_kek
+    from jrc.store.migrate import check_revision
+    from jrc.store.on_disk import UnreadableError, seals_on_disk
+
+    try:
+        seals = seals_on_disk(database)
+    except UnreadableError:
+        yield f"database.url: {_UNREADABLE}"
+        return
+    check_revision(seals.revision)
+    if kek is not None:
+        for wanted in seals.kek_ids:
+            check_kek(kek, wanted)
 
 
 def check_named(named: Mapping[str, str], database: Path) -> Iterator[str]:
@@ -183,13 +200,14 @@ def check_named(named: Mapping[str, str], database: Path) -> Iterator[str]:
         OperatorError: one is not.
     """
     from jrc.service.installers import check_known
-    from jrc.store.networks import names_on_disk
+    from jrc.store.on_disk import UnreadableError, names_on_disk
 
     if not named:
         return
-    known = names_on_disk(database)
-    if known is None:
-        yield f"{next(iter(named))}: the database could not be looked at without changing a file"
+    try:
+        known = names_on_disk(database)
+    except UnreadableError:
+        yield f"{next(iter(named))}: {_UNREADABLE}"
     else:
         check_known(known, named)
 

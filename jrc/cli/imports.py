@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, Protocol
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jrc.cli import output
 from jrc.cli.client import connect
@@ -20,6 +21,8 @@ from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
 
 _PIECE_BYTES = 64 * 1024
+_MAX_TABLE_ROWS = 1000
+"""A terminal's table of more takes long to lay out, and nobody reads it there."""
 _ERROR = {"line": "LINE", "column": "COLUMN", "reason": "REASON"}
 _STORED = ("added", "returned", "replaced", "changed")
 _OUTCOMES = (*_STORED, "unchanged", "skipped")
@@ -59,7 +62,7 @@ def import_(
 ) -> None:
     """Add the pledges in a file, all or none. Each wrong row is named, all of them in one run.
 
-    Up to 100,000 errors are named; what goes beyond is counted.
+    Up to 100,000 errors are listed, on a terminal 1,000; what goes beyond is counted.
 
     Columns: pledge_id, psk (or pledge_sender_key, pledge_recipient_key, common_iv), and as wanted
     network (several with ;), role, label, profile, aead, hkdf.
@@ -99,7 +102,7 @@ def _shown_path(file: str) -> str:
 
 
 class _Bar(Protocol):
-    def __call__(self, count: int) -> None: ...
+    def __call__(self, piece: bytes) -> None: ...
 
 
 class _Progress:
@@ -108,33 +111,47 @@ class _Progress:
     def __init__(self, content: BinaryIO) -> None:
         status = os.fstat(content.fileno())
         self._total = status.st_size if stat.S_ISREG(status.st_mode) else None
-        self._bar = Progress(BarColumn(), DownloadColumn(), TimeRemainingColumn(), transient=True)
+        self._lines = 0
+        self._bar = Progress(
+            BarColumn(),
+            DownloadColumn(),
+            TextColumn("{task.fields[lines]} lines"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
 
     def __enter__(self) -> _Bar:
         self._bar.start()
-        task = self._bar.add_task("import", total=self._total)
-        return lambda count: self._bar.update(task, advance=count)
+        task = self._bar.add_task("import", total=self._total, lines=0)
+
+        def advance(piece: bytes) -> None:
+            self._lines += piece.count(b"\n")
+            self._bar.update(task, advance=len(piece), lines=self._lines)
+
+        return advance
 
     def __exit__(self, *_error: object) -> None:
         self._bar.stop()
 
 
 def _progress(content: BinaryIO) -> AbstractContextManager[_Bar]:
-    return _Progress(content) if sys.stderr.isatty() else nullcontext(lambda _count: None)
+    return _Progress(content) if sys.stderr.isatty() else nullcontext(lambda _piece: None)
 
 
 async def _pieces(content: BinaryIO, bar: _Bar) -> AsyncIterator[bytes]:
     while piece := content.read(_PIECE_BYTES):
-        bar(len(piece))
         yield piece
+        bar(piece)
 
 
 def _tell(done: dict[str, object]) -> None:
     errors = done["errors"]
     assert isinstance(errors, list)
-    if errors:
-        output.listing(errors, _ERROR, as_json=False)
-    more = _count(done, "error_count") - len(errors)
+    listed = errors[:_MAX_TABLE_ROWS] if sys.stdout.isatty() else errors
+    if listed:
+        output.listing(listed, _ERROR, as_json=False)
+    more = _count(done, "error_count") - len(listed)
     if more:
         say(f"and {more} more that are not listed")
     would = "" if done["published"] else "would be "

@@ -34,7 +34,8 @@ def _key_ids(value: object) -> str:
 def summary(status: Record) -> str:
     """How far it is, who is in trouble, and until when or why it waits."""
     hindered = [f"nobody is told anything: {status['hindered']}"] if status["hindered"] else []
-    return "; ".join((numbers(status), *_waits(status), *hindered))
+    *before, last = (numbers(status), *_waits(status), *hindered)
+    return "; ".join((*(part.rstrip(".") for part in before), last))
 
 
 def numbers(status: Record) -> str:
@@ -105,8 +106,9 @@ def hindrances(status: Record, nodes: Sequence[Record]) -> dict[tuple[str, str],
 def _failing(name: str, run: Record) -> str:
     """``installer lab/exec has failed 3 times: exit code 1: no radio, again at ...``."""
     times = "once" if run["failures"] == 1 else f"{run['failures']} times"
+    has_failed = f"has failed {times}" if run["failures"] else "was not run"
     again = f", again at {run['next']}" if run["next"] else ""
-    return f"installer {name} has failed {times}: {run['error']}{again}"
+    return f"installer {name} {has_failed}: {run['error']}{again}"
 
 
 def told(status: Record) -> tuple[int, int]:

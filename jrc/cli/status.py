@@ -107,6 +107,9 @@ def _to_know(found: Mapping[str, Any]) -> Iterator[str]:
     behind = found.get("clock_behind")
     if behind is not None:
         yield f"{behind['meaning']} {behind['what_to_do']}"
+    given_keys = (found.get("proxy") or {}).get("given_keys")
+    if given_keys is not None:
+        yield f"join proxy: {given_keys}"
     hindered = found.get("updates", {}).get("why")
     if hindered and behind is None:
         yield f"joined nodes are told nothing: {hindered.rstrip('.')}; see the daemon's log"

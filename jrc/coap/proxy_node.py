@@ -2,7 +2,7 @@
 
 It goes to the registrar directly, over the socket on which it also forwards. The Configuration
 gives it join rate and blocklist; link-layer keys are another's to install, so an update with keys
-is answered as one that can't be acted upon.
+is answered as one that can't be acted upon. A registrar that knows what it is sends none.
 """
 
 import asyncio
@@ -37,9 +37,13 @@ from jrc.service.ports import Clock
 FIRST_BACKOFF_S: Final = 30.0
 MAX_BACKOFF_S: Final = 3600.0
 """Between attempts that failed; each lasts minutes by itself (RFC 7252 §4.8.2)."""
-REJOIN_S: Final = 3600.0
-"""Before a joined proxy joins again, and up to half as long again: a registrar that sends no
-Parameter Updates tells rate and blocklist only then, and one small exchange an hour is no load."""
+REJOIN_S: Final = 86_400.0
+"""Without a word of the registrar before a joined proxy joins again, and up to half as long again.
+
+What changes comes by Parameter Update. One may find no way here (no address that the registrar can
+form, a firewall, a registrar put back from a backup that knows of no such node), and then nobody
+here would ever know; a day is short enough for that. A join is not free: to a registrar that takes
+this for a 6LBR with a radio it is a reason to change the keys of the network (RFC 9031 §5.1)."""
 TOKEN_BYTES: Final = 4
 ECHO_BYTES: Final = 8
 _HEAD: Final = ((int(OptionNumber.URI_HOST), JRC_HOST),)
@@ -48,12 +52,18 @@ _UNDERSTOOD: Final = frozenset({OptionNumber.URI_HOST, OptionNumber.URI_PATH})
 _METHODS: Final = range(1, 32)
 _KEYS_UNSUPPORTED: Final = UnsupportedParameter(Code.UNSUPPORTED, Label.LINK_LAYER_KEY_SET)
 
+_GIVEN_KEYS: Final = (
+    "the registrar takes this proxy for a border router with a radio, and changes the keys of its"
+    " network when it joins again: run there `jrc pledge set {0} --profile join-proxy`, and restart"
+    " this proxy"
+)
+
 _log = structlog.get_logger("jrc")
 
 
 @dataclass(frozen=True, slots=True)
 class Timing(RetransmissionTiming):
-    """RFC 9031 §7.2, and how long to wait after an attempt that failed or a join; seconds."""
+    """RFC 9031 §7.2, how long to wait after an attempt that failed, and for updates; seconds."""
 
     first_backoff_s: float = FIRST_BACKOFF_S
     max_backoff_s: float = MAX_BACKOFF_S
@@ -84,7 +94,8 @@ class ProxyNode:
 
     ``send`` hands a datagram to the network, ``configured`` hears what the registrar configures:
     True with a Join Response, whose Configuration is whole, False with an update; ``dropped``
-    counts what ends in silence. ``random`` gives that many unpredictable bytes.
+    counts what ends in silence. ``random`` gives that many unpredictable bytes. ``given_keys`` is
+    what the operator is to know of link-layer keys that the registrar has told, None without any.
     """
 
     def __init__(
@@ -101,6 +112,7 @@ class ProxyNode:
     ) -> None:
         self.joined = False
         self.why: str | None = "it has not joined yet"
+        self.given_keys: str | None = None
         self.updates = 0
         self._context = context
         self._network_identifier = network_identifier
@@ -116,14 +128,25 @@ class ProxyNode:
         self._last_token: bytes | None = None
         self._answered: _Answered | None = None
         self._echo: bytes | None = None
+        self._heard = asyncio.Event()
 
     # Joining
 
     async def run(self) -> None:
-        """Join, and every so often again; what was told last counts until then."""
+        """Join, and again whenever the registrar has not been heard for long."""
         while True:
             await self.join()
-            await asyncio.sleep(self._timing.rejoin_s * (1 + self._fraction() / 2))
+            await self._silence()
+
+    async def _silence(self) -> None:
+        """Until no update has come for ``rejoin_s`` and up to half as long again."""
+        while True:
+            self._heard.clear()
+            try:
+                async with asyncio.timeout(self._timing.rejoin_s * (1 + self._fraction() / 2)):
+                    await self._heard.wait()
+            except TimeoutError:
+                return
 
     async def join(self) -> None:
         """Join, and again later as long as that fails."""
@@ -149,6 +172,7 @@ class ProxyNode:
                 return False
             if not reported or attempt == COJP_MAX_JOIN_ATTEMPTS - 1:
                 self.joined, self.why = True, None
+                self.given_keys = self._note_keys(config)
                 self._configured(config, True)
                 return True
         return False
@@ -306,11 +330,22 @@ class ProxyNode:
             config = codec.decode_configuration(inner.payload)
         except PeerError as error:
             return CoapCode.BAD_REQUEST, error.answer or b""
+        self._heard.set()
         if config.keys:
+            self.given_keys = self._note_keys(config)
             return CoapCode.BAD_REQUEST, codec.encode_unsupported((_KEYS_UNSUPPORTED,))
         self.updates += 1
         self._configured(config, False)
         return CoapCode.CHANGED, b""
+
+    def _note_keys(self, config: Configuration) -> str | None:
+        """What is to be known of keys that the registrar tells: they are thrown away here."""
+        if not config.keys:
+            return None
+        hint = _GIVEN_KEYS.format((self._context.id_context or b"").hex())
+        if self.given_keys is None:
+            _log.warning("proxy_given_keys", hint=hint)
+        return hint
 
     def _reply(self, request: Message, option: bytes, ciphertext: bytes) -> bytes:
         confirmable = request.type == MessageType.CON

@@ -19,22 +19,21 @@ from typing import Final
 from jrc.cojp.constants import REPLAY_WINDOW_SIZE
 from jrc.cojp.replay import NumberBlock, ReplayWindow, reserve
 from jrc.errors import ExitCode, OperatorError
-from jrc.model import Secret
+from jrc.model import PledgeId, Secret
+from jrc.policy.credentials import MIN_KEY_BYTES, check_psk
 
 MAX_FILE_BYTES: Final = 4096
-MIN_PSK_BYTES: Final = 16
-"""RFC 9031 §3: 128 bits."""
 _CHECK_BYTES: Final = 16
 _FORMAT: Final = 1
 _PRIVATE: Final = 0o077
 _MARK: Final = b"jrc proxy state"
 
 
-def read_psk(path: Path) -> Secret:
+def read_psk(path: Path, identifier: PledgeId) -> Secret:
     """The proxy's pre-shared key: hex in a file that nobody else can read.
 
     Raises:
-        OperatorError: it is missing, readable by others, or holds something else.
+        OperatorError: it is missing, readable by others, weak, or holds something else.
     """
     try:
         with path.open("rb") as file:
@@ -53,12 +52,17 @@ def read_psk(path: Path) -> Secret:
     try:
         psk = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:
-        psk = b""
-    if len(psk) < MIN_PSK_BYTES:
         raise OperatorError(
-            f"proxy.psk_file: {path} does not hold a key of {MIN_PSK_BYTES} bytes or more in hex",
+            f"proxy.psk_file: {path} does not hold a key of {MIN_KEY_BYTES} bytes or more in hex",
             "put the key there that the registrar has for proxy.pledge_id",
-        )
+        ) from None
+    try:
+        check_psk(identifier, psk)
+    except ValueError as error:
+        raise OperatorError(
+            f"proxy.psk_file: {path}: {error}",
+            "draw another one (`openssl rand -hex 16`), and give it to the registrar as well",
+        ) from None
     return Secret(psk)
 
 

@@ -113,12 +113,12 @@ class _Exchange:
 
     __slots__ = ("ends", "first_wait_s", "is_due", "sendable_until", "sent")
 
-    def __init__(self, timing: RetransmissionTiming, now: float, first_wait_s: float) -> None:
+    def __init__(self, first_wait_s: float, sendable_until: float, ends: float) -> None:
         self.first_wait_s = first_wait_s
         self.sent = 1
         self.is_due = False
-        self.sendable_until = now + timing.max_transmit_span_s + _TIMER_SLACK_S
-        self.ends = now + first_wait_s * ((2 << timing.max_retransmit) - 1)
+        self.sendable_until = sendable_until
+        self.ends = ends
 
 
 class Exchanges(Generic[K]):
@@ -130,6 +130,8 @@ class Exchanges(Generic[K]):
 
     def __init__(self, timing: RetransmissionTiming) -> None:
         self._timing = timing
+        self._sendable_s = timing.max_transmit_span_s + _TIMER_SLACK_S
+        self._first_waits = (2 << timing.max_retransmit) - 1
         self._open: dict[K, _Exchange] = {}
         self._timers: Timers[K] = Timers()
 
@@ -142,7 +144,9 @@ class Exchanges(Generic[K]):
     def begin(self, key: K, now: float, fraction: float) -> None:
         """The message leaves for the first time; ``fraction`` of 0 to 1 is the random part."""
         first_wait_s = self._timing.first_wait_s(fraction)
-        self._open[key] = _Exchange(self._timing, now, first_wait_s)
+        self._open[key] = _Exchange(
+            first_wait_s, now + self._sendable_s, now + first_wait_s * self._first_waits
+        )
         self._timers.set(key, now + first_wait_s)
 
     def acknowledge(self, key: K) -> None:

@@ -51,6 +51,14 @@ class Coap(_Section):
             raise ValueError("coap.listen names one address and port twice")
         return self
 
+    @model_validator(mode="after")
+    def _no_address_beside_all(self) -> Self:
+        """The kernel gives a port at every address to one socket, and to no other at one."""
+        everywhere = {e.port for e in self.listen if e.port and e.address.is_unspecified}
+        if any(e.port in everywhere and not e.address.is_unspecified for e in self.listen):
+            raise ValueError("coap.listen names a port at every address, and at one of them too")
+        return self
+
 
 class Database(_Section):
     """``[database]``: the URL of the one authoritative store; it may hold a password."""

@@ -1,8 +1,10 @@
 """A node's IPv6 addresses from the prefix and what the registrar knows (RFC 9031 §8.2.1)."""
 
+from collections.abc import Iterable
 from ipaddress import IPv6Address, IPv6Network
 
-from jrc.model import PledgeId, Profile
+from jrc.errors import ExitCode, OperatorError
+from jrc.model import Network, PledgeId, Profile
 from jrc.policy.profiles import TRAITS
 
 LINK_LOCAL_PREFIX = IPv6Network("fe80::/64")
@@ -46,6 +48,35 @@ def global_address(
         raise ValueError(f"addresses are formed from a prefix of 64 bits, and {prefix} is none")
     iid = interface_identifier(identifier, short_id, profile)
     return None if iid is None else _at(prefix, iid)
+
+
+def prefix_holder(new: Network, others: Iterable[Network]) -> Network | None:
+    """The network of another key domain that has the prefix of ``new`` already.
+
+    Short identifiers are unique in a key domain alone, and with one prefix two nodes could form
+    one address of them. RFC 9031 §8.2.1, RFC 6282 §3.2.2
+    """
+    for other in others:
+        apart = other.id != new.id and other.domain_id != new.domain_id
+        if apart and other.prefix == new.prefix:
+            return other
+    return None
+
+
+def check_prefix_sharing(new: Network, others: Iterable[Network]) -> None:
+    """Refuses a network whose prefix one of another key domain has.
+
+    Raises:
+        OperatorError: naming both networks.
+    """
+    other = prefix_holder(new, others)
+    if other is not None:
+        raise OperatorError(
+            f"prefix: network {other.name} has {new.prefix}, and not the key domain of {new.name}:"
+            " nodes of both could get the same address",
+            f"give {new.name} a prefix of its own",
+            exit_code=ExitCode.REFUSED,
+        )
 
 
 def short_address(prefix: IPv6Network, short_id: int) -> IPv6Address:

@@ -141,16 +141,23 @@ _NOBODY: Final[frozenset[NodeState]] = frozenset()
 _WAITING: Final = frozenset({_S.PENDING, _S.SENT, _S.UNREACHABLE})
 
 
-def states_to_tell(phase: Phase, role: Role) -> frozenset[NodeState]:
+_TO_TELL: Final[Mapping[tuple[Phase, int], frozenset[NodeState]]] = MappingProxyType(
+    {
+        (Phase.DISTRIBUTING, Role.NODE): _WAITING,
+        (Phase.SWITCHING, Role.NODE): _WAITING,
+        (Phase.SWITCHING, Role.LBR): _WAITING | {_S.REFUSED},
+        (Phase.GUARDING, Role.NODE): _WAITING,
+        (Phase.GUARDING, Role.LBR): _WAITING | {_S.REFUSED},
+        (Phase.ABORTED, Role.NODE): frozenset({_S.REVERTING}),
+        (Phase.ABORTED, Role.LBR): frozenset({_S.REVERTING}),
+    }
+)
+
+
+def states_to_tell(phase: Phase, role: int) -> frozenset[NodeState]:
     """The states in which nodes of a role are told by update in a phase.
 
     6LNs first, 6LBRs from the switch on (RFC 9031 §8.4.3.1). A 6LN that refused is told again when
     it joins, or by the operator; a 6LBR that refused again and again, since there is no way back.
     """
-    if phase is Phase.ABORTED:
-        return frozenset({_S.REVERTING})
-    if phase is Phase.DISTRIBUTING:
-        return _WAITING if role is Role.NODE else _NOBODY
-    if phase in (Phase.SWITCHING, Phase.GUARDING):
-        return _WAITING if role is Role.NODE else _WAITING | {_S.REFUSED}
-    return _NOBODY
+    return _TO_TELL.get((phase, role), _NOBODY)

@@ -215,7 +215,8 @@ def _facts(tx: Registry, record: PledgeRecord) -> Iterator[FactReport]:
         return
     if record.state is PledgeState.REVOKED:
         yield _fact(Reason.REVOKED, f"It was revoked at {utc_text(record.updated_at_ms)}.")
-    if any(
+    takes_keys = TRAITS[profile_in_force(record, tx.networks.all())].takes_keys
+    if takes_keys and any(
         label == Label.LINK_LAYER_KEY_SET and addinfo is None
         for _, label, addinfo in tx.pledges.reports(record.id)
     ):
@@ -271,7 +272,9 @@ def _facts_of_network(
     elif verdict is Gate.ASK:
         sentence = f"Network {network.name} has not approved it, and it has not asked yet."
         yield _fact(Reason.AWAITING_APPROVAL, sentence)
-    if all(lease.domain_id != network.domain_id for lease in standing.leases):
+    labels = TRAITS[record.profile or network.profile].labels
+    has_none = all(lease.domain_id != network.domain_id for lease in standing.leases)
+    if has_none and Label.SHORT_IDENTIFIER in labels:
         yield from _range_of(tx, network)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from jrc.cojp.constants import Role
 from jrc.model import KeySetState, Network
 from jrc.policy.profiles import TRAITS
 from jrc.policy.rollover import NodeState, Phase
@@ -144,7 +143,7 @@ def _told(
 def _when(latest: RolloverRecord, node: RolloverNode) -> str:
     if node.state is NodeState.SENT:
         return "It is being told the {0} just now"
-    if node.state in states_to_tell(latest.course, Role(node.role)):
+    if node.state in states_to_tell(latest.course, node.role):
         return "It is to be told the {0}"
     return "It is told the {0} after the 6LNs"
 

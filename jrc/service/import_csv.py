@@ -72,12 +72,13 @@ class CsvRows:
     def __init__(self) -> None:
         self._header: list[str] | None = None
         self._delimiter = _DELIMITERS[0]
-        self._is_useless = False
+        self._known: frozenset[str] = frozenset()
+        self._is_whole = True
 
     def __call__(self, line: int, text: str) -> Read:
         if self._header is None:
             yield from self._read_header(line, text)
-        elif not self._is_useless:
+        elif "pledge_id" in self._known:
             yield self._row(line, text, self._header)
 
     def _row(self, line: int, text: str, header: list[str]) -> Row | RowError:
@@ -86,14 +87,16 @@ class CsvRows:
             return RowError(line, "", "a quoted field is not closed, or goes on behind its quote")
         if len(fields) != len(header):
             return RowError(line, "", f"{len(fields)} fields, and {len(header)} in the header")
-        pairs = zip(header, fields, strict=True)
-        return Row(line, {name: value.strip() for name, value in pairs if value.strip()})
+        pairs = [(name, value.strip()) for name, value in zip(header, fields, strict=True)]
+        found = {name: value for name, value in pairs if value and name in self._known}
+        return Row(line, found, self._is_whole)
 
     def _read_header(self, line: int, text: str) -> Read:
         self._delimiter = max(_DELIMITERS, key=text.count)
         names = [name.strip().lower() for name in _split(text, self._delimiter) or []]
         errors = [RowError(line, "", *fault) for fault in _header_faults(names)]
-        self._header, self._is_useless = names, bool(errors)
+        self._header, self._is_whole = names, not errors
+        self._known = frozenset(name for name in COLUMNS if names.count(name) == 1)
         yield from errors
 
 
@@ -105,7 +108,7 @@ def _split(text: str, delimiter: str) -> list[str] | None:
 
 
 def _header_faults(names: list[str]) -> Iterator[tuple[str, str]]:
-    """What is wrong with a header: nothing below it can be read then."""
+    """What is wrong with a header: nothing below it is stored then."""
     if "pledge_id" not in names:
         hint = f"the columns are {', '.join(COLUMNS)}"
         yield "the first line is no header with a column pledge_id", hint

@@ -16,7 +16,10 @@ _DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
 
 
 def applicant_of(row: Row, source: str) -> tuple[Applicant | None, Sequence[RowError]]:
-    """The applicant of a row, or None and everything that is wrong with its fields."""
+    """The applicant of a row, or None and everything that is wrong with its fields.
+
+    What a row that is not whole lacks is no fault of its own.
+    """
     fields = _Fields(row)
     identifier = fields.take("pledge_id", PledgeId.from_hex, "is no identifier in hex")
     if "pledge_id" not in row.fields:
@@ -78,10 +81,11 @@ def _keys(fields: _Fields) -> Secret | DerivedKeys | None:
             return None
         return fields.take("psk", _secret, "is not hex")
     if not given:
-        fields.fault("psk", "the row has no key")
+        if fields.row.is_whole:
+            fields.fault("psk", "the row has no key")
         return None
     for column in _DERIVED:
-        if column not in given:
+        if column not in given and fields.row.is_whole:
             fields.fault(column, "the field is empty, and derived keys come three together")
     values = [fields.take(column, _secret, "is not hex") for column in given]
     secrets = [value for value in values if value is not None]

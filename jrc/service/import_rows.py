@@ -21,10 +21,15 @@ _HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 
 
 class Row(NamedTuple):
-    """A row as it was read: line of its beginning, fields by column; empty ones are left out."""
+    """A row as it was read: line of its beginning, fields by column; empty ones are left out.
+
+    ``is_whole`` is False where the file's header is wrong: fields are missing then, and the row is
+    read for its mistakes alone.
+    """
 
     line: int
     fields: Mapping[str, str]
+    is_whole: bool = True
 
 
 class RowError(NamedTuple):

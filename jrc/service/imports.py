@@ -88,11 +88,12 @@ class Import:
         self._error_count = 0
         self._errors: list[RowError] = []
         self._published = False
+        self._is_whole = True
 
     @property
     def report(self) -> ImportReport:
-        """Where the import stands."""
-        counts = {outcome.value: self._counts[outcome] for outcome in Outcome}
+        """Where the import stands; of a file with a wrong header nothing is or would be stored."""
+        counts = {outcome.value: self._counts[outcome] * self._is_whole for outcome in Outcome}
         return ImportReport(
             source=self.source,
             dry_run=self._dry_run,
@@ -114,6 +115,7 @@ class Import:
         lines, applicants = [], []
         for entry in rows:
             if isinstance(entry, Row):
+                self._is_whole &= entry.is_whole
                 applicant, wrong = applicant_of(entry, self.source)
                 faults += wrong
                 if applicant is not None:
@@ -139,7 +141,7 @@ class Import:
 
     def finish(self, tx: Registry) -> ImportReport:
         """Publish, if all is well or ``partial`` was asked for; else nothing is changed."""
-        is_wanted = self._partial or not self._error_count
+        is_wanted = self._is_whole and (self._partial or not self._error_count)
         if is_wanted and not self._dry_run and self._stored():
             self._publish(tx)
         return self.report

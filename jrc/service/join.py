@@ -255,8 +255,17 @@ def _admit(
         _standing(tx, known, terms.place, lease),
         None,
         terms.network.name,
-        terms.place.generation_id,
+        _told_generation(known, terms),
     )
+
+
+def _told_generation(known: KnownContext, terms: Terms) -> int | None:
+    """The keys that its last answers had: without any, those in force if it was told them before.
+
+    One that takes none any more may have kept them, and nothing else may tell of it.
+    """
+    told, before = terms.place.generation_id, known.state.answer_generation_id
+    return before if told is None and before == terms.keys.generation_id else told
 
 
 def _standing(

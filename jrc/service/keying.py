@@ -50,7 +50,7 @@ class Keying:
     def __init__(self, retry: Retry, facts: Facts) -> None:
         self.touched: set[int] = set()
         self.anew = False
-        self._retries = {Role.NODE: retry, Role.LBR: _BORDER_ROUTERS}
+        self._retries: dict[int, Retry] = {Role.NODE: retry, Role.LBR: _BORDER_ROUTERS}
         self._facts = facts
         self._nodes: dict[int, RolloverNode] = {}
         self._changed: list[RolloverNode] = []
@@ -95,7 +95,7 @@ class Keying:
             self._nodes[want.pledge_id] = node
         if joined is None or (joined.network_id, joined.role) != (node.network_id, node.role):
             return None
-        if node.state not in states_to_tell(record.phase, Role(node.role)):
+        if node.state not in states_to_tell(record.phase, node.role):
             return None
         generation, payload = self._told_keys(tx, record, place.traits)
         held = place.reachable.known.standing.lease_in(record.domain_id)
@@ -158,7 +158,7 @@ class Keying:
             phase = self._facts.rollover(tx, node.rollover_id).phase
             return untold._replace(state=node_step(phase, node.state, NodeEvent.LEFT))
         # It counts as tried: nothing else can be done for it just now.
-        wait_ms = self._retries[Role(node.role)].after_ms(node.attempts + 1, None)
+        wait_ms = self._retries[node.role].after_ms(node.attempts + 1, None)
         is_first = node.state is NodeState.PENDING
         return untold._replace(
             state=NodeState.UNREACHABLE if is_first else node.state,
@@ -212,8 +212,10 @@ class Keying:
             soon_ms = tx.now_ms + SOON_MS
             return node._replace(last_error=error, next_at_ms=soon_ms, version=ref.version)
         state = node_step(record.phase, node.state, event)
-        again = state in states_to_tell(record.course, Role(node.role))
-        wait_ms = self._retries[Role(node.role)].after_ms(node.attempts, ref.sleep_s)
+        next_at_ms = None
+        if state in states_to_tell(record.course, node.role):
+            wait_ms = self._retries[node.role].after_ms(node.attempts, ref.sleep_s)
+            next_at_ms = tx.now_ms + wait_ms
         if state in _SAID:
             tx.record(_said(ref, state, error))
         reached = event is NodeEvent.ACKNOWLEDGED
@@ -221,7 +223,7 @@ class Keying:
             state=state,
             last_error=error,
             reached_at_ms=tx.now_ms if reached else node.reached_at_ms,
-            next_at_ms=tx.now_ms + wait_ms if again else None,
+            next_at_ms=next_at_ms,
             version=ref.version,
         )
 

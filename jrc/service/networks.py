@@ -5,6 +5,7 @@ from enum import Enum
 from ipaddress import IPv6Address, IPv6Network
 
 from jrc.model import Admission, Event, Network, Profile, ShortIdRange
+from jrc.policy.addresses import check_prefix_sharing
 from jrc.policy.admission import check_identifier_sharing
 from jrc.policy.interface import Seen, follow
 from jrc.policy.profiles import accepted_identifiers
@@ -127,7 +128,9 @@ def add_network(
     )
     draft = follow(draft, seen)
     check_settings(draft)
-    check_identifier_sharing(draft, tx.networks.all().values())
+    others = tx.networks.all().values()
+    check_identifier_sharing(draft, others)
+    check_prefix_sharing(draft, others)
     check_profile(tx, draft, draft.profile)
     network = tx.networks.add(draft)
     if command.taken_over is None:
@@ -244,7 +247,10 @@ def _changed(tx: Registry, network: Network, changes: NetworkChanges, seen: Seen
     wanted = replace(wanted, identifiers=accepted)
     check_settings(wanted)
     check_profile(tx, wanted, wanted.profile)
-    check_identifier_sharing(wanted, tx.networks.all().values())
+    others = tx.networks.all().values()
+    check_identifier_sharing(wanted, others)
+    if wanted.prefix != network.prefix:
+        check_prefix_sharing(wanted, others)
     return wanted
 
 

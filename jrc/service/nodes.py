@@ -153,7 +153,7 @@ class Seen(NamedTuple):
 
 def is_to_be_told(record: RolloverRecord, node: RolloverNode) -> bool:
     """Whether a rollover has keys for a node, now or when its pause is over."""
-    return node.state in states_to_tell(record.course, Role(node.role))
+    return node.state in states_to_tell(record.course, node.role)
 
 
 class Look:

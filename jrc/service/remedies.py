@@ -172,7 +172,8 @@ REMEDIES: Mapping[Outcome, Remedy] = {
     ),
     Reason.KEYS_UNSUPPORTED: Remedy(
         "It has reported that it can't take link-layer keys, without which nobody is let in.",
-        "Fix its firmware, then `jrc pledge clear-reports`.",
+        "Fix its firmware, then `jrc pledge clear-reports`. If it is a Join Proxy without a radio:"
+        " `jrc pledge set ID --profile join-proxy`.",
     ),
     Reason.NO_KEYS: Remedy(
         "The network has no link-layer keys in force.",

@@ -1,11 +1,11 @@
 """What a revocation says before and after: of the pledges, of the keys, of the blocklist."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from jrc.cojp.constants import Role
 from jrc.errors import OperatorError
-from jrc.model import Network
+from jrc.model import Admission, Network, PledgeId
 from jrc.policy.admission import first_blocked
 from jrc.policy.revocation import Rekeying
 from jrc.policy.rollover import Phase
@@ -201,3 +201,18 @@ def restored_sentence(network: str | None, *, must_join: bool) -> str:
             " get the old ones back: it has to join again"
         )
     return f"the keys of {network} that it has are in force still: it is a node as before"
+
+
+def admitted_anew(pledge: PledgeId, networks: Iterable[Network]) -> Iterator[str]:
+    """What has to be done before networks that choose whom they admit let it join."""
+    for network in networks:
+        if network.admission is Admission.APPROVAL:
+            yield (
+                f"{network.name} admits after approval, which ends with a revocation: when it asks"
+                f" to join, it has to be approved again (`jrc pledge approve {pledge}`)"
+            )
+        elif network.admission is Admission.WINDOW:
+            yield (
+                f"{network.name} admits while a join window is open, and it is no exception any"
+                f" more (`jrc window open {network.name}`)"
+            )

@@ -19,6 +19,7 @@ from jrc.service.registry import Registry
 from jrc.service.revocation_wording import (
     OMITTED,
     Case,
+    admitted_anew,
     already_sentence,
     domain_sentences,
     list_sentences,
@@ -277,7 +278,8 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
         )
     before = record.state_before_revocation or PledgeState.PROVISIONED
     tx.pledges.save(replace(record, state=before, state_before_revocation=None))
-    network = tx.networks.all().get(tx.pledges.standing([record])[record.id].network_id or 0)
+    networks = tx.networks.all()
+    network = networks.get(tx.pledges.standing([record])[record.id].network_id or 0)
     must_join = network is None or not _takes_its_place(tx, record, network)
     tx.record(Event("pledge.restored", actor, identifier.value, reason=reason))
     for network_id in record.network_ids:
@@ -288,7 +290,10 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
         state=_state_of(tx, identifier).value,
         changed=True,
         must_join=must_join,
-        said=(restored_sentence(network.name if network else None, must_join=must_join),),
+        said=(
+            restored_sentence(network.name if network else None, must_join=must_join),
+            *admitted_anew(identifier, [networks[each] for each in record.network_ids]),
+        ),
     )
 
 

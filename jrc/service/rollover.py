@@ -6,7 +6,6 @@ Each use case is one transaction. ``rollover_course.py`` has what a phase does t
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from jrc.cojp.constants import Role
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import KeySetState
 from jrc.policy.keys import current_keys
@@ -215,7 +214,7 @@ def _node(draft: RolloverRecord, joined: JoinedNode) -> RolloverNode:
     state = first_state(takes_updates=TRAITS[joined.profile].takes_updates)
     # While it is planned nobody is due, and this is not to be written twice.
     phase = Phase.DISTRIBUTING if draft.phase is Phase.PLANNED else draft.phase
-    is_told = state in states_to_tell(phase, Role(joined.role))
+    is_told = state in states_to_tell(phase, joined.role)
     return RolloverNode(
         rollover_id=draft.id,
         pledge_id=joined.pledge_id,

@@ -47,9 +47,10 @@ _STATE_AT = 6
 _PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
 _NETWORK_AT = _PLEDGE_AT + len(pledge.columns)
 _STANDING_AT = _NETWORK_AT + 3
+_END = _STANDING_AT + len(standing.COLUMNS)
 
 
-def _find_of(listed: Sequence[str]) -> Select[Any]:
+def _find() -> Select[Any]:
     return (
         select(
             context_kid.c.kid_context,
@@ -92,11 +93,14 @@ def _find_of(listed: Sequence[str]) -> Select[Any]:
         )
         .outerjoin(node, node.c.pledge_id == pledge.c.id)
         .outerjoin(short_identifier, short_identifier.c.pledge_id == pledge.c.id)
-        .where(context_kid.c.kid_context.in_([bindparam(name) for name in listed]))
         .where(
             import_batch.c.state.is_(None) | (import_batch.c.state == literal_column("'published'"))
         )
     )
+
+
+def _find_of(listed: Sequence[str]) -> Select[Any]:
+    return _find().where(context_kid.c.kid_context.in_([bindparam(name) for name in listed]))
 
 
 def _find_by_name_of(listed: Sequence[str]) -> Executable:
@@ -105,17 +109,25 @@ def _find_by_name_of(listed: Sequence[str]) -> Executable:
     )
 
 
-def _find_locked_of(listed: Sequence[str]) -> Executable:
+def _locked(query: Select[Any]) -> Executable:
     """Rows are locked in the order of their keys, so that two registrars never wait in a ring."""
-    return (
-        _find_of(listed)
-        .order_by(context.c.id, context_kid.c.kid_context, pledge_network.c.position)
-        .with_for_update(of=context_state)
+    return query.order_by(
+        context.c.id, context_kid.c.kid_context, pledge_network.c.position
+    ).with_for_update(of=context_state)
+
+
+def _reach_of(listed: Sequence[str]) -> Executable:
+    return _locked(
+        _find()
+        .add_columns(node.c.address, node.c.sleep_s)
+        .where(pledge.c.id.in_([bindparam(name) for name in listed]))
+        .where(context_kid.c.kid_context == pledge.c.identifier)
     )
 
 
 _FIND = PreparedIn(_find_by_name_of)
-_FIND_LOCKED = PreparedIn(_find_locked_of)
+_FIND_LOCKED = PreparedIn(lambda listed: _locked(_find_of(listed)))
+_REACH = PreparedIn(_reach_of)
 
 _STORED = Prepared(
     select(
@@ -183,6 +195,20 @@ def find_locked(
     return [_known(keyring, mac, group) for group in _by_context(rows)]
 
 
+def reach_locked(
+    connection: Connection, keyring: Keyring, mac: RowMac, pledge_ids: Sequence[int]
+) -> list[tuple[KnownContext, str | None, int | None]]:
+    """The contexts in force under pledges' own identifiers, locked until the transaction ends.
+
+    With each goes what the operator gave of its node: an address, and how many seconds it sleeps.
+
+    Raises:
+        StateError: a row does not authenticate.
+    """
+    rows = _REACH.rows(connection, pledge_ids)
+    return [(_known(keyring, mac, group), *group[0][_END:]) for group in _by_context(rows)]
+
+
 def _by_context(rows: Rows) -> Iterator[Rows]:
     """Rows that tell of one context under one kid context."""
     for _, group in groupby(rows, key=itemgetter(0, 1)):
@@ -210,7 +236,7 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
         profile=device.profile or _first_profile(rows),
         left_out=_left_out(rows),
         state=state_from_values(state_at),
-        standing=standing.standing_of(mac, [part[_STANDING_AT:] for part in rows]),
+        standing=standing.standing_of(mac, [part[_STANDING_AT:_END] for part in rows]),
     )
 
 

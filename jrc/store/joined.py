@@ -44,7 +44,7 @@ def joined_nodes(scope: Scope, domain_id: int) -> list[JoinedNode]:
     No MAC is looked at: whoever tells one of these anything reads its rows again, and does.
     """
     found = []
-    for row in _JOINED.rows(scope.connection, (domain_id,)):
+    for row in _JOINED.each(scope.connection, (domain_id,)):
         with suppress(ValueError):  # a damaged row, which would not be told anything
             found.append(_joined(row))
     return found

@@ -134,17 +134,26 @@ def open_keyring(
         OperatorError: ``kek`` is not the key this database was sealed with.
     """
     cipher = AESGCM(kek.reveal())
-    name = kek_id(kek)
     opened: dict[int, tuple[Purpose, Secret]] = {}
     for key in keys:
-        if key.kek_id != name:
-            raise OperatorError(
-                "keys.kek_file: this is not the key encryption key that the database was made with"
-                f" (the database names {key.kek_id.hex()}, the file holds {name.hex()})",
-                "put the right file in place; without it the stored keys can't be opened",
-            )
+        check_kek(kek, key.kek_id)
         opened[key.id] = (key.purpose, _open_data_key(cipher, key))
     return Keyring(opened, random)
+
+
+def check_kek(kek: Secret, wanted: bytes) -> None:
+    """Nothing, if ``wanted`` is the name of ``kek``.
+
+    Raises:
+        OperatorError: it is another's.
+    """
+    name = kek_id(kek)
+    if name != wanted:
+        raise OperatorError(
+            "keys.kek_file: this is not the key encryption key that the database was made with"
+            f" (the database names {wanted.hex()}, the file holds {name.hex()})",
+            "put the right file in place; without it the stored keys can't be opened",
+        )
 
 
 def _open_data_key(cipher: AESGCM, key: WrappedDataKey) -> Secret:

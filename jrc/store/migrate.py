@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_VERSION_TABLE = "alembic_version"
+VERSION_TABLE = "alembic_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class UpgradeReport:
 
 def current_revision(connection: Connection) -> str | None:
     """The revision of a database's schema, None where there is none."""
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    found = connection.scalar(text(f"SELECT version_num FROM {_VERSION_TABLE}"))  # noqa: S608
+    found = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608
     return None if found is None else str(found)
 
 
@@ -55,6 +55,15 @@ def check_schema(connection: Connection) -> None:
         revision = current_revision(connection)
     except DBAPIError as error:
         raise OperatorError(f"database.url: {error.orig}", "put a good copy back") from None
+    check_revision(revision)
+
+
+def check_revision(revision: str | None) -> None:
+    """Nothing, if a schema is the one this program works with; ``None`` is no schema.
+
+    Raises:
+        OperatorError: as ``check_schema``.
+    """
     if revision == SCHEMA_REVISION:
         return
     if revision is None:

@@ -1,9 +1,6 @@
 """Networks: rows sealed together with their identifiers; removed ones stay as tombstones."""
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
@@ -103,21 +100,6 @@ class Networks:
             for position, value in enumerate(identifiers)
         ]
         self._connection.execute(insert(network_identifier), rows)
-
-
-def names_on_disk(database: Path) -> list[str] | None:
-    """Names of the networks in an SQLite file, unproved; no file is made or changed.
-
-    None where that can't be done: a daemon was killed, and its last pages wait to be read in.
-    """
-    is_idle = not database.with_name(f"{database.name}-wal").exists()
-    url = f"{database.absolute().as_uri()}?mode=ro" + ("&immutable=1" if is_idle else "")
-    query = select(network.c.name).where(network.c.removed_at_ms.is_(None))
-    try:
-        with closing(sqlite3.connect(url, uri=True)) as connection:
-            return [row[0] for row in connection.execute(str(query))]
-    except sqlite3.Error:
-        return None
 
 
 def _settings(draft: Network) -> dict[str, object]:

@@ -1,31 +1,20 @@
 """Joined nodes as updates need them: context, addresses, and what is on disk before one leaves."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
-from sqlalchemy import Executable, bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from jrc.errors import StateError
 from jrc.model import PledgeState
 from jrc.policy.leases import Lease
 from jrc.service.join_ports import ContextState, KnownContext
 from jrc.service.node_store import Reachable
-from jrc.store.contexts import find_locked, state_values
-from jrc.store.prepared import Prepared, PreparedIn, change, updating
+from jrc.store.contexts import reach_locked, state_values
+from jrc.store.prepared import Prepared, change, updating
 from jrc.store.schema import context_state, node, pledge, short_identifier, unsupported_parameter
 from jrc.store.scope import Scope, chunked
 from jrc.store.whereabouts import given_address
 
-
-def _places_of(listed: Sequence[str]) -> Executable:
-    return (
-        select(pledge.c.identifier, pledge.c.id, node.c.address, node.c.sleep_s)
-        .join(node, node.c.pledge_id == pledge.c.id)
-        .where(pledge.c.id.in_([bindparam(name) for name in listed]))
-    )
-
-
-_PLACES = PreparedIn(_places_of)
 _RESERVED = updating(
     context_state, ["context_id", "version"], ["numbers_reserved", "version", "mac"]
 )
@@ -50,12 +39,6 @@ _REPORT = Prepared(
 )
 
 
-class _Place(NamedTuple):
-    pledge_id: int
-    address: str | None
-    sleep_s: int | None
-
-
 class Nodes:
     """As ``service.node_store.NodeStore``."""
 
@@ -67,28 +50,23 @@ class Nodes:
         """As ``NodeStore.reach``."""
         found: dict[int, Reachable] = {}
         for some in chunked(pledge_ids, 64):
-            places = {
-                bytes(identifier): _Place(*rest)
-                for identifier, *rest in _PLACES.rows(self._connection, some)
-            }
-            for known in self._contexts(list(places)):
-                place = places.get(known.pledge.identifier.value)
-                if place is not None and known.standing.place is not None:
-                    address = given_address(place.address)
-                    found[place.pledge_id] = Reachable(known, address, place.sleep_s)
+            for known, address, sleep_s in self._contexts(some):
+                if known.standing.place is not None and not known.state.needs_recovery:
+                    given = given_address(address)
+                    found[known.pledge.id] = Reachable(known, given, sleep_s)
         return found
 
-    def _contexts(self, identifiers: Sequence[bytes]) -> Iterable[KnownContext]:
-        """The contexts under these kid contexts; where one is damaged, the others."""
-        if not identifiers:
-            return []
+    def _contexts(
+        self, pledge_ids: Sequence[int]
+    ) -> Iterable[tuple[KnownContext, str | None, int | None]]:
+        """Those of these pledges; where one is damaged, the others."""
+        scope = self._scope
         try:
-            found = find_locked(self._connection, self._scope.keyring, self._scope.mac, identifiers)
+            return reach_locked(self._connection, scope.keyring, scope.mac, pledge_ids)
         except StateError:
-            if len(identifiers) == 1:
+            if len(pledge_ids) == 1:
                 return []
-            return [known for each in identifiers for known in self._contexts([each])]
-        return [known for known in found if not known.state.needs_recovery]
+            return [found for each in pledge_ids for found in self._contexts([each])]
 
     def in_force(self, pledge_ids: Sequence[int]) -> set[int]:
         """As ``NodeStore.in_force``."""

@@ -152,14 +152,18 @@ class RolloverNodes:
         full: Collection[int] = (),
     ) -> list[RolloverNode]:
         """As ``RolloverStore.due``."""
-        if full:
-            query = _due(_SEALED).where(rollover_node.c.next_at_ms <= now_ms)
-            has_room = rollover_node.c.network_id.not_in(full)
-            query = query.where(has_room | (rollover_node.c.role != Role.NODE.value))
-            rows: Rows = self._connection.execute(query.limit(limit + len(but))).all()
-        else:
-            rows = _DUE.rows(self._connection, (now_ms, limit + len(but)))
+        rows = self._due_rows(now_ms, limit, full)
+        if any(row[1] in but for row in rows):  # who is under way is due much later, but for jumps
+            rows = self._due_rows(now_ms, limit + len(but), full)
         return self._nodes([row for row in rows if row[1] not in but][:limit])
+
+    def _due_rows(self, now_ms: int, most: int, full: Collection[int]) -> Rows:
+        if not full:
+            return _DUE.rows(self._connection, (now_ms, most))
+        query = _due(_SEALED).where(rollover_node.c.next_at_ms <= now_ms)
+        has_room = rollover_node.c.network_id.not_in(full)
+        query = query.where(has_room | (rollover_node.c.role != Role.NODE.value))
+        return self._connection.execute(query.limit(most)).all()
 
     def next_due_ms(self) -> int | None:
         """As ``RolloverStore.next_due_ms``."""

@@ -18,7 +18,7 @@ from jrc.service.rollover_records import (
 )
 from jrc.store.census import identifier_bytes
 from jrc.store.joined import joined_nodes
-from jrc.store.rollover_nodes import RolloverNodes
+from jrc.store.rollover_nodes import BATCH, RolloverNodes
 from jrc.store.schema import pledge, rollover, rollover_node, wanted_rollover
 from jrc.store.scope import chunked, draw_ids
 
@@ -104,7 +104,8 @@ class Rollovers(RolloverNodes):
             self._connection.execute(insert(rollover), sealed)
         except IntegrityError as error:
             raise ConflictError("another rollover is running") from error
-        self.save_nodes([each._replace(rollover_id=number) for each in nodes])
+        for some in chunked(nodes, BATCH):
+            self.save_nodes([each._replace(rollover_id=number) for each in some])
         return numbered
 
     def save(self, record: RolloverRecord) -> RolloverRecord:

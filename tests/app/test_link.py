@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from structlog.testing import capture_logs
+
 from jrc.app.link import Link
 from jrc.policy.interface import Interface
+from jrc.service.networks import remove_network
 from jrc.service.registry import Registry
-from tests.desk import Desk
+from tests.desk import ACTOR, Desk
 from tests.service.test_following import A, B, add, addresses, having
 
 T = TypeVar("T")
@@ -75,3 +78,29 @@ def test_a_network_stays_as_it_is_until_the_kernel_has_told_of_its_interface(des
         return before, after
 
     assert (ON_A, ON_B) == asyncio.run(run())
+
+
+def test_a_prefix_that_another_network_has_is_warned_of_once(desk: Desk) -> None:
+    """The log names both; it is followed when that network is gone."""
+    add(desk, having(A))
+    desk.network("hall", b"\x01", prefix=str(B))
+    watch = Watch()
+
+    async def run() -> list[object]:
+        link = Link(Office(desk), watch, lambda _error: None)
+        await link.start()
+        with capture_logs() as logs:
+            watch.tell(having(B)["lowpan0"])
+            await until(lambda: addresses(desk)[2] == str(B[1]))
+            await link._catch_up()
+            desk.write(lambda tx: remove_network(tx, "hall", actor=ACTOR, agreed=True))
+            link.changed()
+            await until(lambda: addresses(desk) == ON_B)
+        await link.stop()
+        return [
+            (entry["network"], entry["holder"], entry["prefix"])
+            for entry in logs
+            if entry["event"] == "prefix_not_followed"
+        ]
+
+    assert [("lab", "hall", str(B))] == asyncio.run(run())

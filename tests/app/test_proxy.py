@@ -119,6 +119,7 @@ def test_b07_with_a_damaged_state_it_serves_and_does_not_join(tmp_path: Path) ->
     (tmp_path / "psk.state").write_text("{")
     found = status_of(settings(tmp_path))
     assert (found["joined"], found["joined_metric"]) == (False, False)
+    assert found["given_keys"] is None
     assert found["join_rate_bytes_per_s"] is None
     assert "psk.state is damaged" in found["why"]
     assert found["source"] is not None

@@ -340,6 +340,9 @@ def test_e02_e03_whatever_happens_in_a_rollover_who_has_the_keys_loses_no_frame(
     assert course.witness.counted > course.witness.periods * NODES // 2
 
 
+BROKEN_SEEDS = range(400, 410)
+
+
 def no_quorum(patch: pytest.MonkeyPatch) -> None:
     """The 6LBRs are told at once."""
     patch.setattr(Tally, "untried", 0)
@@ -361,15 +364,18 @@ def a_join_counts_as_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("jrc.service.join_terms._comes_into", terms)
 
 
-@pytest.mark.parametrize(
-    ("fault", "seed"), [(no_quorum, 400), (the_new_set_alone, 403), (a_join_counts_as_told, 400)]
-)
+@pytest.mark.parametrize("fault", [no_quorum, the_new_set_alone, a_join_counts_as_told])
 def test_the_witness_sees_a_registrar_that_is_broken(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: Callable[[pytest.MonkeyPatch], None],
-    seed: int,
 ) -> None:
-    """A check that can't fail says nothing."""
+    """A check that can't fail says nothing; not every course has what it takes to fail."""
     fault(monkeypatch)
-    assert course_of(tmp_path, seed).witness.lost
+
+    def lost(seed: int) -> bool:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        return bool(course_of(folder, seed).witness.lost)
+
+    assert any(map(lost, BROKEN_SEEDS))

@@ -50,7 +50,8 @@ def change(terminal: Terminal, work: Callable[[Registry], T]) -> T:
 
 def add_network(terminal: Terminal, name: str = "lab", *more: str) -> None:
     """A network without nodes."""
-    words = ("--network-id", name.encode().hex(), "--prefix", PREFIX, *more)
+    prefix = f"2001:db8:{name.encode()[:2].hex()}::/64" if name != "lab" else PREFIX
+    words = ("--network-id", name.encode().hex(), "--prefix", prefix, *more)
     assert terminal.jrc("network", "add", name, *words).code == 0
 
 

@@ -20,7 +20,7 @@ from unittest.mock import patch
 from jrc.cli.main import main
 from jrc.errors import ExitCode
 
-PREFIX = "2001:db8:0:1::/64"
+PREFIX, OTHER_PREFIX = "2001:db8:0:1::/64", "2001:db8:0:2::/64"
 PLEDGE = "00124b0014b5b67e"
 PSK = "6d1f9c0a73e84b52a9c7d0e15f3b8264"
 

@@ -122,9 +122,7 @@ def test_a_stale_socket_is_no_daemon(terminal: Terminal) -> None:
     assert terminal.jrc("network", "list").code == 0
 
 
-def test_a_held_lock_names_the_process(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_held_lock_names_the_process(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon that can't be reached, yet has the database."""
     monkeypatch.setattr("jrc.opened.LOCK_WITHIN_S", 0.1)
     with StateLock(terminal.folder / "jrc.db"):

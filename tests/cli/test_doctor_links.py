@@ -23,7 +23,7 @@ from tests.cli.examined import (
     one,
     statuses,
 )
-from tests.cli.terminal import PREFIX, Terminal
+from tests.cli.terminal import PREFIX, PSK, Terminal
 from tests.unshared import needs_namespace, run_inside
 
 # Interfaces
@@ -164,14 +164,16 @@ def test_a_join_proxy_over_a_radio_that_linux_protects_is_warned_of(
 
 def test_an_installer_that_failed_is_a_warning() -> None:
     """The daemon tells of its last run, and tries again by itself."""
-    failed, good = installers.judge_runs(
+    failed, waiting, good = installers.judge_runs(
         {
             "lab/exec": {"state": "failed", "failures": 3, "error": "exit code 1"},
+            "yard/exec": {"state": "failed", "failures": 0, "error": "there is no network 'yard'"},
             "hall/exec": {"state": "installed", "failures": 0, "error": None},
         }
     )
-    assert (failed.status, good.status) == (WARNING, SUCCESS)
-    assert "exit code 1" in failed.what
+    assert (failed.status, waiting.status, good.status) == (WARNING, WARNING, SUCCESS)
+    assert failed.what == "lab/exec has failed 3 times: exit code 1"
+    assert waiting.what == "yard/exec was not run: there is no network 'yard'"
 
 
 # DSCP
@@ -281,7 +283,7 @@ def test_a_join_proxys_network_and_state_are_looked_at(terminal: Terminal) -> No
     found = one(terminal, "proxy")
     assert (found.status, "did you mean lab?" in found.what) == (FAILURE, True)
     psk = terminal.folder / "psk"
-    psk.write_text("0f" * 16)
+    psk.write_text(PSK)
     psk.chmod(0o600)
     terminal.config.write_text(before)
     append(terminal, f'{section}network = "lab"\npledge_id = "01"\npsk_file = "psk"')

@@ -7,7 +7,7 @@ import pytest
 
 from jrc.errors import ExitCode
 from tests.cli.follower import following
-from tests.cli.terminal import PREFIX, Terminal
+from tests.cli.terminal import OTHER_PREFIX, Terminal
 
 EVENTS = ("events", "--follow")
 
@@ -44,7 +44,7 @@ def test_events_come_as_json_lines_until_ctrl_c(terminal: Terminal) -> None:
 
 def test_only_what_was_asked_for_is_shown(terminal: Terminal) -> None:
     """Others pass by; columns where it is no JSON."""
-    words = ("network", "add", "hall", "--network-id", "beef", "--prefix", PREFIX)
+    words = ("network", "add", "hall", "--network-id", "beef", "--prefix", OTHER_PREFIX)
     assert terminal.jrc(*words).code == 0
     with terminal.daemon(), following(terminal, *EVENTS, "--network", "hall") as follower:
         assert follower.line().split("\t")[:3] == ["NUMBER", "TIME", "EVENT"]

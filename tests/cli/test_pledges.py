@@ -1,7 +1,10 @@
 """``jrc pledge`` and ``jrc pledge import`` without a daemon."""
 
 import os
+import pty
+import subprocess
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -188,3 +191,41 @@ def test_a_good_import_from_standard_input_is_done(terminal: Terminal) -> None:
     assert (done.code, done.json["added"], done.json["published"]) == (0, 3, True)
     again = terminal.jrc(*words, stdin=lines)
     assert (again.code, again.json["unchanged"]) == (0, 3)
+
+
+def test_a_terminal_sees_how_far_an_import_is_and_no_endless_list(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """Bytes and lines while it goes on; to lay out a table of 100,000 mistakes takes a minute."""
+    rows = [f"{number:016x},,hall" for number in range(1001)]
+    file = pledge_file(tmp_path / "keys.csv", rows)
+    with patch.dict(os.environ, {"TERM": "xterm"}):
+        code, shown = terminal.typed("pledge", "import", str(file))
+    assert code == ExitCode.FAILED
+    assert "1002 lines" in shown
+    assert shown.count("the row has no key") == 1000
+    assert "and 1 more that are not listed" in shown
+    assert terminal.jrc("pledge", "import", str(file)).out.count("the row has no key") == 1001
+
+
+def test_how_far_an_import_is_goes_beside_its_output(terminal: Terminal, tmp_path: Path) -> None:
+    """A list of mistakes that goes into a file has the bar on the terminal all the same."""
+    file = pledge_file(tmp_path / "keys.csv", ["00,,hall"])
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            terminal.command("pledge", "import", str(file)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm"},
+            timeout=60,
+            check=False,
+        )
+        os.close(theirs)
+        shown = os.read(ours, 1 << 16)
+    finally:
+        os.close(ours)
+    assert b"the row has no key" in done.stdout
+    assert b"2 lines" in shown
+    assert b"lines" not in done.stdout

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jrc.errors import ExitCode
-from tests.cli.terminal import PLEDGE, PREFIX, PSK, Terminal
+from tests.cli.terminal import OTHER_PREFIX, PLEDGE, PREFIX, PSK, Terminal
 
 MEANS = "one link-layer key of usage 0 and nothing else"
 
@@ -34,7 +34,7 @@ def test_one_command_sets_up_a_network_of_openwsn_motes(terminal: Terminal) -> N
 def test_keys_that_a_profile_can_not_take_are_one_sentence(terminal: Terminal) -> None:
     """RFC 9031 §8.4.3: refused by policy, with what to do."""
     usages = ("--key-usage", "6", "--key-usage", "12", "--profile", "openwsn")
-    words = ("--network-id", "beef", "--prefix", PREFIX, *usages)
+    words = ("--network-id", "beef", "--prefix", OTHER_PREFIX, *usages)
     done = terminal.jrc("network", "add", "hall", *words)
     assert ExitCode.REFUSED == done.code
     assert "devices of profile openwsn take a key set of 1 key, and this one has 2" in done.err
@@ -76,3 +76,17 @@ def test_what_can_not_be_set_is_said(
     assert code == done.code
     assert "Traceback" not in done.err
     assert before == terminal.jrc("pledge", "show", PLEDGE, "--json").json
+
+
+def test_a_join_proxy_is_added_as_a_6lbr_and_a_6ln_does_not_become_one(terminal: Terminal) -> None:
+    """One sentence, with what to do (RFC 9031 §8.4.1)."""
+    done = terminal.jrc("pledge", "set", PLEDGE, "--profile", "join-proxy")
+    assert ExitCode.REFUSED == done.code
+    assert "profile join-proxy is for a Join Proxy, which joins as a 6LBR" in done.err
+    words = ("--psk-file", "-", "--profile", "join-proxy")
+    proxy, key = "00124b0014b5b6ff", b"5f0ba7e34296d8317cb05efa69218c1d"
+    refused = terminal.jrc("pledge", "add", proxy, *words, stdin=key)
+    assert (ExitCode.REFUSED, True) == (refused.code, "--role 6lbr" in refused.err)
+    assert terminal.jrc("pledge", "add", proxy, *words, "--role", "6lbr", stdin=key).code == 0
+    shown = terminal.jrc("pledge", "show", proxy, "--json").json
+    assert ("join-proxy", "6lbr") == (shown["profile_in_force"], shown["role"])

@@ -1,5 +1,7 @@
 """`jrc proxy` and what `jrc check-config` says of [proxy]."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import rich  # noqa: F401 - `jrc proxy` keeps it out of a process that has not g
 from jrc.coap.proxy_state import NodeState
 from jrc.errors import ExitCode
 from jrc.model import Secret
-from tests.cli.terminal import Done, Terminal
+from tests.cli.terminal import PSK, Done, Terminal
 
 PROXY = '[proxy]\ninterface = "no-such-0"\njrc = "[::1]:5683"\n'
 
@@ -41,7 +43,12 @@ def test_a_registrar_on_the_wildcard_is_the_proxy_itself(tmp_path: Path) -> None
 @pytest.mark.parametrize("command", ["proxy", "check-config"])
 @pytest.mark.parametrize(
     ("content", "mode", "sentence"),
-    [(None, 0, "can't be read"), ("00" * 16, 0o644, "by others"), ("xyz", 0o600, "not hold a key")],
+    [
+        (None, 0, "can't be read"),
+        ("00" * 16, 0o644, "by others"),
+        ("xyz", 0o600, "not hold a key"),
+        ("00" * 16, 0o600, "the PSK is weak: all its bytes are equal"),
+    ],
 )
 def test_a_key_of_no_use_is_refused(
     tmp_path: Path, command: str, content: str | None, mode: int, sentence: str
@@ -75,12 +82,12 @@ def test_help_has_an_example(tmp_path: Path) -> None:
 def test_check_config_refuses_a_damaged_state_and_takes_one_in_use(tmp_path: Path) -> None:
     """It tells which numbers were used; the lock is the daemon's (RFC 9031 §7.3.1)."""
     psk = tmp_path / "psk"
-    psk.write_text("0f" * 16)
+    psk.write_text(PSK)
     psk.chmod(0o600)
     terminal = written(tmp_path, f'{PROXY}pledge_id = "01"\npsk_file = "psk"\n')
     assert terminal.jrc("check-config").code == 0
     assert not (tmp_path / "psk.state.lock").exists()
-    state = NodeState.open(tmp_path / "psk.state", b"\x01", Secret(b"\x0f" * 16))
+    state = NodeState.open(tmp_path / "psk.state", b"\x01", Secret(bytes.fromhex(PSK)))
     state.accept(7)
     assert terminal.jrc("check-config").code == 0
     state.close()
@@ -107,16 +114,22 @@ def test_check_config_refuses_a_network_that_is_not_there(tmp_path: Path) -> Non
 
 
 def test_check_config_says_where_it_could_not_look_for_a_network(tmp_path: Path) -> None:
-    """A database in which nothing was set up yet is no error, and stays as it is."""
+    """A database whose last pages are still to be read in is no error, and stays as it is."""
     terminal = Terminal(tmp_path / "registrar")
     terminal.init()
     terminal.config.write_text(f'{terminal.config.read_text()}\n{PROXY}network = "labb"\n')
     database = terminal.folder / "jrc.db"
-    database.write_bytes(b"")
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+        killed = {path: path.read_bytes() for path in (database, Path(f"{database}-wal"))}
+    for path, content in killed.items():
+        path.write_bytes(content)
+    before = {path.name: path.read_bytes() for path in terminal.folder.glob("jrc.*")}
     done = terminal.jrc("check-config")
+    assert before == {path.name: path.read_bytes() for path in terminal.folder.glob("jrc.*")}
     assert done.code == 0
-    assert "proxy.network: the database could not be looked at without changing" in done.out
-    assert database.read_bytes() == b""
+    for key in ("database.url", "proxy.network"):
+        assert f"{key}: the database could not be looked at without changing" in done.out
 
 
 def test_a_blocklist_that_is_not_hex_is_refused(tmp_path: Path) -> None:

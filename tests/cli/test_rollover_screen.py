@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from jrc.cli.rollover_screen import Lines, picture, switched_at
+from jrc.cli.rollover_words import hindrances, summary
 
 Doc = dict[str, Any]
 
@@ -174,6 +175,21 @@ FAILING = {
     "next": "2026-11-21T16:05:00.000Z",
 }
 FAILED = "installer lab/exec has failed 3 times: exit code 1: no radio, again at 2026-11-21T16:05"
+
+
+def test_a_summary_is_one_sentence_whatever_its_parts_end_in() -> None:
+    """No full stop before a semicolon."""
+    paused = {"sentence": "It was paused by the operator."}
+    found = summary(_status(paused=paused, hindered="the clock is behind."))
+    last = "It was paused by the operator; nobody is told anything: the clock is behind."
+    assert found.endswith(last)
+
+
+def test_an_installer_that_was_never_run_has_not_failed_0_times() -> None:
+    """Its network is not there, say."""
+    told = {**FAILING, "failures": 0, "error": "there is no network 'lab'", "next": None}
+    (line,) = hindrances(_status("switching", installers={"lab/exec": told}), []).values()
+    assert line == "installer lab/exec was not run: there is no network 'lab'"
 
 
 def test_an_installer_that_fails_is_a_line_once() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from jrc.cli.diagnosis.case import Daemon
 from jrc.cli.diagnosis.service import judge_updates
+from jrc.cli.status import _to_know
 from jrc.errors import ExitCode
 from jrc.policy.rollover import NodeState
 from jrc.service.rollover import advance
@@ -183,3 +184,10 @@ def test_another_reason_to_tell_nobody_is_said_as_it_is(
     (verdict,) = judge_updates(Daemon(told).part("updates"))
     assert (verdict.status, why in verdict.what) == (WARNING, True)
     assert list(judge_updates({"why": None})) == []
+
+
+def test_e07_a_join_proxy_that_is_told_keys_has_a_line() -> None:
+    """It is enrolled as a border router with a radio (RFC 9031 §5.1)."""
+    assert list(_to_know({"proxy": {"given_keys": "run x"}})) == ["join proxy: run x"]
+    for proxy in (None, {"given_keys": None}):
+        assert list(_to_know({"proxy": proxy})) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jrc.errors import ExitCode
-from tests.cli.terminal import PLEDGE, PREFIX, Done, Terminal
+from tests.cli.terminal import OTHER_PREFIX, PLEDGE, Done, Terminal
 
 OPEN = ("window", "open", "lab", "--for", "10m", "--max", "20")
 
@@ -44,7 +44,7 @@ def test_how_a_network_admits_is_set_and_shown(terminal: Terminal, mode: str) ->
 
 def test_a_network_admits_who_is_known_unless_it_is_told_otherwise(terminal: Terminal) -> None:
     """As it did before there was a choice."""
-    words = ("network", "add", "hall", "--network-id", "beef", "--prefix", PREFIX, "--json")
+    words = ("network", "add", "hall", "--network-id", "beef", "--prefix", OTHER_PREFIX, "--json")
     assert terminal.jrc(*words).json["admission"] == "known"
 
 

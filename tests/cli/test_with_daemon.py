@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from jrc.errors import ExitCode
-from tests.cli.terminal import PLEDGE, PREFIX, PSK, Terminal, environment, pledge_file
+from tests.cli.terminal import OTHER_PREFIX, PLEDGE, PSK, Terminal, environment, pledge_file
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
 
 def test_commands_go_to_the_daemon_and_are_in_its_log_of_events(running: Terminal) -> None:
     """The daemon holds the lock, so nothing but its socket can have done it."""
-    add = running.process("network", "add", "hall", "--network-id", "beef", "--prefix", PREFIX)
+    add = running.process(
+        "network", "add", "hall", "--network-id", "beef", "--prefix", OTHER_PREFIX
+    )
     assert (add.code, "beef" in add.out) == (0, True)
     assert {n["name"] for n in running.process("network", "list", "--json").json} == {"lab", "hall"}
     last = running.process("events", "--json", "--limit", "1").json[-1]

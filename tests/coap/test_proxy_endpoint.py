@@ -107,6 +107,19 @@ def test_p08_a_separate_answer_is_acknowledged_to_the_registrar() -> None:
     assert message.decode(answer).payload == b"keys"
 
 
+def test_h02_what_the_proxy_itself_asks_is_not_marked() -> None:
+    """Its own join is no join traffic that it forwards (RFC 9031 §6.1.1)."""
+
+    async def run() -> tuple[bytes, int]:
+        with udp() as jrc, forwarding(jrc) as endpoint:
+            jrc.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+            assert endpoint.send(b"its own")
+            datagram, traffic_class, _ = await heard(jrc)
+            return datagram, traffic_class
+
+    assert asyncio.run(run()) == (b"its own", 0)
+
+
 def test_p08_the_endpoint_survives_a_registrar_that_is_not_there() -> None:
     """What ICMP tells of a closed port is counted and nothing else."""
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from jrc.coap.proxy_node import Timing
+from jrc.coap.proxy_node import REJOIN_S, Timing
 from jrc.cojp import codec, message
 from jrc.cojp.constants import (
     CoapCode,
@@ -21,10 +22,13 @@ from jrc.cojp.objects import Configuration, JoinRequest, UnsupportedParameter
 from jrc.errors import Reason
 from tests.coap.proxy_registrar import (
     BLOCKED,
+    KEYS,
     PATH,
+    PLEDGE,
     Registrar,
     run,
 )
+from tests.virtual_loop import run_virtually
 
 
 @pytest.fixture
@@ -72,10 +76,10 @@ def test_b04_it_tries_again_later_with_another_number(registrar: Registrar) -> N
     assert first.token != second.token
 
 
-def test_g01_it_joins_again_every_so_often_and_takes_what_has_changed(
+def test_g01_it_joins_again_when_nothing_was_heard_for_long_and_takes_what_has_changed(
     registrar: Registrar,
 ) -> None:
-    """A registrar that sends no updates tells a change that way (RFC 9031 §8.4.2)."""
+    """A registrar whose updates find no way here tells a change that way (RFC 9031 §8.4.2)."""
     changed = Configuration(blocklist=(), join_rate_bytes_per_s=5)
     registrar.script = [registrar.config(), registrar.config(changed)]
 
@@ -89,6 +93,46 @@ def test_g01_it_joins_again_every_so_often_and_takes_what_has_changed(
     assert registrar.configured == [(BLOCKED, True), (changed, True)]
     first, second = (message.decode(each) for each in registrar.sent[:2])
     assert registrar.open(first)[1] != registrar.open(second)[1]
+
+
+def test_e07_as_long_as_updates_come_it_does_not_join_again(tmp_path: Path) -> None:
+    """To a registrar that takes it for a 6LBR each join changes keys (RFC 9031 §5.1)."""
+    registrar = Registrar(tmp_path / "state", Timing()).made_fresh()
+    registrar.script = [registrar.config(), registrar.config()]
+
+    async def work() -> None:
+        task = asyncio.create_task(registrar.node.run())
+        for _ in range(5):
+            await asyncio.sleep(REJOIN_S * 0.9)
+            registrar.node.receive(registrar.update(BLOCKED))
+        assert len(registrar.sent) == 1
+        await asyncio.sleep(REJOIN_S * 1.6)
+        assert len(registrar.sent) == 2
+        task.cancel()
+
+    run_virtually(work())
+    registrar.state.close()
+
+
+def test_e07_keys_are_said_once_with_what_to_run(registrar: Registrar) -> None:
+    """In a Join Response or an update: the registrar takes it for a 6LBR with a radio."""
+    registrar.script = [registrar.config(KEYS), registrar.config(KEYS), registrar.config()]
+    with capture_logs() as logged:
+        run(registrar.node.join())
+        run(registrar.node.join())
+        registrar.made_fresh().ask(registrar.update(KEYS))
+    (said,) = [each for each in logged if each["event"] == "proxy_given_keys"]
+    assert f"`jrc pledge set {PLEDGE.hex()} --profile join-proxy`" in said["hint"]
+    assert (said["log_level"], said["hint"]) == ("warning", registrar.node.given_keys)
+    run(registrar.node.join())
+    assert registrar.node.given_keys is None
+
+
+def test_e07_keys_in_an_update_are_said(registrar: Registrar) -> None:
+    """Also where its join was before the profile was taken away."""
+    with capture_logs() as logged:
+        registrar.made_fresh().ask(registrar.update(KEYS))
+    assert ["proxy_given_keys"] == [each["event"] for each in logged]
 
 
 def test_it_goes_on_trying_where_it_is_refused(registrar: Registrar) -> None:

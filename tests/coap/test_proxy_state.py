@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ import pytest
 from jrc.coap.proxy_state import NodeState, read_psk
 from jrc.cojp.constants import NUMBERS_EPOCH_S
 from jrc.errors import ExitCode, OperatorError, StateError
-from jrc.model import Secret
+from jrc.model import PledgeId, Secret
 
 PLEDGE = bytes.fromhex("00124b0014b5b6ff")
-PSK = Secret(bytes(range(16)))
+PSK = Secret(bytes.fromhex("8c1d5f0ba7e34296d8317cb05efa6921"))
 NOW_S = NUMBERS_EPOCH_S + 1000
 
 
@@ -188,7 +189,7 @@ def test_a_key_is_read_from_a_private_file(tmp_path: Path) -> None:
     file = tmp_path / "psk"
     file.write_text(PSK.reveal().hex() + "\n")
     file.chmod(0o600)
-    assert read_psk(file) == PSK
+    assert read_psk(file, PledgeId(PLEDGE)) == PSK
 
 
 @pytest.mark.parametrize(
@@ -196,20 +197,23 @@ def test_a_key_is_read_from_a_private_file(tmp_path: Path) -> None:
     [
         (None, 0o600, "can't be read"),
         ("00" * 16, 0o644, "can be read by others"),
-        ("00" * 15, 0o600, "does not hold a key of 16 bytes"),
-        ("no hex", 0o600, "does not hold a key"),
+        ("5b" * 15, 0o600, "the PSK has 15 bytes, and 16 to 64 are needed"),
+        ("0" * 32, 0o600, "the PSK is weak: all its bytes are equal"),
+        ("00124b0014b5b6ff" * 2, 0o600, "the PSK is weak: a short block of bytes is repeated"),
+        (sha256(PLEDGE).hexdigest(), 0o600, "the PSK is weak: it is a hash of the identifier"),
+        ("no hex", 0o600, "does not hold a key of 16 bytes"),
         ("\u00e9", 0o600, "does not hold a key"),
     ],
 )
 def test_a_key_that_is_of_no_use_is_refused(
     tmp_path: Path, content: str | None, mode: int, sentence: str
 ) -> None:
-    """With the setting's name, and never the content (RFC 9031 §3)."""
+    """As `pledge add` does; with the setting's name, and never the content (RFC 9031 §3, §9)."""
     file = tmp_path / "psk"
     if content is not None:
         file.write_text(content)
         file.chmod(mode)
     with pytest.raises(OperatorError, match=sentence) as refused:
-        read_psk(file)
+        read_psk(file, PledgeId(PLEDGE))
     assert refused.value.message.startswith("proxy.psk_file: ")
     assert content is None or content not in refused.value.message

@@ -16,6 +16,7 @@ from jrc.cojp.constants import (
 )
 from jrc.cojp.message import Inner, Message
 from jrc.cojp.objects import Configuration, UnsupportedParameter
+from jrc.errors import Reason
 from tests.coap.proxy_registrar import BLOCKED, KEYS, PATH, Registrar, option_of
 
 
@@ -77,6 +78,17 @@ def test_c11_a_copy_of_the_last_update_gets_the_same_answer_and_has_no_second_ef
     (second,) = registrar.node.receive(request)
     assert first == second
     assert len(registrar.configured) == 1
+
+
+def test_c11_a_ciphertext_under_another_number_is_no_copy(registrar: Registrar) -> None:
+    """It does not verify, so there is silence (RFC 9031 §7.3.2)."""
+    registrar.made_fresh()
+    first = registrar.update(BLOCKED)
+    registrar.ask(first)
+    other = message.decode(registrar.update(BLOCKED))
+    forged = other._replace(payload=message.decode(first).payload)
+    assert tuple(registrar.node.receive(message.encode(forged))) == ()
+    assert registrar.dropped == [Reason.BAD_TAG]
 
 
 @pytest.mark.parametrize(

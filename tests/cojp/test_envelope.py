@@ -128,6 +128,17 @@ def test_c11_another_option_or_ciphertext_has_another_digest() -> None:
     assert 4 == len({digest(open_request(other, MAX_TOKEN)) for other in others})
 
 
+def test_c11_one_ciphertext_under_two_numbers_has_two_digests() -> None:
+    """With another key it could be a request of its own: the option tells them apart."""
+    options = (
+        oscore.encode_option(OscoreOption(piv, b"", KID_CONTEXT)) for piv in (b"\x05", b"\x06")
+    )
+    first, second = (
+        digest(open_request(request((OSCORE[0], option)), MAX_TOKEN)) for option in options
+    )
+    assert first != second
+
+
 def test_c02_a_con_gets_an_ack_with_its_message_id_and_a_non_a_non_with_ours() -> None:
     """RFC 7252 §5.2, RFC 9031 §8.1.2."""
     for type, expected in ((CON, (ACK, 0x1234)), (NON, (NON, 0x4321))):

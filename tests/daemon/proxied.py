@@ -355,7 +355,7 @@ def as_a_node(folder: Path) -> dict[str, object]:
     config = node_config(folder, own, RELAY)
     relay = Relay(own.identifier, own.psk.reveal())
     with site.start() as daemon, ExitStack() as stack:
-        daemon.enroll(own, role="6lbr")
+        daemon.enroll(own, role="6lbr", profile="join-proxy")
         neighbours = [daemon.enroll() for _ in range(4)]
         lost = daemon.enroll().identifier.hex()
         site.run("pledge", "revoke", lost, "--reason", "lost", "--yes")

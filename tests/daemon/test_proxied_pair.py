@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.daemon.proxied import RATE
+from tests.daemon.proxied import NODE, RATE
 from tests.unshared import needs_namespace, run_inside
 
 pytestmark = needs_namespace
@@ -23,6 +23,39 @@ def test_c10_g01_a_proxy_takes_rate_and_blocklist_from_the_registrar_it_joins(
     rate_and_blocklist = {"join_rate_bytes_per_second": RATE, "blocked_identifiers": 1}
     assert {"joined": 1, **rate_and_blocklist} == found["told"][0]
     assert (found["joins"][0], found["blocked"][0]) == (True, True)
+
+
+def test_e07_keys_told_to_a_proxy_are_said_with_what_to_run(found: dict[str, Any]) -> None:
+    """It was enrolled as a border router, whose joins change the keys (RFC 9031 §5.1)."""
+    (said,) = found["mended"]["said"]
+    assert f"`jrc pledge set {NODE} --profile join-proxy`" in said["hint"]
+    assert found["given_keys"] is False
+
+
+def test_e02_a_rollover_goes_on_without_a_proxy_that_is_enrolled_as_one(
+    found: dict[str, Any],
+) -> None:
+    """It hung before the move, since the proxy refuses keys (RFC 9031 §8.4.3.1, §8.4.5)."""
+    assert "switching" == found["mended"]["before"]
+
+
+def test_e07_a_proxy_that_joins_again_changes_no_keys(found: dict[str, Any]) -> None:
+    """Twice, after nodes have joined; it has no radio that counts slots (RFC 9031 §5.1)."""
+    before, after = found["generations"]
+    assert before == after
+
+
+def test_g02_a_changed_rate_reaches_a_proxy_by_update(found: dict[str, Any]) -> None:
+    """Without another join (RFC 9031 §8.2, §8.4.2)."""
+    seen = found["while_it_runs"]
+    assert (False, 1) == (seen["joined_again"], seen["updates"])
+
+
+def test_e02_a_rollover_of_its_network_gets_to_its_end(found: dict[str, Any]) -> None:
+    """The proxy is no node of it, and lacks nothing afterwards (RFC 9031 §8.4.3.1)."""
+    seen = found["while_it_runs"]
+    assert ({}, []) == (seen["counts"], seen["behind"])
+    assert found["generations"][-1] + 1 == seen["generation"]
 
 
 def test_b04_a_killed_proxy_joins_again_and_is_told_what_has_changed(found: dict[str, Any]) -> None:

@@ -72,8 +72,12 @@ class Program:
 
     def tell(self, order: dict[str, Any]) -> None:
         """A line of JSON for its standard input."""
+        self.order(json.dumps(order))
+
+    def order(self, line: str) -> None:
+        """A line for its standard input."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
     def end(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jrc.cojp.codec import ConfigurationForm, decode_configuration
 from jrc.cojp.constants import MAX_CBOR_BYTES
-from jrc.cojp.objects import JoinRequest, UnsupportedParameter
+from jrc.cojp.objects import Configuration, JoinRequest, UnsupportedParameter
 from jrc.errors import OperatorError, Reason, StateError
 from jrc.model import KeySetState, Network, Pledge, PledgeId, PledgeState, Profile, Secret
 from jrc.policy.admission import (
@@ -25,6 +25,7 @@ from jrc.policy.admission import (
     reported_labels,
 )
 from jrc.policy.keys import KeySet, make_key_set
+from jrc.policy.profiles import TRAITS
 
 NODE, LBR = 0, 1
 CAFE, FECA = b"\xca\xfe", b"\xfe\xca"
@@ -119,6 +120,13 @@ def test_c07_a_pledge_that_said_so_before_stays_refused() -> None:
     assert refused(decision) == (Reason.KEYS_UNSUPPORTED, [0, 2, None])
 
 
+def test_c07_a_join_proxy_that_cannot_take_keys_is_admitted() -> None:
+    """It is told none (RFC 9031 §8.4.5)."""
+    proxy = pledge(1, role=LBR)._replace(profile=Profile.JOIN_PROXY)
+    request = JoinRequest(CAFE, LBR, (UnsupportedParameter(0, 2),))
+    assert Admitted(NETWORKS[1]) == decide(request, proxy, NETWORKS, frozenset({2}))
+
+
 def test_c07_a_pledge_that_objects_to_one_value_of_the_keys_is_admitted() -> None:
     """With addinfo the value is refused and not the parameter (RFC 9031 §8.4.5)."""
     report = UnsupportedParameter(0, 2, cbor2.dumps([1, b"k" * 16]))
@@ -206,11 +214,19 @@ def test_the_openwsn_profile_gets_keys_alone() -> None:
     assert configuration.join_rate_bytes_per_s is None
 
 
-@pytest.mark.parametrize("profile", list(Profile))
+@pytest.mark.parametrize("profile", [each for each in Profile if TRAITS[each].takes_keys])
 def test_c07_there_is_no_configuration_without_keys(profile: Profile) -> None:
     """Nobody is admitted without keys, whatever went wrong before (RFC 9031 §8.4.3)."""
     with pytest.raises(StateError, match="net1"):
         configuration_for(NETWORKS[1], (), 1, profile=profile)
+
+
+def test_g01_a_join_proxy_is_told_what_it_forwards_by_alone() -> None:
+    """Whatever keys there are stay here (RFC 9031 §8.4.2)."""
+    net = replace(NETWORKS[1], join_rate_bytes_per_s=77)
+    for keys in ((), key_set().keys):
+        configuration = configuration_for(net, keys, 1, profile=Profile.JOIN_PROXY, blocked=(b"x",))
+        assert configuration == Configuration(blocklist=(b"x",), join_rate_bytes_per_s=77)
 
 
 def test_m01_networks_with_one_identifier_share_a_key_domain() -> None:

@@ -2,13 +2,20 @@
 
 import pytest
 
-from jrc.cojp.constants import EVERY_KEY_ID, KEY_USAGES, Label
+from jrc.cojp.constants import EVERY_KEY_ID, KEY_USAGES, Label, Role
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Profile
 from jrc.policy.keys import choose_key_ids
-from jrc.policy.profiles import TRAITS, accepted_identifiers, check_keys, key_ids_for
+from jrc.policy.profiles import (
+    TRAITS,
+    accepted_identifiers,
+    check_keys,
+    check_network_profile,
+    check_role,
+    key_ids_for,
+)
 
-OPENWSN, RFC9031 = Profile.OPENWSN, Profile.RFC9031
+OPENWSN, RFC9031, JOIN_PROXY = Profile.OPENWSN, Profile.RFC9031, Profile.JOIN_PROXY
 CAFE, FECA = b"\xca\xfe", b"\xfe\xca"
 
 
@@ -17,10 +24,10 @@ def test_every_profile_has_its_traits() -> None:
     assert set(Profile) == set(TRAITS)
 
 
-def test_every_profile_takes_keys_and_says_what_it_means() -> None:
-    """RFC 9031 §8.4.2: a Configuration without keys admits nobody."""
-    for traits in TRAITS.values():
-        assert Label.LINK_LAYER_KEY_SET in traits.labels
+def test_every_profile_but_that_of_join_proxies_takes_keys_and_says_what_it_means() -> None:
+    """RFC 9031 §8.4.2: without keys nobody is in the network, and a Join Proxy is beside it."""
+    for profile, traits in TRAITS.items():
+        assert traits.takes_keys is (profile is not JOIN_PROXY)
         assert traits.meaning
         assert "\n" not in traits.meaning
 
@@ -89,3 +96,25 @@ def test_c06_a_pan_id_counts_in_the_order_of_the_air_too(
 ) -> None:
     """RFC 9031 §8.4.1: for PAN 0xcafe OpenWSN asks for feca."""
     assert accepted == accepted_identifiers(profile, given)
+
+
+def test_a_join_proxy_hears_of_what_it_forwards_by_alone() -> None:
+    """RFC 9031 §8.4.2: join rate and blocklist; whatever keys its network has are fine with it."""
+    assert {Label.BLOCKLIST, Label.JOIN_RATE} == TRAITS[JOIN_PROXY].labels
+    check_keys((JOIN_PROXY,), (6, 12), (23, 254), has_addinfo=True)
+    assert key_ids_for((RFC9031, JOIN_PROXY)) == key_ids_for((RFC9031,))
+
+
+def test_a_join_proxy_is_a_6lbr_and_no_network_is_of_such_devices() -> None:
+    """RFC 9031 §8.4.1; the other profiles are for both roles."""
+    for profile in Profile:
+        check_role(profile, Role.LBR)
+    for profile in (RFC9031, OPENWSN):
+        check_role(profile, Role.NODE)
+        check_network_profile(profile)
+    with pytest.raises(OperatorError, match="join-proxy is for a Join Proxy") as refusal:
+        check_role(JOIN_PROXY, Role.NODE)
+    assert refusal.value.exit_code is ExitCode.REFUSED
+    with pytest.raises(OperatorError, match="join-proxy is for single pledges") as refusal:
+        check_network_profile(JOIN_PROXY)
+    assert refusal.value.exit_code is ExitCode.REFUSED

@@ -1,5 +1,6 @@
 """Networks that take their prefix and the registrar's address from an interface."""
 
+from dataclasses import astuple
 from ipaddress import IPv6Address, IPv6Network
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from jrc.errors import ExitCode, OperatorError, Reason
 from jrc.policy.interface import Interface, InterfaceAddress, Seen
 from jrc.service.events import list_events
-from jrc.service.following import Followed, follow_interfaces, followed_interfaces, lags_behind
+from jrc.service.following import Followed, follow_interfaces, followed_interfaces, outlook
 from jrc.service.network_reports import NetworkReport, show_network
 from jrc.service.networks import (
     AddNetwork,
@@ -16,11 +17,11 @@ from jrc.service.networks import (
     plan_network_change,
     set_network,
 )
-from tests.desk import ACTOR, Desk
+from tests.desk import ACTOR, Desk, network_command
 from tests.joining import Hall, hall_at
 
 JOIN = bytes.fromhex("a10542cafe")
-A, B = IPv6Network("fd00:a::/64"), IPv6Network("fd00:b::/64")
+A, B, C = (IPv6Network(f"fd00:{letter}::/64") for letter in "abc")
 
 
 def having(*prefixes: IPv6Network, name: str = "lowpan0") -> Seen:
@@ -80,7 +81,7 @@ def test_a_network_follows_its_interface_in_one_change(desk: Desk) -> None:
     """The audit log has it as the daemon's own; a second look changes nothing."""
     add(desk, having(A))
     before = desk.database.instance.policy_revision
-    assert desk.read(lambda tx: lags_behind(tx, having(B)))
+    assert desk.read(lambda tx: outlook(tx, having(B))).due
     (done,) = follow(desk, having(B))
     assert (A, B, B[1]) == (done.before.prefix, done.after.prefix, done.after.jrc_address)
     assert desk.database.instance.policy_revision > before
@@ -90,7 +91,7 @@ def test_a_network_follows_its_interface_in_one_change(desk: Desk) -> None:
         "prefix": [str(A), str(B)],
         "jrc_address": [str(A[1]), str(B[1])],
     } == event.detail
-    assert not desk.read(lambda tx: lags_behind(tx, having(B)))
+    assert not desk.read(lambda tx: outlook(tx, having(B))).due
     assert [] == follow(desk, having(B))
 
 
@@ -109,6 +110,31 @@ def test_other_networks_are_left_alone(desk: Desk) -> None:
     desk.network("hall", b"\x01")
     assert ["lab"] == [done.after.name for done in follow(desk, having(B))]
     assert [] == follow(desk, having(A, name="eth0"))
+
+
+def test_f02_an_interface_gives_no_network_the_prefix_of_another(desk: Desk) -> None:
+    """It keeps its own, and follows the registrar's address alone (RFC 9031 §8.2.1)."""
+    add(desk, having(A))
+    desk.network("hall", b"\x01", prefix=str(B))
+    (done,) = follow(desk, having(B))
+    assert (A, B[1]) == (done.after.prefix, done.after.jrc_address)
+    assert [] == follow(desk, having(B))
+    (clash,) = desk.read(lambda tx: outlook(tx, having(B))).clashes
+    assert ("lab", "lowpan0", B, "hall") == astuple(clash)
+    assert str(A) == addresses(desk)[0]
+
+
+def test_f02_networks_that_change_places_keep_what_they_have(desk: Desk) -> None:
+    """Of two that want one prefix the first has it; where it moves on in the same moment, both."""
+    add(desk, having(A))
+    hall = network_command("hall", b"\x01", str(B), prefix_from="eth0")
+    desk.write(lambda tx: add_network(tx, hall, actor=ACTOR))
+    found = follow(desk, {**having(B), **having(C, name="eth0")})
+    assert {"lab": B, "hall": C} == {done.after.name: done.after.prefix for done in found}
+    found = follow(desk, {**having(A), **having(A, name="eth0")})
+    assert {"lab": A} == {done.after.name: done.after.prefix for done in found}
+    (clash,) = desk.read(lambda tx: outlook(tx, having(A, name="eth0"))).clashes
+    assert ("hall", "eth0", A, "lab") == astuple(clash)
 
 
 def test_an_operator_can_begin_and_end_the_following(desk: Desk) -> None:

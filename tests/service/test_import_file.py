@@ -92,6 +92,22 @@ def test_a_file_that_is_wrong_says_where(data: bytes, reason: str) -> None:
     assert any(part in faults[0].reason for part in reason.split("|"))
 
 
+def test_below_a_wrong_header_rows_are_read_for_their_mistakes() -> None:
+    """With the columns that are known; what is missing for it is no mistake of the row."""
+    data = f"pledge_id,pks,role,label,label\n{EUI},{PSK},6ln,a,b\n{EUI},{PSK},chief,a,b\n{EUI}\n"
+    header, twice, good, bad, short = rows(data.encode())
+    assert isinstance(header, RowError)
+    assert isinstance(twice, RowError)
+    assert ("unknown column 'pks'; did you mean psk?", 1) == (header.reason, header.line)
+    assert "the column label is there twice" == twice.reason
+    assert good == Row(2, {"pledge_id": EUI, "role": "6ln"}, is_whole=False)
+    assert isinstance(good, Row)
+    assert applicant_of(good, "f.csv") == (None, [])
+    assert isinstance(bad, Row)
+    assert [(3, "role")] == [fault[:2] for fault in applicant_of(bad, "f.csv")[1]]
+    assert short == RowError(4, "", "1 fields, and 5 in the header")
+
+
 def test_what_may_be_a_key_is_never_repeated() -> None:
     """A key in the place of a column's name, or in the wrong column."""
     for data in (

@@ -142,6 +142,16 @@ def test_every_wrong_row_is_reported_and_nothing_is_stored(lab: Desk) -> None:
     assert lab.read(lambda tx: list_events(tx, kind="import.published")) == []
 
 
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_wrong_header_hides_no_wrong_row_and_stores_none(lab: Desk, partial: bool) -> None:
+    """All mistakes are told in one run; a column that is misspelt may have said whose it is."""
+    lines = [line(1, rest=",lab"), line(2, rest=",lab"), line(1, key(7), ",lab"), "zz,0,lab"]
+    report = run(lab, csv(lines, "pledge_id,psk,netwrok"), partial=partial)
+    assert [1, 4, 5, 5] == [error.line for error in report.errors]
+    assert (4, 0, False) == (report.error_count, report.added, report.published)
+    assert [] == lab.read(list_pledges)
+
+
 def test_partial_stores_the_good_rows(lab: Desk) -> None:
     """And reports the others."""
     report = run(lab, csv([line(1), "xyz,00", line(3)]), partial=True)

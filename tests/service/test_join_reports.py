@@ -54,6 +54,18 @@ def test_c07_a_report_with_a_value_is_stored_and_leaves_the_label_in(
     assert [(0, 3, b"\x00")] == ground.reports
 
 
+@pytest.mark.parametrize("first", ["null", "value"])
+def test_c07_a_label_reported_with_null_and_with_a_value_is_left_out(
+    ground: Ground, known: KnownContext, first: str
+) -> None:
+    """RFC 9031 §8.4.5: it can't be set at all, whatever is said of one value of it."""
+    reports = {"null": "0007f6", "value": "000701"}
+    items = reports.pop(first) + "".join(reports.values())
+    outcome, _ = join(ground, known, bytes.fromhex("a20542cafe0886" + items))
+    assert [(0, 7, None)] == ground.reports
+    assert outcome.stale
+
+
 def test_c07_what_is_known_already_is_not_written_again() -> None:
     """A report comes with each join."""
     known = known_context(left_out=(7,))

@@ -1,6 +1,7 @@
 """Networks: made with keys, checked, changed by plan, removed as tombstones."""
 
 from ipaddress import IPv6Address, IPv6Network
+from unittest.mock import patch
 
 import pytest
 
@@ -66,6 +67,32 @@ def test_d04_usages_that_leave_data_unprotected_are_refused(desk: Desk) -> None:
     with pytest.raises(OperatorError, match="data frames unprotected") as refusal:
         desk.network(key_usages=(6,))
     assert refusal.value.exit_code == ExitCode.REFUSED
+
+
+def test_f02_networks_of_two_key_domains_have_two_prefixes(desk: Desk) -> None:
+    """Short identifiers, of which addresses are formed, are unique in one alone (§8.2.1)."""
+    desk.network("north", b"\x01", prefix="2001:db8:1::/64")
+    with pytest.raises(OperatorError, match="network north has 2001:db8:1::/64") as refusal:
+        desk.network("south", b"\x02", prefix="2001:db8:1::/64")
+    assert refusal.value.exit_code == ExitCode.REFUSED
+    desk.network("south", b"\x02", prefix="2001:db8:2::/64")
+    changes = NetworkChanges(prefix=IPv6Network("2001:db8:1::/64"))
+    with pytest.raises(OperatorError, match="network north has 2001:db8:1::/64"):
+        desk.write(lambda tx: set_network(tx, "south", changes, actor=ACTOR))
+    desk.network("east", b"\x03", prefix="2001:db8:1::/64", key_domain="north")
+    desk.write(lambda tx: remove_network(tx, "north", actor=ACTOR, agreed=True))
+    desk.write(lambda tx: remove_network(tx, "east", actor=ACTOR, agreed=True))
+    desk.write(lambda tx: set_network(tx, "south", changes, actor=ACTOR))
+
+
+def test_networks_that_have_one_prefix_already_can_be_changed(desk: Desk) -> None:
+    """An earlier version took them; only a prefix that changes is compared."""
+    desk.network("north", b"\x01", prefix="2001:db8:1::/64")
+    with patch("jrc.service.networks.check_prefix_sharing"):
+        desk.network("south", b"\x02", prefix="2001:db8:1::/64")
+    changes = NetworkChanges(lease_hours=5)
+    desk.write(lambda tx: set_network(tx, "south", changes, actor=ACTOR))
+    assert desk.read(lambda tx: show_network(tx, "south")).lease_hours == 5
 
 
 def test_m01_networks_that_share_an_identifier_share_a_key_domain(desk: Desk) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from jrc.model import Admission
 from jrc.policy.rollover import NodeState
 from jrc.service.events import list_events
+from jrc.service.networks import NetworkChanges, set_network
 from jrc.service.pledges import list_pledges
-from tests.desk import Desk, pledge_id
+from tests.desk import ACTOR, Desk, pledge_id
 from tests.joining import Hall, hall_at
 from tests.service.revocations import finish, joined, restore, revoke, states
 
@@ -52,6 +54,24 @@ def test_m03_one_restored_after_its_keys_were_changed_has_to_join_again(
     assert hall.short_id(pledge) == value
     if not is_done:
         assert states(hall)[1] is NodeState.PENDING
+
+
+@pytest.mark.parametrize("admission", [Admission.APPROVAL, Admission.WINDOW])
+def test_m03_who_restores_one_is_told_how_it_is_admitted_anew(
+    hall: Hall, admission: Admission
+) -> None:
+    """A revocation ends the approval, and the right to come back outside of windows."""
+    hall.join(hall.enroll(1))
+    changes = NetworkChanges(admission=admission)
+    hall.desk.write(lambda tx: set_network(tx, "lab", changes, actor=ACTOR, agreed=True))
+    revoke(hall, 1)
+    said = restore(hall, 1).said
+    assert "has to join again" in said[0]
+    commands = {
+        Admission.APPROVAL: f"jrc pledge approve {pledge_id(1)}",
+        Admission.WINDOW: "jrc window open lab",
+    }
+    assert [commands[admission] in sentence for sentence in said] == [False, True]
 
 
 def test_restoring_one_that_is_not_revoked_changes_nothing(hall: Hall) -> None:

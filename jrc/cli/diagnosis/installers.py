@@ -61,8 +61,10 @@ def judge_runs(told: Mapping[str, object]) -> Iterator[Verdict]:
         if not isinstance(run, dict):
             continue
         if run.get("error"):
+            failures = run.get("failures")
+            has_failed = f"has failed {failures} times" if failures else "was not run"
             yield warning(
-                f"{name} has failed {run.get('failures')} times: {run['error']}",
+                f"{name} {has_failed}: {run['error']}",
                 "mend that (a program: try it by hand); the daemon tries it again by itself",
             )
         else:
