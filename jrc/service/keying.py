@@ -116,7 +116,7 @@ class Keying:
         record = self._facts.rollover(tx, node.rollover_id)
         return _KeyRef(
             sent,
-            sent.version + 1,
+            sent.next_version,
             place.reachable.sleep_s,
             place.reachable.known.pledge.identifier.value,
             place.network.name,

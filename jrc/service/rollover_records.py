@@ -83,6 +83,10 @@ DAMAGED = "its row was damaged"
 """The last error of a node whose row did not authenticate, so that it is told anew."""
 
 
+_MOST_VERSION = 1 << 62
+"""A damaged row may hold any number; the version after this one still fits its column."""
+
+
 class RolloverNode(NamedTuple):
     """How far one node is; ``next_at_ms`` is when it is to be told (again), None for no more.
 
@@ -102,6 +106,14 @@ class RolloverNode(NamedTuple):
     tried_at_ms: int | None = None
     next_at_ms: int | None = None
     version: int = 0
+
+    @property
+    def next_version(self) -> int:
+        """Its row's when it is written next; where that was damaged, it may say anything."""
+        version: object = self.version
+        if isinstance(version, int) and 0 <= version < _MOST_VERSION:
+            return version + 1
+        return 1
 
 
 class JoinedNode(NamedTuple):

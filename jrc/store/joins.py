@@ -43,6 +43,7 @@ from jrc.store.schema import (
     short_identifier,
     unsupported_parameter,
 )
+from jrc.store.scope import Scope
 from jrc.store.standing import LEASE_COLUMNS, lease_from_values
 
 
@@ -131,6 +132,7 @@ class Joins:
         self._keyring = keyring
         self._mac = mac
         self._now_ms = now_ms
+        self._scope = Scope(connection, keyring, mac, now_ms)
         self._states: list[tuple[int, ContextState]] = []
         self._given: dict[tuple[int, int], Lease] = {}
         self._renewed: list[Lease] = []
@@ -279,7 +281,7 @@ class Joins:
         self._flush_leases()
         self._flush_places()
         if self._meanwhile:
-            note_joins(self._connection, self._mac, self._meanwhile, self._now_ms)
+            note_joins(self._scope, self._meanwhile)
         if self._moved:
             self._flush_moves()
         self._flush_reports()
@@ -351,7 +353,7 @@ class Joins:
                 if networks[place.network_id].domain_id != domain_id
             }
             if gone:
-                note_moves(self._connection, self._mac, keys.running.rollover_id, gone)
+                note_moves(self._scope, keys.running.rollover_id, gone)
 
     def _flush_reports(self) -> None:
         for report in self._reports:

@@ -174,10 +174,8 @@ class RolloverNodes:
         fits = self._scope.mac.fits
         found = []
         for *values, mac in rows:
-            if fits("rollover_node", values, mac):
-                found.append(_node(values))
-            elif isinstance(values[-1], int):
-                found.append(_doubted(values))
+            is_whole = fits("rollover_node", values, mac)
+            found.append(_node(values) if is_whole else _doubted(values))
         return found
 
     # Writing
@@ -208,7 +206,7 @@ class RolloverNodes:
             each.reached_at_ms,
             each.tried_at_ms,
             each.next_at_ms,
-            each.version + 1,
+            each.next_version,
         )
         return (*values, self._scope.mac.compute("rollover_node", values))
 
