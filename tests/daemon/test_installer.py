@@ -17,7 +17,7 @@ COLLECT = """\
 #!/bin/sh
 # Keeps what it is given; fails while there is a file "broken", waits while there is one "held".
 cd {folder} || exit 9
-cat /proc/$$/environ /proc/$$/cmdline > shown
+cat /proc/$$/environ /proc/$$/cmdline > shown.$$ && mv shown.$$ shown
 echo $$ > running
 cat > taken && cat taken >> taken.all
 while [ -e held ]; do sleep 0.02; done
