@@ -7,7 +7,7 @@ lost. ``JRC_ROLLOVER_ORDERS`` raises the number of random orders.
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -218,6 +218,17 @@ class Course:
             self.done[f"{event.__name__} {phase}"] += 1
         await self._end()
 
+    async def join_as_it_switches(self) -> None:
+        """Every other 6LN joins again while those between have not heard the new keys yet."""
+        await self.begin()
+        for _ in range(LONG_S):
+            if self._phase() == "guarding":
+                break
+            await self._rest(1)
+        for node in self._rig.nodes[BORDER_ROUTERS:-LATE:2]:
+            self._join(node)
+        await self._end()
+
     async def _rest(self, periods: int) -> None:
         for _ in range(periods):
             await self.witness.period()
@@ -308,7 +319,10 @@ class Course:
             await self._rig.write(work)
 
 
-def course_of(folder: Path, seed: int) -> Course:
+Run = Callable[[Course], Coroutine[None, None, None]]
+
+
+def course_of(folder: Path, seed: int, run: Run = Course.run) -> Course:
     """One order of events that has come to its end."""
 
     async def carry_out() -> Course:
@@ -320,7 +334,7 @@ def course_of(folder: Path, seed: int) -> Course:
             await rig.until(in_phase(rig, Phase.DONE))
             await rig.rest(CALM_S)
             course = Course(rig, Random(seed))
-            await course.run()
+            await run(course)
             assert rig.violations() == []
             return course
         finally:
@@ -340,7 +354,12 @@ def test_e02_e03_whatever_happens_in_a_rollover_who_has_the_keys_loses_no_frame(
     assert course.witness.counted > course.witness.periods * NODES // 2
 
 
-BROKEN_SEEDS = range(400, 410)
+def test_e03_who_joins_as_a_network_switches_loses_no_frame(tmp_path: Path) -> None:
+    """It has both sets, as its neighbours do (RFC 9031 §8.4.3.1-2)."""
+    assert course_of(tmp_path, SEED, Course.join_as_it_switches).witness.lost == {}
+
+
+BROKEN_SEEDS = range(400, 420)
 
 
 def no_quorum(patch: pytest.MonkeyPatch) -> None:
@@ -364,11 +383,19 @@ def a_join_counts_as_told(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("jrc.service.join_terms._comes_into", terms)
 
 
-@pytest.mark.parametrize("fault", [no_quorum, the_new_set_alone, a_join_counts_as_told])
+@pytest.mark.parametrize(
+    ("fault", "run"),
+    [
+        (no_quorum, Course.run),
+        (the_new_set_alone, Course.join_as_it_switches),
+        (a_join_counts_as_told, Course.run),
+    ],
+)
 def test_the_witness_sees_a_registrar_that_is_broken(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     fault: Callable[[pytest.MonkeyPatch], None],
+    run: Run,
 ) -> None:
     """A check that can't fail says nothing; not every course has what it takes to fail."""
     fault(monkeypatch)
@@ -376,6 +403,6 @@ def test_the_witness_sees_a_registrar_that_is_broken(
     def lost(seed: int) -> bool:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        return bool(course_of(folder, seed).witness.lost)
+        return bool(course_of(folder, seed, run).witness.lost)
 
     assert any(map(lost, BROKEN_SEEDS))

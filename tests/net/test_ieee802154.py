@@ -144,7 +144,7 @@ def test_no_key_shows_in_a_message_before_and_after_it_is_packed() -> None:
 def test_no_key_shows_in_a_log_even_of_the_library(caplog: pytest.LogCaptureFixture) -> None:
     """pyroute2 logs whole messages at level debug: requests that come back, and listings."""
     kernel = full()
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="pyroute2"):
         found = ask(kernel, ASKS["list keys"])
         kernel.fails[ADD_KEY] = errno.EEXIST
         with pytest.raises(RefusedError):
