@@ -37,8 +37,8 @@ from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 POLL_S = 1.0
 """While a rollover runs, whoever joins is to be told at once; joins give no other sign."""
 BATCH = 256
-"""Updates that share a transaction, which joins wait for: some 30 ms where the pace lets so many
-be under way."""
+"""Updates that share a transaction, which joins wait for: some 60 ms where the pace lets so many
+be under way; by default it is a few."""
 LINGER_S = 0.02
 """How long an answer may wait for others to share its transaction."""
 MAX_IDLE_S = 30.0
@@ -128,7 +128,7 @@ class Updates:
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             try:
-                await self._transactions.run_write(lambda tx: record(tx, self._errands, outcomes))
+                await self._record(outcomes)
             except JrcError as error:
                 _log.error("updates_not_recorded", error=str(error), count=len(outcomes))
 
@@ -193,7 +193,6 @@ class Updates:
                 self._note(str(error))
                 wait_s = RETRY_S
             except Exception as error:  # noqa: BLE001 - the guard of this task: joins go on
-                # What had ended is lost with it, and its nodes are told again later.
                 _log.critical("updates_failed", error=str(error), kind=type(error).__name__)
                 self._note(f"a fault in jrc ({type(error).__name__})")
                 wait_s = RETRY_S
@@ -223,11 +222,18 @@ class Updates:
         if not self._outcomes and self._wait_s() != 0:
             return self._wait_s()
         outcomes, self._outcomes = self._outcomes, []
+        room = self._room()
         try:
-            turned = await self._transactions.run_write(lambda tx: self._turn_in(tx, outcomes))
+            turned = await self._transactions.run_write(
+                lambda tx: self._turn_in(tx, outcomes, room)
+            )
         except JrcError:
             self._outcomes = outcomes + self._outcomes
             self._pushing.look_again()
+            raise
+        except Exception:
+            self._pushing.look_again()
+            await self._record_apart(outcomes)
             raise
         self._is_taken_up = True
         self._keying.anew = False
@@ -245,6 +251,17 @@ class Updates:
         # that is behind. Each look is a commit.
         self._idle_turns += 1
         return float(min(POLL_S * 2**self._idle_turns, MAX_IDLE_S))
+
+    async def _record(self, outcomes: Sequence[UpdateOutcome]) -> None:
+        await self._transactions.run_write(lambda tx: record(tx, self._errands, outcomes))
+
+    async def _record_apart(self, outcomes: Sequence[UpdateOutcome]) -> None:
+        """Write each by itself after a fault: one that has it takes no other with it."""
+        for outcome in outcomes:
+            try:
+                await self._record([outcome])
+            except Exception as error:  # noqa: BLE001 - its node is told again later
+                _log.error("update_not_recorded", error=str(error), kind=type(error).__name__)
 
     def _room(self) -> Room:
         networks = {node: update.network for node, update in self._open.items()}
@@ -264,13 +281,15 @@ class Updates:
             due.append(self._clock.now_ms() + int(POLL_S * 1000))
         return min(due, default=None)
 
-    def _turn_in(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> Turned:
+    def _turn_in(self, tx: Registry, outcomes: Sequence[UpdateOutcome], room: Room) -> Turned:
+        """On the writer's thread, which may not look at what the loop changes."""
         if not self._is_taken_up:
             for errand in self._errands:
                 errand.take_up(tx)
-        turned = turn(tx, self._errands, outcomes, self._room(), self._facts)
+        is_quiet = not room.busy
+        turned = turn(tx, self._errands, outcomes, room, self._facts)
         now_s = self._loop.time()
-        is_idle = not turned.updates and not self._open
+        is_idle = is_quiet and not turned.updates
         if self._keying.touched and (is_idle or now_s - self._advanced_s >= POLL_S):
             for rollover_id in sorted(self._keying.touched):
                 advance(tx, rollover_id, installers=self._installers)

@@ -1,11 +1,13 @@
 """What telling nodes does when something goes wrong that nobody expected, or a process has died."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jrc.policy.rollover import NodeState, Phase
+from jrc.service.outcomes import MAX_EXCHANGE_MS
 from jrc.service.rollover import abort_rollover
 from jrc.service.update import turn as right_turn
 from tests.desk import ACTOR
@@ -32,6 +34,65 @@ def test_a_fault_in_a_turn_stops_neither_joins_nor_the_turns_after_it(
 
     experiment(tmp_path, work)
     assert next(faults, None) is None
+
+
+def test_a_fault_loses_no_answer_that_has_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is written by itself; else its node would be told anew after ten minutes."""
+    faults = iter([RuntimeError("odd")])
+
+    def turn(tx: Any, errands: Any, outcomes: Any, *more: Any) -> Any:
+        if outcomes:
+            for fault in faults:
+                raise fault
+        return right_turn(tx, errands, outcomes, *more)
+
+    async def work(rig: Rig) -> None:
+        monkeypatch.setattr("jrc.app.updates.turn", turn)
+        await rig.roll()
+        began_s = asyncio.get_running_loop().time()
+        await rig.until(in_phase(rig, Phase.DONE))
+        assert asyncio.get_running_loop().time() - began_s < MAX_EXCHANGE_MS / 2000
+
+    experiment(tmp_path, work)
+    assert next(faults, None) is None
+
+
+def test_a_turn_looks_at_nothing_that_the_loop_changes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs on a thread of its own: whom there is room for was counted before."""
+    seen: list[int] = []
+
+    class Watched(dict[int, Any]):
+        """Counts who goes through it in a transaction."""
+
+        def items(self) -> Any:
+            seen.append(inside[0])
+            return super().items()
+
+    inside = [0]
+
+    async def work(rig: Rig) -> None:
+        updates = rig.registrar.updates
+        right_turn_in = updates._turn_in
+
+        def turn_in(*given: Any) -> Any:
+            inside[0] = 1
+            try:
+                return right_turn_in(*given)
+            finally:
+                inside[0] = 0
+
+        monkeypatch.setattr(updates, "_turn_in", turn_in)
+        monkeypatch.setattr(updates, "_open", Watched())
+        await rig.roll()
+        await rig.until(in_phase(rig, Phase.DONE))
+
+    experiment(tmp_path, work)
+    assert 0 in seen
+    assert 1 not in seen
 
 
 def test_e10_a_process_that_follows_goes_on_with_an_abort_at_once(tmp_path: Path) -> None:
