@@ -84,6 +84,13 @@ class Params:
             raise _wrong(f"{name} must be a whole number")
         return _in_range(name, value)
 
+    def number(self, name: str) -> int:
+        """A whole number that must be there."""
+        value = self.maybe_number(name)
+        if value is None:
+            raise _wrong(f"{name} is missing")
+        return value
+
     def maybe_object(self, name: str) -> Mapping[str, object] | None:
         """A JSON object, or ``None``; what is in it is for whoever takes it."""
         value = self._given.get(name)

@@ -14,9 +14,10 @@ from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
-from jrc.policy.rollover import NodeState
+from jrc.policy.rollover import NodeState, Phase
 from jrc.service import rollover, rollover_consent
 from jrc.service.registry import Registry
+from jrc.service.rollover_consent import RolloverPlan, Shown
 from jrc.service.rollover_records import RolloverSettings
 from jrc.service.rollover_reports import RolloverStatus, status
 from jrc.service.rollover_sizes import sizes_of
@@ -139,17 +140,18 @@ class RolloverRoutes:
         plan = await self._services.run_read(
             lambda tx: rollover_consent.plan_resume(tx, name, anyway=anyway)
         )
-        return JSONResponse(plan_json(plan))
+        return JSONResponse(_with_what_is_shown(plan))
 
     async def resume(self, request: Request) -> Response:
         """Let a paused one go on."""
-        params = await json_params(request, ("anyway", "reason", "agreed"))
+        params = await json_params(request, ("anyway", "reason", "agreed", "shown"))
         anyway, agreed, reason = params.flag("anyway"), params.flag("agreed"), params.reason()
-        name, actor = _network(request), actor_of(request.scope)
+        name, actor, shown = _network(request), actor_of(request.scope), _shown(params)
         installers = self._services.installers
 
         def work(tx: Registry) -> RolloverStatus:
-            rollover_consent.plan_resume(tx, name, anyway=anyway).require(agreed)
+            plan = rollover_consent.plan_resume(tx, name, anyway=anyway, agreed_to=shown)
+            plan.require(agreed)
             return rollover.resume_rollover(
                 tx, name, anyway=anyway, actor=actor, reason=reason, installers=installers
             )
@@ -161,16 +163,16 @@ class RolloverRoutes:
         query_params(request, ())
         name = _network(request)
         plan = await self._services.run_read(lambda tx: rollover_consent.plan_abort(tx, name))
-        return JSONResponse(plan_json(plan))
+        return JSONResponse(_with_what_is_shown(plan))
 
     async def abort(self, request: Request) -> Response:
         """Call off one that has not switched."""
-        params = await json_params(request, ("reason", "agreed"))
+        params = await json_params(request, ("reason", "agreed", "shown"))
         agreed, reason = params.flag("agreed"), params.reason()
-        name, actor = _network(request), actor_of(request.scope)
+        name, actor, shown = _network(request), actor_of(request.scope), _shown(params)
 
         def work(tx: Registry) -> RolloverStatus:
-            rollover_consent.plan_abort(tx, name).require(agreed)
+            rollover_consent.plan_abort(tx, name, shown).require(agreed)
             return rollover.abort_rollover(tx, name, actor=actor, reason=reason)
 
         return await self._moved(work)
@@ -194,6 +196,24 @@ class RolloverRoutes:
 def _network(request: Request) -> str:
     name: str = request.path_params["network"]
     return name
+
+
+def _with_what_is_shown(plan: RolloverPlan) -> dict[str, object]:
+    """The plan, and in ``shown`` what comes back with the yes: it is for that rollover alone."""
+    shown = None if plan.shown is None else asdict(plan.shown)
+    return {**plan_json(plan), "shown": shown}
+
+
+def _shown(params: Params) -> Shown | None:
+    given = params.maybe_object("shown")
+    if given is None:
+        return None
+    fields = Params(given, ("id", "phase", "affected"))
+    try:
+        phase = choice(Phase)(fields.text("phase"))
+    except ValueError as error:
+        raise OperatorError(f"phase: {error}", exit_code=ExitCode.USAGE) from None
+    return Shown(id=fields.number("id"), phase=phase, affected=fields.number("affected"))
 
 
 def _settings(params: Params, usual: RolloverSettings) -> RolloverSettings:

@@ -21,7 +21,7 @@ from jrc.coap.updates import UpdateClient
 from jrc.cojp.constants import CoapCode
 from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
-from jrc.errors import ConflictError, JrcError, Reason
+from jrc.errors import ConflictError, JrcError, Reason, StateError
 from jrc.policy.pacing import Pace
 from jrc.service.installers import InstallerId
 from jrc.service.keying import Keying
@@ -244,6 +244,7 @@ class Updates:
         self._open.update((update.node, update) for update in turned.updates)
         self._driver.begin(*turned.updates)
         self._due_ms = turned.next_due_ms
+        await self._advance_touched()
         if turned.updates or outcomes:
             self._idle_turns = 0
             return self._wait_s() if turned.updates else POLL_S
@@ -286,16 +287,26 @@ class Updates:
         if not self._is_taken_up:
             for errand in self._errands:
                 errand.take_up(tx)
-        is_quiet = not room.busy
-        turned = turn(tx, self._errands, outcomes, room, self._facts)
+        return turn(tx, self._errands, outcomes, room, self._facts)
+
+    async def _advance_touched(self) -> None:
+        """Have rollovers go on whose nodes have; now and then while many are told."""
         now_s = self._loop.time()
-        is_idle = is_quiet and not turned.updates
-        if self._keying.touched and (is_idle or now_s - self._advanced_s >= POLL_S):
-            for rollover_id in sorted(self._keying.touched):
-                advance(tx, rollover_id, installers=self._installers)
-            self._keying.touched.clear()
+        if self._open and now_s - self._advanced_s < POLL_S:
+            return
+        for rollover_id in sorted(self._keying.touched):
+            await self._advance(rollover_id)
+            self._keying.touched.discard(rollover_id)
             self._advanced_s = now_s
-        return turned
+
+    async def _advance(self, rollover_id: int) -> None:
+        try:
+            await self._transactions.run_write(
+                lambda tx: advance(tx, rollover_id, installers=self._installers)
+            )
+        except StateError as error:
+            # Damaged: the others' nodes are told all the same.
+            _log.error("rollover_not_advanced", rollover=rollover_id, error=str(error))
 
     async def _look_whom_to_tell(self) -> None:
         """After a change: nothing leaves before it is known who may still be told."""

@@ -222,8 +222,10 @@ def resume(
     asked, for_s = common(context), seconds_of(timeout, waits=wait)
     with _reached(asked, waits=wait) as api:
         path = f"{path_of(network)}/resume"
-        confirm(api.get(path, {"anyway": int(anyway)}), yes=yes)
-        done = api.post(path, {"anyway": anyway, "reason": reason, "agreed": True})
+        plan = api.get(path, {"anyway": int(anyway)})
+        confirm(plan, yes=yes)
+        said = {"anyway": anyway, "reason": reason, "agreed": True, "shown": plan["shown"]}
+        done = api.post(path, said)
         _finish(asked, api, network, done, for_s if wait else None, as_json=as_json)
 
 
@@ -244,8 +246,9 @@ def abort(
     asked = common(context)
     with connect(asked) as api:
         path = f"{path_of(network)}/abort"
-        confirm(api.get(path), yes=yes)
-        done = api.post(path, {"reason": reason, "agreed": True})
+        plan = api.get(path)
+        confirm(plan, yes=yes)
+        done = api.post(path, {"reason": reason, "agreed": True, "shown": plan["shown"]})
     if as_json:
         output.document(done)
     else:

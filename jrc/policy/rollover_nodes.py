@@ -111,7 +111,7 @@ NODE_TABLE: Final[Mapping[Phase, _Moves]] = MappingProxyType(
         Phase.DISTRIBUTING: _TELLING,
         Phase.SWITCHING: _SWITCHING,
         Phase.GUARDING: _TELLING,
-        # Attempts that were begun before the pause still end.
+        # Attempts are called off by the pause; answers that came before it still count.
         Phase.PAUSED: {**_LEAVING, **_ANSWERS, **_JOINING},
         Phase.DONE: _CLOSED,
         Phase.ABORTED: _REVERTING,

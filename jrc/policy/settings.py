@@ -127,6 +127,18 @@ def difference(wanted: Wanted, held: Held, labels: Collection[Label]) -> Configu
     )
 
 
+def labels_of(config: Configuration) -> frozenset[Label]:
+    """The labels that a Configuration has."""
+    had = {
+        Label.LINK_LAYER_KEY_SET: config.keys or None,
+        Label.SHORT_IDENTIFIER: config.short_identifier,
+        Label.JRC_ADDRESS: config.jrc_address,
+        Label.BLOCKLIST: config.blocklist,
+        Label.JOIN_RATE: config.join_rate_bytes_per_s,
+    }
+    return frozenset(label for label, value in had.items() if value is not None)
+
+
 def _rate(wanted: Wanted, held: Held) -> int | None:
     rate = wanted.join_rate_bytes_per_s
     if rate is not None:

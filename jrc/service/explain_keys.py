@@ -49,7 +49,8 @@ _REACH: Final = (
     " has to join again."
 )
 _FIRMWARE: Final = (
-    "See its firmware: RFC 9031 §11.1 has the labels, §8.4.3.3 the form of keys. Then restart it,"
+    "See its firmware: RFC 9031 §11.1 has the labels, §8.4.3.3 the form of keys. Then"
+    " `jrc pledge clear-reports {0}` has it told again what it said it can't act upon; restart it,"
     " so that it joins again."
 )
 
@@ -88,7 +89,7 @@ def _retired(
         ended = node if latest is not None and latest.phase is Phase.DONE else None
         way_back = _way_back(row, network)
         if ended is not None and ended.state is NodeState.REFUSED:
-            way_back = _FIRMWARE
+            way_back = _FIRMWARE.format(row.identifier.hex())
         yield KeyFact(Holding.RETIRED, f"{sentence}{_why_not_reached(ended)}.", way_back)
 
 
@@ -131,7 +132,7 @@ def _told(
         yield KeyFact(Holding.UNANSWERED, sentence, _REACH.format(name))
     elif node.state is NodeState.REFUSED:
         sentence = f"It refused the {new}: {node.last_error}{is_paused}."
-        yield KeyFact(Holding.REFUSED, sentence, _FIRMWARE)
+        yield KeyFact(Holding.REFUSED, sentence, _FIRMWARE.format(name))
     elif node.state is NodeState.MUST_JOIN:
         sentence = f"There are {new}, and it takes no updates."
         yield KeyFact(Holding.MUST_JOIN, sentence, _way_back(row, network))
@@ -141,7 +142,7 @@ def _told(
 
 
 def _when(latest: RolloverRecord, node: RolloverNode) -> str:
-    if node.state is NodeState.SENT:
+    if node.state is NodeState.SENT and latest.phase is not Phase.PAUSED:
         return "It is being told the {0} just now"
     if node.state in states_to_tell(latest.course, node.role):
         return "It is to be told the {0}"

@@ -1,7 +1,7 @@
-"""What an operator is to know of keys at a glance: rollovers under way, and nodes left behind."""
+"""What to know of keys at a glance: rollovers under way, who is left behind, who is still in."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jrc.cojp.constants import Role
@@ -70,11 +70,15 @@ def _of_domain(tx: Registry, domain_id: int, names: tuple[str, ...]) -> list[Key
         else:
             found = []
         is_running = bool(latest) and latest[0].ended_at_ms is None
+        is_wanted = tx.rollovers.wanted(domain_id) is not None
     except StateError as error:
         sentence = f"it is not known how a rollover goes ({error})"
         return [_notice(names, sentence, _DAMAGED, wants=True)]
     # Those of a rollover that runs are told by it, whatever they have (RFC 9031 §8.4.3.1).
-    return found if is_running else [*found, *_left_behind(tx, names)]
+    if is_running:
+        return found
+    stay_in = [] if is_wanted else _revoked_with_keys(tx, domain_id, names)
+    return [*found, *stay_in, *_left_behind(tx, names)]
 
 
 def _notice(
@@ -139,6 +143,21 @@ def _told(shown: RolloverStatus) -> str:
 
 def _count(shown: RolloverStatus, state: NodeState) -> int:
     return sum(states.get(state, 0) for states in (shown.counts or {}).values())
+
+
+def _revoked_with_keys(tx: Registry, domain_id: int, names: tuple[str, ...]) -> list[KeyNotice]:
+    """Devices that are put out by new keys alone, which nothing brings (RFC 9031 §8.4.3.1)."""
+    count = tx.pledges.revoked_with_keys(domain_id)
+    if not count:
+        return []
+    has, them = ("has", "it") if count == 1 else ("have", "them")
+    sentence = (
+        f"{counted(count, 'revoked device')} still {has} the keys in force, and can go on reading"
+        " and sending"
+    )
+    what_to_do = f"`jrc rollover start {names[0]}` puts {them} out"
+    notice = _notice(names, sentence, what_to_do, wants=True)
+    return [replace(notice, look="jrc pledge list --state revoked")]
 
 
 def _left_behind(tx: Registry, names: Sequence[str]) -> Iterator[KeyNotice]:

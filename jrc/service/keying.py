@@ -1,6 +1,7 @@
 """Why and how nodes are told new link-layer keys: the errand of running rollovers (§8.4.3.1-2)."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from jrc.cojp.constants import Role
@@ -57,10 +58,9 @@ class Keying:
 
     def take_up(self, tx: Registry) -> None:
         """As ``Errand.take_up``: of rollovers that run, and of those that were called off."""
-        for domain_id in sorted({each.domain_id for each in tx.networks.all().values()}):
-            for last in tx.rollovers.latest(domain_id):
-                if last.ended_at_ms is None or last.phase is Phase.ABORTED:
-                    tx.rollovers.take_up(last.id, MAX_EXCHANGE_MS)
+        for last in tx.rollovers.latest_of_all():
+            if last.ended_at_ms is None or last.phase is Phase.ABORTED:
+                tx.rollovers.take_up(last.id, MAX_EXCHANGE_MS)
 
     def due(
         self, tx: Registry, limit: int, but: Collection[int], full: Collection[int]
@@ -127,7 +127,12 @@ class Keying:
         """As ``Errand.skipped``."""
         node = self._nodes[want.pledge_id]
         self._changed.append(self._untold(tx, node, why))
-        self.touched.add(node.rollover_id)
+        self._touch(tx, node)
+
+    def _touch(self, tx: Registry, node: RolloverNode) -> None:
+        """Have its rollover looked at; one whose row is damaged goes nowhere."""
+        with suppress(StateError):
+            self.touched.add(self._facts.rollover(tx, node.rollover_id).id)
 
     def flush(self, tx: Registry) -> None:
         """As ``Errand.flush``."""
@@ -173,21 +178,23 @@ class Keying:
         for outcome in outcomes:
             ref = _ref_of(outcome)
             if current is None or current.get(_key(ref.node)) == ref.version:
-                changed.append(self._ended(tx, ref, outcome))
-            self.touched.add(ref.node.rollover_id)
+                changed += self._ended(tx, ref, outcome)
+            self._touch(tx, ref.node)
         tx.rollovers.save_nodes(changed)
 
-    def _ended(self, tx: Registry, ref: _KeyRef, outcome: UpdateOutcome) -> RolloverNode:
-        """As ``_after``.
+    def _ended(self, tx: Registry, ref: _KeyRef, outcome: UpdateOutcome) -> list[RolloverNode]:
+        """As ``_after``; none where its rollover is damaged: nothing more can be said of it.
 
         Raises:
             ConflictError: its rollover has gone on, so the row is not what is in memory.
         """
         try:
-            return self._after(tx, ref, outcome)
+            return [self._after(tx, ref, outcome)]
         except StateError as error:
             if self.anew:
-                raise
+                # All that could have gone on meanwhile was read anew.
+                self._facts.say_odd(self.name, outcome.node, error)
+                return []
             raise ConflictError("a rollover has gone on meanwhile") from error
 
     def _current(
@@ -228,7 +235,10 @@ class Keying:
         )
 
     def stale(self, tx: Registry, open_refs: Mapping[int, object]) -> Sequence[int]:
-        """As ``Errand.stale``: the row has changed since, or the pledge is out of force."""
+        """As ``Errand.stale``: the row has changed since, or the pledge is out of force.
+
+        So is whoever a paused rollover was telling, who is told again when it goes on.
+        """
         reachable = tx.nodes.reach(list(open_refs))
         stale = [
             pledge_id
@@ -242,7 +252,11 @@ class Keying:
             assert isinstance(ref, _KeyRef)
             rollover_ids.setdefault(ref.node.rollover_id, []).append(pledge_id)
             versions[pledge_id] = ref.version
+        paused = {each.id for each in tx.rollovers.all_running() if each.phase is Phase.PAUSED}
         for rollover_id, pledge_ids in rollover_ids.items():
+            if rollover_id in paused:
+                stale += set(pledge_ids).difference(stale)
+                continue
             nodes = tx.rollovers.find(rollover_id, pledge_ids)
             for pledge_id in set(pledge_ids).difference(stale):
                 node = nodes.get(pledge_id)

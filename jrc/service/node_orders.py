@@ -12,13 +12,13 @@ from jrc.service.enroll import find_pledge
 from jrc.service.network_reports import find_network
 from jrc.service.network_settings import MAX_JOIN_RATE_BYTES_PER_S, refused
 from jrc.service.networks import put_into_force
+from jrc.service.node_store import MAX_SLEEP_S
 from jrc.service.nodes import KEYS, PAGE, Look, NodeReport, Seen, is_to_be_told, node_report, see
 from jrc.service.pledges import profile_in_force
 from jrc.service.push_records import NodeUpdate
 from jrc.service.registry import Registry
 from jrc.service.wording import MAX_LISTED
 
-MAX_SLEEP_S = 30 * 86_400
 MAX_AT_ONCE = 1000
 """Nodes that one command names; ``--network`` means all of a network."""
 

@@ -39,12 +39,10 @@ def settings_changed(tx: Registry, network_id: int) -> bool:
     every network when anything has changed, so that nothing is forgotten; who joins in between is
     told once more than needed.
     """
-    network = tx.networks.all().get(network_id)
+    network = tx.networks.sound()[0].get(network_id)
     if network is None or not has_changed(tx, network):
         return False
-    is_first = tx.pushes.latest(network_id) is None
-    wanted = settings_of(tx, network)
-    number = 0 if is_first else wanted.number + 1
+    wanted, number = settings_of(tx, network), tx.pushes.next_number(network_id)
     tx.pushes.add_settings(network_id, wanted._replace(number=number))
     tx.policy_changed()
     return True

@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 from jrc.policy.leases import Lease
 from jrc.service.join_ports import ContextState, KnownContext
 
+MAX_SLEEP_S = 30 * 86_400
+
 
 class Reachable(NamedTuple):
     """A pledge that an update may go to; ``address`` and ``sleep_s`` are the operator's word.

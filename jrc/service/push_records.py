@@ -64,11 +64,25 @@ class PushStore(Protocol):
     # Settings
 
     def latest(self, network_id: int) -> Settings | None:
-        """What the nodes of a network are told now, None where it was never written down."""
+        """What the nodes of a network are told now, None where it was never written down.
+
+        So where its row was damaged, and is to be written anew.
+        """
+        ...
+
+    def next_number(self, network_id: int) -> int:
+        """The number of what they are told next, from 0.
+
+        Raises:
+            StateError: the last number was damaged, so that none is next.
+        """
         ...
 
     def since(self, network_id: int, number: int) -> Sequence[Settings]:
-        """What they were told from a number on, in order."""
+        """What they were told from a number on, in order.
+
+        Where some of it is not known, it begins after that.
+        """
         ...
 
     def add_settings(self, network_id: int, settings: Settings) -> None:

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from jrc.cojp import codec
 from jrc.cojp.constants import Label
-from jrc.cojp.objects import Configuration, ShortIdentifier
+from jrc.cojp.objects import ShortIdentifier
+from jrc.errors import StateError
 from jrc.model import Event, Network
 from jrc.policy import leases
 from jrc.policy.leases import Lease
 from jrc.policy.rollover_nodes import NodeEvent
-from jrc.policy.settings import Held, Settings, Wanted, difference, number_of
+from jrc.policy.settings import Held, Settings, Wanted, difference, labels_of, number_of
 from jrc.service.join import ADMISSIBLE
 from jrc.service.join_ports import ContextState, KnownContext
 from jrc.service.node_settings import has_changed, settings_changed
@@ -118,18 +119,33 @@ class Pushing:
     def _has_news(self, tx: Registry) -> bool:
         """Whether a look would find anything; it writes nothing."""
         networks = self._facts.networks(tx).values()
-        return any(has_changed(tx, network) for network in networks) or bool(self._lacking(tx, 1))
+        return any(self._has_changed(tx, each) for each in networks) or bool(self._lacking(tx, 1))
+
+    def _has_changed(self, tx: Registry, network: Network) -> bool:
+        """As ``has_changed``; where that can't be known, the others are told nevertheless."""
+        try:
+            return has_changed(tx, network)
+        except StateError as error:
+            self._facts.say_odd(self.name, network.id, error)
+            return False
 
     def _look(self, tx: Registry) -> None:
         """Write down what is to be told, and put on the schedule whoever lacks something."""
         self._known_settings.clear()
-        for network_id in self._facts.networks(tx):
-            settings_changed(tx, network_id)
+        for network in self._facts.networks(tx).values():
+            self._write_settings(tx, network)
         lacking = self._lacking(tx, LOOK_LIMIT)
         if lacking:
             tx.pushes.schedule(lacking, tx.now_ms)
         self._revision = tx.policy_revision
         self._look_at_ms = tx.now_ms + (LOOK_MS if len(lacking) < LOOK_LIMIT else 0)
+
+    def _write_settings(self, tx: Registry, network: Network) -> None:
+        """As ``settings_changed``; where they can't be written, the others' are nevertheless."""
+        try:
+            settings_changed(tx, network.id)
+        except StateError as error:
+            self._facts.say_odd(self.name, network.id, error)
 
     def _lacking(self, tx: Registry, limit: int) -> list[int]:
         """Nodes with other settings than the latest, or whose lease is to be renewed."""
@@ -197,7 +213,8 @@ class Pushing:
 
     def _latest(self, tx: Registry, network: Network) -> Settings:
         latest = tx.pushes.latest(network.id)
-        assert latest is not None, "a look has written it"
+        if latest is None:
+            raise StateError(f"what network {network.name} is told was damaged, and is not known")
         return latest
 
     def begun(self, tx: Registry, want: Want, place: Place) -> _Ref:
@@ -318,18 +335,6 @@ class Pushing:
             for pledge_id, ref in open_refs.items()
             if not _is_as_told(reachable.get(pledge_id), ref)
         ]
-
-
-def labels_of(config: Configuration) -> frozenset[Label]:
-    """The labels that a Configuration has."""
-    had = {
-        Label.LINK_LAYER_KEY_SET: config.keys or None,
-        Label.SHORT_IDENTIFIER: config.short_identifier,
-        Label.JRC_ADDRESS: config.jrc_address,
-        Label.BLOCKLIST: config.blocklist,
-        Label.JOIN_RATE: config.join_rate_bytes_per_s,
-    }
-    return frozenset(label for label, value in had.items() if value is not None)
 
 
 def _short_identifier(lease: Lease, network: Network) -> ShortIdentifier:

@@ -1,6 +1,6 @@
 """What the operator's use cases need of the store: one Protocol an aggregate, and ``Registry``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from jrc.cojp.objects import LinkLayerKey
@@ -27,6 +27,10 @@ class NetworkStore(Protocol):
 
     def all(self) -> Mapping[int, Network]:
         """Every network by its number."""
+        ...
+
+    def sound(self) -> tuple[Mapping[int, Network], Collection[int]]:
+        """Networks whose rows authenticate, by number, and the numbers of the others."""
         ...
 
     def by_name(self, name: str) -> Network | None:

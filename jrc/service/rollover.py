@@ -49,7 +49,8 @@ from jrc.service.rollover_reports import RolloverStatus, status
 from jrc.service.wording import listed, utc_text
 
 KEPT_ROLLOVERS = 3
-"""Ended rollovers of a key domain whose nodes are kept; of older ones the audit log has counts."""
+"""Ended rollovers of a key domain whose nodes are kept, beside the one that brought the keys in
+force; of older ones the audit log has counts."""
 
 DEFAULTS = RolloverSettings()
 MIN_DEADLINE_S = 1

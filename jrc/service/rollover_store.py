@@ -34,6 +34,10 @@ class RolloverStore(Protocol):
         """The last ones of a key domain, the newest first."""
         ...
 
+    def latest_of_all(self) -> Sequence[RolloverRecord]:
+        """The last one of each key domain, without those that are damaged."""
+        ...
+
     def by_id(self, rollover_id: int) -> RolloverRecord:
         """One by its number."""
         ...
@@ -134,7 +138,10 @@ class RolloverStore(Protocol):
         ...
 
     def forget_nodes(self, domain_id: int, keep: int) -> None:
-        """Drop the nodes of ended rollovers of a key domain, but those of the last ``keep``."""
+        """Drop the nodes of ended rollovers of a key domain, but those of the last ``keep``.
+
+        Those of rollovers whose keys are scheduled, current or previous stay as well.
+        """
         ...
 
     def joined_nodes(self, domain_id: int) -> Sequence[JoinedNode]:

@@ -25,7 +25,7 @@ from jrc.service.join import ADMISSIBLE
 from jrc.service.join_ports import ContextState
 from jrc.service.node_store import Reachable
 from jrc.service.registry import Registry
-from jrc.service.telling import Facts
+from jrc.service.telling import ODD, Facts
 from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
 from jrc.service.wording import utc_text
 
@@ -265,7 +265,6 @@ def _prepare(
         wants = room.take(due, leaves_room=errand.leaves_room)
     if not wants:
         return []
-    networks = facts.networks(tx)
     reachable = tx.nodes.reach([want.pledge_id for want in wants])
     damaged = tx.nodes.in_force(
         [each.pledge_id for each in wants if each.pledge_id not in reachable]
@@ -273,33 +272,66 @@ def _prepare(
     states: list[tuple[int, ContextState, Lease | None]] = []
     prepared: list[tuple[PreparedUpdate, bytes]] = []
     for want in wants:
-        place = _place(reachable.get(want.pledge_id), networks)
-        if place is None:
-            errand.skipped(tx, want, Untold.DAMAGED if want.pledge_id in damaged else Untold.LEFT)
+        found = reachable.get(want.pledge_id)
+        if found is None:
+            why = Untold.DAMAGED if want.pledge_id in damaged else Untold.LEFT
+            _skip(tx, errand, want, why, facts)
             continue
-        made = _draft(tx, errand, want, place)
+        made = _attempt(tx, errand, want, found, facts)
         if isinstance(made, Untold):
-            errand.skipped(tx, want, made)
+            _skip(tx, errand, want, made, facts)
             continue
-        known = place.reachable.known
-        states.append((known.context_id, made.state, made.telling.lease))
-        ref = Ref(errand.name, errand.begun(tx, want, place))
-        prepared.append((_update(ref, want, place, made), known.kid_context))
+        update, draft = made
+        states.append((found.known.context_id, draft.state, draft.telling.lease))
+        prepared.append((update, found.known.kid_context))
     tx.nodes.save_told(states)
     errand.flush(tx)
     return prepared
 
 
-def _place(found: Reachable | None, networks: Mapping[int, Network]) -> Place | None:
+def _attempt(
+    tx: Registry, errand: Errand, want: Want, found: Reachable, facts: Facts
+) -> tuple[PreparedUpdate, _Draft] | Untold:
+    """What a node is told, noted as begun; or why nothing.
+
+    Its rows may be damaged in a way that no MAC tells, or those of its network or key domain. The
+    transaction is for all nodes: one that can't be told must not keep it from being committed.
+    """
+    try:
+        place = _place(tx, found, facts)
+        if isinstance(place, Untold):
+            return place
+        draft = _draft(tx, errand, want, place)
+        if isinstance(draft, Untold):
+            return draft
+        ref = Ref(errand.name, errand.begun(tx, want, place))
+    except ODD as error:
+        facts.say_odd(errand.name, want.pledge_id, error)
+        return Untold.DAMAGED
+    return _update(ref, want, place, draft), draft
+
+
+def _skip(tx: Registry, errand: Errand, want: Want, why: Untold, facts: Facts) -> None:
+    try:
+        errand.skipped(tx, want, why)
+    except ODD as error:
+        # As in ``_attempt``; noting that a node is damaged needs nothing of what may be.
+        facts.say_odd(errand.name, want.pledge_id, error)
+        errand.skipped(tx, want, Untold.DAMAGED)
+
+
+def _place(tx: Registry, found: Reachable, facts: Facts) -> Place | Untold:
     """Where a node has joined, if it is still in force there."""
-    if found is None or found.known.pledge.state is not ADMISSIBLE:
-        return None
     pledge, joined = found.known.pledge, found.known.standing.place
-    if joined is None or joined.network_id not in pledge.network_ids:
-        return None
-    network = networks.get(joined.network_id)
+    if pledge.state is not ADMISSIBLE or joined is None:
+        return Untold.LEFT
+    number = joined.network_id
+    if number not in pledge.network_ids:
+        return Untold.LEFT
+    network = facts.networks(tx).get(number)
     if network is None:
-        return None
+        is_damaged = number in facts.damaged(tx)
+        return Untold.DAMAGED if is_damaged else Untold.LEFT
     return Place(found, network, pledge.profile or network.profile)
 
 

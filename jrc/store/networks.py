@@ -26,6 +26,11 @@ class Networks:
         """
         return load_networks(self._connection, self._scope.mac)
 
+    def sound(self) -> tuple[dict[int, Network], set[int]]:
+        """As ``NetworkStore.sound``."""
+        damaged: set[int] = set()
+        return load_networks(self._connection, self._scope.mac, damaged), damaged
+
     def by_name(self, name: str) -> Network | None:
         """The network of this name."""
         return next((found for found in self.all().values() if found.name == name), None)

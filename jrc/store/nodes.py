@@ -8,11 +8,12 @@ from jrc.errors import StateError
 from jrc.model import PledgeState
 from jrc.policy.leases import Lease
 from jrc.service.join_ports import ContextState, KnownContext
-from jrc.service.node_store import Reachable
+from jrc.service.node_store import MAX_SLEEP_S, Reachable
 from jrc.store.contexts import reach_locked, state_values
 from jrc.store.prepared import Prepared, change, updating
 from jrc.store.schema import context_state, node, pledge, short_identifier, unsupported_parameter
 from jrc.store.scope import Scope, chunked
+from jrc.store.unsealed import whole
 from jrc.store.whereabouts import given_address
 
 _RESERVED = updating(
@@ -48,12 +49,13 @@ class Nodes:
 
     def reach(self, pledge_ids: Sequence[int]) -> dict[int, Reachable]:
         """As ``NodeStore.reach``."""
-        found: dict[int, Reachable] = {}
+        scope, found = self._scope, dict[int, Reachable]()
         for some in chunked(pledge_ids, 64):
             for known, address, sleep_s in self._contexts(some):
                 if known.standing.place is not None and not known.state.needs_recovery:
-                    given = given_address(address)
-                    found[known.pledge.id] = Reachable(known, given, sleep_s)
+                    who, given = known.pledge.id, given_address(address)
+                    sleeps_s = whole(scope.mac, sleep_s, MAX_SLEEP_S, "node", who, "sleep_s")
+                    found[who] = Reachable(known, given, sleeps_s)
         return found
 
     def _contexts(

@@ -23,11 +23,11 @@ from jrc.model import (
 from jrc.policy.admission import MAX_TOLD_BLOCKED, bounded_blocklist
 from jrc.policy.keys import KeySet
 from jrc.policy.rollover import Phase
-from jrc.policy.settings import Settings
+from jrc.policy.settings import Settings, effective_join_rate
 from jrc.service.join_ports import LiveKeys, NetworkPolicy, RunningRollover
 from jrc.store.census import VISIBLE
 from jrc.store.keyring import Keyring
-from jrc.store.pushes import latest_settings, throttled_networks
+from jrc.store.pushes import throttled_networks
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import (
     import_batch,
@@ -40,6 +40,7 @@ from jrc.store.schema import (
     pledge_network,
     rollover,
 )
+from jrc.store.told_settings import latest_settings
 
 _NETWORKS = select(network).where(network.c.removed_at_ms.is_(None)).order_by(network.c.id)
 _DOMAINS = select(key_domain)
@@ -68,8 +69,12 @@ _PLACES = select(pledge_network.c.pledge_id, pledge_network.c.network_id).order_
 _log = structlog.get_logger("jrc")
 
 
-def load_networks(connection: Connection, mac: RowMac) -> dict[int, Network]:
+def load_networks(
+    connection: Connection, mac: RowMac, damaged: set[int] | None = None
+) -> dict[int, Network]:
     """Every network that was not removed, by its number.
+
+    With ``damaged`` it takes the numbers of those that don't authenticate, and they are left out.
 
     Raises:
         StateError: a row does not authenticate.
@@ -79,13 +84,20 @@ def load_networks(connection: Connection, mac: RowMac) -> dict[int, Network]:
         identifiers[network_id].append(identifier)
     domains = {}
     for domain in connection.execute(_DOMAINS).mappings():
-        mac.check(key_domain, domain)
+        if damaged is None:
+            mac.check(key_domain, domain)
+        elif not mac.is_usable(key_domain, domain):
+            continue
         domains[domain["id"]] = domain
     networks = {}
     for row in connection.execute(_NETWORKS).mappings():
-        mac.check(network, row, identifiers[row["id"]])
-        domain = domains[row["domain_id"]]
-        networks[row["id"]] = _network(row, domain, identifiers[row["id"]])
+        number, names = row["id"], identifiers[row["id"]]
+        if damaged is None:
+            mac.check(network, row, names)
+        elif not mac.is_usable(network, row, names) or row["domain_id"] not in domains:
+            damaged.add(number)
+            continue
+        networks[number] = _network(row, domains[row["domain_id"]], names)
     return networks
 
 
@@ -127,23 +139,27 @@ def load_policy(
     def blocked_in(network_id: int) -> tuple[bytes, ...]:
         return _blocklist(connection, mac, network_id)
 
-    settings = latest_settings(connection, mac)
+    settings, unknown = latest_settings(connection, mac)
     return NetworkPolicy(
         revision,
         {
-            number: _as_told(found, settings.get(number))
+            number: _as_told(found, settings.get(number), is_unknown=number in unknown)
             for number, found in load_networks(connection, mac).items()
         },
         _live_keys(connection, keyring, mac),
         {number: found.number for number, found in settings.items()},
         blocked_in,
         blocking=frozenset(number for number, found in settings.items() if found.blocked),
-        throttling=throttled_networks(connection),
+        # Whoever joins where the settings are damaged is told them all once they are written anew.
+        throttling=throttled_networks(connection) | unknown,
     )
 
 
-def _as_told(found: Network, settings: Settings | None) -> Network:
-    """A network with the join rate that its nodes are told now."""
+def _as_told(found: Network, settings: Settings | None, *, is_unknown: bool) -> Network:
+    """A network with the join rate that its nodes are told now, the least it may be if unknown."""
+    if is_unknown:
+        rate = effective_join_rate(found, window_is_open=False)
+        return replace(found, join_rate_bytes_per_s=rate)
     if settings is None:
         return found
     return replace(found, join_rate_bytes_per_s=settings.join_rate_bytes_per_s)

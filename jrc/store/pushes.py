@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
-from ipaddress import IPv6Address
 from typing import Any
 
 from sqlalchemy import (
@@ -19,11 +18,10 @@ from sqlalchemy import (
     update,
 )
 
-from jrc.cojp import cbor
 from jrc.cojp.constants import Label, Role
 from jrc.model import PledgeState, Profile
 from jrc.policy.profiles import TRAITS
-from jrc.policy.settings import Settings
+from jrc.service.network_settings import MAX_JOIN_RATE_BYTES_PER_S
 from jrc.service.push_records import DuePush, NodeRow, NodeUpdate
 from jrc.store.census import VISIBLE
 from jrc.store.prepared import Prepared, PreparedIn, updating
@@ -32,7 +30,6 @@ from jrc.store.schema import (
     import_batch,
     key_generation,
     network,
-    network_settings,
     node,
     node_update,
     pledge,
@@ -40,19 +37,31 @@ from jrc.store.schema import (
     short_identifier,
     unsupported_parameter,
 )
-from jrc.store.scope import Scope, chunked
+from jrc.store.scope import chunked
+from jrc.store.told_settings import HIGHEST, ToldSettings
+from jrc.store.unsealed import MOST, MOST_MS, whole
 from jrc.store.whereabouts import given_address
 
-_ARRAY = 4
 _NAMES = [column.name for column in node_update.columns]
 assert [field.name for field in fields(NodeUpdate)] == _NAMES
 
+_MOST_ATTEMPTS = 1 << 31
+_BOUNDS = {
+    "attempts": _MOST_ATTEMPTS,
+    "tried_at_ms": MOST_MS,
+    "next_at_ms": MOST_MS,
+    "acknowledged_at_ms": MOST_MS,
+    "refused_number": MOST,
+    "lease_sent_at_ms": MOST_MS,
+    "throttle": MAX_JOIN_RATE_BYTES_PER_S,
+    "told_throttle": MAX_JOIN_RATE_BYTES_PER_S,
+}
+"""The most that each number of a row can be."""
+_FAR_MS = 400 * 86_400_000
+"""No node waits for so long: it sleeps for 30 days at most."""
+
 _ZERO: Any = literal_column("0")
 """As an offset: left out, SQLite gets a parameter for it."""
-
-_LATEST = select(
-    network_settings.c.network_id, func.max(network_settings.c.number).label("number")
-).group_by(network_settings.c.network_id)
 
 
 def _quoted(words: Iterable[str]) -> list[Any]:
@@ -82,11 +91,12 @@ def _candidates() -> Select[Any]:
 
 
 def _lacking_settings() -> Select[Any]:
-    latest = _LATEST.subquery()
+    latest = HIGHEST.subquery()
     return (
         _candidates()
         .join(latest, latest.c.network_id == node.c.network_id)
-        .where(node.c.settings_number < latest.c.number)
+        # Higher than the latest is damaged, as is what is no number.
+        .where(node.c.settings_number != latest.c.number)
         .where(
             node_update.c.refused_number.is_(None)
             | (node_update.c.refused_number < latest.c.number)
@@ -180,53 +190,8 @@ _NODES = (
 )
 
 
-class Pushes:
+class Pushes(ToldSettings):
     """As ``service.push_records.PushStore``."""
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._connection = scope.connection
-
-    # Settings
-
-    def latest(self, network_id: int) -> Settings | None:
-        """As ``PushStore.latest``."""
-        query = select(network_settings).where(network_settings.c.network_id == network_id)
-        found = self._settings(query.order_by(network_settings.c.number.desc()).limit(1))
-        return found[0] if found else None
-
-    def since(self, network_id: int, number: int) -> list[Settings]:
-        """As ``PushStore.since``."""
-        query = (
-            select(network_settings)
-            .where(network_settings.c.network_id == network_id)
-            .where(network_settings.c.number >= number)
-        )
-        return self._settings(query.order_by(network_settings.c.number))
-
-    def _settings(self, query: Select[Any]) -> list[Settings]:
-        found = []
-        for row in self._connection.execute(query).mappings().all():
-            self._scope.mac.check(network_settings, row)
-            found.append(_settings(row))
-        return found
-
-    def add_settings(self, network_id: int, settings: Settings) -> None:
-        """As ``PushStore.add_settings``."""
-        address = settings.jrc_address
-        blocked = b"".join(map(cbor.encode_bytes, settings.blocked))
-        row = {
-            "network_id": network_id,
-            "number": settings.number,
-            "join_rate": settings.join_rate_bytes_per_s,
-            "jrc_address": None if address is None else str(address),
-            "blocked": cbor.head(_ARRAY, len(settings.blocked)) + blocked,
-            "since_ms": self._scope.now_ms,
-            "version": 1,
-        }
-        self._connection.execute(
-            insert(network_settings), self._scope.mac.seal(network_settings, row)
-        )
 
     # Whom to tell
 
@@ -271,19 +236,22 @@ class Pushes:
             rows: Sequence[Any] = self._connection.execute(query).all()
         else:
             rows = _DUE.rows(self._connection, (now_ms, most))
-        return [DuePush(*row) for row in rows if row[0] not in but][:limit]
+        return [_due_push(row) for row in rows if row[0] not in but][:limit]
 
     def next_due_ms(self) -> int | None:
         """As ``PushStore.next_due_ms``."""
         rows = _NEXT.rows(self._connection, ())
-        return rows[0][0] if rows else None
+        # Numbers come first: where there is none, nobody is due.
+        return rows[0][0] if rows and isinstance(rows[0][0], int) else None
 
     def take_up(self, after_ms: int) -> None:
         """As ``PushStore.take_up``."""
+        next_at_ms, now_ms = node_update.c.next_at_ms, self._scope.now_ms
+        under_way = next_at_ms == node_update.c.tried_at_ms + after_ms
+        # What was damaged into a time that never comes, or into none.
+        is_never = next_at_ms > now_ms + _FAR_MS
         self._connection.execute(
-            update(node_update)
-            .where(node_update.c.next_at_ms == node_update.c.tried_at_ms + after_ms)
-            .values(next_at_ms=self._scope.now_ms)
+            update(node_update).where(under_way | is_never).values(next_at_ms=now_ms)
         )
 
     # How it goes
@@ -291,7 +259,7 @@ class Pushes:
     def find(self, pledge_ids: Collection[int]) -> dict[int, NodeUpdate]:
         """As ``PushStore.find``."""
         return {
-            row[0]: NodeUpdate(**dict(zip(_NAMES, row, strict=True)))
+            row[0]: _node_update(self._scope.mac, row)
             for some in chunked(sorted(pledge_ids))
             for row in _FIND.rows(self._connection, some)
         }
@@ -338,23 +306,19 @@ class Pushes:
         return None if row is None else _node_row(row)
 
 
-def latest_settings(connection: Connection, mac: RowMac) -> dict[int, Settings]:
-    """What the nodes of each network are told now, by the network's number.
+def _node_update(mac: RowMac, row: Sequence[Any]) -> NodeUpdate:
+    """The record of a row; a value that can't be meant is taken as absent."""
+    values = dict(zip(_NAMES, row, strict=True))
+    for name, most in _BOUNDS.items():
+        values[name] = whole(mac, values[name], most, "node_update", row[0], name)
+    values["attempts"] = values["attempts"] or 0
+    return NodeUpdate(**values)
 
-    Raises:
-        StateError: a row does not authenticate.
-    """
-    latest = _LATEST.subquery()
-    query = select(network_settings).join(
-        latest,
-        (latest.c.network_id == network_settings.c.network_id)
-        & (latest.c.number == network_settings.c.number),
-    )
-    found = {}
-    for row in connection.execute(query).mappings():
-        mac.check(network_settings, row)
-        found[row["network_id"]] = _settings(row)
-    return found
+
+def _due_push(row: Sequence[Any]) -> DuePush:
+    """As its row says; what is no number is none that counts."""
+    pledge_id, *numbers = row
+    return DuePush(pledge_id, *(each if isinstance(each, int) else 0 for each in numbers))
 
 
 def throttled_networks(connection: Connection) -> frozenset[int]:
@@ -363,25 +327,6 @@ def throttled_networks(connection: Connection) -> frozenset[int]:
         node_update, node_update.c.pledge_id == pledge_network.c.pledge_id
     )
     return frozenset(connection.scalars(query.where(node_update.c.throttle.is_not(None))))
-
-
-def _settings(row: Mapping[Any, Any]) -> Settings:
-    address = row["jrc_address"]
-    return Settings(
-        row["number"],
-        row["join_rate"],
-        None if address is None else IPv6Address(address),
-        _identifiers(row["blocked"]),
-    )
-
-
-def _identifiers(encoded: bytes) -> tuple[bytes, ...]:
-    count, pos = cbor.read_container(encoded, 0, _ARRAY)
-    found = []
-    for _ in range(count):
-        identifier, pos = cbor.read_bytes(encoded, pos)
-        found.append(identifier)
-    return tuple(found)
 
 
 def _node_row(row: Sequence[Any]) -> NodeRow:

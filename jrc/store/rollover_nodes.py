@@ -168,7 +168,8 @@ class RolloverNodes:
     def next_due_ms(self) -> int | None:
         """As ``RolloverStore.next_due_ms``."""
         rows = _NEXT.rows(self._connection, ())
-        return rows[0][0] if rows else None
+        # Numbers come first: where there is none, nobody is due.
+        return rows[0][0] if rows and isinstance(rows[0][0], int) else None
 
     def _nodes(self, rows: Rows) -> list[RolloverNode]:
         fits = self._scope.mac.fits

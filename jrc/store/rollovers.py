@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, Table, delete, insert, or_, select, update
+from sqlalchemy import Select, Table, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jrc.errors import ConflictError, StateError
@@ -19,8 +19,9 @@ from jrc.service.rollover_records import (
 from jrc.store.census import identifier_bytes
 from jrc.store.joined import joined_nodes
 from jrc.store.rollover_nodes import BATCH, RolloverNodes
-from jrc.store.schema import pledge, rollover, rollover_node, wanted_rollover
+from jrc.store.schema import key_generation, pledge, rollover, rollover_node, wanted_rollover
 from jrc.store.scope import chunked, draw_ids
+from jrc.store.toldkeys import LIVE
 
 _ALL = select(rollover)
 _SAME = ("id", "domain_id", "generation_id", "former_generation_id", "pause_cause", "actor",
@@ -48,6 +49,12 @@ class Rollovers(RolloverNodes):
         """As ``RolloverStore.latest``."""
         query = _ALL.where(rollover.c.domain_id == domain_id)
         return self._found(query.order_by(rollover.c.id.desc()).limit(limit))
+
+    def latest_of_all(self) -> list[RolloverRecord]:
+        """As ``RolloverStore.latest_of_all``."""
+        last = select(func.max(rollover.c.id)).group_by(rollover.c.domain_id)
+        query = _ALL.where(rollover.c.id.in_(last)).order_by(rollover.c.id)
+        return [_record(row) for row in self._usable(rollover, query)]
 
     def by_id(self, rollover_id: int) -> RolloverRecord:
         """As ``RolloverStore.by_id``."""
@@ -126,10 +133,11 @@ class Rollovers(RolloverNodes):
             rollover.c.domain_id == domain_id, rollover.c.ended_at_ms.is_not(None)
         )
         old = ended.order_by(rollover.c.id.desc()).offset(keep).limit(1).scalar_subquery()
+        # Who was sent keys that are in force is asked for when a pledge is revoked.
+        live = select(key_generation.c.id).where(key_generation.c.state.in_(LIVE))
+        forgotten = ended.where(rollover.c.id <= old, rollover.c.generation_id.not_in(live))
         self._connection.execute(
-            delete(rollover_node).where(
-                rollover_node.c.rollover_id.in_(ended), rollover_node.c.rollover_id <= old
-            )
+            delete(rollover_node).where(rollover_node.c.rollover_id.in_(forgotten))
         )
 
     # Wanted ones

@@ -65,15 +65,18 @@ class RowMac:
         if not self.is_intact(table, row, *details):
             raise StateError(f"{_name(table, row)} does not authenticate: the row was damaged")
 
-    def is_usable(self, table: Table, row: Mapping[Any, Any]) -> bool:
+    def is_usable(self, table: Table, row: Mapping[Any, Any], *details: object) -> bool:
         """As ``is_intact``; of a row that is left out for it the log tells, once in a process."""
-        if self.is_intact(table, row):
+        if self.is_intact(table, row, *details):
             return True
-        name = _name(table, row)
+        self.say_left_out(_name(table, row))
+        return False
+
+    def say_left_out(self, name: str) -> None:
+        """Let the log tell, once in a process, of a row or value that is left out."""
         if name not in self._said:
             self._said.add(name)
             _log.warning("damaged_row_left_out", row=name)
-        return False
 
 
 def _name(table: Table, row: Mapping[Any, Any]) -> str:

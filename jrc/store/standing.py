@@ -5,6 +5,7 @@ from typing import Any
 
 from jrc.errors import StateError
 from jrc.policy.leases import Lease
+from jrc.policy.settings import place_number
 from jrc.service.join_ports import NodePlace, Standing
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import node, short_identifier
@@ -35,10 +36,19 @@ def standing_of(mac: RowMac, rows: Iterable[Sequence[Any]]) -> Standing:
     place: NodePlace | None = None
     for row in rows:
         if row[0] is not None:
-            place = NodePlace(*row[:_PLACE_COUNT])
+            place = _place(mac, row[:_PLACE_COUNT])
         if row[_PLACE_COUNT] is not None:
             leases[row[_PLACE_COUNT]] = _authentic(mac, row[_PLACE_COUNT:])
     return Standing(tuple(leases.values()), place) if place or leases else _NOTHING
+
+
+def _place(mac: RowMac, row: Sequence[Any]) -> NodePlace:
+    """A place as its row says, which has no MAC; what its node has is told anew where in doubt."""
+    network_id, role, generation_id, number = row
+    if not isinstance(number, int):
+        mac.say_left_out(f"node in network {network_id}: settings_number")
+        number = place_number(0, says_all=False)
+    return NodePlace(network_id, role, generation_id, number)
 
 
 def _authentic(mac: RowMac, row: Sequence[Any]) -> Lease:

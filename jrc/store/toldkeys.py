@@ -24,7 +24,8 @@ from jrc.store.schema import (
 )
 from jrc.store.scope import Scope, chunked
 
-_LIVE = (KeySetState.SCHEDULED.value, KeySetState.CURRENT.value, KeySetState.PREVIOUS.value)
+LIVE = (KeySetState.SCHEDULED.value, KeySetState.CURRENT.value, KeySetState.PREVIOUS.value)
+"""States of keys that somebody has a use for."""
 
 
 def told_keys(scope: Scope, pledge_ids: Sequence[int]) -> dict[int, frozenset[ToldKeys]]:
@@ -43,7 +44,7 @@ def told_keys(scope: Scope, pledge_ids: Sequence[int]) -> dict[int, frozenset[To
 
 def _live(scope: Scope) -> Mapping[int, tuple[int, ToldKeys]]:
     """Live generations by row number, each with its number in its key domain."""
-    query = select(key_generation).where(key_generation.c.state.in_(_LIVE))
+    query = select(key_generation).where(key_generation.c.state.in_(LIVE))
     return {
         row.id: (row.number, ToldKeys(row.domain_id, KeySetState(row.state)))
         for row in scope.connection.execute(query)

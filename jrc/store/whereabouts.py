@@ -82,7 +82,7 @@ def _standing(place: _Place, held: Holding, window: _Window, let_in: Entries) ->
 def given_address(text: str | None) -> IPv6Address | None:
     """The address in a node's row, None where the operator gave none."""
     try:
-        return None if text is None else IPv6Address(text)
+        return IPv6Address(text) if isinstance(text, str) else None
     except ValueError:
         # No MAC covers it; what its identifier gives is as good as any guess.
         return None

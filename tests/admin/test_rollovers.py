@@ -52,6 +52,23 @@ def test_plans_change_nothing(registrar: Registrar) -> None:
     assert registrar.services.writes == writes + 1
 
 
+def test_a_yes_to_an_abort_is_for_the_rollover_that_was_shown(registrar: Registrar) -> None:
+    """With what its plan has in ``shown``; who was shown nothing says it without."""
+    planned = {**AGREED, "at": "2126-01-01T00:00Z"}
+    registrar.call("POST", LAB, json=planned).raise_for_status()
+    shown = registrar.call("GET", f"{LAB}/abort").json()["shown"]
+    assert shown == {"id": 1, "phase": "planned", "affected": 0}
+    said = {**AGREED, "shown": shown}
+    registrar.call("POST", f"{LAB}/abort", json=said).raise_for_status()
+    registrar.call("POST", LAB, json=planned).raise_for_status()
+    answer = registrar.call("POST", f"{LAB}/abort", json=said)
+    assert refused(answer) == (409, ExitCode.REFUSED)
+    assert "another rollover has taken its place" in answer.json()["error"]
+    assert "`jrc rollover status lab`" in answer.json()["hint"]
+    assert registrar.call("GET", LAB).json()["phase"] == "planned"
+    registrar.call("POST", f"{LAB}/abort", json=AGREED).raise_for_status()
+
+
 def test_the_rules_of_the_config_file_hold_unless_others_are_given(registrar: Registrar) -> None:
     """For the rollover and for its rehearsal."""
     size = registrar.call("GET", f"{LAB}/size", params={"quorum": "92%"}).json()
@@ -98,6 +115,9 @@ def test_one_of_the_last_is_found_by_its_number(registrar: Registrar) -> None:
         ("POST", LAB, {"anyway": True}, "'anyway' is not a known parameter"),
         ("POST", f"{LAB}/resume", {"anyway": 2}, "anyway must be true or false"),
         ("POST", f"{LAB}/pause", {"reason": "x" * 1001}, "reason is longer than"),
+        ("POST", f"{LAB}/abort", {"shown": 1}, "shown must be a JSON object"),
+        ("POST", f"{LAB}/abort", {"shown": {"phase": "planned"}}, "id is missing"),
+        ("POST", f"{LAB}/resume", {"shown": {"id": 1, "phase": "off"}}, "'off' is none of"),
         ("GET", LAB, {"limit": "501"}, "limit must be 0 to 500"),
         ("GET", LAB, {"states": "asleep"}, "states: 'asleep' is none of pending, sent"),
         ("GET", LAB, {"id": "last"}, "id must be a whole number"),

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from jrc.errors import StateError
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.outcomes import MAX_EXCHANGE_MS
 from jrc.service.rollover import abort_rollover
@@ -57,6 +59,24 @@ def test_a_fault_loses_no_answer_that_has_come(
 
     experiment(tmp_path, work)
     assert next(faults, None) is None
+
+
+def test_a_rollover_that_can_not_go_on_keeps_nobody_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that it needs is damaged; what nodes have answered is written all the same."""
+
+    def advance(*_: Any, **__: Any) -> Any:
+        raise StateError("key_generation 2 does not authenticate")
+
+    async def work(rig: Rig) -> None:
+        monkeypatch.setattr("jrc.app.updates.advance", advance)
+        await rig.roll()
+        await rig.until(lambda: len(in_state(rig, NodeState.REACHED)) == len(rig.nodes) - 1)
+
+    with capture_logs() as logs:
+        experiment(tmp_path, work)
+    assert "rollover_not_advanced" in [line["event"] for line in logs]
 
 
 def test_a_turn_looks_at_nothing_that_the_loop_changes_meanwhile(

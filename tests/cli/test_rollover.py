@@ -1,6 +1,7 @@
 """``jrc rollover`` where no daemon runs: plans, refusals, documents."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,27 @@ def test_an_abort_says_who_is_told_again_and_asks(terminal: Terminal) -> None:
     states = {node["state"] for node in _status(terminal)["nodes"][:2]}
     assert states == {"reverting"}
     _refused(terminal.jrc("rollover", "abort", "lab"), ExitCode.REFUSED, "over (aborted)")
+
+
+def test_a_yes_to_going_on_comes_with_what_was_shown(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is for that rollover, and for no more nodes that are cut off; --yes as well."""
+    terminal.jrc(*START)
+    answer(terminal, dict.fromkeys(range(1, 9), NodeState.REACHED))
+    answer(terminal, {9: NodeState.UNREACHABLE}, "no_answer")
+    go_on(terminal, deadline_passed=True)
+    was = {"id": 1, "phase": "distributing", "affected": 0}
+
+    def confirm(plan: Mapping[str, Any], *, yes: bool) -> None:
+        assert (plan["shown"], yes) == ({**was, "affected": 1}, True)
+        plan["shown"].update(was)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jrc.cli.rollover.confirm", confirm)
+        done = terminal.jrc("rollover", "resume", "lab", "--anyway", "--yes")
+    _refused(done, ExitCode.REFUSED, "it concerns 1 6LN now, and 0 then; nothing was done")
+    assert _status(terminal)["phase"] == "paused"
 
 
 def test_after_the_switch_there_is_only_forward(terminal: Terminal) -> None:

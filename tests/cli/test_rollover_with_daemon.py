@@ -44,6 +44,28 @@ def _registrar(folder: Path, nodes: int) -> Terminal:
     return made
 
 
+def test_a_yes_to_an_abort_leaves_a_revocation_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody revokes a stolen device while another one is asked about the rollover before."""
+    made = _registrar(tmp_path, 2)
+
+    def revoke_meanwhile(_plan: object, *, yes: bool) -> None:
+        assert not yes
+        assert made.jrc("pledge", "revoke", node_id(1), "--yes", "--reason", "stolen").code == 0
+
+    with made.daemon():
+        assert made.jrc(*START[:-1], "--at", "2126-11-22T02:00Z").code == 0
+        with monkeypatch.context() as patch:
+            patch.setattr("jrc.cli.rollover.confirm", revoke_meanwhile)
+            done = made.jrc("rollover", "abort", "lab")
+        found = made.jrc("rollover", "status", "lab", "--json").json
+    assert (found["id"], found["cause"], found["ended"]) == (2, "revocation", None)
+    assert done.code == ExitCode.REFUSED
+    assert "another rollover has taken its place" in done.err
+    assert "(cause: revocation)" in done.err
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Terminal]:
     """A daemon with a network that nobody has joined: its rollovers are over in no time."""

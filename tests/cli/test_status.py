@@ -13,7 +13,16 @@ from jrc.errors import ExitCode
 from jrc.policy.rollover import NodeState
 from jrc.service.rollover import advance
 from tests.cli.examined import FAILURE, SKIPPED, SUCCESS, WARNING, case_of, findings, one
-from tests.cli.rolled import LATER_MS, add_network, add_nodes, answer, change, database_of, go_on
+from tests.cli.rolled import (
+    LATER_MS,
+    add_network,
+    add_nodes,
+    answer,
+    change,
+    database_of,
+    go_on,
+    node_id,
+)
 from tests.cli.terminal import Terminal
 
 FAST = "\n[rollover]\nguard_time_s = 0.2\nack_timeout_s = 0.2\n"
@@ -84,6 +93,21 @@ def test_a_rollover_under_way_has_a_line(lab: Terminal) -> None:
     )  # fmt: skip
     found = one(lab, "rollovers")
     assert (found.status, found.what) == (SUCCESS, line)
+
+
+def test_a_revoked_device_with_the_keys_in_force_is_a_warning(lab: Terminal) -> None:
+    """New keys alone put it out; the doctor says how they come."""
+    words = ("pledge", "revoke", node_id(1), "--yes", "--no-rollover")
+    assert lab.jrc(*words).code == 0
+    (line,) = lines(lab)
+    assert line == (
+        "lab: 1 revoked device still has the keys in force, and can go on reading and sending;"
+        " see: jrc pledge list --state revoked"
+    )
+    assert node_id(1) in lab.jrc("pledge", "list", "--state", "revoked").out
+    found = one(lab, "rollovers")
+    assert found.status == WARNING
+    assert found.hint.startswith("`jrc rollover start lab` puts it out; see: jrc pledge list")
 
 
 def test_e02_a_paused_rollover_is_a_warning_with_the_ways_on(lab: Terminal) -> None:

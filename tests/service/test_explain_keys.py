@@ -105,6 +105,7 @@ def test_a_node_that_had_refused_is_told_with_the_label(floor: Floor) -> None:
     reason, sentence, what_to_do = fact(floor, 1)
     assert (reason, sentence) == ("keys_refused", f"It refused the {NEW}: {LABEL}.")
     assert "firmware" in what_to_do
+    assert f"`jrc pledge clear-reports {pledge_id(1)}`" in what_to_do
     floor.tell()
     floor.advance(deadline_passed=True)
     floor.resume(anyway=True)
@@ -114,6 +115,7 @@ def test_a_node_that_had_refused_is_told_with_the_label(floor: Floor) -> None:
     reason, sentence, what_to_do = fact(floor, 1)
     assert (reason, f"it refused the new ones ({LABEL})" in sentence) == ("keys_retired", True)
     assert "firmware" in what_to_do
+    assert f"`jrc pledge clear-reports {pledge_id(1)}`" in what_to_do
 
 
 def test_a_node_that_is_told_keys_just_now_is_left_alone(floor: Floor) -> None:
@@ -127,6 +129,9 @@ def test_a_node_that_is_told_keys_just_now_is_left_alone(floor: Floor) -> None:
         f"It is being told the {NEW} just now (1 attempt, the last at {utc_text(NOW_MS)})."
     )
     assert what_to_do.startswith("Nothing: it is told by update. `jrc rollover status lab`")
+    floor.pause()
+    assert fact(floor, 1)[1].startswith(f"It is to be told the {NEW} (1 attempt, the last at")
+    floor.resume()
     floor.tell()
     assert facts(floor, 2) == []
 

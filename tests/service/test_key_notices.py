@@ -9,7 +9,8 @@ from jrc.policy.rollover import NodeState
 from jrc.service.enroll import remove_pledge
 from jrc.service.key_notices import KeyNotice, key_notices
 from jrc.service.revoking import revoke_pledges
-from jrc.service.rollover_records import RolloverSettings
+from jrc.service.rollover_records import RolloverCause, RolloverSettings
+from jrc.service.rollover_wishes import want_rollover
 from jrc.service.wording import utc_text
 from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
 from tests.rollovers import Floor, floor_at
@@ -142,6 +143,42 @@ def test_a_node_that_has_joined_again_is_not_left_behind(floor: Floor) -> None:
     assert "1 node" in only(floor).sentence
     floor.hall.contexts.forget_all()
     floor.hall.join(floor.pledges[1])
+    assert noticed(floor) == []
+
+
+def _revoke(floor: Floor, *numbers: int, rekey: bool) -> None:
+    names = [pledge_id(number) for number in numbers]
+    floor.desk.write(lambda tx: revoke_pledges(tx, names, actor=ACTOR, rekey=rekey))
+
+
+def test_revoked_devices_that_have_the_keys_in_force_want_the_operator(floor: Floor) -> None:
+    """Once for networks that share keys, until others are in force (RFC 9031 §8.4.3.1)."""
+    floor.desk.network("hall", b"\xbe\xef", prefix="2001:db8:9::/64", key_domain="lab")
+    _revoke(floor, 1, rekey=False)
+    found = only(floor)
+    assert (found.networks, found.phase, found.wants_operator) == (("hall", "lab"), None, True)
+    assert found.sentence == (
+        "hall and lab: 1 revoked device still has the keys in force, and can go on reading and"
+        " sending"
+    )
+    assert found.what_to_do == "`jrc rollover start hall` puts it out"
+    assert found.look == "jrc pledge list --state revoked"
+    _revoke(floor, 2, rekey=False)
+    assert "2 revoked devices still have the keys in force" in only(floor).sentence
+    floor.start()
+    assert "a rollover is distributing" in only(floor).sentence
+    floor.to_done()
+    assert noticed(floor) == []
+
+
+def test_a_revocation_whose_rollover_is_aborted_leaves_the_device_in(floor: Floor) -> None:
+    """A rollover that is wanted puts it out as well as one that runs."""
+    _revoke(floor, 1, rekey=True)
+    assert "1 revoked device" not in only(floor).sentence
+    floor.abort()
+    assert "lab: 1 revoked device still has" in only(floor).sentence
+    wish = {"cause": RolloverCause.REVOCATION, "actor": ACTOR}
+    floor.desk.write(lambda tx: want_rollover(tx, 1, **wish))  # type: ignore[arg-type]
     assert noticed(floor) == []
 
 

@@ -1,14 +1,17 @@
 """What a person is told before a rollover is started, aborted, or leaves nodes behind."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
 from jrc.errors import ExitCode, OperatorError
-from jrc.policy.rollover import NodeState
-from jrc.service.rollover_consent import plan_abort, plan_resume, plan_start
+from jrc.policy.rollover import NodeState, Phase
+from jrc.service.registry import Registry
+from jrc.service.revoking import restore_pledge, revoke_pledges
+from jrc.service.rollover_consent import RolloverPlan, Shown, plan_abort, plan_resume, plan_start
 from jrc.service.wording import Plan
-from tests.desk import NOW_MS, Desk
+from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
 from tests.rollovers import Floor, floor_at
 
 
@@ -19,11 +22,11 @@ def floor(desk: Desk) -> Iterator[Floor]:
         yield opened
 
 
-def _abort(floor: Floor) -> Plan:
+def _abort(floor: Floor) -> RolloverPlan:
     return floor.desk.read(lambda tx: plan_abort(tx, "lab"))
 
 
-def _resume(floor: Floor, *, anyway: bool) -> Plan:
+def _resume(floor: Floor, *, anyway: bool) -> RolloverPlan:
     return floor.desk.read(lambda tx: plan_resume(tx, "lab", anyway=anyway))
 
 
@@ -69,6 +72,87 @@ def test_what_is_not_paused_has_no_plan_for_going_on(floor: Floor) -> None:
     floor.pause()
     with pytest.raises(OperatorError, match="waits for no share"):
         _resume(floor, anyway=True)
+
+
+def _revoke(floor: Floor, number: int) -> None:
+    names = [pledge_id(number)]
+    floor.desk.write(lambda tx: revoke_pledges(tx, names, actor="uid 7", reason="stolen"))
+
+
+def _refused_yes(floor: Floor, plan: Callable[[Registry], Plan]) -> str:
+    """What is said to a yes for what is there no more."""
+    with pytest.raises(OperatorError) as caught:
+        floor.desk.read(plan)
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert "is not as it was shown any more" in caught.value.message
+    assert "`jrc rollover status lab`" in caught.value.hint
+    return caught.value.message
+
+
+def test_a_yes_to_an_abort_is_not_for_the_rollover_of_a_revocation(floor: Floor) -> None:
+    """It has replaced the one that was shown, since the device may know the new keys."""
+    floor.start()
+    floor.tell(only=[1])
+    shown = _abort(floor).shown
+    assert shown is not None
+    floor.desk.read(lambda tx: plan_abort(tx, "lab", shown))
+    _revoke(floor, 1)
+    said = _refused_yes(floor, lambda tx: plan_abort(tx, "lab", shown))
+    assert "another rollover has taken its place, started at 20" in said
+    assert "by uid 7 (cause: revocation), which is distributing" in said
+    floor.tell(number=2)
+    assert floor.advance(2) is Phase.SWITCHING
+    assert "another rollover" in _refused_yes(floor, lambda tx: plan_abort(tx, "lab", shown))
+
+
+def test_a_yes_to_an_abort_is_not_for_a_device_revoked_since(floor: Floor) -> None:
+    """The rollover is the same, and is to put the device out now; restored, the yes is good."""
+    floor.start()
+    shown = _abort(floor).shown
+    _revoke(floor, 1)
+    said = _refused_yes(floor, lambda tx: plan_abort(tx, "lab", shown))
+    assert "it concerns 1 revoked device now, and 0 then" in said
+    now = _abort(floor)
+    assert now.shown == Shown(id=1, phase=Phase.DISTRIBUTING, affected=1)
+    floor.desk.write(lambda tx: restore_pledge(tx, pledge_id(1), actor=ACTOR))
+    floor.desk.read(lambda tx: plan_abort(tx, "lab", now.shown))
+    floor.desk.read(lambda tx: plan_abort(tx, "lab", shown))
+
+
+def test_a_yes_to_an_abort_holds_through_a_pause_but_not_a_beginning(floor: Floor) -> None:
+    """Nobody had been told anything when it was shown."""
+    floor.start(not_before_ms=NOW_MS + 60_000)
+    shown = _abort(floor).shown
+    floor.pause()
+    floor.desk.read(lambda tx: plan_abort(tx, "lab", shown))
+    floor.resume()
+    floor.desk.now_ms += 60_000
+    floor.advance()
+    said = _refused_yes(floor, lambda tx: plan_abort(tx, "lab", shown))
+    assert "it was planned, and is distributing now" in said
+
+
+def test_a_yes_to_going_on_anyway_is_for_no_more_nodes_than_were_shown(floor: Floor) -> None:
+    """Nor for another rollover; who is reached meanwhile is not cut off."""
+    floor.start()
+    floor.tell(only=[1])
+    floor.tell(NodeState.UNREACHABLE)
+    floor.advance(deadline_passed=True)
+    shown = _resume(floor, anyway=True).shown
+    assert shown == Shown(id=1, phase=Phase.DISTRIBUTING, affected=2)
+
+    def agreed(tx: Registry) -> Plan:
+        return plan_resume(tx, "lab", anyway=True, agreed_to=shown)
+
+    floor.desk.read(
+        lambda tx: plan_resume(tx, "lab", anyway=True, agreed_to=replace(shown, affected=3))
+    )
+    floor.join(5)
+    assert "it concerns 3 6LNs now, and 2 then" in _refused_yes(floor, agreed)
+    _revoke(floor, 5)
+    floor.desk.read(agreed)
+    _revoke(floor, 1)
+    assert "another rollover has taken its place" in _refused_yes(floor, agreed)
 
 
 def test_a_start_says_when_and_refuses_a_time_that_is_over(floor: Floor) -> None:

@@ -191,12 +191,32 @@ def test_being_due_is_written_only_where_it_changes(floor: Floor) -> None:
 
 def test_nodes_of_old_rollovers_are_forgotten(floor: Floor) -> None:
     """The last ones and a running one stay; what the older came to is in the audit log."""
+    next_generation(floor.desk, retire=True)
     for _ in range(3):
         end(floor.desk, add(floor.desk, node(1), node(2)))
     add(floor.desk, node(1))
     floor.desk.write(lambda tx: tx.rollovers.forget_nodes(1, keep=2))
     kept = floor.desk.sql("SELECT rollover_id, count(*) FROM rollover_node GROUP BY rollover_id")
     assert [(2, 2), (3, 2), (4, 1)] == kept
+
+
+def test_nodes_of_the_rollover_that_brought_keys_in_force_are_kept(floor: Floor) -> None:
+    """Until those are retired: a revocation asks who was sent them."""
+    next_generation(floor.desk, retire=True)
+    end(floor.desk, add(floor.desk, node(1), draft=replace(DRAFT, generation_id=2)))
+    for _ in range(3):
+        end(floor.desk, add(floor.desk, node(1)), Phase.ABORTED)
+
+    def kept() -> list[tuple[object, ...]]:
+        floor.desk.write(lambda tx: tx.rollovers.forget_nodes(1, keep=2))
+        query = "SELECT DISTINCT rollover_id FROM rollover_node ORDER BY rollover_id"
+        return floor.desk.sql(query)
+
+    assert [(1,), (3,), (4,)] == kept()
+    next_generation(floor.desk, retire=False)
+    assert [(1,), (3,), (4,)] == kept()
+    next_generation(floor.desk, retire=True)
+    assert [(3,), (4,)] == kept()
 
 
 def test_where_a_pledge_is_still_a_node(floor: Floor) -> None:
