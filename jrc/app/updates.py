@@ -37,8 +37,7 @@ from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 POLL_S = 1.0
 """While a rollover runs, whoever joins is to be told at once; joins give no other sign."""
 BATCH = 128
-"""Updates that share a transaction, which joins wait for: some 20 ms where the pace lets so many
-be under way; by default it is a few."""
+"""Updates that share a transaction, which joins wait for; with the usual pace it is a few."""
 LINGER_S = 0.02
 """How long an answer may wait for others to share its transaction."""
 MAX_IDLE_S = 30.0

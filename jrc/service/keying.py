@@ -111,10 +111,9 @@ class Keying:
     def begun(self, tx: Registry, want: Want, place: Place) -> _KeyRef:
         """As ``Errand.begun``."""
         node = self._nodes[want.pledge_id]
-        sent = self._sent(tx, node)
-        self._changed.append(sent)
         record = self._facts.rollover(tx, node.rollover_id)
-        return _KeyRef(
+        sent = self._sent(tx, node)
+        ref = _KeyRef(
             sent,
             sent.next_version,
             place.reachable.sleep_s,
@@ -122,6 +121,9 @@ class Keying:
             place.network.name,
             self._told_keys(tx, record, place.traits)[0],
         )
+        # Last: who can't be told after all is noted as that alone.
+        self._changed.append(sent)
+        return ref
 
     def skipped(self, tx: Registry, want: Want, why: Untold) -> None:
         """As ``Errand.skipped``."""
@@ -270,7 +272,7 @@ class Keying:
 
 
 def _ref_of(outcome: UpdateOutcome) -> _KeyRef:
-    assert isinstance(outcome.ref, _KeyRef), "told has given it"
+    assert isinstance(outcome.ref, _KeyRef), "begun has given it"
     return outcome.ref
 
 

@@ -5,7 +5,8 @@ Whoever is behind is found by a look at all nodes: when something was changed, a
 schedule is looked at.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -118,34 +119,31 @@ class Pushing:
 
     def _has_news(self, tx: Registry) -> bool:
         """Whether a look would find anything; it writes nothing."""
-        networks = self._facts.networks(tx).values()
-        return any(self._has_changed(tx, each) for each in networks) or bool(self._lacking(tx, 1))
+        for network in self._facts.networks(tx).values():
+            with self._apart(network):
+                if has_changed(tx, network):
+                    return True
+        return bool(self._lacking(tx, 1))
 
-    def _has_changed(self, tx: Registry, network: Network) -> bool:
-        """As ``has_changed``; where that can't be known, the others are told nevertheless."""
+    @contextmanager
+    def _apart(self, network: Network) -> Iterator[None]:
+        """Where it can't be known what a network is told, the others are told nevertheless."""
         try:
-            return has_changed(tx, network)
+            yield
         except StateError as error:
             self._facts.say_odd(self.name, network.id, error)
-            return False
 
     def _look(self, tx: Registry) -> None:
         """Write down what is to be told, and put on the schedule whoever lacks something."""
         self._known_settings.clear()
         for network in self._facts.networks(tx).values():
-            self._write_settings(tx, network)
+            with self._apart(network):
+                settings_changed(tx, network.id)
         lacking = self._lacking(tx, LOOK_LIMIT)
         if lacking:
             tx.pushes.schedule(lacking, tx.now_ms)
         self._revision = tx.policy_revision
         self._look_at_ms = tx.now_ms + (LOOK_MS if len(lacking) < LOOK_LIMIT else 0)
-
-    def _write_settings(self, tx: Registry, network: Network) -> None:
-        """As ``settings_changed``; where they can't be written, the others' are nevertheless."""
-        try:
-            settings_changed(tx, network.id)
-        except StateError as error:
-            self._facts.say_odd(self.name, network.id, error)
 
     def _lacking(self, tx: Registry, limit: int) -> list[int]:
         """Nodes with other settings than the latest, or whose lease is to be renewed."""
@@ -220,8 +218,8 @@ class Pushing:
     def begun(self, tx: Registry, want: Want, place: Place) -> _Ref:
         """As ``Errand.begun``."""
         row, draft = self._rows[want.pledge_id], self._drafts[want.pledge_id]
-        self._saved.append(_begun(tx, row, draft))
         version = place.reachable.known.state.version + 1
+        self._saved.append(_begun(tx, row, draft))
         return _Ref(version, *draft, row.throttle, place.network.name)
 
     def skipped(self, tx: Registry, want: Want, why: Untold) -> None:

@@ -1,7 +1,7 @@
 """How far each node is in a rollover: rows that change 64 at a time while nodes are told."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,8 +25,6 @@ from jrc.store.schema import (
     rollover_node,
 )
 from jrc.store.scope import Scope, chunked
-
-_Word = TypeVar("_Word", Role, NodeState)
 
 _STATES = {state.value: state for state in NodeState}
 BATCH = 1000

@@ -26,17 +26,6 @@ from tests.coap.update_bed import (
     still_works,
 )
 
-
-@pytest.fixture
-def bed() -> Bed:
-    return Bed()
-
-
-@pytest.fixture
-def node() -> Node:
-    return Node()
-
-
 # --- The request -------------------------------------------------------------------------------
 
 

@@ -11,16 +11,6 @@ from tests.coap.update_bed import ACK, CON, NUMBER, PAYLOAD, Bed, Node, empty, o
 ECHO = bytes(range(8))
 
 
-@pytest.fixture
-def bed() -> Bed:
-    return Bed()
-
-
-@pytest.fixture
-def node() -> Node:
-    return Node()
-
-
 @pytest.mark.parametrize("type", [ACK, CON])
 def test_b07_a_demand_for_echo_is_met_under_the_next_number(
     bed: Bed, node: Node, type: int

@@ -28,16 +28,6 @@ from tests.coap.update_bed import (
 )
 
 
-@pytest.fixture
-def bed() -> Bed:
-    return Bed()
-
-
-@pytest.fixture
-def node() -> Node:
-    return Node()
-
-
 @pytest.mark.parametrize("type", [ACK, CON, NON])
 @pytest.mark.parametrize("code", [0x44, 0x80, 0x81, 0x84, 0xA0])
 def test_b06_an_unprotected_answer_is_ignored(bed: Bed, node: Node, type: int, code: int) -> None:

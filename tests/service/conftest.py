@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.desk import Desk
+from tests.joining import Hall, hall_at
 
 
 @pytest.fixture
@@ -13,3 +14,11 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     opened = Desk(tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def hall(desk: Desk) -> Iterator[Hall]:
+    """A registrar with a network."""
+    desk.network()
+    with hall_at(desk) as opened:
+        yield opened

@@ -1,7 +1,5 @@
 """Revoked pledges that are restored."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from jrc.model import Admission
@@ -9,16 +7,9 @@ from jrc.policy.rollover import NodeState
 from jrc.service.events import list_events
 from jrc.service.networks import NetworkChanges, set_network
 from jrc.service.pledges import list_pledges
-from tests.desk import ACTOR, Desk, pledge_id
-from tests.joining import Hall, hall_at
+from tests.desk import ACTOR, pledge_id
+from tests.joining import Hall
 from tests.service.revocations import finish, joined, restore, revoke, states
-
-
-@pytest.fixture
-def hall(desk: Desk) -> Iterator[Hall]:
-    desk.network()
-    with hall_at(desk) as opened:
-        yield opened
 
 
 def test_m03_one_restored_with_its_keys_in_force_is_the_node_that_it_was(hall: Hall) -> None:

@@ -1,7 +1,5 @@
 """Revoking: who hears nothing any more, what is said, and what is held back."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from jrc.errors import ExitCode, OperatorError
@@ -12,8 +10,8 @@ from jrc.service.events import list_events
 from jrc.service.pledges import list_pledges
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverSettings
-from tests.desk import Desk, pledge_id
-from tests.joining import Hall, ciphertext, hall_at
+from tests.desk import pledge_id
+from tests.joining import Hall, ciphertext
 from tests.service.revocations import (
     JOIN_AS_6LBR,
     border_router,
@@ -29,14 +27,6 @@ from tests.service.revocations import (
     start,
     states,
 )
-
-
-@pytest.fixture
-def hall(desk: Desk) -> Iterator[Hall]:
-    desk.network()
-    with hall_at(desk) as opened:
-        yield opened
-
 
 # Answers stop
 

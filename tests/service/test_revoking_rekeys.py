@@ -1,7 +1,6 @@
 """The keys that networks get because a pledge is revoked, with a rollover under way and without."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,8 +13,8 @@ from jrc.service.examine import OnConflict
 from jrc.service.rollover import pause_rollover, resume_rollover, start_rollover
 from jrc.service.rollover_records import RolloverSettings
 from jrc.service.rollover_wishes import start_wanted
-from tests.desk import ACTOR, Desk, pledge_id
-from tests.joining import Hall, hall_at
+from tests.desk import ACTOR, pledge_id
+from tests.joining import Hall
 from tests.service.revocations import (
     border_router,
     finish,
@@ -32,13 +31,6 @@ from tests.service.revocations import (
     start,
     states,
 )
-
-
-@pytest.fixture
-def hall(desk: Desk) -> Iterator[Hall]:
-    desk.network()
-    with hall_at(desk) as opened:
-        yield opened
 
 
 def test_k09_revoking_a_node_starts_a_rollover_without_it(hall: Hall) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk import Desk
+from jrc.store.database import Database
+from tests.desk import KEK, Desk
+from tests.joining import Hall, hall_at
 
 
 @pytest.fixture
@@ -13,3 +15,34 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     opened = Desk(tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def lab(desk: Desk) -> Desk:
+    """One network with plenty of short identifiers."""
+    desk.network()
+    return desk
+
+
+@pytest.fixture
+def hall(lab: Desk) -> Iterator[Hall]:
+    """A registrar for it."""
+    with hall_at(lab) as hall:
+        yield hall
+
+
+@pytest.fixture
+def first(desk: Desk) -> Iterator[Hall]:
+    """A registrar with a network."""
+    desk.network()
+    with hall_at(desk) as hall:
+        yield hall
+
+
+@pytest.fixture
+def second(desk: Desk, first: Hall) -> Iterator[Hall]:
+    """Another one, with a connection of its own to the same file."""
+    database = Database.open(desk.url, KEK)
+    with hall_at(desk, database) as hall:
+        yield hall
+    database.close()

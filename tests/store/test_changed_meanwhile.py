@@ -1,6 +1,6 @@
 """What an operator has changed since a registrar read it, at this registrar or at another one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Any
 
@@ -17,10 +17,9 @@ from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.examine import OnConflict
 from jrc.service.networks import NetworkChanges, remove_network, set_network
 from jrc.service.revoking import revoke_pledge
-from jrc.store.database import Database
 from tests.daemon.wire import OddPledge
-from tests.desk import ACTOR, KEK, Desk, pledge_id
-from tests.joining import Hall, hall_at, next_generation
+from tests.desk import ACTOR, Desk, pledge_id
+from tests.joining import Hall, next_generation
 from tests.service.fakes import PSK
 from tests.store.two_registrars import commits, enrolled
 
@@ -28,23 +27,6 @@ OPENWSN = Profile.OPENWSN
 
 
 AS_6LBR = bytes.fromhex("a201010542cafe")
-
-
-@pytest.fixture
-def first(desk: Desk) -> Iterator[Hall]:
-    """A registrar with a network."""
-    desk.network()
-    with hall_at(desk) as hall:
-        yield hall
-
-
-@pytest.fixture
-def second(desk: Desk, first: Hall) -> Iterator[Hall]:
-    """Another one, with a connection of its own to the same file."""
-    database = Database.open(desk.url, KEK)
-    with hall_at(desk, database) as hall:
-        yield hall
-    database.close()
 
 
 OTHER_PSK = bytes.fromhex("5b0e93c4d1f62a7788e4013bc95d6f20")

@@ -1,30 +1,15 @@
 """Which copies of a request get the answer on disk again (row C11)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from jrc.errors import Reason
 from jrc.service.enroll import remove_pledge
 from jrc.service.revoking import revoke_pledge
-from tests.desk import Desk
 from tests.joining import JOIN, Hall, ciphertext, give_back, hall_at, next_generation
 from tests.service.door import copy
 from tests.service.fakes import Path
-
-
-@pytest.fixture
-def lab(desk: Desk) -> Desk:
-    """One network with plenty of short identifiers."""
-    desk.network()
-    return desk
-
-
-@pytest.fixture
-def hall(lab: Desk) -> Iterator[Hall]:
-    """A registrar for it."""
-    with hall_at(lab) as hall:
-        yield hall
 
 
 def test_b08_c11_a_copy_gets_the_bytes_of_the_row(hall: Hall) -> None:

@@ -15,20 +15,6 @@ SOUTH = bytes.fromhex("a1054105")
 
 
 @pytest.fixture
-def lab(desk: Desk) -> Desk:
-    """One network with plenty of short identifiers."""
-    desk.network()
-    return desk
-
-
-@pytest.fixture
-def hall(lab: Desk) -> Iterator[Hall]:
-    """A registrar for it."""
-    with hall_at(lab) as hall:
-        yield hall
-
-
-@pytest.fixture
 def narrow(desk: Desk) -> Iterator[Hall]:
     """A registrar whose network has four short identifiers."""
     desk.network(short_ids=ShortIdRange(0x10, 0x13))

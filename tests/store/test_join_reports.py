@@ -1,26 +1,10 @@
 """What pledges say they can not act upon, on disk (RFC 9031 §8.4.5, row C7)."""
 
-from collections.abc import Iterator
-
 import cbor2
 import pytest
 
 from tests.desk import Desk
 from tests.joining import Hall, hall_at
-
-
-@pytest.fixture
-def lab(desk: Desk) -> Desk:
-    """One network with plenty of short identifiers."""
-    desk.network()
-    return desk
-
-
-@pytest.fixture
-def hall(lab: Desk) -> Iterator[Hall]:
-    """A registrar for it."""
-    with hall_at(lab) as hall:
-        yield hall
 
 
 def report(label: int, value: str, code: int = 0) -> bytes:

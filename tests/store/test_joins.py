@@ -1,6 +1,5 @@
 """Joins on a real database: what a transaction writes, and what it never lets out."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,20 +18,6 @@ from tests.desk import ACTOR, Desk, pledge_id
 from tests.joining import JOIN, Hall, burst, ciphertext, connection_of, hall_at
 from tests.service.door import copy
 from tests.service.fakes import PSK
-
-
-@pytest.fixture
-def lab(desk: Desk) -> Desk:
-    """One network with plenty of short identifiers."""
-    desk.network()
-    return desk
-
-
-@pytest.fixture
-def hall(lab: Desk) -> Iterator[Hall]:
-    """A registrar for it."""
-    with hall_at(lab) as hall:
-        yield hall
 
 
 def test_a_join_is_on_disk_with_everything_that_belongs_to_it(hall: Hall) -> None:

@@ -4,7 +4,7 @@ Memory is as good as a row read anew, for a row is written only as it was decide
 fails, nothing of the transaction is left but the try that follows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,23 +23,6 @@ from tests.service.fakes import lease
 from tests.store.two_registrars import commits, enrolled
 
 ONE = pledge_id(1).value
-
-
-@pytest.fixture
-def first(desk: Desk) -> Iterator[Hall]:
-    """A registrar with a network."""
-    desk.network()
-    with hall_at(desk) as hall:
-        yield hall
-
-
-@pytest.fixture
-def second(desk: Desk, first: Hall) -> Iterator[Hall]:
-    """Another one, with a connection of its own to the same file."""
-    database = Database.open(desk.url, KEK)
-    with hall_at(desk, database) as hall:
-        yield hall
-    database.close()
 
 
 def answers_of(outcomes: list[Outcome]) -> list[bytes]:
