@@ -363,11 +363,12 @@ def experiment(
     work: Callable[[Rig], Coroutine[None, None, None]],
     count: int = 12,
     loss: float = 0.0,
+    section: Rollover = FAST,
 ) -> None:
     """``work`` in a network that has joined and is quiet."""
 
     async def carry_out() -> None:
-        rig = Rig(folder, count, loss=loss)
+        rig = Rig(folder, count, loss=loss, section=section)
         try:
             await rig.start()
             rig.join()

@@ -84,7 +84,9 @@ def test_e02_200_nodes_with_loss_sleepers_and_dead_ones_end_as_the_rfc_asks(tmp_
         assert rig.mesh.lost_between(in_time(rig)) == {}
         assert rig.mesh.sent > 100_000
 
-    experiment(tmp_path, work, count=200, loss=0.1)
+    # One node in 4,000 has no answer to five transmissions: it is tried again before all is done.
+    section = FAST.model_copy(update={"guard_time_s": 300.0, "retry_s": 10.0})
+    experiment(tmp_path, work, count=200, loss=0.1, section=section)
 
 
 def test_e05_who_was_not_reached_gets_the_keys_when_it_joins_again(tmp_path: Path) -> None:
