@@ -6,8 +6,9 @@ beginning of each write transaction and written at its end, under its MAC.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 import cbor2
 from sqlalchemy import Connection, bindparam, insert, select, update
@@ -22,9 +23,24 @@ GENESIS_HASH = bytes(32)
 _EPOCH_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """The row of ``instance``: identity and progress of this database."""
+class Condition(StrEnum):
+    """Whether a database may be used for joins and updates."""
+
+    OPEN = "open"
+    QUARANTINED = "quarantined"
+    """It is older than what was said from it: nobody is answered (RFC 9031 §8.3.3)."""
+    MOVED = "moved"
+    """Its final backup was made: it goes on elsewhere, and here never again."""
+
+
+class Instance(NamedTuple):
+    """The row of ``instance``: identity, condition and progress of this database.
+
+    ``condition_detail`` says why it is in its condition. ``incarnation`` counts recoveries.
+    ``event_floor`` is the number of the last event that retention has removed, and
+    ``event_floor_hash`` its hash, from which the chain goes on. ``server`` names the PostgreSQL
+    server and its timeline, None with SQLite.
+    """
 
     epoch: bytes
     created_at_ms: int
@@ -33,29 +49,23 @@ class Instance:
     event_hash: bytes
     policy_revision: int
     clock_high_water_ms: int
+    condition: str
+    condition_since_ms: int
+    condition_detail: str
+    incarnation: int
+    event_floor: int
+    event_floor_hash: bytes
+    server: str | None
     version: int
 
-    def values(self) -> tuple[int | bytes, ...]:
+    def values(self) -> tuple[int | bytes | str | None, ...]:
         """What the MAC covers."""
-        return (
-            1,
-            self.epoch,
-            self.created_at_ms,
-            self.commit_number,
-            self.event_number,
-            self.event_hash,
-            self.policy_revision,
-            self.clock_high_water_ms,
-            self.version,
-        )
+        return (1, *self)
 
 
-_NAMES = [
-    "commit_number", "event_number", "event_hash", "policy_revision", "clock_high_water_ms",
-    "version", "mac",
-]  # fmt: skip
+_NAMES = [*Instance._fields[2:], "mac"]
 _SELECT = Prepared(
-    select(instance.c.epoch, instance.c.created_at_ms, *(instance.c[name] for name in _NAMES))
+    select(*(instance.c[name] for name in (*Instance._fields, "mac")))
     .where(instance.c.id == bindparam("b_id"))
     .with_for_update(),
     ["b_id"],
@@ -71,21 +81,25 @@ _INSERT_EVENT = Prepared(insert(event), [column.name for column in event.columns
 
 def create(connection: Connection, mac: RowMac, epoch: bytes, now_ms: int) -> Instance:
     """The first row of a new database."""
-    row = Instance(epoch, now_ms, 0, 0, GENESIS_HASH, 0, now_ms, 1)
-    connection.execute(
-        insert(instance).values(
-            id=1,
-            epoch=row.epoch,
-            created_at_ms=row.created_at_ms,
-            commit_number=0,
-            event_number=0,
-            event_hash=GENESIS_HASH,
-            policy_revision=0,
-            clock_high_water_ms=now_ms,
-            version=1,
-            mac=mac.compute("instance", row.values()),
-        )
+    row = Instance(
+        epoch=epoch,
+        created_at_ms=now_ms,
+        commit_number=0,
+        event_number=0,
+        event_hash=GENESIS_HASH,
+        policy_revision=0,
+        clock_high_water_ms=now_ms,
+        condition=Condition.OPEN.value,
+        condition_since_ms=now_ms,
+        condition_detail="",
+        incarnation=0,
+        event_floor=0,
+        event_floor_hash=GENESIS_HASH,
+        server=None,
+        version=1,
     )
+    mac_of_row = mac.compute("instance", row.values())
+    connection.execute(insert(instance).values(id=1, mac=mac_of_row, **row._asdict()))
     return row
 
 
@@ -129,8 +143,7 @@ class Ledger:
         before = self.instance
         rows, head = chain(self._events, before.event_number, before.event_hash, self._now_ms)
         _INSERT_EVENT.many(self._connection, rows)
-        after = replace(
-            before,
+        after = before._replace(
             commit_number=before.commit_number + 1,
             event_number=before.event_number + len(rows),
             event_hash=head,

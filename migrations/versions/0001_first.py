@@ -108,11 +108,22 @@ def _instance() -> None:
         sa.Column("event_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("policy_revision", sa.BigInteger(), nullable=False),
         sa.Column("clock_high_water_ms", sa.BigInteger(), nullable=False),
+        sa.Column("condition", sa.String(length=16), nullable=False),
+        sa.Column("condition_since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("condition_detail", sa.Text(), nullable=False),
+        sa.Column("incarnation", sa.BigInteger(), nullable=False),
+        sa.Column("event_floor", sa.BigInteger(), nullable=False),
+        sa.Column("event_floor_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("server", sa.String(length=64), nullable=True),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.CheckConstraint("id = 1", name=op.f("ck_instance_single")),
+        sa.CheckConstraint(
+            "condition IN ('open', 'quarantined', 'moved')", name=op.f("ck_instance_condition")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
-        comment="One row: which database this is, its progress, the head of the event chain.",
+        comment="One row: which database this is, its progress, whether it may be used, both ends"
+        " of the event chain, and the PostgreSQL server it is on.",
     )
 
 

@@ -1,5 +1,6 @@
 """``jrc status`` and ``jrc doctor`` on rollovers, nodes left behind, and a clock that is behind."""
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ def end(lab: Terminal) -> None:
     answer(lab, {3: NodeState.REACHED})
     go_on(lab)
     change(lab, lambda tx: advance(tx, 1, guard_over=True))
+
+
+def without_moments(line: str) -> str:
+    """A line as it is a minute later too: each command looks at the clock itself."""
+    return re.sub(r"( \d+ min)? \d+ s behind", " behind", line)
 
 
 def run_ahead(lab: Terminal) -> None:
@@ -156,16 +162,16 @@ def test_where_nobody_can_look_the_doctor_says_so(lab: Terminal) -> None:
 def test_a_clock_that_was_ahead_is_said_with_what_to_do(lab: Terminal) -> None:
     """RFC 8613 App. B.1.1: no sender number below one that may have been used."""
     run_ahead(lab)
-    (line,) = lines(lab)
+    (line,) = map(without_moments, lines(lab))
     assert line.startswith("The clock is 2 d 23 h ")
     assert "so joined nodes are told nothing" in line
     assert "If it is right and was ahead before, wait until that time" in line
     told = lab.jrc("status", "--json").json["clock_behind"]
-    assert f"{told['meaning']} {told['what_to_do']}" == line
+    assert without_moments(f"{told['meaning']} {told['what_to_do']}") == line
     found = findings(case_of(lab), "clock")[0]
-    assert (found.status, found.what, found.hint) == (
-        FAILURE, told["meaning"].rstrip("."), told["what_to_do"],
-    )  # fmt: skip
+    what = without_moments(told["meaning"].rstrip("."))
+    assert (found.status, without_moments(found.what)) == (FAILURE, what)
+    assert found.hint == told["what_to_do"]
 
 
 def _hindered(lab: Terminal) -> Any:

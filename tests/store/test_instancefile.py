@@ -11,9 +11,25 @@ from hypothesis import strategies as st
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.store.instancefile import Memory, check, read, write
-from jrc.store.ledger import GENESIS_HASH, Instance
+from jrc.store.ledger import GENESIS_HASH, Condition, Instance
 
-INSTANCE = Instance(bytes(range(16)), 1, 41, 0, GENESIS_HASH, 0, 5, 1)
+INSTANCE = Instance(
+    epoch=bytes(range(16)),
+    created_at_ms=1,
+    commit_number=41,
+    event_number=0,
+    event_hash=GENESIS_HASH,
+    policy_revision=0,
+    clock_high_water_ms=5,
+    condition=Condition.OPEN.value,
+    condition_since_ms=1,
+    condition_detail="",
+    incarnation=0,
+    event_floor=0,
+    event_floor_hash=GENESIS_HASH,
+    server=None,
+    version=1,
+)
 
 
 @pytest.fixture

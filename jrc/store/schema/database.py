@@ -26,9 +26,18 @@ instance = Table(
     Column("event_hash", LargeBinary(32), nullable=False),
     Column("policy_revision", BigInteger, nullable=False),
     Column("clock_high_water_ms", BigInteger, nullable=False),
+    Column("condition", String(16), nullable=False),
+    Column("condition_since_ms", BigInteger, nullable=False),
+    Column("condition_detail", Text, nullable=False),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("event_floor", BigInteger, nullable=False),
+    Column("event_floor_hash", LargeBinary(32), nullable=False),
+    Column("server", String(64)),
     *sealed(),
     CheckConstraint("id = 1", name="single"),
-    comment="One row: which database this is, its progress, the head of the event chain.",
+    CheckConstraint("condition IN ('open', 'quarantined', 'moved')", name="condition"),
+    comment="One row: which database this is, its progress, whether it may be used, both ends of"
+    " the event chain, and the PostgreSQL server it is on.",
 )
 
 data_key = Table(
