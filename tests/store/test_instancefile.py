@@ -2,7 +2,6 @@
 
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,19 +55,19 @@ def test_what_is_written_is_read(path: Path) -> None:
 def test_the_same_or_a_newer_database_is_taken(path: Path) -> None:
     """The file may be a second behind."""
     check(path, INSTANCE)
-    check(path, replace(INSTANCE, commit_number=42))
+    check(path, INSTANCE._replace(commit_number=42))
 
 
 def test_an_older_copy_is_refused_with_both_numbers(path: Path) -> None:
     """RFC 9031 §8.3.3: it would let old requests in again under the same nonces."""
-    message = refusal(path, replace(INSTANCE, commit_number=40))
+    message = refusal(path, INSTANCE._replace(commit_number=40))
     assert "40 transactions" in message
     assert "41" in message
 
 
 def test_another_database_is_refused_with_both_epochs(path: Path) -> None:
     """Whatever its commit number."""
-    other = replace(INSTANCE, epoch=bytes(16), commit_number=99)
+    other = INSTANCE._replace(epoch=bytes(16), commit_number=99)
     message = refusal(path, other)
     assert INSTANCE.epoch.hex() in message
     assert bytes(16).hex() in message
@@ -116,7 +115,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(
 
     monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(OperatorError, match="No space left"):
-        write(path, replace(INSTANCE, commit_number=99))
+        write(path, INSTANCE._replace(commit_number=99))
     assert 41 == read(path).commit_number
 
 
