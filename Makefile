@@ -12,12 +12,17 @@ LOCKED := $(PIP_INSTALL) --require-hashes --no-deps -r
 FUZZ_SECONDS ?= 10
 FUZZ_TARGETS = $(sort $(wildcard tests/fuzz/fuzz_*.py))
 ARGS ?=
+# What is meant for either database; tests of the server alone (tests/store/test_postgresql.py and
+# others) are in `make test`.
+ON_POSTGRESQL = $(patsubst %,tests/store/test_%.py,aggregates changed_meanwhile database events \
+	examine join_identifiers joins ledger lookup numbers registrars rollovers toldkeys) \
+	$(patsubst %,tests/service/test_%.py,enroll imports nodes recovering revoking rollover update)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint test-cov test-faults test-net bench fuzz lock wheel clean
+.PHONY: help setup run test check lint test-cov test-postgresql test-faults test-faults-long test-net bench fuzz lock wheel clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
 
 run: $(READY) ## a registrar and 20 simulated pledges that join it; ARGS=--once ends after the joins
 	@$(BIN)/jrc lab run $(ARGS)
@@ -36,8 +41,14 @@ lint: $(READY) ## `make check` without the tests
 test-cov: $(READY) ## the tests with branch coverage
 	@$(BIN)/python -m pytest -q $(WORKERS) --cov --cov-report=term:skip-covered $(ARGS)
 
+test-postgresql: $(READY) ## tests of store and services once more, on a PostgreSQL server of their own
+	@JRC_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q $(WORKERS) $(ON_POSTGRESQL) $(ARGS)
+
 test-faults: $(READY) ## kills the daemon and traces its system calls; needs strace
-	$(BIN)/python -m pytest -q -n $(JOBS) -m faults tests/faults $(ARGS)
+	$(BIN)/python -m pytest -q -n $(JOBS) -o faulthandler_timeout=0 -m faults tests/faults $(ARGS)
+
+test-faults-long: $(READY) ## 1,000 kills, 2,000 power cuts, an error at each write: an hour; prints figures
+	JRC_FAULTS=long $(BIN)/python -m pytest -q -n $(JOBS) -o faulthandler_timeout=0 -m faults -rP tests/faults $(ARGS)
 
 test-net: $(READY) ## three hosts in network namespaces; needs root and nft
 	$(BIN)/python -m pytest -q -m hosts tests/hosts $(ARGS)

@@ -12,6 +12,7 @@ from benchmarks.client import MeasurementError
 from benchmarks.core import core_figures
 from benchmarks.daemon import Daemon, bed_in
 from benchmarks.fleet import Fleet
+from benchmarks.flood import flood_figures
 from benchmarks.joins import Joining, echo_figures, echoes
 from benchmarks.proxy import proxy_figures
 from benchmarks.report import Figure, Report, file_system, machine
@@ -20,7 +21,7 @@ from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.size import size_figures
 
 BUILD = Path("build")
-NAMES = ("first-join", "rejoin", "bad", "memory", "size", "core", "proxy", "rollover")
+NAMES = ("first-join", "rejoin", "bad", "memory", "size", "core", "proxy", "rollover", "flood")
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
@@ -73,6 +74,8 @@ def _figures(folder: Path, scale: Scale, wanted: Collection[str]) -> Iterator[Fi
         yield from core_figures()
     if "proxy" in wanted:
         yield from proxy_figures(scale)
+    if "flood" in wanted:
+        yield from flood_figures(folder, scale)
     if "rollover" in wanted:
         yield from rollover_figures(folder, scale)
 

@@ -139,6 +139,10 @@ class Daemon:
         """Configurations it has given out."""
         return int(str(self._status()["joins_total"]))
 
+    def received(self) -> int:
+        """Datagrams it has read."""
+        return int(str(self._status()["datagrams_received"]))
+
     def dropped(self) -> dict[str, int]:
         """Datagrams that ended in silence, by reason."""
         dropped = self._status()["datagrams_dropped"]

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     REVOKED = "revoked"
     AWAITING_APPROVAL = "awaiting_approval"
     QUARANTINED = "quarantined"
+    NOT_RECOVERABLE = "not_recoverable"
     DAMAGED_STATE = "damaged_state"
     DATABASE = "database"
     # Silence of the Join Proxy (RFC 9031 §7.1).
@@ -65,6 +66,8 @@ class Reason(StrEnum):
     NO_KEYS = "no_keys"
     NO_SHORT_IDENTIFIER = "no_short_identifier"
     NO_JRC_ADDRESS = "no_jrc_address"
+    # Answered with a protected 4.01 that begins RFC 8613 App. B.2.
+    RECOVERING = "recovering"
 
 
 class ExitCode(IntEnum):
@@ -108,13 +111,58 @@ class OperatorError(JrcError):
         self.exit_code = exit_code
 
 
+class Cause(StrEnum):
+    """What keeps the registrar from answering; metrics, status and logs share the words."""
+
+    DISK_FULL = "disk_full"
+    READ_ONLY = "read_only"
+    LOCKED = "locked"
+    OPEN_FILES = "open_files"
+    IO_ERROR = "io_error"
+    CORRUPT = "corrupt"
+    DATABASE = "database"
+    SERVER = "server"
+    INSTANCE_FILE = "instance_file"
+
+
+REMEDIES = {
+    Cause.DISK_FULL: "make room on the disk of the database; joins are answered again by"
+    " themselves",
+    Cause.READ_ONLY: "mount the file system of the database for writing again, or see why its"
+    " file may not be written; joins are answered again by themselves",
+    Cause.LOCKED: "another program holds the database: end it (`fuser jrc.db` names it); joins are"
+    " answered again by themselves",
+    Cause.OPEN_FILES: "the process may open no more files: see what is connected to it, or raise"
+    " LimitNOFILE= of the unit; it goes on by itself",
+    Cause.IO_ERROR: "see whether the disk of the database is broken (`dmesg`); joins are answered"
+    " again when it works",
+    Cause.CORRUPT: "nobody is answered from a database file that is damaged: stop the daemon,"
+    " keep a copy of the file, look with `jrc doctor`, then restore a backup",
+    Cause.DATABASE: "see whether its disk is full or broken; joins are answered again when it"
+    " works",
+    Cause.SERVER: "see whether PostgreSQL runs, can be reached from here and takes writes; joins"
+    " are answered again by themselves",
+    Cause.INSTANCE_FILE: "see whether its disk is full or read-only, or whether the process may"
+    " open no more files; joins are answered again by themselves",
+}
+"""What a person does about each."""
+
+
 class StoreError(OperatorError):
     """The database can't be read or written just now; what was under way has not happened."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, cause: Cause = Cause.DATABASE) -> None:
+        super().__init__(f"the database can't be used ({what})", REMEDIES[cause])
+        self.cause = cause
+
+
+class ClosedError(OperatorError):
+    """The database may not be used for joins: it is quarantined, or was moved."""
+
+    def __init__(self, condition: str) -> None:
         super().__init__(
-            f"the database can't be used ({what})",
-            "see whether its disk is full or broken; joins are answered again when it works",
+            f"nobody is answered: the database is {condition}",
+            "`jrc status` says why, and what to do",
         )
 
 

@@ -5,7 +5,8 @@ Modules log through structlog; what libraries log through the standard library t
 
 import logging
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Literal, TextIO
@@ -14,6 +15,10 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 REDACTED = "[redacted]"
+SAY_AGAIN_S = 60.0
+"""Between two lines of a library that say the same."""
+MAX_REMEMBERED_LINES = 64
+"""Lines of libraries that are told from new ones."""
 MAX_LOGGED_BYTES = 32
 """A stranger chooses how long an identifier is, and so what a log line would cost."""
 
@@ -31,10 +36,12 @@ def configure(
     level: Literal["debug", "info", "warning", "error"],
     style: Literal["auto", "console", "json"],
     stream: TextIO,
+    handler: logging.Handler | None = None,
 ) -> None:
     """Sets up structlog and the standard library's logging, both to ``stream``.
 
-    ``auto`` is ``console`` if ``stream`` is a terminal, else ``json``.
+    ``auto`` is ``console`` if ``stream`` is a terminal, else ``json``. ``handler`` writes the lines
+    there in its own way.
     """
     tty = stream.isatty()
     console = style == "console" or (style == "auto" and tty)
@@ -42,21 +49,49 @@ def configure(
     finish = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_collect(), processors=_render(console, colors=tty)
     )
-    handler = logging.StreamHandler(stream)
+    handler = handler or logging.StreamHandler(stream)
     handler.setFormatter(finish)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
+    handler.addFilter(Seldom())
     root.addHandler(handler)
     root.setLevel(number)
-    for library in ("pyroute2", "uvicorn"):
-        logging.getLogger(library).setLevel(max(number, logging.WARNING))
+    logging.getLogger("pyroute2").setLevel(max(number, logging.WARNING))
+    # It warns of each bad request and each connection too many: strangers would write the log.
+    logging.getLogger("uvicorn").setLevel(max(number, logging.ERROR))
     structlog.configure(
         processors=[*_collect(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+class Seldom(logging.Filter):
+    """Lets what libraries say over and over through once in ``SAY_AGAIN_S``.
+
+    asyncio says of each connection that it could not take that no more files may be opened. Our
+    own lines pass: each is said once by whoever says it.
+    """
+
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now_s = now_s
+        self._said_s: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """As ``logging.Filter.filter``."""
+        if isinstance(record.msg, dict):
+            return True
+        line = record.name, str(record.msg).partition("\n")[0]
+        now_s = self._now_s()
+        if now_s - self._said_s.get(line, -SAY_AGAIN_S) < SAY_AGAIN_S:
+            return False
+        if len(self._said_s) >= MAX_REMEMBERED_LINES:
+            self._said_s.clear()
+        self._said_s[line] = now_s
+        return True
 
 
 def _collect() -> list[Processor]:

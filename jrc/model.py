@@ -107,6 +107,16 @@ class Admission(StrEnum):
     """Those of them that the operator approves one by one."""
 
 
+class Condition(StrEnum):
+    """Whether a database may be used for joins and updates."""
+
+    OPEN = "open"
+    QUARANTINED = "quarantined"
+    """It is older than what was said from it: nobody is answered (RFC 9031 §8.3.3)."""
+    MOVED = "moved"
+    """Its final backup was made: it goes on elsewhere, and here never again."""
+
+
 class KeySetState(StrEnum):
     """Where a generation of link-layer keys is in its life (RFC 9031 §8.4.3.1)."""
 

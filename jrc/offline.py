@@ -1,6 +1,6 @@
 """A command without a daemon: the same services on the database itself, with the lock held."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import TypeVar
@@ -9,10 +9,13 @@ from jrc import __version__
 from jrc.admin.services import Health
 from jrc.config import Rollover, Settings
 from jrc.errors import OperatorError
+from jrc.model import Secret
 from jrc.net.installers import programs
 from jrc.net.interfaces import look
-from jrc.opened import Opened
+from jrc.opened import Opened, slot_key
 from jrc.policy.interface import Interface
+from jrc.service.backups import BackupWish
+from jrc.service.condition import closed_sentence
 from jrc.service.installers import (
     InstallationReport,
     InstallerId,
@@ -27,6 +30,10 @@ from jrc.service.registry import Registry
 from jrc.service.remedies import clock_behind
 from jrc.service.rollover_records import OnBorderRouterJoin, RolloverSettings
 from jrc.service.survey import Survey, survey
+from jrc.service.wording import utc_text
+from jrc.store.backup.dump import at_once, sealed_dump
+from jrc.store.backup.seal import check_recipients
+from jrc.store.backup.streamed import streamed
 from jrc.store.engine import shown_url
 from jrc.store.schema import SCHEMA_REVISION
 
@@ -40,6 +47,8 @@ def surveyed(found: Survey) -> dict[str, object]:
         "pledges": dict(found.pledges),
         "short_ids_low": list(found.low),
         "key_notices": [asdict(each) for each in found.key_notices],
+        "recovering": found.recovering._asdict(),
+        "key_warnings": list(found.key_warnings),
     }
 
 
@@ -47,7 +56,12 @@ def identity(opened: Opened) -> dict[str, object]:
     """Which program this is, and which database; whether the clock is behind what that has seen."""
     seen_ms = opened.database.instance.clock_high_water_ms
     behind = clock_behind(opened.clock.now_ms(), seen_ms)
+    state = opened.database_state
     return {
+        "condition": state.condition.value,
+        "condition_since": utc_text(state.since_ms),
+        "condition_why": state.detail or None,
+        "incarnation": state.incarnation,
         "version": __version__,
         "database": shown_url(opened.settings.database.url),
         "schema": SCHEMA_REVISION,
@@ -70,6 +84,17 @@ def rollover_settings(section: Rollover) -> RolloverSettings:
 def configured_installers(settings: Settings) -> list[InstallerId]:
     """The installers of the config file, whose radios a rollover waits for."""
     return [InstallerId(each.network, each.name) for each in settings.installer]
+
+
+def dumped(
+    opened: Opened, wish: BackupWish, pace: Callable[[], None] = at_once
+) -> AsyncIterator[bytes]:
+    """As ``Services.dump``; ``pace`` is called after each piece of work, and may rest."""
+
+    def dump(take: Callable[[bytes], object]) -> object:
+        return sealed_dump(opened.database, take, wish, opened.clock.now_ms(), pace)
+
+    return streamed(dump)
 
 
 class Offline:
@@ -145,6 +170,18 @@ class Offline:
             reports.append(installation_report(record))
         return reports
 
+    def check_recipients(self, recipients: Sequence[str]) -> None:
+        """As ``Services.check_recipients``."""
+        check_recipients(recipients)
+
+    def dump(self, wish: BackupWish) -> AsyncIterator[bytes]:
+        """As ``Services.dump``."""
+        return dumped(self._opened, wish)
+
+    def slot_key(self) -> Secret:
+        """As ``Services.slot_key``."""
+        return slot_key(self._opened.settings)
+
     def distrust(self) -> None:
         """As ``Services.distrust``: nothing is in memory."""
 
@@ -154,7 +191,12 @@ class Offline:
 
     async def status(self) -> Mapping[str, object]:
         """As ``Services.status``."""
-        return {**surveyed(self._opened.read(survey)), **identity(self._opened), "ready": False}
+        return {
+            **surveyed(self._opened.read(survey)),
+            **identity(self._opened),
+            "ready": False,
+            "why": closed_sentence(self._opened.database_state) or "the daemon is not running",
+        }
 
     def metrics_text(self) -> bytes:
         """As ``Services.metrics_text``."""

@@ -9,33 +9,43 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from jrc.clock import HostClock
 from jrc.config import Settings
 from jrc.errors import OperatorError
-from jrc.model import Secret
-from jrc.service.imports import discard_leftovers
+from jrc.model import Condition, Event, Secret
+from jrc.service.condition import remedy
+from jrc.service.imports import BROKEN_OFF_MS, discard_leftovers
+from jrc.service.key_records import FOR_EVERY_DAY, SlotKind
 from jrc.service.ports import Clock
+from jrc.service.records import DatabaseState
+from jrc.service.recover import quarantine, was_set_apart
 from jrc.service.registry import Registry
 from jrc.store import instancefile
 from jrc.store.contexts import Lookup
-from jrc.store.database import Database
+from jrc.store.database import Database, Transaction
 from jrc.store.engine import check_private, connected, database_path, lookup_engine
-from jrc.store.keyring import read_kek
+from jrc.store.faults import readable
+from jrc.store.keyfile import KeyMissingError, read_key
 from jrc.store.lock import LockHeldError, StateLock
 from jrc.store.migrate import check_schema
 from jrc.store.registry import StoreRegistry
 
 T = TypeVar("T")
 
+ACTOR = "jrc"
+"""Who quarantines an old copy, in the audit log."""
+
 LOCK_WITHIN_S = 5.0
 """What a command, or a daemon's start until it answers on its socket, takes at most as a rule."""
 LOOK_AGAIN_S = 0.05
 
 
-def key_encryption_key(settings: Settings) -> Secret:
-    """The key encryption key, from its file or from the service manager's credentials.
+def slot_key(settings: Settings) -> Secret:
+    """The key of the slot that this host opens: a file, or a credential of the service manager.
 
     Raises:
         OperatorError: it is missing, readable by others, or no such key.
@@ -43,14 +53,19 @@ def key_encryption_key(settings: Settings) -> Secret:
     keys = settings.keys
     if keys.credential is None:
         assert keys.kek_file is not None
-        return read_kek(keys.kek_file)
+        return read_key(keys.kek_file)
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder is None:
         raise OperatorError(
             f"keys.credential: the service manager has passed no credential {keys.credential}",
             "add LoadCredential= or LoadCredentialEncrypted= to the unit",
         )
-    return read_kek(Path(folder) / keys.credential, setting="keys.credential")
+    try:
+        return read_key(Path(folder) / keys.credential, setting="keys.credential")
+    except KeyMissingError as error:  # and does not come later
+        raise OperatorError(
+            error.message, "see LoadCredential= or LoadCredentialEncrypted= in the unit"
+        ) from None
 
 
 @dataclass(slots=True)
@@ -63,38 +78,100 @@ class Opened:
     lookup: Lookup
     _undo: ExitStack
     _remembered: int = -1
+    quarantined: str | None = None
+    """Why it was quarantined as it was opened."""
+    expected: instancefile.Memory | None = None
+    """The database that was expected in place of a quarantined one."""
 
     @classmethod
-    def open(cls, settings: Settings, clock: Clock) -> "Opened":
-        """Open what ``settings`` name.
+    def open(
+        cls, settings: Settings, clock: Clock, read_slot_key: Callable[[], Secret] | None = None
+    ) -> "Opened":
+        """Open what ``settings`` name; ``read_slot_key`` gives a key in place of theirs.
 
         Raises:
-            OperatorError: somebody else has it, schema or keys don't fit, or it is an old copy.
+            OperatorError: somebody else has it, or schema or keys don't fit.
         """
         url = settings.database.url
         path = database_path(url)
         if path is not None:
             check_private(path)
-        kek = key_encryption_key(settings)
+        read_key = read_slot_key or partial(slot_key, settings)
+        kinds = FOR_EVERY_DAY if read_slot_key is None else tuple(SlotKind)
+        key = read_key()
         with ExitStack() as undo:
-            if path is not None:
-                undo.callback(StateLock(path).acquire().release)
+            undo.callback(StateLock(path or settings.instance_file).acquire().release)
             with closing(connected(lookup_engine(url))) as first_look:
                 check_schema(first_look)
-            database = undo.enter_context(closing(Database.open(url, kek)))
+            database = undo.enter_context(
+                closing(Database.open(url, key, read_key=read_key, kinds=kinds))
+            )
             # Opened last and so closed first: the writer is the one that checkpoints.
-            reader = undo.enter_context(closing(connected(lookup_engine(url))))
-            lookup = Lookup(reader, database.keyring, database.mac)
-            instancefile.check(settings.instance_file, database.instance)
-            opened = cls(settings, clock, database, lookup, undo)
+            reader = connected(lookup_engine(url))
+            lookup = undo.enter_context(closing(Lookup(reader, database.keyring, database.mac)))
+            judgement = instancefile.judge(settings.instance_file, database.instance)
+            if isinstance(clock, HostClock):
+                clock.begin(
+                    database.instance.clock_high_water_ms,
+                    wait_for_synchronisation=settings.clock.wait_for_synchronisation,
+                )
+            opened = cls(settings, clock, database, lookup, undo, expected=judgement.expected)
+            opened._look_whether_old(opened._doubt(judgement))
             opened._clean_up()
             opened._undo = undo.pop_all()
         return opened
 
+    def _look_whether_old(self, why: str | None) -> None:
+        """Quarantine the database if it is not the one this host last used (RFC 9031 §8.3.3).
+
+        The instance file follows after the commit. Should the process die in between, the next
+        start finds that they differ, as this one did.
+        """
+        if why is None or self.condition is Condition.MOVED:
+            return
+        self.database.write(lambda tx: self._quarantine(tx, why), self.clock.now_ms())
+        self.remember()
+        self.quarantined = why
+
+    def _quarantine(self, tx: Transaction, why: str) -> None:
+        tx.ledger.set_server(self.database.server)
+        quarantine(StoreRegistry(tx), why, actor=ACTOR)
+
+    def _doubt(self, judgement: instancefile.Judgement) -> str | None:
+        """Why the database is not what was last used, None where it is.
+
+        Where registrars share it, another one may have quarantined and recovered it meanwhile:
+        that was for this one's answers, too.
+        """
+        instance, server = self.database.instance, self.database.server
+        if instance.server != server:
+            return (
+                f"the database was on PostgreSQL server and timeline {instance.server}, and is now"
+                f" on {server}, which may lack its last transactions"
+            )
+        if judgement.why is None or server is None or judgement.expected is None:
+            return judgement.why
+        known = judgement.expected.epoch
+        return None if self.read(lambda tx: was_set_apart(tx, known)) else judgement.why
+
+    @property
+    def condition(self) -> Condition:
+        """Whether the database may be used, as of the last transaction."""
+        return Condition(self.database.instance.condition)
+
+    @property
+    def database_state(self) -> DatabaseState:
+        """The same, with why."""
+        return self.database.instance.state()
+
     def _clean_up(self) -> None:
         """Delete what an import left that was broken off."""
-        while self.read(lambda tx: tx.imports.leftover()) is not None:
-            self.write(discard_leftovers)
+        if self.condition is Condition.MOVED:
+            return
+        # Another registrar may be at work on an import of its own.
+        before = None if self.database.server is None else self.clock.now_ms() - BROKEN_OFF_MS
+        while self.read(lambda tx: tx.imports.leftover(before)) is not None:
+            self.write(lambda tx: discard_leftovers(tx, before))
 
     def write(self, work: Callable[[Registry], T]) -> T:
         """``work``'s result from a transaction of its own, once that is on disk."""
@@ -105,17 +182,62 @@ class Opened:
         with self.database.read(self.clock.now_ms()) as transaction:
             return work(StoreRegistry(transaction))
 
+    def connect_lookup_again(self) -> None:
+        """Have lookups work again whose connection to a server was lost.
+
+        Raises:
+            StoreError: the server can't be reached.
+        """
+        with readable():
+            self.lookup.use(lookup_engine(self.settings.database.url).connect())
+
     def remember(self) -> None:
         """Write the instance file, if the database has moved on since."""
         instance = self.database.instance
         if instance.commit_number != self._remembered:
-            instancefile.write(self.settings.instance_file, instance)
+            if instance.condition == Condition.OPEN:
+                self.expected = None
+            instancefile.write(self.settings.instance_file, instance, self.expected)
             self._remembered = instance.commit_number
 
     def close(self) -> None:
         """Remember how far the database has come, close it, give the lock back."""
         with self._undo:
             self.remember()
+
+
+def accept_server(
+    settings: Settings, now_ms: int, *, actor: str, reason: str
+) -> tuple[str | None, str | None]:
+    """The PostgreSQL server and timeline that a database was on, and the one it is on now.
+
+    For the operator who knows that nothing was lost between them, as in a planned switchover or an
+    upgrade of the server with all registrars stopped. Where they differ, it is written down.
+
+    Raises:
+        OperatorError: the database is behind what this host remembers, or it is not open.
+    """
+    with ExitStack() as undo:
+        undo.enter_context(StateLock(settings.database.file or settings.instance_file))
+        database = undo.enter_context(
+            closing(Database.open(settings.database.url, slot_key(settings)))
+        )
+        instancefile.check(settings.instance_file, database.instance)
+        before, now = database.instance.server, database.server
+        if Condition(database.instance.condition) is not Condition.OPEN:
+            state = database.instance.state()
+            raise OperatorError(f"the database is {state.condition.value}", remedy(state.condition))
+        if before != now:
+            detail = {"before": before, "after": now}
+            event = Event("database.server_accepted", actor, reason=reason, detail=detail)
+
+            def accept(tx: Transaction) -> None:
+                tx.ledger.set_server(now)
+                tx.record(event)
+
+            database.write(accept, now_ms)
+            instancefile.write(settings.instance_file, database.instance)
+        return before, now
 
 
 async def open_in_turn(settings: Settings, clock: Clock, is_served: Callable[[], bool]) -> Opened:

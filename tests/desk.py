@@ -1,12 +1,15 @@
 """A real database in a temporary folder, and the operator's use cases on it."""
 
 import os
+import re
 from collections.abc import Callable
+from functools import cache
 from ipaddress import IPv6Network
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import make_url, text
 
 from jrc.model import PledgeId, Secret
 from jrc.service.applicants import Applicant
@@ -17,24 +20,41 @@ from jrc.service.registry import Registry
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
+from tests.postgresql import shared_server
 
 T = TypeVar("T")
+
+_OF_SQLITE = "is about SQLite"
+_BYTES = re.compile(r"\bx'([0-9a-f]*)'", re.IGNORECASE)
 
 KEK = Secret(bytes(range(1, 33)))
 NOW_MS = 1_796_000_000_000
 ACTOR = "cli:uid=1000"
+ON_SERVER = os.environ.get("JRC_TEST_DATABASE") == "postgresql"
+"""Whether desks are on a PostgreSQL server of the tests' own: `make test-postgresql`."""
 
 
 class Desk:
     """One database with its writer; ``now_ms`` is the time that the next transaction has."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "jrc.db"
-        self.url = f"sqlite:///{self.path}"
+    def __init__(self, folder: Path, *, on_server: bool = ON_SERVER) -> None:
+        self.on_server = on_server
+        self._path = folder / "jrc.db"
+        self.url = f"sqlite:///{self._path}"
         self.now_ms = NOW_MS
         self._prefixes: dict[object, int] = {}
-        self.epoch = create_database(self.url, KEK, self.now_ms)
+        if on_server:
+            self.url, self.epoch = copied()
+        else:
+            self.epoch = create_database(self.url, KEK, self.now_ms)
         self.database = Database.open(self.url, KEK)
+
+    @property
+    def path(self) -> Path:
+        """The file; a test that wants it is skipped where there is none."""
+        if self.on_server:
+            pytest.skip(_OF_SQLITE)
+        return self._path
 
     def write(self, work: Callable[[Registry], T]) -> T:
         """``work`` in a transaction of its own."""
@@ -48,12 +68,20 @@ class Desk:
     def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
         """Rows of a statement given as text; what it changes is committed past the program."""
         with self.database._connection.begin():
-            result = self.database._connection.execute(text(statement), values)
+            result = self.database._connection.execute(text(self._spoken(statement)), values)
             return [tuple(row) for row in result] if result.returns_rows else []
+
+    def _spoken(self, statement: str) -> str:
+        """A statement of a test, with SQLite's literals for bytes, as the database takes it."""
+        if self.on_server and "PRAGMA" in statement:
+            pytest.skip(_OF_SQLITE)
+        return _BYTES.sub(r"'\\\\x\1'::bytea", statement) if self.on_server else statement
 
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+        if self.on_server:
+            shared_server().drop(self.url)
 
     def network(
         self, name: str = "lab", identifier: bytes = b"\xca\xfe", **more: object
@@ -76,6 +104,19 @@ class Desk:
         who = Applicant(identifier=identifier, keys=Secret(psk), **more)  # type: ignore[arg-type]
         self.write(lambda tx: add_pledge(tx, who, actor=ACTOR))
         return identifier, psk
+
+
+@cache
+def _original() -> tuple[str, bytes]:
+    """The name of a database that is just made, and its epoch."""
+    url = shared_server().new_database()
+    return make_url(url).database or "", create_database(url, KEK, NOW_MS)
+
+
+def copied() -> tuple[str, bytes]:
+    """The URL of a new database on the server, and its epoch."""
+    name, epoch = _original()
+    return shared_server().new_database(like=name), epoch
 
 
 def network_command(

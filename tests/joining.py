@@ -17,6 +17,7 @@ from jrc.service.contexts import Contexts
 from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
 from jrc.service.key_domains import ensure_keys
+from jrc.service.open_runs import RUN_LIFETIME_MS
 from jrc.service.records import Domain
 from jrc.service.registry import Registry
 from jrc.store import schema
@@ -49,6 +50,7 @@ class Hall:
         self.lookup = Lookup(self.reader, self.database.keyring, self.database.mac)
         self.contexts = Contexts(self.lookup)
         self.contexts.learn(self.lookup.kid_contexts())
+        self.contexts.runs.add(self.lookup.runs.since(desk.now_ms - RUN_LIFETIME_MS))
         self.attempts = Attempts()
         self.intake = Intake(
             self.contexts,

@@ -13,7 +13,9 @@ import pytest
 
 from jrc.config import Settings, parse
 from jrc.errors import ExitCode, OperatorError, StateError
+from jrc.model import Condition
 from jrc.opened import Opened, open_in_turn
+from jrc.service.recover import quarantine
 from jrc.store import instancefile
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
@@ -231,13 +233,9 @@ def schema(revision: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("change", "words", "code"),
     [
-        (no_instance, "instance file .* is missing", ExitCode.REFUSED),
-        (bad_instance, "instance file .* can't be read", ExitCode.REFUSED),
-        (other_database, "not the one this host has used", ExitCode.REFUSED),
-        (older_database, "is an old copy", ExitCode.REFUSED),
         (no_kek, r"keys\.kek_file: .* does not exist", ExitCode.FAILED),
         (open_kek, r"keys\.kek_file: .* read by others \(mode 0644\)", ExitCode.FAILED),
-        (wrong_kek, r"keys\.kek_file: this is not the key", ExitCode.FAILED),
+        (wrong_kek, r"keys\.kek_file: key .* opens no slot", ExitCode.FAILED),
         (bad_kek, r"keys\.kek_file: .* does not hold", ExitCode.FAILED),
         (no_database, r"database\.url: .* does not exist", ExitCode.FAILED),
         (open_database, r"database\.url: .* read by others \(mode 0640\)", ExitCode.FAILED),
@@ -260,6 +258,87 @@ def test_b03_what_could_repeat_a_nonce_or_give_keys_away_is_refused(
     assert re.search(words, error.message), error.message
     assert code == error.exit_code
     assert error.hint
+
+
+# What is opened, and quarantined
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (no_instance, "instance file .* is missing"),
+        (bad_instance, "instance file .* can't be read"),
+        (other_database, "not the one this host has used"),
+        (older_database, "is an old copy"),
+    ],
+)
+def test_n14_a_database_that_is_not_the_one_last_used_is_quarantined(
+    settings: Settings, tmp_path: Path, change: Callable[[Path], None], words: str
+) -> None:
+    """RFC 9031 §8.3.3: before anything else is done with it, and it stays so."""
+    change(tmp_path)
+    one = opened(settings)
+    state = one.database_state
+    one.close()
+    assert Condition.QUARANTINED is state.condition
+    assert re.search(words, state.detail), state.detail
+    again = opened(settings)
+    assert (state, None) == (again.database_state, again.quarantined)
+    again.close()
+
+
+@pytest.mark.parametrize(
+    "where", ["jrc.store.instancefile.write", "jrc.store.database.Database.write"]
+)
+def test_n14_a_process_that_dies_while_it_quarantines_is_followed_by_one_that_does(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Before the commit, or between it and the instance file: it is never taken for a good one."""
+    older_database(tmp_path)
+
+    def die(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, die)
+        with pytest.raises(KeyboardInterrupt):
+            opened(settings)
+    one = opened(settings)
+    assert Condition.QUARANTINED is one.condition
+    assert one.quarantined
+    one.close()
+
+
+def test_n14_the_newest_database_is_in_use_again_when_it_is_put_back(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Whoever copied the wrong file undoes it by copying the right one."""
+    newest = tmp_path / "newest"
+    shutil.copy(tmp_path / "jrc.db", newest)
+    other_database(tmp_path)
+    opened(settings).close()
+    shutil.copy(newest, tmp_path / "jrc.db")
+    one = opened(settings)
+    assert Condition.OPEN is one.condition
+    one.close()
+    assert instancefile.read(tmp_path / "jrc.instance").expected is None
+
+
+def test_a_moved_database_is_looked_at_and_never_changed(settings: Settings) -> None:
+    """It goes on elsewhere; what takes it back is its condition alone."""
+    one = opened(settings)
+    one.write(lambda tx: tx.set_condition(Condition.MOVED, "to the new host"))
+    one.close()
+    settings.instance_file.unlink()
+    one = opened(settings)
+    assert (Condition.MOVED, None) == (one.condition, one.quarantined)
+    assert 1 == len(one.read(lambda tx: dict(tx.networks.all())))
+    with pytest.raises(OperatorError, match="was moved: to the new host") as caught:
+        one.write(lambda tx: tx.networks.remove(1))
+    assert ExitCode.REFUSED == caught.value.exit_code
+    one.write(lambda tx: quarantine(tx, "it was never restored", actor="jrc"))
+    assert Condition.QUARANTINED is one.condition
+    one.close()
 
 
 def test_a_damaged_instance_row_is_not_opened(settings: Settings, tmp_path: Path) -> None:

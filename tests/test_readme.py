@@ -49,7 +49,7 @@ def test_a_registrar_of_ones_own_is_made_by_pasting_the_block(tmp_path: Path) ->
         assert main(["--config", str(tmp_path / "registrar/config.toml"), "status"]) == 0
     finally:
         os.killpg(shell.pid, signal.SIGTERM)
-        shell.communicate(timeout=60)
+        shell.communicate(timeout=180)
 
 
 def _write_keys(path: Path, shown: str) -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,9 +26,14 @@ def is_possible() -> bool:
 needs_namespace = pytest.mark.skipif(not is_possible(), reason="no network namespaces here")
 
 
-def run_inside(module: str, *arguments: str, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+def run_inside(
+    module: str,
+    *arguments: str,
+    patience_s: float = PATIENCE_S,
+    namespace: Sequence[str] = NAMESPACE,
+) -> dict[str, Any]:
     """What ``python -m module`` prints as JSON, on a host without any network."""
-    command = (*NAMESPACE, sys.executable, "-m", module, *arguments)
+    command = (*namespace, sys.executable, "-m", module, *arguments)
     done = subprocess.run(command, capture_output=True, text=True, timeout=patience_s, check=False)
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from jrc.admin.params import Params, page_limit, pledge_id, query_params
+from jrc.admin.event_params import WHICH, wanted_of
+from jrc.admin.params import Params, page_limit, query_params
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
-from jrc.model import PledgeId
-from jrc.service.events import EventReport, check_known, list_events, verify_chain
+from jrc.service.events import EventReport, check_known, events_of
 from jrc.service.registry import Registry
 
 MAX_PAGE = 1000
@@ -23,42 +23,6 @@ FOLLOWED_PAGE = 200
 LOOK_EVERY_S = 0.25
 """A follower costs one look at a number in so long, and one such page at most."""
 MAX_WAIT_S = 60
-
-_WHICH = ("kind", "pledge", "network")
-
-
-@dataclass(frozen=True, slots=True)
-class _Which:
-    """The events that somebody wants to see."""
-
-    kind: str | None
-    pledge: PledgeId | None
-    network: str | None
-
-    @classmethod
-    def of(cls, params: Params) -> "_Which":
-        text = params.maybe_text("pledge")
-        return cls(
-            params.maybe_text("kind"),
-            None if text is None else pledge_id(text),
-            params.maybe_text("network"),
-        )
-
-    def page(
-        self, tx: Registry, *, after: int, limit: int, newest: bool = False
-    ) -> list[EventReport]:
-        """One page of them; the first one refuses what there can't be."""
-        if newest:
-            check_known(tx, kind=self.kind, network=self.network)
-        return list_events(
-            tx,
-            after=after,
-            limit=limit,
-            newest=newest,
-            kind=self.kind,
-            pledge=self.pledge,
-            network=self.network,
-        )
 
 
 class EventRoutes:
@@ -73,16 +37,14 @@ class EventRoutes:
         return [
             Route("/v1/events", self.list, methods=["GET"]),
             Route("/v1/events/following", self.follow, methods=["GET"]),
-            Route("/v1/events/verify", self.verify, methods=["GET"]),
         ]
 
     async def list(self, request: Request) -> Response:
         """One page after a number, else the newest ones; ascending."""
-        params = query_params(request, ("after", "limit", *_WHICH))
+        params = query_params(request, ("after", "limit", *WHICH))
         after, limit = params.maybe_number("after"), page_limit(params, MAX_PAGE)
-        which = _Which.of(params)
         found = await self._services.run_read(
-            lambda tx: which.page(tx, after=after or 0, limit=limit, newest=after is None)
+            lambda tx: _page(tx, params, after=after, limit=limit)
         )
         return JSONResponse({"events": [asdict(report) for report in found]})
 
@@ -92,15 +54,16 @@ class EventRoutes:
         ``next`` is the number to go on from; it is lower than ``after`` where the log has fewer.
         Without ``after`` it is the newest ones, at once.
         """
-        params = query_params(request, ("after", "limit", "wait", *_WHICH))
-        after, which = params.maybe_number("after"), _Which.of(params)
+        params = query_params(request, ("after", "limit", "wait", "kind", "pledge", "network"))
+        after = params.maybe_number("after")
+        wanted_of(params, 0)
         limit = page_limit(params, MAX_PAGE if after is None else FOLLOWED_PAGE)
         if after is not None:
             with self._one_more():
                 await self._wait(request, after, _seconds(params))
         newest = self._services.newest_event
         found = await self._services.run_read(
-            lambda tx: which.page(tx, after=after or 0, limit=limit, newest=after is None)
+            lambda tx: _page(tx, params, after=after, limit=limit)
         )
         last = found[-1].number if found else 0
         is_full = after is not None and len(found) == limit
@@ -136,10 +99,13 @@ class EventRoutes:
         finally:
             self._followers -= 1
 
-    async def verify(self, request: Request) -> Response:
-        """Whether the chain of hashes holds."""
-        query_params(request, ())
-        return JSONResponse(asdict(await self._services.run_read(verify_chain)))
+
+def _page(tx: Registry, params: Params, *, after: int | None, limit: int) -> list[EventReport]:
+    """One page after a number, or the newest ones, which refuses what there can't be."""
+    wanted = wanted_of(params, tx.now_ms)
+    if after is None:
+        check_known(tx, kind=wanted.kind, network=wanted.network)
+    return events_of(tx, wanted, after=after or 0, limit=limit, newest=after is None)
 
 
 def _seconds(params: Params) -> int:

@@ -38,6 +38,7 @@ class Counters:
     joins: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     joins_total: int = 0
     answers_resent: int = 0
+    recoveries: int = 0
     send_failures: int = 0
     commits: int = 0
     committed_requests: int = 0
@@ -69,6 +70,10 @@ class Counters:
     def resent(self) -> None:
         """A stored answer left once more."""
         self.answers_resent += 1
+
+    def recovered(self) -> None:
+        """An RFC 8613 App. B.2 run was completed."""
+        self.recoveries += 1
 
     def send_failed(self) -> None:
         """An answer could not be handed to the network."""
@@ -122,6 +127,7 @@ class Gauges:
     """What is looked up now and then: ``pledges`` by state, ``short_ids_left`` by network."""
 
     ready: bool
+    quarantined: bool = False
     contexts_cached: int
     pledges: Mapping[str, int]
     short_ids_left: Mapping[str, int]
@@ -206,6 +212,9 @@ class _JoinCollector(Collector):
             joins.add_metric(labels, count)
         yield joins
         yield _counter("answers_resent", "Stored answers that left once more.", c.answers_resent)
+        begun = sum(n for (_, why), n in c.joins.items() if why == Reason.RECOVERING.value)
+        yield _counter("recoveries_begun", "RFC 8613 App. B.2 runs begun.", begun)
+        yield _counter("recoveries_completed", "Of them, completed.", c.recoveries)
         yield _counter("send_failures", "Answers the network did not take.", c.send_failures)
         yield _counter("commits", "Transactions of joins on disk.", c.commits)
 
@@ -223,6 +232,11 @@ class _JoinCollector(Collector):
 
     def _looked_up(self, gauges: Gauges) -> Iterator[Metric]:
         yield GaugeMetricFamily("jrc_ready", "1 while joins are answered.", int(gauges.ready))
+        yield GaugeMetricFamily(
+            "jrc_quarantined",
+            "1 while the database is quarantined: nobody is answered until `jrc recover`.",
+            int(gauges.quarantined),
+        )
         yield GaugeMetricFamily(
             "jrc_contexts_cached", "OSCORE contexts in memory.", gauges.contexts_cached
         )

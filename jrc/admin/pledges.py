@@ -31,10 +31,10 @@ from jrc.service.registry import Registry
 from jrc.service.reports import Cleared, clear_reports
 from jrc.service.wording import parse_role
 
-_DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
+DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
 _ADD = frozenset(
-    {"pledge_id", "psk", *_DERIVED, "networks", "role", "label", "profile", "aead", "hkdf"}
-    | {"on_conflict", "reason"}
+    {"pledge_id", "psk", *DERIVED, "networks", "role", "label", "profile", "aead", "hkdf"}
+    | {"on_conflict", "reason", "used_before"}
 )
 _ADDRESS = "write it as 2001:db8:0:1::7"
 _Change = Callable[[Registry, PledgeId, str, str, bool], enroll.Changed | Cleared]
@@ -61,12 +61,15 @@ class PledgeRoutes:
 
     async def list(self, request: Request) -> Response:
         """One page, and after which identifier the next one begins."""
-        params = query_params(request, ("network", "state", "after", "limit"))
+        params = query_params(request, ("network", "state", "recovering", "after", "limit"))
         network, limit = params.maybe_text("network"), page_limit(params)
         state = params.parsed("state", choice(PledgeState))
         after = params.parsed("after", PledgeId.from_hex)
+        recovering = params.flag("recovering") if "recovering" in params else False
         found = await self._services.run_read(
-            lambda tx: list_pledges(tx, network=network, state=state, after=after, limit=limit)
+            lambda tx: list_pledges(
+                tx, network=network, state=state, recovering=recovering, after=after, limit=limit
+            )
         )
         if any(report.damaged for report in found):
             self._services.distrust()
@@ -84,7 +87,7 @@ class PledgeRoutes:
     async def add(self, request: Request) -> Response:
         """Enroll one pledge."""
         params = await json_params(request, _ADD)
-        applicant = _applicant(params, allow_weak=self._services.allows_weak_keys)
+        applicant = applicant_of(params, allow_weak=self._services.allows_weak_keys)
         on_conflict = params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL
         actor, reason = actor_of(request.scope), params.reason()
         done = await self._services.run_write(
@@ -145,7 +148,12 @@ def _identifier(request: Request) -> PledgeId:
     return pledge_id(request.path_params["pledge_id"])
 
 
-def _applicant(params: Params, *, allow_weak: bool) -> Applicant:
+def applicant_of(params: Params, *, allow_weak: bool) -> Applicant:
+    """The pledge that a request enrolls.
+
+    Raises:
+        OperatorError: a parameter is missing, or can't be read.
+    """
     aead, hkdf = params.parsed("aead", aead_by_name), params.parsed("hkdf", hkdf_by_name)
     return Applicant(
         identifier=pledge_id(params.text("pledge_id")),
@@ -157,14 +165,15 @@ def _applicant(params: Params, *, allow_weak: bool) -> Applicant:
         aead=int(Aead.AES_CCM_16_64_128 if aead is None else aead),
         hkdf=int(Hkdf.SHA_256 if hkdf is None else hkdf),
         allow_weak=allow_weak,
+        used_before=params.flag("used_before"),
     )
 
 
 def _keys(params: Params) -> Secret | DerivedKeys:
     psk = params.secret("psk")
-    derived = [value for name in _DERIVED if (value := params.secret(name)) is not None]
+    derived = [value for name in DERIVED if (value := params.secret(name)) is not None]
     if psk is not None and not derived:
         return psk
-    if psk is None and len(derived) == len(_DERIVED):
+    if psk is None and len(derived) == len(DERIVED):
         return DerivedKeys(*derived)
-    raise OperatorError(f"a pledge needs psk, or {', '.join(_DERIVED)}", exit_code=ExitCode.USAGE)
+    raise OperatorError(f"a pledge needs psk, or {', '.join(DERIVED)}", exit_code=ExitCode.USAGE)

@@ -38,7 +38,7 @@ class RevocationRoutes:
     async def plan_many(self, request: Request) -> Response:
         """What revoking pledges will do; their identifiers come in the body, since many may."""
         params = await json_params(request, ("pledge_ids", "rekey"))
-        return await self._plan(_identifiers(params), rekey=_rekey(params))
+        return await self._plan(identifiers_of(params), rekey=_rekey(params))
 
     async def plan_one(self, request: Request) -> Response:
         """What revoking the pledge will do."""
@@ -55,7 +55,7 @@ class RevocationRoutes:
     async def revoke_many(self, request: Request) -> Response:
         """Answer these pledges no more, and change the keys that they have."""
         params = await json_params(request, ("pledge_ids", "reason", "agreed", "rekey"))
-        return JSONResponse(await self._revoke(request, params, _identifiers(params)))
+        return JSONResponse(await self._revoke(request, params, identifiers_of(params)))
 
     async def revoke_one(self, request: Request) -> Response:
         """As ``revoke_many``; what became of the pledge stands beside the rest."""
@@ -94,7 +94,12 @@ class RevocationRoutes:
         return JSONResponse(asdict(done))
 
 
-def _identifiers(params: Params) -> list[PledgeId]:
+def identifiers_of(params: Params) -> list[PledgeId]:
+    """The pledges that a request names.
+
+    Raises:
+        OperatorError: none, or one that is no identifier.
+    """
     names = params.maybe_texts("pledge_ids")
     if not names:
         raise OperatorError("pledge_ids is missing", exit_code=ExitCode.USAGE)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 from uvicorn.config import Config
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import Server
 
 from jrc.admin.peers import peer_of
@@ -20,14 +20,55 @@ SOCKET_MODE = 0o660
 """Owner and group may administrate; who else may reach the socket is the folder's mode."""
 
 _BACKLOG = 64
-_MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 64
+"""At a time and server; who comes then is hung up on, so that files are left for the database."""
+MAX_HEAD_BYTES = 16 * 1024
+REQUEST_WITHIN_S = 10.0
+"""From a connection, or from an answer, to the end of the next request's head."""
 _KEEP_ALIVE_S = 5
 GRACE_S = 3
 """How long requests that are under way may take to end when the server stops."""
 
 
-class _PeerProtocol(H11Protocol):
+class _BoundedProtocol(H11Protocol):
+    """HTTP/1.1 for strangers: so many connections, and none that waits without asking.
+
+    uvicorn itself counts requests, and lets a connection be that never asks for anything.
+    """
+
+    answers_late = False
+    """Whether a request may take longer than ``REQUEST_WITHIN_S`` to read, or its answer to."""
+    _timer: asyncio.TimerHandle | None = None
+    _last: object = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > MAX_CONNECTIONS:
+            transport.abort()
+        else:
+            self._timer = self.loop.call_later(REQUEST_WITHIN_S, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Hang up on who has asked nothing new since the last look."""
+        cycle: RequestResponseCycle | None = self.cycle
+        is_new = cycle is not self._last
+        is_busy = cycle is not None and not cycle.response_complete
+        if not is_new and not (is_busy and self.answers_late):
+            self.transport.abort()
+            return
+        self._last = cycle
+        self._timer = self.loop.call_later(REQUEST_WITHIN_S, self._look)
+
+
+class _PeerProtocol(_BoundedProtocol):
     """HTTP/1.1 whose requests carry the credentials of the process that connected."""
+
+    answers_late = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         peer = peer_of(transport.get_extra_info("socket"))
@@ -76,7 +117,8 @@ class HttpServer:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=_MAX_CONNECTIONS,
+                backlog=_BACKLOG,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=grace_s,
             )
@@ -146,7 +188,7 @@ def metrics_server(app: ASGIApp, host: str, port: int) -> HttpServer:
             f"metrics.listen: {host} port {port} can't be used ({error.strerror})",
             "name another address or port under [metrics], or stop what holds this one",
         ) from None
-    return HttpServer(app, listener, protocol=H11Protocol)
+    return HttpServer(app, listener, protocol=_BoundedProtocol)
 
 
 def bind_unix(path: Path) -> socket.socket:

@@ -1,11 +1,13 @@
 """What the admin API needs from the program; ``app/`` gives it, with or without a daemon."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from jrc.model import Secret
 from jrc.policy.interface import Interface
 from jrc.service.attempts import Attempts
+from jrc.service.backups import BackupWish
 from jrc.service.installers import InstallationReport, InstallerId
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverSettings
@@ -95,6 +97,26 @@ class Services(Transactions, Observed, Protocol):
 
         Raises:
             OperatorError: it has none.
+        """
+        ...
+
+    def check_recipients(self, recipients: Sequence[str]) -> None:
+        """Nothing, if backups can be sealed for them.
+
+        Raises:
+            OperatorError: one is no recipient.
+        """
+        ...
+
+    def dump(self, wish: BackupWish) -> AsyncIterator[bytes]:
+        """The database as it is now, sealed, piece by piece; one that breaks off ends early."""
+        ...
+
+    def slot_key(self) -> Secret:
+        """The key of the slot that this host starts with, read anew from where it is kept.
+
+        Raises:
+            OperatorError: it is missing, or no such key.
         """
         ...
 

@@ -3,17 +3,21 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 import structlog
 
 from jrc.admin.metrics import Counters
 from jrc.app.tasks import guarded
-from jrc.errors import JrcError, OperatorError
+from jrc.app.troubles import Troubles
+from jrc.errors import Cause, JrcError, OperatorError, StoreError
 from jrc.service.survey import Survey
 
 REMEMBER_EVERY_S = 1.0
 """How old the instance file may be (``store/instancefile.py``)."""
+TRY_EVERY_S = 1.0
+"""While the database fails, whether it works again; nobody may ask to join meanwhile."""
 SUMMARY_EVERY_S = 10.0
 """One log line for all datagrams in between, however many there were."""
 SURVEY_EVERY_S = 60.0
@@ -25,8 +29,8 @@ _log = structlog.get_logger("jrc")
 class Housekeeping:
     """``remember`` writes the instance file, ``look_around`` counts rows; both may be slow.
 
-    ``resume`` is called when answers may leave again after ``forgetful`` has kept them back,
-    ``fatal`` with an error that nobody expected.
+    ``attempt`` reads the database and writes to it, ``troubles`` hears whether that and the
+    instance file work; ``fatal`` is called with an error that nobody expected.
     """
 
     def __init__(
@@ -34,17 +38,17 @@ class Housekeeping:
         counters: Counters,
         remember: Callable[[], Awaitable[None]],
         look_around: Callable[[], Awaitable[Survey]],
-        resume: Callable[[], None],
+        attempt: Callable[[], Awaitable[None]],
+        troubles: Troubles,
         fatal: Callable[[BaseException], None],
     ) -> None:
         self.survey = Survey()
         """How many pledges and short identifiers there are, as of a minute ago at most."""
-        self.forgetful: str | None = None
-        """Why nobody is answered: an old copy of the database could not be told from this one."""
         self._counters = counters
         self._remember = remember
         self._look_around = look_around
-        self._resume = resume
+        self._attempt = attempt
+        self._troubles = troubles
         self._fatal = fatal
         self._logged: Mapping[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -52,6 +56,7 @@ class Housekeeping:
     def start(self) -> None:
         """Begin, on the running loop."""
         self.every(REMEMBER_EVERY_S, self._tick)
+        self.every(TRY_EVERY_S, self._try)
         self.every(SUMMARY_EVERY_S, self._summarise)
         self.every(SURVEY_EVERY_S, self._count)
 
@@ -66,11 +71,15 @@ class Housekeeping:
         self._tasks.append(asyncio.create_task(guarded(repeated, self._fatal)))
 
     async def _repeat(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        failed = False
         while True:
             try:
                 await work()
+                failed = False
             except JrcError as error:
-                _log.error("housekeeping_failed", error=str(error))
+                if not failed:
+                    _log.error("housekeeping_failed", error=str(error))
+                failed = True
             await asyncio.sleep(period_s)
 
     async def _tick(self) -> None:
@@ -78,14 +87,17 @@ class Housekeeping:
         try:
             await self._remember()
         except (OperatorError, OSError) as error:
-            if self.forgetful is None:
-                _log.error("joins_not_answered", error=str(error))
-            self.forgetful = str(error)
-            return
-        if self.forgetful is not None:
-            _log.info("instance_file_works_again")
-            self.forgetful = None
-            self._resume()
+            # An old copy of the database could not be told from this one.
+            self._troubles.begin(Cause.INSTANCE_FILE, str(error))
+        else:
+            self._troubles.end(Cause.INSTANCE_FILE)
+
+    async def _try(self) -> None:
+        """Whether a database that has failed works again."""
+        if self._troubles.of_database:
+            with suppress(StoreError):
+                await self._attempt()
+                self._troubles.database_works()
 
     async def _count(self) -> None:
         before, self.survey = self.survey, await self._look_around()

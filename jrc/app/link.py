@@ -28,6 +28,7 @@ class Link:
         self._watch = watch
         self._watches: dict[str, InterfaceWatcher] = {}
         self._clashes: Sequence[Clash] = ()
+        self._conducts = True
         self._catching_up = CatchUp(self._catch_up, "interfaces_not_followed", fatal)
 
     async def start(self) -> None:
@@ -50,7 +51,14 @@ class Link:
         """As ``Part.status``: each interface that a network names, null where it is not there."""
         return {name: _shown(watch.current) for name, watch in sorted(self._watches.items())}
 
+    def conduct(self, is_conductor: bool) -> None:
+        """Follow the interfaces of this host, or leave that to another registrar's host."""
+        self._conducts = is_conductor
+        self._catching_up.news()
+
     async def _catch_up(self) -> None:
+        if not self._conducts:
+            return
         await self._watch_all(await self._transactions.run_read(followed_interfaces))
         watches = self._watches.items()
         seen = {name: watch.current for name, watch in watches if watch.is_known}

@@ -11,6 +11,7 @@ from jrc.coap.proxy_node import ProxyNode
 from jrc.coap.proxy_state import NodeState, read_psk
 from jrc.cojp import oscore
 from jrc.cojp.objects import Configuration
+from jrc.cojp.oscore import SecurityContext
 from jrc.config import Proxy
 from jrc.errors import Reason
 from jrc.model import PledgeId
@@ -75,9 +76,8 @@ class Credential:
     ) -> ProxyNode:
         """The node that joins with it, once it is open."""
         assert self._state is not None, "it is open"
-        context = oscore.derive_for_jrc(self._psk.reveal(), self._identifier.value).mirrored()
         return ProxyNode(
-            context,
+            self._context(self._state.id_context or self._identifier.value),
             self._network,
             self._state,
             SystemClock(),
@@ -85,7 +85,12 @@ class Credential:
             send,
             configured,
             dropped,
+            derive=self._context,
         )
+
+    def _context(self, id_context: bytes) -> SecurityContext:
+        """Its own side of the security context (RFC 9031 §7.3, RFC 8613 App. B.2)."""
+        return oscore.derive_for_jrc(self._psk.reveal(), id_context).mirrored()
 
     def close(self) -> None:
         """Let another process have it."""

@@ -18,6 +18,7 @@ from jrc.config import Rollover
 from jrc.errors import JrcError
 from jrc.offline import rollover_settings
 from jrc.policy.rollover import DeadlinePassed, Event, GuardOver, PauseCause, Phase, Progress, step
+from jrc.service.condition import is_open
 from jrc.service.installers import InstallerId
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
@@ -73,6 +74,7 @@ class RolloverKeeper:
         self._guarding_since_s: dict[int, float] = {}
         self._running: dict[int, Phase] = {}
         self._is_changed = True
+        self._conducts = True
         self._start_at_s = 0.0
         self._failures: dict[tuple[str, int], str] = {}
 
@@ -87,12 +89,20 @@ class RolloverKeeper:
         """As ``Part.changed``: a rollover may have begun or moved on."""
         self._is_changed = True
 
+    def conduct(self, is_conductor: bool) -> None:
+        """Move rollovers, or leave that to another registrar; guard times begin anew."""
+        self._conducts = is_conductor
+        self._guarding_since_s.clear()
+        self._is_changed = True
+
     def status(self) -> Mapping[str, object]:
         """As ``Part.status``."""
         return {"running": len(self._running)}
 
     async def look(self) -> None:
         """Move what is due; reads the database only while something runs or may have changed."""
+        if not self._conducts:
+            return
         was_changed = self._is_changed
         if was_changed or self._running:
             await self._move_due()
@@ -139,7 +149,7 @@ class RolloverKeeper:
 
     def _to_begin(self, every_s: int, tx: Registry) -> list[int]:
         """The key domains in which a rollover is to begin now."""
-        due, domains = [], domains_that_may_begin(tx)
+        due, domains = [], domains_that_may_begin(tx) if is_open(tx) else ()
         self._forget_failures(_NOT_BEGUN, domains)
         for domain_id in domains:
             with self._apart(_NOT_BEGUN, domain_id):
@@ -165,7 +175,7 @@ class RolloverKeeper:
             del self._failures[key]
 
     def _due(self, tx: Registry) -> list[_Move]:
-        records = tx.rollovers.all_running()
+        records = tx.rollovers.all_running() if is_open(tx) else []
         self._running = {record.id: record.phase for record in records}
         guarding = {record.id for record in records if record.phase is Phase.GUARDING}
         now_s = self._monotonic_s()

@@ -1,9 +1,11 @@
 """The operator's transactions, in their place between the batches of joins."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from jrc.errors import StoreError
 from jrc.opened import Opened
 from jrc.service.contexts import Contexts
 from jrc.service.registry import Registry
@@ -19,31 +21,57 @@ Work = Callable[[Callable[[Database], Any], Callable[[Any, BaseException | None]
 class DaemonTransactions:
     """As ``admin.services.Transactions``, on the loop that makes it.
 
-    ``changed`` is called when networks, keys or pledges were changed, after every cache has it.
+    ``changed`` is called when networks, keys or pledges were changed, after every cache has it,
+    ``failed`` when the database could not be used.
     """
 
     def __init__(
-        self, opened: Opened, work: Work, contexts: Contexts, changed: Callable[[], None]
+        self,
+        opened: Opened,
+        work: Work,
+        contexts: Contexts,
+        changed: Callable[[], None],
+        failed: Callable[[StoreError], None],
     ) -> None:
         self._opened = opened
         self._work = work
         self._contexts = contexts
         self._changed = changed
+        self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._policy_revision = opened.database.instance.policy_revision
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Transactions.run_write``."""
-        result = await self._on_writer(
-            lambda database: _write(database, work, self._opened.clock.now_ms())
-        )
+        with self._watched():
+            result = await self._on_writer(
+                lambda database: _write(database, work, self._opened.clock.now_ms())
+            )
         self._contexts.learn(self._opened.database.take_learned())
         self.look_again()
         return result
 
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         """As ``Transactions.run_read``."""
-        return await asyncio.to_thread(self._opened.read, work)
+        with self._watched():
+            return await asyncio.to_thread(self._opened.read, work)
+
+    async def attempt(self) -> None:
+        """Read the database, and write to it.
+
+        Raises:
+            StoreError: it can't be done.
+        """
+        await self.run_read(_nothing)
+        await self.run_write(_nothing)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self._failed(error)
+            raise
 
     def look_again(self) -> None:
         """Let everybody know that networks, keys or pledges were changed, if they were."""
@@ -52,6 +80,16 @@ class DaemonTransactions:
             self._policy_revision = revision
             self._contexts.forget_all()
             self._changed()
+
+    async def catch_up(self) -> None:
+        """Look at what other registrars have committed.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        with self._watched():
+            await self._on_writer(lambda database: database.refresh())
+        self.look_again()
 
     async def remember(self) -> None:
         """Write the instance file (``store/instancefile.py``)."""
@@ -74,3 +112,7 @@ class DaemonTransactions:
 
 def _write(database: Database, work: Callable[[Registry], T], now_ms: int) -> T:
     return database.write(lambda tx: work(StoreRegistry(tx)), now_ms)
+
+
+def _nothing(_tx: Registry) -> None:
+    """A transaction all the same: the instance row is written anew."""

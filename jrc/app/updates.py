@@ -23,15 +23,16 @@ from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.errors import ConflictError, JrcError, Reason, StateError
 from jrc.policy.pacing import Pace
+from jrc.service.condition import closed_sentence, is_open
 from jrc.service.installers import InstallerId
 from jrc.service.keying import Keying
-from jrc.service.outcomes import Retry
+from jrc.service.outcomes import Ref, Retry
 from jrc.service.ports import Clock
 from jrc.service.pushing import Pushing
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
 from jrc.service.telling import Facts
-from jrc.service.update import Errand, Ref, Room, Turned, record, turn
+from jrc.service.update import Errand, Room, Turned, record, turn
 from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 
 POLL_S = 1.0
@@ -40,6 +41,8 @@ BATCH = 128
 """Updates that share a transaction, which joins wait for; with the usual pace it is a few."""
 LINGER_S = 0.02
 """How long an answer may wait for others to share its transaction."""
+MAX_REST_S = 60.0
+"""Between looks whether somebody is due."""
 MAX_IDLE_S = 30.0
 """Between looks while nobody who is due can be told."""
 AHEAD = 2
@@ -53,7 +56,8 @@ class Updates:
 
     ``forget`` drops a kid context from the cache of joins, since its row has changed.
     ``next_message_id`` is shared with the answers to joins, and so is ``endpoint``.
-    ``installers`` are those of the config file.
+    ``installers`` are those of the config file. While ``clock_doubt`` says why the clock does not
+    count, nobody is told anything.
     """
 
     name = "updates"
@@ -69,6 +73,7 @@ class Updates:
         dropped: Callable[[Reason], None],
         fatal: Callable[[BaseException], None],
         installers: Collection[InstallerId],
+        clock_doubt: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._transactions = transactions
         self._endpoint = endpoint
@@ -76,6 +81,7 @@ class Updates:
         self._forget = forget
         self._fatal = fatal
         self._installers = installers
+        self._clock_doubt = clock_doubt
         self._loop = asyncio.get_running_loop()
         timing = RetransmissionTiming(
             section.ack_timeout_s, section.random_factor, section.max_retransmit
@@ -108,6 +114,8 @@ class Updates:
         self._due_ms: int | None = None
         self._has_rollover = True
         self._trouble: str | None = None
+        self._conducts = True
+        self._term = 0
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -134,6 +142,25 @@ class Updates:
     def changed(self) -> None:
         """As ``Part.changed``: somebody may have been revoked, a rollover may have begun."""
         self._driver.hold()
+        self._is_changed = True
+        self._woken.set()
+
+    def conduct(self, is_conductor: bool) -> None:
+        """Tell nodes, or tell nobody any more and forget what was under way, at once.
+
+        What another registrar has told meanwhile is not known here: all is read again.
+        """
+        self._conducts = is_conductor
+        self._term += 1
+        self._driver.hold()
+        if not is_conductor:
+            for node in list(self._open):
+                self._driver.cancel(node)
+            self._open.clear()
+            self._outcomes.clear()
+            self._is_taken_up = False
+        self._keying.anew = True
+        self._pushing.look_again()
         self._is_changed = True
         self._woken.set()
 
@@ -170,6 +197,8 @@ class Updates:
         return way is not None and self._endpoint.ask(datagram, way)
 
     def _finished(self, outcomes: list[UpdateOutcome]) -> None:
+        if not self._conducts:
+            return
         for outcome in outcomes:
             self._open.pop(outcome.node, None)
             word = outcome.error or _kind(outcome.answer)
@@ -183,7 +212,7 @@ class Updates:
         while True:
             self._woken.clear()
             try:
-                wait_s = await self._turn()
+                wait_s = await self._turn() if self._conducts else None
             except ConflictError:
                 # Somebody has joined meanwhile: what is in memory is out of date.
                 wait_s = RETRY_S if self._keying.anew else 0.0
@@ -214,6 +243,10 @@ class Updates:
         if self._is_changed:
             self._idle_turns = 0
             await self._look_whom_to_tell()
+            closed = await self._transactions.run_read(lambda tx: closed_sentence(tx.database))
+            if closed is not None:
+                self._note(closed)
+                return None
             self._due_ms = self._clock.now_ms()
         if not self._outcomes and self._wait_s() != 0:
             # A join during a rollover makes a node due, and says so on disk alone.
@@ -221,7 +254,7 @@ class Updates:
         if not self._outcomes and self._wait_s() != 0:
             return self._wait_s()
         outcomes, self._outcomes = self._outcomes, []
-        room = self._room()
+        room, term = self._room(), self._term
         try:
             turned = await self._transactions.run_write(
                 lambda tx: self._turn_in(tx, outcomes, room)
@@ -234,9 +267,11 @@ class Updates:
             self._pushing.look_again()
             await self._record_apart(outcomes)
             raise
+        if term != self._term:
+            return 0.0  # what was prepared never leaves; its numbers are not used again
         self._is_taken_up = True
         self._keying.anew = False
-        self._note(turned.no_numbers)
+        self._note(turned.no_numbers or self._clock_doubt())
         for kid_context in (*turned.told, *self._pushing.changed_contexts):
             self._forget(kid_context)
         self._pushing.changed_contexts.clear()
@@ -265,16 +300,21 @@ class Updates:
 
     def _room(self) -> Room:
         networks = {node: update.network for node, update in self._open.items()}
-        return Room(networks, len(networks) + BATCH, self._each)
+        most = 0 if self._clock_doubt() else len(networks) + BATCH
+        return Room(networks, most, self._each)
 
     def _wait_s(self) -> float | None:
         """Seconds until somebody is to be told, None where nobody is and nothing runs."""
         if self._due_ms is None:
             return None
-        wait_s = max(0.0, (self._due_ms - self._clock.now_ms()) / 1000)
+        # No longer than until then, since the clock may be set back and forth meanwhile.
+        wait_s = min(max(0.0, (self._due_ms - self._clock.now_ms()) / 1000), MAX_REST_S)
         return min(wait_s, POLL_S) if self._has_rollover else wait_s
 
     def _next_due_ms(self, tx: Registry) -> int | None:
+        if not is_open(tx):
+            self._has_rollover = False
+            return None
         due = [at for at in (errand.next_due_ms(tx) for errand in self._errands) if at is not None]
         self._has_rollover = bool(tx.rollovers.all_running())
         if self._has_rollover:
@@ -331,9 +371,11 @@ class Updates:
             for errand in self._errands
         }
         stale = await self._transactions.run_read(
-            lambda tx: [
-                node for errand in self._errands for node in errand.stale(tx, asked[errand.name])
-            ]
+            lambda tx: (
+                [node for errand in self._errands for node in errand.stale(tx, asked[errand.name])]
+                if is_open(tx)
+                else list(self._open)
+            )
         )
         for node in stale:
             self._driver.cancel(node)

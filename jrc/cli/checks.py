@@ -3,18 +3,19 @@
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jrc.cli.client import as_user, quoted, user_name
 from jrc.cli.diagnosis.holders import holders
 from jrc.cli.proxy import is_proxy_alone
-from jrc.cli.served import refuse_unserved
 from jrc.coap.endpoint import COAP_PORT
 from jrc.config import Endpoint, Proxy, Settings
 from jrc.errors import ExitCode, OperatorError
-from jrc.model import Secret
+from jrc.model import Condition, Secret
 from jrc.service.applicants import WEAK_KEYS
+from jrc.service.condition import remedy
 
 _UNREADABLE = "the database could not be looked at without changing a file"
 
@@ -33,7 +34,6 @@ def check(settings: Settings) -> Iterator[str]:
         if settings.metrics is not None:
             check_address("metrics.listen", settings.metrics.listen, socket.SOCK_STREAM)
         return
-    refuse_unserved(settings)
     for place in settings.coap.listen:
         try:
             check_address("coap.listen", place, socket.SOCK_DGRAM)
@@ -154,31 +154,55 @@ def check_programs(settings: Settings) -> None:
 
 def _check_state(settings: Settings) -> Iterator[str]:
     """The key and the database, without changing a file; only their owner may look."""
-    from jrc.opened import key_encryption_key
+    from jrc.opened import slot_key
     from jrc.store.engine import check_private
 
     owner = other_owner(settings)
     if owner is not None:
         yield f"{not_looked_at(owner)}; run: {as_user(owner)}"
         return
-    kek = None
+    key = None
     if settings.keys.credential is None:
-        kek = key_encryption_key(settings)
+        key = slot_key(settings)
     else:
-        yield "the key encryption key comes from the service manager and was not looked at"
-    if settings.database.file is not None:
+        yield "the key comes from the service manager and was not looked at"
+    if settings.database.file is None:
+        yield from _check_server(settings, key)
+    else:
         check_private(settings.database.file)
-        yield from _check_seals(settings.database.file, kek)
+        yield from _check_seals(settings.database.file, key)
         yield from check_named(settings.named_networks, settings.database.file)
 
 
-def _check_seals(database: Path, kek: Secret | None) -> Iterator[str]:
-    """That this program works with the schema, and that the key is the database's.
+def _check_server(settings: Settings, key: Secret | None) -> Iterator[str]:
+    """As what follows, for a database on a server, which is only read.
+
+    Raises:
+        OperatorError: it can't be reached, `jrc run` would refuse it, or a network is missing.
+    """
+    from jrc.service.installers import check_known
+    from jrc.store.database import examine
+    from jrc.store.registry import StoreRegistry
+
+    if key is None:
+        yield "the database was not looked at, since its key was not"
+        return
+    now_ms = time.time_ns() // 1_000_000
+    instance, known = examine(
+        settings.database.url, key, lambda tx: StoreRegistry(tx).networks.all().values(), now_ms
+    )
+    if instance.condition != Condition.OPEN:
+        yield f"the database is {instance.condition}: {instance.condition_detail}"
+    check_known([network.name for network in known], settings.named_networks)
+
+
+def _check_seals(database: Path, key: Secret | None) -> Iterator[str]:
+    """That this program works with the schema, and that the key opens one of its slots.
 
     Raises:
         OperatorError: it does not, or it is not.
     """
-    from jrc.store.keyring import check_kek
+    from jrc.store.keyslots import check_opens
     from jrc.store.migrate import check_revision
     from jrc.store.on_disk import UnreadableError, seals_on_disk
 
@@ -188,9 +212,28 @@ def _check_seals(database: Path, kek: Secret | None) -> Iterator[str]:
         yield f"database.url: {_UNREADABLE}"
         return
     check_revision(seals.revision)
-    if kek is not None:
-        for wanted in seals.kek_ids:
-            check_kek(kek, wanted)
+    if key is not None:
+        check_opens(key, seals.slots, "keys.kek_file")
+    yield from _check_condition(database)
+
+
+def _check_condition(database: Path) -> Iterator[str]:
+    """That the database was not moved; whether it is quarantined.
+
+    Raises:
+        OperatorError: it was moved.
+    """
+    from jrc.store.on_disk import condition_on_disk
+
+    condition, detail = condition_on_disk(database)
+    if condition is Condition.MOVED:
+        raise OperatorError(
+            f"the database was moved to another host: {detail}",
+            remedy(condition),
+            exit_code=ExitCode.REFUSED,
+        )
+    if condition is Condition.QUARANTINED:
+        yield f"the database is quarantined, and nobody is answered: {detail}; {remedy(condition)}"
 
 
 def check_named(named: Mapping[str, str], database: Path) -> Iterator[str]:

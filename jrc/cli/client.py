@@ -9,7 +9,7 @@ import pwd
 import shlex
 import socket
 import sys
-from collections.abc import AsyncIterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from jrc.cli.options import Common, refuse_undecoded
-from jrc.cli.served import refuse_unserved
+from jrc.cli.reporting import say
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
 
@@ -61,6 +61,25 @@ class Api:
     def upload(self, path: str, query: Query, content: AsyncIterable[bytes]) -> dict[str, object]:
         """The answer to a body that is sent piece by piece."""
         return self._call("POST", path, params=_checked_words(query), content=content)
+
+    def download(
+        self, path: str, body: Mapping[str, object], take: Callable[[bytes], object]
+    ) -> None:
+        """The bytes that answer a POST, handed to ``take`` as they come."""
+        try:
+            self._runner.run(self._download(path, _checked_words(body), take))
+        except httpx.TransportError as error:
+            raise _broken_off(error) from None
+
+    async def _download(
+        self, path: str, body: Mapping[str, object], take: Callable[[bytes], object]
+    ) -> None:
+        async with self._client.stream("POST", path, json=body) as answer:
+            if not answer.is_success:
+                await answer.aread()
+                _checked(answer)
+            async for piece in answer.aiter_raw():
+                take(piece)
 
     def pages(self, path: str, query: Query, items: str) -> Iterator[dict[str, object]]:
         """All elements of a listing, fetched page by page; the first page at once."""
@@ -168,20 +187,22 @@ async def _transport(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncBa
     path = settings.admin.socket
     if daemon_answers(path):
         return _to_daemon(path)
-    refuse_unserved(settings)
     refuse_other_owner(settings)
     from jrc.admin.api import build_api
     from jrc.admin.peers import as_this_process
-    from jrc.clock import SystemClock
+    from jrc.clock import HostClock
     from jrc.offline import Offline
     from jrc.opened import open_in_turn
     from jrc.store.lock import LockHeldError
 
     try:
-        opened = await open_in_turn(settings, SystemClock(), lambda: daemon_answers(path))
+        opened = await open_in_turn(settings, HostClock(), lambda: daemon_answers(path))
     except LockHeldError:
         return _to_daemon(path)
     stack.callback(opened.close)
+    if opened.quarantined is not None:
+        say(f"the database is quarantined now: {opened.quarantined}")
+        say("nobody is answered; put the newest database back, or see `jrc recover --dry-run`")
     return httpx.ASGITransport(as_this_process(build_api(Offline(opened))))
 
 

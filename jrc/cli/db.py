@@ -1,16 +1,15 @@
 """``jrc db``: the database's schema."""
 
 import time
-from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
 from jrc.cli import output
+from jrc.cli.asking import confirm
 from jrc.cli.client import refuse_other_owner
-from jrc.cli.options import AsJson, common
-from jrc.cli.served import refuse_unserved
+from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.config import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
       systemctl stop jrc && sudo -u jrc jrc db upgrade && systemctl start jrc
     """
     settings = common(context).settings()
-    refuse_unserved(settings)
     refuse_other_owner(settings)
     report = _upgrade(settings)
     if as_json:
@@ -49,11 +47,48 @@ def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
         output.line(f"upgraded from {report.before} to {report.after}")
 
 
+@app.command("accept-server")
+def accept_server(
+    context: typer.Context, reason: Reason = "", yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Say that a PostgreSQL server took the place of another and nothing was lost.
+
+    After a planned switchover or an upgrade of the server, with every registrar stopped before;
+    without it the next start quarantines the database. After a failover: `jrc recover`.
+
+    \b
+    Example:
+      jrc db accept-server --reason "upgraded to PostgreSQL 17"
+    """
+    from jrc.admin.peers import this_process
+    from jrc.opened import accept_server
+
+    settings = common(context).settings()
+    refuse_other_owner(settings)
+    plan = {"needs_yes": True, "sentences": [_ACCEPTING], "count": 0, "pledges": []}
+    confirm(plan, yes=yes)
+    before, now = accept_server(
+        settings, time.time_ns() // 1_000_000, actor=this_process().actor, reason=reason
+    )
+    if as_json:
+        output.document({"before": before, "after": now})
+    elif before == now:
+        output.line(f"the database is on server and timeline {now} as before; nothing was changed")
+    else:
+        output.line(f"the database is on server and timeline {now} now, before on {before}")
+        output.line("start the registrars again")
+
+
+_ACCEPTING = (
+    "If a transaction was lost between the two servers, requests will be answered twice under one"
+    " nonce. Go on only if every registrar was stopped before the change, and all was copied."
+)
+
+
 def _upgrade(settings: Settings) -> "UpgradeReport":
     """Under the lock, so that no daemon works on the database meanwhile."""
     from jrc.store.lock import StateLock
     from jrc.store.migrate import upgrade as migrate
 
-    file = settings.database.file
-    with nullcontext() if file is None else StateLock(file):
+    with StateLock(settings.database.file or settings.instance_file):
         return migrate(settings.database.url, time.time_ns() // 1_000_000)

@@ -7,12 +7,25 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.client import Query, connect, connect_daemon
+from jrc.cli.event_log import (
+    Kind,
+    OfNetwork,
+    OfPledge,
+    Since,
+    Until,
+    export,
+    prune,
+    verify,
+    which,
+)
 from jrc.cli.options import AsJson, Common, common
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
-from jrc.errors import ExitCode
 
 app = typer.Typer(help="Read the audit log, and prove that nothing in it was changed.")
+app.command()(verify)
+app.command()(export)
+app.command()(prune)
 
 _COLUMNS = {
     "number": "NUMBER",
@@ -33,13 +46,11 @@ _WAIT_S = 25
 def events(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest.")] = 50,
-    pledge: Annotated[
-        str | None, typer.Option("--pledge", metavar="ID", help="Those of one pledge.")
-    ] = None,
-    network: Annotated[
-        str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
-    ] = None,
-    kind: Annotated[str | None, typer.Option(help="Of one kind, such as pledge.revoked.")] = None,
+    since: Since = None,
+    until: Until = None,
+    pledge: OfPledge = None,
+    network: OfNetwork = None,
+    kind: Kind = None,
     follow: Annotated[
         bool,
         typer.Option("--follow", "-f", help="Go on with new ones as they come, until Ctrl-C."),
@@ -55,34 +66,36 @@ def events(
     Examples:
       jrc events --limit 20
       jrc events --pledge 00124b0014b5b67e --json
+      jrc events --since 2h --kind pledge.revoked
       jrc events --follow --network lab
       jrc events --follow --json | jq --unbuffered .kind
       jrc events verify
     """
     if context.invoked_subcommand is not None:
         return
-    given = {"pledge": pledge, "network": network, "kind": kind}
-    which: dict[str, str | int] = {k: v for k, v in given.items() if v is not None}
+    query = which(pledge=pledge, network=network, kind=kind, since=since, until=until)
     if follow:
+        if since is not None or until is not None:
+            raise typer.BadParameter("--follow goes on without end: leave --since and --until out")
         try:
-            _follow(common(context), which, limit, as_json=as_json)
+            _follow(common(context), query, limit, as_json=as_json)
         except KeyboardInterrupt:
             return
     with connect(common(context)) as api:
-        page = api.get("/v1/events", {"limit": limit, **which})
+        page = api.get("/v1/events", {"limit": limit, **query})
     output.listing(_events(page), _COLUMNS, as_json=as_json, empty="no events")
 
 
-def _follow(asked: Common, which: Query, limit: int, *, as_json: bool) -> NoReturn:
+def _follow(asked: Common, query: Query, limit: int, *, as_json: bool) -> NoReturn:
     """Prints events as they come; only an error or Ctrl-C ends it."""
     with connect_daemon(asked) as api:
         daemon = Patient(api)
         shown = output.Stream(_COLUMNS, as_json=as_json)
-        page = daemon.get(_FOLLOWING, {"limit": limit, **which})
+        page = daemon.get(_FOLLOWING, {"limit": limit, **query})
         while True:
             shown.show(_events(page))
             after = _next(page)
-            page = daemon.get(_FOLLOWING, {"after": after, "wait": _WAIT_S, **which})
+            page = daemon.get(_FOLLOWING, {"after": after, "wait": _WAIT_S, **query})
             if _next(page) < after:
                 say("the audit log is shorter than it was: it is another one; this goes on with it")
 
@@ -97,21 +110,3 @@ def _events(page: Mapping[str, object]) -> list[output.Record]:
     found = page["events"]
     assert isinstance(found, list)
     return found
-
-
-@app.command()
-def verify(context: typer.Context, as_json: AsJson = False) -> None:
-    """Compute the chain of hashes anew. Exit code 1: an entry was changed or is missing.
-
-    \b
-    Example:
-      jrc events verify
-    """
-    with connect(common(context)) as api:
-        found = api.get("/v1/events/verify")
-    if as_json:
-        output.document(found)
-    else:
-        output.line(str(found["sentence"]))
-    if not found["intact"]:
-        raise typer.Exit(ExitCode.FAILED)

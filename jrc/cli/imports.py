@@ -65,7 +65,7 @@ def import_(
     Up to 100,000 errors are listed, on a terminal 1,000; what goes beyond is counted.
 
     Columns: pledge_id, psk (or pledge_sender_key, pledge_recipient_key, common_iv), and as wanted
-    network (several with ;), role, label, profile, aead, hkdf.
+    network (several with ;), role, label, profile, aead, hkdf, used_before (yes or no).
 
     \b
     Examples:

@@ -11,6 +11,7 @@ import typer
 
 from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
+from jrc.model import Secret
 
 STDIN = "-"
 _TAKE_OVER_HINT = "docs/take-over.md has the format"
@@ -42,6 +43,37 @@ def warn_if_readable(file: BinaryIO, name: str) -> None:
     if stat.S_ISREG(mode) and mode & 0o044:
         who = "everybody" if mode & 0o004 else "its group"
         say(f"warning: {name} holds keys and {who} can read it; run: chmod 600 {name}")
+
+
+def passphrase_from(name: str | None, *, is_new: bool = False) -> Secret:
+    """A passphrase: the first line of a file, or from a hidden prompt; a new one is asked twice.
+
+    Raises:
+        OperatorError: there is neither file nor terminal, or it is empty.
+    """
+    if name is not None:
+        text, where = (text_of(name).splitlines() or [""])[0], name
+    elif sys.stdin.isatty():
+        asked = typer.prompt("Passphrase", hide_input=True, err=True, confirmation_prompt=is_new)
+        text, where = str(asked), "what was typed"
+    else:
+        raise OperatorError(
+            "the passphrase is missing",
+            "say --passphrase-file FILE, or --passphrase-file - to read it from standard input",
+            exit_code=ExitCode.USAGE,
+        )
+    if not text:
+        raise OperatorError(f"{where} holds no passphrase", exit_code=ExitCode.USAGE)
+    return Secret(text.encode())
+
+
+def text_of(name: str) -> str:
+    """The text of a small file with keys, or of standard input for ``-``.
+
+    Raises:
+        OperatorError: it can't be read, or is too long.
+    """
+    return _read(name)
 
 
 def psk_from(name: str | None) -> str:

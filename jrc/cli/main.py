@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from jrc import coredumps
 from jrc.cli.reporting import INTERRUPTED, report
 from jrc.errors import ExitCode, JrcError
 
@@ -11,6 +12,7 @@ from jrc.errors import ExitCode, JrcError
 def main(argv: Sequence[str] | None = None) -> int:
     """Carries out one command and gives its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    coredumps.forbid()
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()

@@ -43,6 +43,20 @@ Reason = Annotated[
     typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit log.", callback=_reason),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PassphraseFile = Annotated[
+    str | None,
+    typer.Option(
+        "--passphrase-file", metavar="FILE|-", help="The passphrase: the first line of a file."
+    ),
+]
+IdentityFile = Annotated[
+    str | None,
+    typer.Option(
+        "--identity-file",
+        metavar="FILE|-",
+        help="The identity of a recipient (age-keygen).",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Carry the plan out without asking.")]
 
 

@@ -11,6 +11,8 @@ from jrc.cli.explain import explain
 from jrc.cli.imports import OnConflict, import_
 from jrc.cli.keyfiles import derived_from, psk_from
 from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.pledge_recover import recover
+from jrc.cli.pledge_replace import replace
 from jrc.cli.pledge_revoke import restore, revoke
 from jrc.cli.pledge_set import set_
 from jrc.cli.reporting import say
@@ -21,6 +23,8 @@ app.command()(explain)
 app.command("set")(set_)
 app.command()(revoke)
 app.command()(restore)
+app.command()(replace)
+app.command()(recover)
 
 _LISTED = {
     "pledge_id": "PLEDGE",
@@ -39,6 +43,13 @@ _WAITING = {
     "last_join": "LAST JOIN",
     "label": "LABEL",
 }
+_RECOVERING = {
+    "pledge_id": "PLEDGE",
+    "recovery": "RECOVERY",
+    "networks": "NETWORKS",
+    "last_join": "LAST JOIN",
+    "label": "LABEL",
+}
 _SHOWN = {
     "pledge_id": "pledge",
     "label": "label",
@@ -52,10 +63,13 @@ _SHOWN = {
     "last_join": "last join",
     "joined_network": "joined network",
     "waiting": "waits for approval",
+    "replaces": "replaces",
+    "replaced_by": "replaced by",
     "highest_number": "highest Partial IV",
     "created": "added",
     "updated": "changed",
     "damage": "damage",
+    "recovery_means": "recovery",
 }
 _KEYS = {
     "kind": "KEY",
@@ -98,6 +112,12 @@ def add(
     ] = None,
     aead: Annotated[str | None, typer.Option(help="OSCORE's AEAD algorithm.")] = None,
     hkdf: Annotated[str | None, typer.Option(help="OSCORE's HKDF algorithm.")] = None,
+    used_before: Annotated[
+        bool,
+        typer.Option(
+            "--used-before", help="Another registrar used its PSK: it gets a new context first."
+        ),
+    ] = False,
     on_conflict: Annotated[
         OnConflict, typer.Option("--on-conflict", help="If it is there and differs.")
     ] = OnConflict.FAIL,
@@ -123,6 +143,7 @@ def add(
         "profile": profile,
         "aead": aead,
         "hkdf": hkdf,
+        "used_before": used_before or None,
         "on_conflict": on_conflict.value,
         "reason": reason,
     }
@@ -143,6 +164,9 @@ def list_(
     state: Annotated[
         str | None, typer.Option("--state", help="Those in one state, such as joined or damaged.")
     ] = None,
+    recovering: Annotated[
+        bool, typer.Option("--recovering", help="Those whose security context was lost.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List pledges, in the order of their identifiers.
@@ -154,11 +178,14 @@ def list_(
     Examples:
       jrc pledge list --network lab
       jrc pledge list --state joined --json
+      jrc pledge list --recovering
     """
     query = {k: v for k, v in (("network", network), ("state", state)) if v is not None}
+    if recovering:
+        query["recovering"] = "1"
     with connect(common(context)) as api:
         found = api.pages("/v1/pledges", query, "pledges")
-        columns = _WAITING if state == "waiting" else _LISTED
+        columns = _RECOVERING if recovering else _WAITING if state == "waiting" else _LISTED
         output.listing(found, columns, as_json=as_json, empty="no pledges")
 
 
@@ -176,7 +203,10 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
         output.document(found)
         return
     none_yet = {"highest_number": None} if found["highest_number"] == -1 else {}
-    output.fields({**found, **none_yet}, _SHOWN, as_json=False)
+    rare = ("replaces", "replaced_by", "recovery_means")
+    seldom = {name for name in rare if found[name] is None}
+    shown = {name: heading for name, heading in _SHOWN.items() if name not in seldom}
+    output.fields({**found, **none_yet}, shown, as_json=False)
     tables = (("credentials", _KEYS), ("unsupported", _UNSUPPORTED), ("events", _EVENT))
     for name, columns in tables:
         rows = found[name]

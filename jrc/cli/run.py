@@ -4,7 +4,6 @@ import os
 import sys
 
 from jrc import config as settings_files
-from jrc.cli.served import refuse_unserved
 
 
 def run(config: str | None) -> int:
@@ -14,7 +13,6 @@ def run(config: str | None) -> int:
         OperatorError: the settings or the database are not in order.
     """
     settings = settings_files.load(settings_files.find(config, os.environ))
-    refuse_unserved(settings)
     # structlog takes rich for its tracebacks where it finds it; the daemon's are plain.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from jrc.app.run import run_daemon

@@ -1,4 +1,4 @@
-"""``jrc init``: a config file, a key encryption key and an empty database."""
+"""``jrc init``: a config file, a key file and an empty database."""
 
 import os
 import pwd
@@ -37,20 +37,54 @@ def init(
             help="Put everything there. [/etc/jrc/config.toml, the rest in /var/lib/jrc]",
         ),
     ] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            "--database-url",
+            metavar="URL",
+            help="An empty PostgreSQL database, in place of an SQLite file; without a password.",
+        ),
+    ] = None,
 ) -> None:
-    """Make config.toml, the key encryption key and the database. Overwrites nothing.
+    """Make config.toml, the key file and the database. Overwrites nothing.
 
     \b
     Examples:
       jrc init --dir ./registrar
       sudo jrc init
+      sudo jrc init --database-url postgresql+psycopg://jrc@db.example.org/jrc
     """
+    _refuse_password(database_url)
     config = SYSTEM_CONFIG if folder is None else folder.absolute() / "config.toml"
     _refuse_undecoded(config)
-    text = settings_files.example(folder)
+    text = settings_files.example(folder, database_url)
     settings = settings_files.parse(text, path=str(config))
     create(config, text, settings, owner=None if folder else service_user())
     _say_next(config, settings)
+
+
+def _refuse_password(url: str | None) -> None:
+    """Returns if the URL may stand on a command line, which everybody on this host can read.
+
+    Raises:
+        OperatorError: it has a password, or is none of a server.
+    """
+    if url is None:
+        return
+    from jrc.store.engine import database_path, has_password
+
+    if database_path(url) is not None:
+        raise OperatorError(
+            "--database-url names an SQLite file, which `jrc init` chooses itself",
+            "leave it out, or name a database on a PostgreSQL server",
+            exit_code=ExitCode.USAGE,
+        )
+    if has_password(url):
+        raise OperatorError(
+            "--database-url has a password in it, which others on this host can see",
+            "leave it out, and put it into the file that PGPASSFILE names (docs/postgresql.md)",
+            exit_code=ExitCode.USAGE,
+        )
 
 
 def _refuse_undecoded(config: Path) -> None:
@@ -76,9 +110,9 @@ def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_pas
         OperatorError: one exists, or can't be made.
     """
     file, kek_file = settings.database.file, settings.keys.kek_file
-    assert file is not None
     assert kek_file is not None
-    made = (config, kek_file, file, settings.instance_file)
+    database = () if file is None else (file,)
+    made = (config, kek_file, *database, settings.instance_file)
     for path in made:
         if path.exists() or path.is_symlink():
             raise OperatorError(
@@ -94,7 +128,8 @@ def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_pas
             _write_files(config, text, kek_file, undo)
             _make_database(settings, file, undo)
             if owner is not None:
-                _give_away(owner, config, [kek_file, settings.instance_file, *_all_of(file)])
+                state = [kek_file, settings.instance_file, *_all_of(file)]
+                _give_away(owner, config, state)
         except OSError as error:
             raise OperatorError(
                 f"{error.filename} can't be made ({error.strerror})",
@@ -111,9 +146,9 @@ def _make_folder(folder: Path, undo: ExitStack) -> None:
 
 
 def _write_files(config: Path, text: str, kek_file: Path, undo: ExitStack) -> None:
-    from jrc.store.keyring import new_kek_text
+    from jrc.store.keyfile import key_text, new_key
 
-    _write(kek_file, new_kek_text(), 0o600, undo.callback)
+    _write(kek_file, key_text(new_key()), 0o600, undo.callback)
     _write(config, text, _CONFIG_MODE, undo.callback)
 
 
@@ -127,18 +162,18 @@ def _write(path: Path, text: str, mode: int, undo: Callable[..., object]) -> Non
         os.fsync(file.fileno())
 
 
-def _make_database(settings: Settings, file: Path, undo: ExitStack) -> None:
+def _make_database(settings: Settings, file: Path | None, undo: ExitStack) -> None:
     from jrc.store import instancefile
     from jrc.store.bootstrap import create_database
     from jrc.store.database import Database
-    from jrc.store.keyring import read_kek
+    from jrc.store.keyfile import read_key
 
     assert settings.keys.kek_file is not None
-    kek = read_kek(settings.keys.kek_file)
+    key = read_key(settings.keys.kek_file)
     for path in _all_of(file):
         undo.callback(path.unlink, missing_ok=True)
-    create_database(settings.database.url, kek, time.time_ns() // 1_000_000, secrets.token_bytes)
-    database = Database.open(settings.database.url, kek)
+    create_database(settings.database.url, key, time.time_ns() // 1_000_000, secrets.token_bytes)
+    database = Database.open(settings.database.url, key)
     try:
         undo.callback(settings.instance_file.unlink, missing_ok=True)
         instancefile.write(settings.instance_file, database.instance)
@@ -146,8 +181,10 @@ def _make_database(settings: Settings, file: Path, undo: ExitStack) -> None:
         database.close()
 
 
-def _all_of(file: Path) -> list[Path]:
-    """A database's file, and what may be beside it."""
+def _all_of(file: Path | None) -> list[Path]:
+    """A database's file, and what may be beside it; nothing where it is on a server."""
+    if file is None:
+        return []
     return [file, *(file.with_name(file.name + end) for end in ("-wal", "-shm", ".lock"))]
 
 
@@ -177,11 +214,17 @@ def _say_next(config: Path, settings: Settings) -> None:
 
     jrc = "jrc" if config == SYSTEM_CONFIG else f"jrc --config {quoted(str(config))}"
     line(f"config file          {config}")
-    line(f"database             {settings.database.file}")
-    line(f"key encryption key   {settings.keys.kek_file}")
+    line(f"database             {settings.database.file or settings.database.url}")
+    line(f"key file             {settings.keys.kek_file}")
     line("")
-    line("Back the key encryption key up apart from the database: without it the stored keys are")
-    line("lost, and whoever has both has every key. Next:")
+    line(
+        "Keep the key file apart from the database: whoever has both has every key. Without it the"
+    )
+    line("the stored keys are lost, so make a recovery identity for the day it is:")
+    line("")
+    line(f"  {jrc} keys add recovery paper")
+    line("")
+    line("Next:")
     line("")
     line(f"  {jrc} network add lab --network-id cafe --prefix 2001:db8:0:1::/64")
     line(f"  {jrc} pledge add 00124b0014b5b67e --psk-file FILE")

@@ -9,13 +9,14 @@ from jrc.cli import output
 from jrc.cli.client import connect, daemon_answers, not_running
 from jrc.cli.options import AsJson, Common, common
 from jrc.errors import ExitCode, JrcError, OperatorError
-from jrc.service.wording import duration
+from jrc.service.wording import counted, duration
 
 _STATUS = {
     "version": "version",
     "pid": "process",
     "ready": "answers joins",
     "why": "because",
+    "sealed": "sealed",
     "uptime_s": "up for",
     "listening": "listening on",
     "listen": "waits for the address",
@@ -24,6 +25,7 @@ _STATUS = {
     "database": "database",
     "schema": "schema",
     "epoch": "epoch",
+    "condition": "condition",
     "weak_keys_allowed": "weak keys allowed (lab)",
     "networks": "networks",
     "pledges": "pledges",
@@ -35,6 +37,7 @@ _STATUS = {
     "datagrams_received": "datagrams",
     "datagrams_dropped": "dropped",
     "proxy": "join proxy",
+    "backups": "backups",
 }
 
 
@@ -104,14 +107,26 @@ def _to_know(found: Mapping[str, Any]) -> Iterator[str]:
     """What a person is to know beside the figures, a sentence each."""
     for notice in found.get("key_notices", ()):
         yield f"{notice['sentence']}; see: {notice['look']}"
+    yield from found.get("key_warnings", ())
+    lost = found.get("recovering") or {"waiting": 0}
+    if lost["waiting"]:
+        yield (
+            f"{counted(lost['waiting'], 'pledge')} lost the security context, {lost['unable']} of"
+            " them for good; see: jrc pledge list --recovering"
+        )
     behind = found.get("clock_behind")
     if behind is not None:
         yield f"{behind['meaning']} {behind['what_to_do']}"
+    doubt = found.get("clock_doubt")
+    if doubt is not None:
+        yield (
+            f"{doubt}: time goes on without it, and joined nodes are told nothing; see: timedatectl"
+        )
     given_keys = (found.get("proxy") or {}).get("given_keys")
     if given_keys is not None:
         yield f"join proxy: {given_keys}"
     hindered = found.get("updates", {}).get("why")
-    if hindered and behind is None:
+    if hindered and behind is None and doubt is None:
         yield f"joined nodes are told nothing: {hindered.rstrip('.')}; see the daemon's log"
 
 

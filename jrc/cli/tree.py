@@ -7,10 +7,13 @@ from typing import Annotated
 import typer
 
 from jrc import __version__
-from jrc.cli import daemon, db, doctor, events, network, node, pledge, rollover, setup, window
+from jrc.cli import daemon, db, doctor, events, keys, network, node, pledge, rollover, setup, window
+from jrc.cli.backup import app as backup
 from jrc.cli.completion import VARIABLE, completion, prepare
 from jrc.cli.lab import app as lab
 from jrc.cli.options import Common
+from jrc.cli.recover import app as recover
+from jrc.cli.recover import quarantine
 
 app = typer.Typer(
     name="jrc",
@@ -68,7 +71,11 @@ app.add_typer(window.app, name="window")
 app.add_typer(rollover.app, name="rollover")
 app.add_typer(events.app, name="events")
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
 app.add_typer(lab, name="lab")
+app.add_typer(backup, name="backup")
+app.add_typer(recover, name="recover")
+app.command()(quarantine)
 app.command()(completion)
 
 

@@ -25,7 +25,13 @@ _TRAFFIC_CLASS = DSCP_AF42 << 2
 UNMARKED: Final = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, struct.pack("@i", 0))
 """Ancillary data for what is no join traffic, whatever its socket is set to."""
 
-RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
+RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
+"""The kernel counts about 800 bytes for a datagram of 100 (``skb->truesize``): 10,000 may wait."""
+SO_RCVBUFFORCE = 33
+"""asm-generic/socket.h; needs CAP_NET_ADMIN. Without it net.core.rmem_max is the limit."""
+_SO_MEMINFO = 55
+"""asm-generic/socket.h: what ``struct sock`` counts; drops are the last of nine."""
+_MEMINFO = struct.Struct("@9I")
 IPV6_FREEBIND = 78
 """linux/in6.h; Python has no name for it."""
 DRAIN = 64
@@ -118,7 +124,23 @@ def prepare(listener: socket.socket) -> None:
     if not _has_one_address(listener):
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _TRAFFIC_CLASS)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    _enlarge(listener)
+
+
+def receive_buffer_bytes(listener: socket.socket) -> int:
+    """What may wait in the kernel; it doubles what was asked for, and says that (socket(7))."""
+    return listener.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+
+
+def _enlarge(listener: socket.socket) -> None:
+    """Room for what comes while others are read; a service manager may have made more already."""
+    if receive_buffer_bytes(listener) >= RECEIVE_BUFFER_BYTES:
+        return
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    except PermissionError:
+        before = receive_buffer_bytes(listener)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, max(before, RECEIVE_BUFFER_BYTES))
 
 
 def _tells_addresses(listener: socket.socket) -> bool:
@@ -212,6 +234,13 @@ class Endpoint:
         """Where it listens, as ``[address]:port``, a link-local one with its interface."""
         return [f"[{name[0]}{_zone(name[3])}]:{name[1]}" for _, name in self._names]
 
+    def lost(self) -> int:
+        """Datagrams that found no room in the kernel's queues since the sockets were made."""
+        return sum(
+            _MEMINFO.unpack(each.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[8]
+            for each in self._listeners
+        )
+
     def covering(self, address: IPv6Address, port: int, interface: int) -> socket.socket | None:
         """The socket that gets what is sent to a link-local address of an interface, if any."""
         for listener, (host, own_port, _, scope_id) in self._names:
@@ -300,7 +329,7 @@ def _usual(listeners: Sequence[tuple[socket.socket, str]], peer: Name) -> tuple[
     by_host = {host: (each, host) for each, host in listeners}
     if "::" in by_host:
         return by_host["::"]
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe, suppress(OSError):
+    with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
         probe.connect(peer)
         return by_host.get(probe.getsockname()[0], listeners[0])
     return listeners[0]

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from jrc.coap.proxy_answers import GIVEN_KEYS, acknowledgement, content_of, oscore_value
 from jrc.coap.proxy_state import NodeState
-from jrc.cojp import codec, message, oscore
+from jrc.cojp import codec, message, oscore, recovery
 from jrc.cojp.constants import (
     COJP_MAX_JOIN_ATTEMPTS,
     ENDPOINT_MAX_TOKEN_BYTES,
@@ -52,12 +53,6 @@ _UNDERSTOOD: Final = frozenset({OptionNumber.URI_HOST, OptionNumber.URI_PATH})
 _METHODS: Final = range(1, 32)
 _KEYS_UNSUPPORTED: Final = UnsupportedParameter(Code.UNSUPPORTED, Label.LINK_LAYER_KEY_SET)
 
-_GIVEN_KEYS: Final = (
-    "the registrar takes this proxy for a border router with a radio, and changes the keys of its"
-    " network when it joins again: run there `jrc pledge set {0} --profile join-proxy`, and restart"
-    " this proxy"
-)
-
 _log = structlog.get_logger("jrc")
 
 
@@ -76,6 +71,7 @@ class _Asked(NamedTuple):
     token: bytes
     message_id: int
     piv: bytes
+    context: SecurityContext
     acknowledged: asyncio.Event
     answer: "asyncio.Future[Inner]"
 
@@ -96,6 +92,7 @@ class ProxyNode:
     True with a Join Response, whose Configuration is whole, False with an update; ``dropped``
     counts what ends in silence. ``random`` gives that many unpredictable bytes. ``given_keys`` is
     what the operator is to know of link-layer keys that the registrar has told, None without any.
+    ``derive`` gives the context of another ID Context (RFC 8613 App. B.2).
     """
 
     def __init__(
@@ -109,12 +106,15 @@ class ProxyNode:
         configured: Callable[[Configuration, bool], None],
         dropped: Callable[[Reason], None],
         timing: Timing | None = None,
+        derive: Callable[[bytes], SecurityContext] | None = None,
     ) -> None:
         self.joined = False
         self.why: str | None = "it has not joined yet"
         self.given_keys: str | None = None
         self.updates = 0
         self._context = context
+        self._derive = derive
+        self._offered: SecurityContext | None = None
         self._network_identifier = network_identifier
         self._state = state
         self._clock = clock
@@ -155,7 +155,7 @@ class ProxyNode:
             _log.warning("proxy_not_joined", why=self.why, again_in_s=round(wait_s))
             await asyncio.sleep(wait_s * (1 + self._fraction() / 2))
             wait_s = min(2 * wait_s, self._timing.max_backoff_s)
-        _log.info("proxy_joined", pledge=self._context.id_context)
+        _log.info("proxy_joined", pledge=self._state.identifier)
 
     async def _attempt(self) -> bool:
         """Ask until a Configuration can be acted upon, as often as is allowed (RFC 9031 §8.3.1)."""
@@ -163,7 +163,7 @@ class ProxyNode:
         for attempt in range(COJP_MAX_JOIN_ATTEMPTS):
             try:
                 answer = await self._exchange(reported)
-                config, reported = codec.read_configuration(_content(answer))
+                config, reported = codec.read_configuration(content_of(answer))
             except PeerError as error:
                 self.why = f"the registrar's Configuration can't be read ({error.reason})"
                 continue
@@ -189,17 +189,19 @@ class ProxyNode:
             self._random(TOKEN_BYTES),
             self._next_message_id(),
             piv,
+            self._offered or self._context,
             asyncio.Event(),
             asyncio.get_running_loop().create_future(),
         )
-        self._asked, self._last_token = asked, asked.token
+        self._asked, self._last_token, self._offered = asked, asked.token, None
         try:
             await self._transmit(self._join_request(asked, reported), asked)
         finally:
             self._asked = None
         if not asked.answer.done():
             raise OperatorError("the registrar does not answer")
-        return asked.answer.result()
+        answer = asked.answer.result()
+        return await self._exchange(reported) if self._has_offer() else answer
 
     async def _transmit(self, datagram: bytes, asked: _Asked) -> None:
         """Send until there is an answer, or no more time (RFC 7252 §4.2)."""
@@ -214,8 +216,10 @@ class ProxyNode:
         request = JoinRequest(self._network_identifier, Role.LBR, reported)
         inner = message.encode_inner(CoapCode.POST, _PATH, codec.encode_join_request(request))
         option, ciphertext = oscore.protect_request(
-            self._context, asked.piv, inner, with_kid_context=True
+            asked.context, asked.piv, inner, with_kid_context=True
         )
+        if asked.context is not self._context:
+            option = recovery.request_option(option, asked.context.id_context or b"")
         options = (*_HEAD, (int(OptionNumber.OSCORE), option))
         fields = (MessageType.CON, CoapCode.POST, asked.message_id, asked.token, options)
         return message.encode(Message(*fields, ciphertext))
@@ -242,30 +246,53 @@ class ProxyNode:
     def _note_acknowledged(self, received: Message) -> None:
         """An empty ACK: the answer comes apart from it (RFC 7252 §5.2.2)."""
         asked = self._asked
-        if asked is not None and (received.type, received.message_id) == (
-            MessageType.ACK,
-            asked.message_id,
-        ):
+        expected = asked and (MessageType.ACK, asked.message_id)
+        if asked is not None and (received.type, received.message_id) == expected:
             asked.acknowledged.set()
 
     def _take_answer(self, received: Message) -> Sequence[bytes]:
         asked = self._asked
         if asked is None or asked.answer.done() or received.token != asked.token:
             if received.token == self._last_token:
-                return _acknowledgement(received)
+                return acknowledgement(received)
             raise PeerError(Reason.NOT_A_RESPONSE)
         if received.type == MessageType.ACK and received.message_id != asked.message_id:
             raise PeerError(Reason.NOT_A_RESPONSE)
-        option = oscore.decode_option(_oscore_value(received))
+        option = oscore.decode_option(oscore_value(received))
+        r2 = None if asked.context is not self._context else recovery.r2_of(option)
+        context = asked.context if r2 is None else self._second(r2)
         plaintext = oscore.unprotect_response(
-            self._context, self._context.sender_id, asked.piv, option, received.payload
+            context, context.sender_id, asked.piv, option, received.payload
         )
-        asked.answer.set_result(message.decode_inner(plaintext))
-        return _acknowledgement(received)
+        inner = message.decode_inner(plaintext)
+        self._take_context(asked, r2)
+        asked.answer.set_result(inner)
+        return acknowledgement(received)
+
+    def _has_offer(self) -> bool:
+        """Whether the answer was response #1: request #2 follows, and no further one."""
+        return self._offered is not None
+
+    def _second(self, r2: bytes) -> SecurityContext:
+        """What response #1 verifies under (RFC 8613 App. B.2 step 3)."""
+        if self._derive is None:
+            raise PeerError(Reason.UNKNOWN_CONTEXT)
+        return self._derive(recovery.second_id_context(r2, self._context.id_context or b""))
+
+    def _take_context(self, asked: _Asked, r2: bytes | None) -> None:
+        """After a verified answer: another context to ask under, or the one asked under for good.
+
+        On disk before the answer counts (RFC 8613 App. B.2 step 5, RFC 9031 §7.3.1).
+        """
+        if r2 is not None and self._derive is not None:
+            self._offered = self._derive(r2 + self._random(recovery.MIN_NONCE_BYTES))
+        elif asked.context is not self._context:
+            self._state.renew(asked.context.id_context or b"")
+            self._context, self._answered, self._echo = asked.context, None, None
 
     def _serve(self, request: Message) -> bytes:
         """The answer to a Parameter Update; a copy gets the same one (RFC 9031 §8.2.1)."""
-        value = _oscore_value(request)
+        value = oscore_value(request)
         last = self._answered
         if last is not None and (last.option, last.ciphertext) == (value, request.payload):
             return self._reply(request, last.answer_option, last.answer_ciphertext)
@@ -308,9 +335,8 @@ class ProxyNode:
         self._echo = self._random(ECHO_BYTES)
         options = ((int(OptionNumber.ECHO), self._echo),)
         inner = message.encode_inner(CoapCode.UNAUTHORIZED, options, b"")
-        return self._reply(
-            request, *oscore.protect_response(self._context, JRC_ID, piv, inner, own)
-        )
+        answer = oscore.protect_response(self._context, JRC_ID, piv, inner, own)
+        return self._reply(request, *answer)
 
     def _act(self, inner: Inner) -> tuple[int, bytes]:
         """Code and payload of the answer to a verified request (RFC 9031 §8.2.1, §8.3.1)."""
@@ -342,7 +368,7 @@ class ProxyNode:
         """What is to be known of keys that the registrar tells: they are thrown away here."""
         if not config.keys:
             return None
-        hint = _GIVEN_KEYS.format((self._context.id_context or b"").hex())
+        hint = GIVEN_KEYS.format(self._state.identifier.hex())
         if self.given_keys is None:
             _log.warning("proxy_given_keys", hint=hint)
         return hint
@@ -369,31 +395,3 @@ class ProxyNode:
 
     def _fraction(self) -> float:
         return int.from_bytes(self._random(2)) / (1 << 16)
-
-
-def _content(answer: Inner) -> bytes:
-    """The Configuration in a Join Response.
-
-    Raises:
-        OperatorError: the registrar has refused.
-    """
-    if answer.code != CoapCode.CHANGED:
-        name = f"{answer.code >> 5}.{answer.code & 31:02}"
-        raise OperatorError(f"the registrar refuses: {name} {answer.payload.hex()}".rstrip())
-    return answer.payload
-
-
-def _oscore_value(received: Message) -> bytes:
-    values = option_values(received.options, OptionNumber.OSCORE)
-    if len(values) != 1:
-        raise PeerError(Reason.UNPROTECTED)
-    return values[0]
-
-
-def _acknowledgement(received: Message) -> Sequence[bytes]:
-    """The empty ACK that a separate response asks for (RFC 7252 §4.2)."""
-    if received.type != MessageType.CON:
-        return ()
-    return (
-        message.encode(Message(MessageType.ACK, CoapCode.EMPTY, received.message_id, b"", (), b"")),
-    )

@@ -69,11 +69,14 @@ def read_psk(path: Path, identifier: PledgeId) -> Secret:
 class NodeState:
     """The numbers that were given out, and the window of those received (RFC 8613 §3.1).
 
-    ``window`` is None as long as nobody knows which numbers the registrar has used.
+    ``window`` is None as long as nobody knows which numbers the registrar has used. ``id_context``
+    is what RFC 8613 App. B.2 has put in the place of the ``identifier``, None without.
     """
 
     def __init__(self, path: Path, identifier: bytes, psk: Secret) -> None:
         self.window: ReplayWindow | None = None
+        self.id_context: bytes | None = None
+        self.identifier = identifier
         self.is_new = True
         self._path = path
         self._mark = hmac.digest(psk.reveal(), _MARK + identifier, "sha256")[:8].hex()
@@ -148,6 +151,14 @@ class NodeState:
             window = self.window.accept(number)
         self._write(self._reserved, self._high_water_s, window)
 
+    def renew(self, id_context: bytes) -> None:
+        """Have another security context, under which nothing was received; on disk at the return.
+
+        Raises:
+            OperatorError: the file can't be written; the context before stays.
+        """
+        self._write(self._reserved, self._high_water_s, ReplayWindow(), id_context)
+
     def _next(self, now_s: int) -> NumberBlock:
         """One number at a time: requests are rare, and no restart leaves a number behind."""
         return reserve(self._reserved, now_s, 1, high_water_s=self._high_water_s)
@@ -186,6 +197,8 @@ class NodeState:
                 raise ValueError("damaged")
             reserved, high_water_s = int(fields["reserved"]), int(fields["high_water_s"])
             window = None if fields["window"] is None else ReplayWindow(*map(int, fields["window"]))
+            renewed = fields.get("id_context")
+            id_context = None if renewed is None else bytes.fromhex(renewed)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise OperatorError(
                 f"proxy.state_file: {self._path} is damaged, and it tells which numbers were used",
@@ -197,16 +210,25 @@ class NodeState:
                 "name another file under [proxy] for the new credential",
             )
         self._reserved, self._high_water_s, self.window = reserved, high_water_s, window
+        self.id_context = id_context
         self.is_new = False
 
-    def _write(self, reserved: int, high_water_s: int, window: ReplayWindow | None) -> None:
-        """Replace the file, then believe it."""
+    def _write(
+        self,
+        reserved: int,
+        high_water_s: int,
+        window: ReplayWindow | None,
+        renewed: bytes | None = None,
+    ) -> None:
+        """Replace the file, then believe it; the context stays unless it is ``renewed``."""
+        id_context = renewed or self.id_context
         fields = {
             "format": _FORMAT,
             "mark": self._mark,
             "reserved": reserved,
             "high_water_s": high_water_s,
             "window": None if window is None else list(window),
+            "id_context": None if id_context is None else id_context.hex(),
         }
         text = json.dumps({**fields, "check": _check(fields)}) + "\n"
         try:
@@ -217,6 +239,7 @@ class NodeState:
                 "until it can, the proxy neither joins nor takes updates",
             ) from None
         self._reserved, self._high_water_s, self.window = reserved, high_water_s, window
+        self.id_context = id_context
 
 
 def _check(fields: dict[str, object]) -> str:

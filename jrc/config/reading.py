@@ -67,11 +67,14 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def example(folder: Path | None = None) -> str:
-    """The commented config file, for the system's folders or with all files in ``folder``."""
+def example(folder: Path | None = None, database_url: str | None = None) -> str:
+    """The commented config file, for the system's folders or with all files in ``folder``.
+
+    ``database_url`` is that of a server, None for an SQLite file.
+    """
     state, run = (folder.absolute(),) * 2 if folder else (Path("/var/lib/jrc"), Path("/run/jrc"))
     places = {
-        "url": f"sqlite:///{state / 'jrc.db'}",
+        "url": database_url or f"sqlite:///{state / 'jrc.db'}",
         "kek": str(state / "kek"),
         "socket": str(run / "admin.sock"),
         "instance": str(state / "jrc.instance"),

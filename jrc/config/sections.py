@@ -73,7 +73,7 @@ class Database(_Section):
 
 
 class Keys(_Section):
-    """``[keys]``: where the key encryption key is. One of the two is set."""
+    """``[keys]``: where the key of this host's slot is (docs/keys.md). One of the two is set."""
 
     kek_file: File | None = None
     credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,255}$")] | None = None
@@ -101,10 +101,53 @@ class Instance(_Section):
     file: File | None = None
 
 
+class Backup(_Section):
+    """``[backup]``: whom backups are sealed for, and where scheduled ones go.
+
+    ``directory``: ``None`` makes none by itself. ``key_file`` is what `jrc backup keygen` makes;
+    ``recipients`` are X25519 recipients of the age format. The newest ``keep`` files stay.
+    """
+
+    directory: File | None = None
+    every_h: Annotated[float, Field(gt=0, le=8760, allow_inf_nan=False)] = 24.0
+    keep: Annotated[int, Field(ge=1, le=10_000)] = 14
+    key_file: File | None = None
+    recipients: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^age1[0-9a-z]+$", max_length=4096)], ...],
+        BeforeValidator(as_tuple),
+        Field(max_length=8),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _sealed_for_somebody(self) -> Self:
+        if self.directory is not None and self.key_file is None and not self.recipients:
+            raise ValueError(
+                "backup.directory needs backup.key_file or backup.recipients: somebody has to be"
+                " able to open what is put there"
+            )
+        return self
+
+
+class Events(_Section):
+    """``[events]``: how long the audit log is kept; ``keep_days`` = 0 is for ever.
+
+    The last ``keep_at_least`` events stay, however old they are.
+    """
+
+    keep_days: Annotated[float, Field(ge=0, le=36_500, allow_inf_nan=False)] = 0
+    keep_at_least: Annotated[int, Field(ge=0, le=2**53)] = 100_000
+
+
 class Metrics(_Section):
     """``[metrics]``: serves ``/metrics``, ``/healthz`` and ``/readyz`` where it is present."""
 
     listen: AnyEndpoint = Endpoint("127.0.0.1", 9631)
+
+
+class Clock(_Section):
+    """``[clock]``: whether a time service has to set the clock first (docs/clock.md)."""
+
+    wait_for_synchronisation: bool = False
 
 
 class Log(_Section):
@@ -218,7 +261,10 @@ class Settings(_Section):
     keys: Keys = Keys()
     admin: Admin = Admin()
     instance: Instance = Instance()
+    backup: Backup = Backup()
+    events: Events = Events()
     metrics: Metrics | None = None
+    clock: Clock = Clock()
     log: Log = Log()
     proxy: Proxy | None = None
     rollover: Rollover = Rollover()

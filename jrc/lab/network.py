@@ -15,7 +15,7 @@ from jrc.coap.proxy import JoinProxy
 from jrc.coap.proxy_endpoint import ProxyEndpoint, open_jrc_socket, open_pledge_socket
 from jrc.coap.token import TokenSealer
 from jrc.cojp.constants import ACK_RANDOM_FACTOR, ACK_TIMEOUT_S, MAX_RETRANSMIT
-from jrc.lab.pledge import JRC_HOST, Joined, Refused, SimulatedPledge
+from jrc.lab.pledge import JRC_HOST, Joined, Outcome, Recovering, Refused, SimulatedPledge
 from jrc.policy.rate import ByteRate
 
 Address = tuple[str, int]
@@ -106,8 +106,11 @@ async def join(
                 request = _request(pledge, form)
             transport.sendto(request)
             sent += 1
-            outcome = await _first_answer(pledge, replies.queue, wait)
-            if outcome is not None:
+            answer = await _first_answer(pledge, replies.queue, wait)
+            if isinstance(answer, Recovering):
+                request = b""
+            elif answer is not None:
+                outcome = answer
                 break
     finally:
         transport.close()
@@ -125,7 +128,7 @@ def _request(pledge: SimulatedPledge, form: RequestForm) -> bytes:
 
 async def _first_answer(
     pledge: SimulatedPledge, replies: asyncio.Queue[bytes], wait_s: float
-) -> Joined | Refused | None:
+) -> Outcome | None:
     """The first reply within ``wait_s`` that the pledge trusts."""
     try:
         async with asyncio.timeout(wait_s):

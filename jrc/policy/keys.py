@@ -72,6 +72,41 @@ def choose_key_ids(
     return free[:count]
 
 
+LOST_GENERATIONS = 64
+"""Key ids that a registrar may have gone through since the backup that is all we have of it."""
+
+
+def choose_key_ids_apart(
+    count: int,
+    newest: Collection[int],
+    known: Collection[int],
+    chance: int,
+    allowed: Collection[int] = EVERY_KEY_ID,
+) -> tuple[int, ...]:
+    """Key ids for new keys where those given out last are not known (rows E8 and K6).
+
+    They were chosen upwards from the ``newest`` that we know, going round at 254, so the search
+    begins more than ``LOST_GENERATIONS`` above these, at a place that ``chance`` (any number from
+    0) picks: a second recovery from the same backup is not to meet the ids of the first. Ids that
+    are ``known`` of any generation come last, and the newest never. RFC 9031 §8.4.3.1
+
+    Raises:
+        OperatorError: too few are left.
+    """
+    begin = max(newest, default=0) + LOST_GENERATIONS
+    begin += chance % (MAX_KEY_ID - 2 * LOST_GENERATIONS)
+    around = [(begin + step) % MAX_KEY_ID + 1 for step in range(MAX_KEY_ID)]
+    usable = [key_id for key_id in around if key_id in allowed and key_id not in newest]
+    unknown = [key_id for key_id in usable if key_id not in known]
+    free = unknown + [key_id for key_id in usable if key_id in known]
+    if len(free) < count:
+        raise OperatorError(
+            f"{count} new key ids are needed, and {len(free)} of {len(allowed)} are free",
+            "leave a profile out of this key domain that takes few key ids",
+        )
+    return tuple(free[:count])
+
+
 def make_key_set(
     generation: int,
     state: KeySetState,

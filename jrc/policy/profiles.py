@@ -48,6 +48,8 @@ class Traits:
     """Its interface identifier is a modified EUI-64 (RFC 4944 §6), not the EUI-64 as it is."""
     forgets_numbers: bool
     """Its sequence number begins again at a restart: what it sends then is a replay."""
+    recovers_context: bool
+    """It knows RFC 8613 App. B.2, by which a registrar that lost its state gets a new context."""
     max_answer_bytes: int | None
     takes_updates: bool
     """Without Parameter Updates a node gets new keys only by joining again."""
@@ -83,6 +85,8 @@ _RFC9031 = Traits(
     swaps_pan_id=False,
     inverts_universal_bit=True,
     forgets_numbers=False,
+    # RECOMMENDED in RFC 9031 §8.3.3; one that can't is listed for it, and stays unanswered.
+    recovers_context=True,
     max_answer_bytes=None,
     takes_updates=True,
     # RFC 8613 §6.1 leaves it open, and libcoap finds no context without.
@@ -106,6 +110,8 @@ _OPENWSN = Traits(
     # Seen on the wire: 14-15-92-cc-00-00-00-02 has the address fe80::1415:92cc:0:2.
     inverts_universal_bit=False,
     forgets_numbers=True,
+    # Its OSCORE reads no kid context in a response, and an error is ignored.
+    recovers_context=False,
     # Longer ones were lost; with its fragmentation module 71 bytes arrived.
     max_answer_bytes=60,
     takes_updates=False,

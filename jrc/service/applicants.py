@@ -8,6 +8,7 @@ from jrc.cojp.algorithms import Aead, Hkdf
 from jrc.cojp.oscore import SecurityContext, context_from_keys, derive_for_jrc
 from jrc.model import Network, PledgeId, Profile, Secret
 from jrc.policy.credentials import check_derived, check_identifier, check_psk, weakness_of
+from jrc.policy.profiles import TRAITS
 from jrc.service.records import (
     Fingerprints,
     KeyMaterial,
@@ -37,6 +38,8 @@ class Applicant:
     ``keys``: a PSK, or derived keys. ``networks`` are names, in the order of preference.
     ``provenance`` is how the keys came, ``source`` where from (a file and its line).
     ``allow_weak`` takes keys that everybody can compute, for a lab (``[lab]`` in the config).
+    ``used_before``: another registrar has answered under the PSK, and its state did not come along;
+    the pledge gets a new context by RFC 8613 App. B.2 before anything else.
     """
 
     identifier: PledgeId
@@ -50,6 +53,7 @@ class Applicant:
     provenance: str = "operator"
     source: str = ""
     allow_weak: bool = False
+    used_before: bool = False
 
 
 class Fault(NamedTuple):
@@ -85,6 +89,7 @@ def check_applicant(
         _check_words(applicant)
         material = key_material(applicant)
         network_ids = tuple(_network_id(name, networks) for name in applicant.networks)
+        _check_used_before(applicant, networks)
     except UnfitError as error:
         return error.fault
     if len(set(network_ids)) != len(network_ids):
@@ -137,6 +142,23 @@ def key_material(applicant: Applicant) -> KeyMaterial:
         common_iv=Secret(security.common_iv),
         aead=applicant.aead,
         hkdf=applicant.hkdf,
+        used_before=applicant.used_before,
+    )
+
+
+def _check_used_before(applicant: Applicant, networks: Mapping[str, Network]) -> None:
+    """One whose PSK was used elsewhere has to know RFC 8613 App. B.2 (RFC 8613 §7.2)."""
+    if not applicant.used_before:
+        return
+    of_networks = [networks[name].profile for name in applicant.networks[:1]]
+    profile = applicant.profile or next(iter(of_networks), Profile.RFC9031)
+    if isinstance(applicant.keys, Secret) and TRAITS[profile].recovers_context:
+        return
+    raise UnfitError(
+        "used_before",
+        "keys that another registrar has used are good only for a pledge with a PSK whose firmware"
+        " knows RFC 8613 App. B.2",
+        "give the device a new key",
     )
 
 

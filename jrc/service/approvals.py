@@ -10,7 +10,7 @@ from jrc.service.network_reports import find_network
 from jrc.service.network_settings import refused
 from jrc.service.records import PledgeRecord
 from jrc.service.registry import Registry
-from jrc.service.wording import listed
+from jrc.service.wording import listed, utc_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,18 @@ def approve_pledge(
             network is not one of its own or approves nobody.
     """
     record = find_pledge(tx, identifier)
-    if record.state is PledgeState.REVOKED:
-        raise refused(f"pledge {identifier} is revoked", "`jrc pledge restore` comes first")
+    if record.state in (PledgeState.REVOKED, PledgeState.SUPERSEDED):
+        raise refused(
+            f"pledge {identifier} is {record.state.value}", "`jrc pledge restore` comes first"
+        )
     chosen = _waited_for(tx, record) if network is None else _own(tx, record, network)
     entry = tx.admissions.find(record.id, chosen.id)
     if entry is not None and entry.admitted_at_ms is not None:
         return Approved(pledge_id=str(identifier), network=chosen.name, changed=False)
     tx.admissions.admit(record.id, chosen.id)
-    tx.record(Event("pledge.approved", actor, identifier.value, chosen.name, reason))
+    asked = None if entry is None else utc_text(entry.asked_at_ms)
+    detail = {"admitted": [False, True], "asked": asked}
+    tx.record(Event("pledge.approved", actor, identifier.value, chosen.name, reason, detail))
     tx.policy_changed()
     return Approved(pledge_id=str(identifier), network=chosen.name, changed=True)
 

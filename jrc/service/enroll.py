@@ -11,14 +11,16 @@ from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId, PledgeState
 from jrc.policy.profiles import TRAITS
 from jrc.service.applicants import Applicant, Fault
+from jrc.service.condition import require_open
 from jrc.service.damage import damage_warning, damaged_error, damages_of
 from jrc.service.examine import Decision, OnConflict, examine
 from jrc.service.holdings import still_holds
 from jrc.service.node_settings import settings_changed
+from jrc.service.pledge_facts import differences, facts, holdings
 from jrc.service.records import CredentialState, Damage, PledgeRecord
 from jrc.service.registry import Registry
 from jrc.service.rollover_leaving import leave
-from jrc.service.wording import Plan, role_name
+from jrc.service.wording import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +54,14 @@ def add_pledge(
     Raises:
         OperatorError: the pledge, its key or its details are refused; says why, names no key.
     """
-    (decision,) = examine(tx, [applicant], on_conflict)
-    if isinstance(decision, Fault):
-        raise OperatorError(
-            f"{decision.column}: {decision.reason}", decision.hint, exit_code=ExitCode.REFUSED
-        )
-    _carry_out(tx, decision)
+    require_open(tx, "no pledge is added")
+    decision = examine_one(tx, applicant, on_conflict)
+    carry_out(tx, decision)
     names = {network.id: network.name for network in tx.networks.all().values()}
     networks = tuple(names[number] for number in decision.network_ids if number in names)
     if decision.new is not None or decision.change is not None:
         kind = f"pledge.{decision.outcome.value}"
-        detail = {"networks": networks, "role": role_name(applicant.role or 0)}
+        detail = _said(tx, decision)
         tx.record(Event(kind, actor, applicant.identifier.value, reason=reason, detail=detail))
         tx.policy_changed()
     return Enrolled(
@@ -70,7 +69,35 @@ def add_pledge(
     )
 
 
-def _carry_out(tx: Registry, decision: Decision) -> None:
+def examine_one(
+    tx: Registry, applicant: Applicant, on_conflict: OnConflict = OnConflict.FAIL
+) -> Decision:
+    """What becomes of one applicant.
+
+    Raises:
+        OperatorError: it is refused; says why, names no key.
+    """
+    (decision,) = examine(tx, [applicant], on_conflict)
+    if isinstance(decision, Fault):
+        raise OperatorError(
+            f"{decision.column}: {decision.reason}", decision.hint, exit_code=ExitCode.REFUSED
+        )
+    return decision
+
+
+def _said(tx: Registry, decision: Decision) -> dict[str, object]:
+    """For the audit log: all of a new pledge, or what differs, each as [before, after]."""
+    after, networks = find_pledge(tx, decision.applicant.identifier), tx.networks.all()
+    if decision.change is None or decision.before is None:
+        made = decision.new or decision.change
+        return {**facts(networks, after), "key": None if made is None else made.provenance}
+    detail = differences(networks, decision.before, after)
+    has_new_key = decision.change.material is not None
+    return {**detail, "key": decision.change.provenance} if has_new_key else detail
+
+
+def carry_out(tx: Registry, decision: Decision) -> None:
+    """Write what was decided on one pledge."""
     if decision.new is not None:
         tx.pledges.insert([decision.new], None)
     change, before = decision.change, decision.before
@@ -197,6 +224,7 @@ def remove_pledge(
     record = look_up(tx, identifier)
     plan_removal(tx, identifier).require(agreed)
     found = damages_of(tx, record)
+    detail = _removed(tx, record, found)
     tx.credentials.retire(record.id, CredentialState.REMOVED)
     tx.leases.release(record.id)
     tx.leases.bury(record.id)
@@ -207,7 +235,18 @@ def remove_pledge(
     tx.pushes.forget(record.id)
     tx.pledges.save(_tombstone(tx, record))
     _blocklist_changed(tx, record)
-    return _changed(tx, "pledge.removed", identifier, PledgeState.REMOVED, actor, reason, found)
+    tx.record(Event("pledge.removed", actor, identifier.value, reason=reason, detail=detail))
+    tx.policy_changed()
+    return Changed(pledge_id=str(identifier), state=PledgeState.REMOVED.value, changed=True)
+
+
+def _removed(tx: Registry, record: PledgeRecord, found: Sequence[Damage]) -> dict[str, object]:
+    """What the audit log keeps of a pledge; of a damaged one only what is damaged."""
+    if found:
+        return {"damaged": [damage.value for damage in found]}
+    standing = tx.pledges.standing([record])[record.id]
+    state = [record.state.value, PledgeState.REMOVED.value]
+    return {"state": state, **holdings(tx.networks.all(), record, standing)}
 
 
 def _blocklist_changed(tx: Registry, record: PledgeRecord) -> None:
@@ -232,18 +271,3 @@ def _tombstone(tx: Registry, record: PledgeRecord) -> PledgeRecord:
         credential_id=None,
         network_ids=(),
     )
-
-
-def _changed(
-    tx: Registry,
-    kind: str,
-    identifier: PledgeId,
-    state: PledgeState,
-    actor: str,
-    reason: str,
-    found: Sequence[Damage] = (),
-) -> Changed:
-    detail = {"damaged": [damage.value for damage in found]} if found else None
-    tx.record(Event(kind, actor, identifier.value, reason=reason, detail=detail))
-    tx.policy_changed()
-    return Changed(pledge_id=str(identifier), state=state.value, changed=True)

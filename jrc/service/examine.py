@@ -205,10 +205,11 @@ class _Board:
             raise _conflict(entry, known, same_key, differing)
         if same_key:
             return _change(entry, wanted, Outcome.CHANGED, known)
-        if known.record.state is PledgeState.REVOKED:
+        if known.record.state in (PledgeState.REVOKED, PledgeState.SUPERSEDED):
             raise UnfitError(
                 "pledge_id",
-                f"pledge {entry.applicant.identifier} is revoked and gets no new key",
+                f"pledge {entry.applicant.identifier} is {known.record.state.value} and gets no"
+                " new key",
                 "`jrc pledge restore` or `jrc pledge remove` comes first",
             )
         return _change(entry, wanted, Outcome.REPLACED, known)

@@ -13,9 +13,11 @@ from jrc.policy import windows
 from jrc.policy.admission import Gate, gate
 from jrc.policy.profiles import TRAITS, accepted_identifiers
 from jrc.service.attempts import Attempt, Outcome, Success
+from jrc.service.condition import is_open, remedy
 from jrc.service.damage import damage_sentence, damages
 from jrc.service.explain_keys import facts_of_keys
 from jrc.service.key_domains import current_generation
+from jrc.service.pledge_recovery import recovery_remedy, recovery_sentence
 from jrc.service.pledges import profile_in_force
 from jrc.service.records import CredentialState, PledgeRecord, Standing
 from jrc.service.registry import Registry
@@ -110,11 +112,23 @@ def explain_pledge(
     return Explanation(
         pledge_id=str(identifier),
         state="unknown" if record is None else record.state.value,
-        facts=tuple(facts),
+        facts=(*_closed(tx), *facts),
         attempts=tried,
         meanings=tuple(_meanings(attempts or ())),
         heard=_nothing_heard() if unheard else None,
     )
+
+
+def _closed(tx: Registry) -> Iterator[FactReport]:
+    """That nobody gets in at all (RFC 9031 §8.3.3)."""
+    if not is_open(tx):
+        state = tx.database
+        yield FactReport(
+            reason=Reason.QUARANTINED.value,
+            sentence=f"Nobody is answered: the database is {state.condition}: {state.detail}.",
+            what_to_do=remedy(state.condition),
+            blocks=True,
+        )
 
 
 def explain_strangers(tx: Registry, found: Sequence[tuple[bytes, Attempt]]) -> list[StrangerReport]:
@@ -213,8 +227,18 @@ def _facts(tx: Registry, record: PledgeRecord) -> Iterator[FactReport]:
         yield _fact(Reason.DAMAGED_STATE, f"{sentence[:1].upper()}{sentence[1:]}.")
     if record.damaged:
         return
+    lost = tx.recoveries.waiting([record.id]).get(record.id)
+    if lost is not None:
+        yield FactReport(
+            reason=(Reason.NOT_RECOVERABLE if lost.obstacle else Reason.RECOVERING).value,
+            sentence=recovery_sentence(lost),
+            what_to_do=recovery_remedy(PledgeId(record.identifier), lost),
+            blocks=lost.obstacle is not None,
+        )
     if record.state is PledgeState.REVOKED:
         yield _fact(Reason.REVOKED, f"It was revoked at {utc_text(record.updated_at_ms)}.")
+    if record.state is PledgeState.SUPERSEDED:
+        yield _fact(Reason.REVOKED, f"It was replaced at {utc_text(record.updated_at_ms)}.")
     takes_keys = TRAITS[profile_in_force(record, tx.networks.all())].takes_keys
     if takes_keys and any(
         label == Label.LINK_LAYER_KEY_SET and addinfo is None

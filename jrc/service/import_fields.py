@@ -30,6 +30,7 @@ def applicant_of(row: Row, source: str) -> tuple[Applicant | None, Sequence[RowE
     profile = fields.take("profile", Profile, f"is no profile; it is {listed(Profile)}")
     aead = fields.take("aead", aead_by_name)
     hkdf = fields.take("hkdf", hkdf_by_name)
+    used_before = fields.take("used_before", _yes_or_no, "is neither yes nor no") or False
     if fields.faults or identifier is None or keys is None:
         return None, fields.faults
     applicant = Applicant(
@@ -43,6 +44,7 @@ def applicant_of(row: Row, source: str) -> tuple[Applicant | None, Sequence[RowE
         hkdf=int(Hkdf.SHA_256 if hkdf is None else hkdf),
         provenance=PROVENANCE,
         source=f"{source}:{row.line}",
+        used_before=used_before,
     )
     return applicant, ()
 
@@ -94,6 +96,14 @@ def _keys(fields: _Fields) -> Secret | DerivedKeys | None:
 
 def _secret(text: str) -> Secret:
     return Secret(bytes.fromhex(text.replace(":", "").replace("-", "")))
+
+
+def _yes_or_no(text: str) -> bool:
+    words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    word = text.strip().lower()
+    if word not in words:
+        raise ValueError
+    return words[word]
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ def _text(name: str, value: object) -> str | None:
         return value.strip()
     if name in ("aead", "hkdf") and type(value) is int:
         return str(value)
+    if name == "used_before" and type(value) is bool:
+        return "yes" if value else "no"
     if name == "network" and isinstance(value, list):
         names = [item for item in value if isinstance(item, str)]
         return ";".join(names) if len(names) == len(value) else None

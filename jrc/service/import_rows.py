@@ -10,7 +10,7 @@ from jrc.service.wording import nearest
 
 COLUMNS = (
     "pledge_id", "psk", "pledge_sender_key", "pledge_recipient_key", "common_iv", "network",
-    "role", "label", "profile", "aead", "hkdf",
+    "role", "label", "profile", "aead", "hkdf", "used_before",
 )  # fmt: skip
 """Stable names; a row has ``psk``, or the three derived values, and may lack the others."""
 

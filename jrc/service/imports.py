@@ -12,10 +12,12 @@ from itertools import islice
 from jrc.errors import OperatorError
 from jrc.model import Event, PledgeState
 from jrc.service.applicants import Fault
+from jrc.service.condition import require_open
 from jrc.service.enroll import settle
 from jrc.service.examine import Decision, OnConflict, Outcome, examine
 from jrc.service.import_fields import applicant_of
 from jrc.service.import_rows import Row, RowError
+from jrc.service.pledge_facts import Networks, differences
 from jrc.service.records import CredentialState, PledgeRecord, StagedChange
 from jrc.service.registry import Registry
 
@@ -105,7 +107,12 @@ class Import:
         )
 
     def begin(self, tx: Registry) -> None:
-        """Open the import."""
+        """Open the import.
+
+        Raises:
+            OperatorError: the database is not open.
+        """
+        require_open(tx, "no pledge is imported")
         self._import_id = tx.imports.begin(self.source)
 
     def stage(self, tx: Registry, rows: Sequence[Row | RowError]) -> None:
@@ -151,8 +158,9 @@ class Import:
         return self._counts.total() - idle
 
     def _publish(self, tx: Registry) -> None:
+        networks = tx.networks.all()
         for change in _all_changes(tx, self._import_id):
-            self._settle(tx, change)
+            self._settle(tx, change, networks)
         tx.imports.clear_changes(self._import_id)
         tx.imports.publish(self._import_id, self._stored())
         counts = {outcome.value: count for outcome, count in self._counts.items() if count}
@@ -161,7 +169,7 @@ class Import:
         tx.policy_changed()
         self._published = True
 
-    def _settle(self, tx: Registry, change: StagedChange) -> None:
+    def _settle(self, tx: Registry, change: StagedChange, networks: Networks) -> None:
         before = tx.pledges.by_id(change.pledge_id)
         if not _is_still_due(before, change):
             raise OperatorError(
@@ -180,7 +188,7 @@ class Import:
         )
         settle(tx, before, wanted, change.credential_id)
         kind = _event_kind(before, change)
-        detail = {"source": change.source}
+        detail = {**differences(networks, before, wanted), "source": change.source}
         tx.record(Event(kind, self._actor, before.identifier, reason=self._reason, detail=detail))
 
     def sweep(self, tx: Registry) -> bool:
@@ -199,7 +207,7 @@ def _all_changes(tx: Registry, import_id: int) -> Iterator[StagedChange]:
 
 def _is_still_due(before: PledgeRecord, change: StagedChange) -> bool:
     """Whether nobody has revoked or removed the pledge since the row was judged."""
-    if before.state is PledgeState.REVOKED:
+    if before.state in (PledgeState.REVOKED, PledgeState.SUPERSEDED):
         return change.credential_id is None
     return before.state is not PledgeState.REMOVED or change.credential_id is not None
 
@@ -211,12 +219,16 @@ def _event_kind(before: PledgeRecord, change: StagedChange) -> str:
     return f"pledge.{(Outcome.RETURNED if returned else Outcome.REPLACED).value}"
 
 
-def discard_leftovers(tx: Registry) -> bool:
+BROKEN_OFF_MS = 3_600_000
+"""Where several registrars share a database, an import that is older than this is nobody's."""
+
+
+def discard_leftovers(tx: Registry, before_ms: int | None = None) -> bool:
     """Delete some of what a broken-off import left; False when nothing is left.
 
     For the start of a daemon, before anybody can begin an import.
     """
-    import_id = tx.imports.leftover()
+    import_id = tx.imports.leftover(before_ms)
     if import_id is None:
         return False
     tx.imports.discard(import_id, DISCARD_ROWS)

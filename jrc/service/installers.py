@@ -12,6 +12,7 @@ from typing import NamedTuple
 from jrc.errors import OperatorError
 from jrc.model import Event, KeySetState, Network
 from jrc.policy.keys import KeySet
+from jrc.service.condition import closed_sentence, is_open
 from jrc.service.key_document import InstallReason, WantedKeys, key_document, shown_line
 from jrc.service.ports import KeyInstaller
 from jrc.service.records import InstallationRecord
@@ -84,11 +85,13 @@ def retry_in_s(failures: int, pace: Pace) -> float:
 def wanted_keys(tx: Registry, network_name: str, *, with_nodes: bool = False) -> WantedKeys | None:
     """What the radios of a network are to have; None where it, or its keys, are not there.
 
+    Nor is there anything while the database is quarantined: others may have newer keys (row E9).
+
     Raises:
         StateError: a row does not authenticate.
     """
     network = tx.networks.by_name(network_name)
-    if network is None:
+    if network is None or not is_open(tx):
         return None
     key_sets = tuple(tx.keysets.live(network.domain_id))
     generation = _in_force(key_sets)
@@ -112,7 +115,9 @@ def _in_force(key_sets: tuple[KeySet, ...]) -> int | None:
 
 
 def unknown_network(tx: Registry, name: str) -> OperatorError | None:
-    """What to say where an installer's network is not there, None where it is."""
+    """What to say where an installer has to wait, None where it needs not."""
+    if not is_open(tx):
+        return OperatorError(closed_sentence(tx.database) or "")
     known = [network.name for network in tx.networks.all().values()]
     return None if name in known else _unknown("", name, known)
 

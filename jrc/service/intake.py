@@ -12,14 +12,17 @@ from jrc.cojp import codec, envelope, message, oscore
 from jrc.cojp.constants import ENDPOINT_MAX_TOKEN_BYTES, JOIN_PATH, CoapCode, OptionNumber
 from jrc.cojp.envelope import Envelope
 from jrc.cojp.objects import JoinRequest
-from jrc.errors import JrcError, PeerError, Reason, StateError, StoreError
+from jrc.cojp.recovery import response_option
+from jrc.errors import ClosedError, JrcError, PeerError, Reason, StateError, StoreError
 from jrc.policy.profiles import TRAITS
 from jrc.service.attempts import Attempts, Success
 from jrc.service.contexts import Contexts
 from jrc.service.copies import MAX_COPY_AGE_MS, Copies
 from jrc.service.join import ADMISSIBLE, Ask, Outcome, Refusal
 from jrc.service.join_ports import ContextReader, ContextState, KnownContext
+from jrc.service.open_runs import OpenRun
 from jrc.service.ports import Arrived, Clock, Metrics, Sender, Way
+from jrc.service.recovering import Step
 
 MAX_IN_FLIGHT = 4096
 """Requests that wait for a commit; each has verified, one a context."""
@@ -30,6 +33,7 @@ _REPLAYED = Reason.REPLAYED
 _COPY_REFUSED = Reason.COPY_REFUSED
 _JOINED = Success.JOINED
 
+USUAL_PLAINTEXTS = 256
 _USUAL_BYTES = 64
 """Plaintexts up to here are remembered with what they say: a network's pledges say the same."""
 
@@ -56,7 +60,9 @@ class Intake:
         retransmit_cache: bool = True,
         first_message_id: int = 0,
         attempts: Attempts | None = None,
+        failed: Callable[[StoreError], None] = lambda _error: None,
     ) -> None:
+        self._is_closed = False
         self._contexts = contexts
         self._reader = reader
         self._submit = submit
@@ -65,6 +71,7 @@ class Intake:
         self._clock = clock
         self._copies = Copies() if retransmit_cache else None
         self._message_id = first_message_id
+        self._on_failure = failed
         self._in_flight: set[int] = set()
         attempts = attempts or Attempts()
         self._note_verified = attempts.verified.note
@@ -77,6 +84,10 @@ class Intake:
         """Requests that wait for their transaction."""
         return len(self._in_flight)
 
+    def close(self, is_closed: bool) -> None:
+        """Drop whatever arrives, or do so no more: the database may not be used (row E8)."""
+        self._is_closed = is_closed
+
     def take(self, datagrams: Sequence[Arrived]) -> None:
         """Look at what has arrived.
 
@@ -84,6 +95,10 @@ class Intake:
         silence and one count by reason (RFC 9031 §7.3.2).
         """
         self._metrics.received(len(datagrams))
+        if self._is_closed:
+            for _ in datagrams:
+                self._metrics.dropped(Reason.QUARANTINED)
+            return
         requests: list[tuple[Envelope, Way]] = []
         for datagram in datagrams:
             try:
@@ -98,21 +113,27 @@ class Intake:
         self._contexts.expect(())
 
     def _look_at(self, request: Envelope, way: Way) -> None:
+        name = request.kid_context
         try:
-            self._take(request, way)
+            found = self._contexts.find(name)
+            if not found:
+                raise PeerError(Reason.UNKNOWN_CONTEXT)
+            # After RFC 8613 App. B.2 a pledge has other kid contexts than its identifier.
+            name = found[0].pledge.identifier.value
+            self._take(found, request, way)
         except PeerError as error:
             reason = error.reason
             self._metrics.dropped(reason)
             now_ms = self._now_ms or self._look_at_clock()
             if reason is _UNKNOWN:
-                self._note_stranger(request.kid_context, reason, now_ms, way)
+                self._note_stranger(name, reason, now_ms, way)
             elif reason is _REPLAYED or reason is _BAD_TAG or reason is _COPY_REFUSED:
-                self._note_claimed(request.kid_context, reason, now_ms, way)
+                self._note_claimed(name, reason, now_ms, way)
             else:
-                self._note_verified(request.kid_context, reason, now_ms, way)
+                self._note_verified(name, reason, now_ms, way)
         except (StoreError, StateError) as error:
             reason = self._failed(error)
-            self._note_claimed(request.kid_context, reason, self._look_at_clock(), way)
+            self._note_claimed(name, reason, self._look_at_clock(), way)
 
     def _look_at_clock(self) -> int:
         """The time that all datagrams of one reading are noted with."""
@@ -124,19 +145,23 @@ class Intake:
         if isinstance(error, StateError):
             self._metrics.damaged(str(error))
             return Reason.DAMAGED_STATE
+        if isinstance(error, ClosedError):
+            self._metrics.dropped(Reason.QUARANTINED)
+            return Reason.QUARANTINED
+        if isinstance(error, StoreError):
+            self._on_failure(error)
         self._metrics.dropped(Reason.DATABASE)
         return Reason.DATABASE
 
-    def _take(self, request: Envelope, way: Way) -> None:
-        found = self._contexts.find(request.kid_context)
-        if not found:
-            raise PeerError(Reason.UNKNOWN_CONTEXT)
+    def _take(self, found: Sequence[KnownContext], request: Envelope, way: Way) -> None:
         number = oscore.decode_piv(request.partial_iv)
         failure = Reason.BAD_TAG
         for known in found:
             if not known.state.window.is_fresh(number):
                 if self._is_copy(known, request):
                     self._answer_copy(known, number, request, way)
+                    return
+                if known.state.needs_recovery and self._answer_first_again(known, request, way):
                     return
                 failure = Reason.REPLAYED
                 continue
@@ -186,18 +211,44 @@ class Intake:
         self._note_verified(
             known.pledge.identifier.value, Success.RESENT, now_ms, way, known.standing
         )
-        self._send(known, request, stored.state.answer or b"", way)
+        self._send(known, request, b"", stored.state.answer or b"", way)
+
+    def _answer_first_again(self, known: KnownContext, request: Envelope, way: Way) -> bool:
+        """Send response #1 of RFC 8613 App. B.2 once more, if this began a run (row C11)."""
+        digest = envelope.digest(request)
+        r2 = self._contexts.runs.r2_for(digest)
+        if r2 is None or self._copies is None:
+            return False
+        now_ms, address = self._clock.now_ms(), way.peer_address()
+        stored = None
+        if self._copies.would_allow(digest, address):
+            stored = self._reader.runs.stored(r2)
+        if (
+            stored is None
+            or not stored.good
+            or not 0 <= now_ms - stored.run.begun_at_ms <= MAX_COPY_AGE_MS
+            or not self._copies.allow(digest, stored.run.answer_peer, address, now_ms)
+        ):
+            raise PeerError(Reason.COPY_REFUSED)
+        self._metrics.resent()
+        self._note_verified(
+            known.pledge.identifier.value, Success.RESENT, now_ms, way, known.standing
+        )
+        self._send(known, request, response_option(r2), stored.run.answer, way)
+        return True
 
     def next_message_id(self) -> int:
         """One for a message of our own: all that leaves from a port shares them."""
         self._message_id = (self._message_id + 1) & 0xFFFF
         return self._message_id
 
-    def _send(self, known: KnownContext, request: Envelope, answer: bytes, way: Way) -> None:
+    def _send(
+        self, known: KnownContext, request: Envelope, option: bytes, answer: bytes, way: Way
+    ) -> None:
         self._message_id = (self._message_id + 1) & 0xFFFF
         echoed = bool(request.proxy_state) and TRAITS[known.profile].echoes_proxy_state
         datagram = envelope.close_response(
-            request, self._message_id, b"", answer, with_proxy_state=echoed
+            request, self._message_id, option, answer, with_proxy_state=echoed
         )
         self._sender.send(datagram, way)
 
@@ -212,6 +263,8 @@ class Intake:
             self._in_flight.discard(known.context_id)
             if outcome.stale:
                 self._contexts.forget(known.kid_context)
+            if outcome.step is not None:
+                self._follow(outcome.step)
             identifier, way = known.pledge.identifier.value, outcome.ask.way
             if outcome.state is None:
                 reason = outcome.reason or Reason.DATABASE
@@ -221,7 +274,19 @@ class Intake:
             known.state, known.standing = outcome.state, outcome.standing
             note(identifier, outcome.reason or _JOINED, now_ms, way, outcome.standing)
             self._metrics.answered(outcome.network, outcome.reason)
-            self._send(known, outcome.ask.envelope, outcome.state.answer or b"", way)
+            self._send(known, outcome.ask.envelope, *outcome.protected, way)
+
+    def _follow(self, step: Step) -> None:
+        """A step of RFC 8613 App. B.2 is on disk: what comes next is looked at accordingly."""
+        if step.begun is not None:
+            run = step.begun
+            self._contexts.runs.add([OpenRun(run.r2, run.request_digest, run.begun_at_ms)])
+        if step.ended is not None:
+            self._contexts.runs.drop(step.ended)
+            self._contexts.learn(step.kid_contexts)
+            self._metrics.recovered()
+        if step.outdated is not None:
+            self._contexts.forget(step.outdated)
 
     def abandon(self, ask: Ask, error: JrcError) -> None:
         """A request's transaction was rolled back: nothing was changed, nothing is answered."""
@@ -273,7 +338,7 @@ def read_request(plaintext: bytes) -> JoinRequest | Refusal:
         return Refusal(CoapCode.BAD_REQUEST, error.answer or b"", error.reason)
 
 
-_read_usual = lru_cache(maxsize=256)(read_request)
+_read_usual = lru_cache(maxsize=USUAL_PLAINTEXTS)(read_request)
 
 
 def _screen(inner: message.Inner) -> Refusal | None:

@@ -20,7 +20,7 @@ from jrc.model import Admission, Event, PledgeState
 from jrc.policy import admission, leases
 from jrc.policy.admission import Gate
 from jrc.policy.leases import Lease
-from jrc.service import gates
+from jrc.service import gates, recovering
 from jrc.service.identifiers import FreeIdentifiers
 from jrc.service.join_ports import (
     ContextState,
@@ -32,6 +32,7 @@ from jrc.service.join_ports import (
 )
 from jrc.service.join_terms import SilenceError, terms_of
 from jrc.service.ports import Way
+from jrc.service.recovering import Step
 
 ADMISSIBLE = PledgeState.PROVISIONED
 """The stored state in which a pledge is answered; ``joined`` is one that has a place as well."""
@@ -66,7 +67,7 @@ class Outcome(NamedTuple):
 
     ``state`` is the context's new state with the answer in it, None for silence, and ``standing``
     what its pledge has now; ``reason`` is None for a Configuration. ``stale`` says that the cached
-    context has to be read anew.
+    context has to be read anew; ``step`` is one of an RFC 8613 App. B.2 run.
     """
 
     ask: Ask
@@ -75,6 +76,14 @@ class Outcome(NamedTuple):
     reason: Reason | None
     network: str = ""
     stale: bool = False
+    step: Step | None = None
+
+    @property
+    def protected(self) -> tuple[bytes, bytes]:
+        """Option value and ciphertext of the answer; there is one, for there is a ``state``."""
+        if self.step is not None and self.step.begun is not None:
+            return self.step.option, self.step.begun.answer
+        return b"", (self.state and self.state.answer) or b""
 
 
 class _Answer(NamedTuple):
@@ -93,7 +102,7 @@ def decide(tx: JoinTransaction, asks: Sequence[Ask], now_ms: int) -> list[Outcom
     A context appears once in ``asks`` (row M2). Nothing of what comes back may be sent or cached
     before the transaction has committed (RFC 9031 §7.3.1).
     """
-    current = tx.current([ask.known for ask in asks])
+    current = tx.current([ask.known for ask in asks if ask.known.run is None])
     free = FreeIdentifiers(tx, len(asks))
     return [_decide(tx, free, ask, current.get(ask.known.context_id), now_ms) for ask in asks]
 
@@ -105,13 +114,23 @@ def _decide(
     known: KnownContext | None,
     now_ms: int,
 ) -> Outcome:
+    step: Step | None = None
+    if ask.known.run is not None:
+        completed = recovering.complete(tx, ask.known)
+        if completed is None:
+            return Outcome(ask, None, ask.known.standing, Reason.UNKNOWN_CONTEXT, stale=True)
+        step, known = completed
     reason = _not_in_force(ask, known)
     if reason is not None or known is None:
         return Outcome(ask, None, ask.known.standing, reason, stale=True)
+    if known.state.needs_recovery:
+        return _begin(tx, ask, known, now_ms)
+    if step is None and known.replaces_id is not None:
+        step = recovering.confirm(tx, known)
     try:
         answer = _answer(tx, free, known, ask.content, now_ms)
     except SilenceError as silence:
-        return _spent(tx, ask, known, silence.reason)
+        return _spent(tx, ask, known, silence.reason, step)
     partial_iv = ask.envelope.partial_iv
     _, protected = oscore.protect_response(
         known.security, b"", partial_iv, message.encode_inner(answer.code, (), answer.payload)
@@ -130,11 +149,28 @@ def _decide(
         now_ms if answer.reason is None else state.joined_at_ms,
     )
     tx.save_state(known.context_id, after)
-    stale = answer.changed_pledge or known is not ask.known
-    return Outcome(ask, after, answer.standing, answer.reason, answer.network, stale)
+    stale = answer.changed_pledge or known is not ask.known or step is not None
+    return Outcome(ask, after, answer.standing, answer.reason, answer.network, stale, step)
 
 
-def _spent(tx: JoinTransaction, ask: Ask, known: KnownContext, reason: Reason) -> Outcome:
+def _begin(tx: JoinTransaction, ask: Ask, known: KnownContext, now_ms: int) -> Outcome:
+    """Response #1 of RFC 8613 App. B.2 to a pledge whose context was lost (RFC 9031 §8.3.3)."""
+    envelope = ask.envelope
+    request = recovering.Verified(
+        ask.number, envelope.partial_iv, ask.digest, ask.way.peer_address()
+    )
+    begun = recovering.begin(tx, known, request, now_ms)
+    if begun is None:
+        return Outcome(ask, None, known.standing, Reason.NOT_RECOVERABLE, stale=True)
+    step, after = begun
+    tx.save_state(known.context_id, after)
+    stale = known is not ask.known
+    return Outcome(ask, after, known.standing, Reason.RECOVERING, "", stale, step)
+
+
+def _spent(
+    tx: JoinTransaction, ask: Ask, known: KnownContext, reason: Reason, step: Step | None
+) -> Outcome:
     """Silence whose cause lies with us: the number is used up, so that copies cost no commit."""
     after = known.state._replace(
         version=known.state.version + 1,
@@ -146,15 +182,13 @@ def _spent(tx: JoinTransaction, ask: Ask, known: KnownContext, reason: Reason) -
         answer_generation_id=None,
     )
     tx.save_state(known.context_id, after)
-    return Outcome(ask, None, known.standing, reason, stale=True)
+    return Outcome(ask, None, known.standing, reason, stale=True, step=step)
 
 
 def _not_in_force(ask: Ask, known: KnownContext | None) -> Reason | None:
     """Why a request that verified when it came gets silence now."""
     if known is None or known.pledge.state is not ADMISSIBLE:
         return Reason.REVOKED
-    if known.state.needs_recovery:
-        return Reason.QUARANTINED
     if not known.state.window.is_fresh(ask.number):
         return Reason.REPLAYED
     return None

@@ -63,6 +63,29 @@ class Standing(NamedTuple):
         return None
 
 
+class RecoveryRun(NamedTuple):
+    """An RFC 8613 App. B.2 run that waits for request #2; ``r2`` is ours, and nobody else's.
+
+    ``context_id`` is the lost context that request #1 verified under, with ``number`` and
+    ``request_digest``; ``answer`` is response #1, sent first to ``answer_peer``.
+    """
+
+    r2: bytes
+    context_id: int
+    number: int
+    request_digest: bytes
+    answer: bytes
+    answer_peer: bytes
+    begun_at_ms: int
+
+
+class StoredRun(NamedTuple):
+    """A run read anew for a copy of its request #1; ``good``: pledge and key are in force."""
+
+    run: RecoveryRun
+    good: bool
+
+
 @dataclass(slots=True, eq=False)
 class KnownContext:
     """An OSCORE context with what is needed to answer its pledge; lives in a bounded cache.
@@ -71,6 +94,10 @@ class KnownContext:
     it has reported as unsupported (RFC 9031 §8.4.5). ``state`` and ``standing`` change only after
     the commit that made them true. ``revision`` is that of networks, keys and admissions when it
     was read: a transaction that finds a later one reads the context anew.
+
+    ``replaces_id`` is the lost context that an RFC 8613 App. B.2 run began with, until a later
+    message verifies. With a ``run`` this is none yet but what its request #2 verifies under;
+    ``context_id`` is then that of the lost one.
     """
 
     context_id: int
@@ -82,6 +109,8 @@ class KnownContext:
     left_out: frozenset[int]
     state: ContextState
     standing: Standing
+    replaces_id: int | None = None
+    run: RecoveryRun | None = None
 
 
 class RunningRollover(NamedTuple):
@@ -176,8 +205,33 @@ class StoredAnswer(NamedTuple):
     good: bool
 
 
+class RunReader(Protocol):
+    """Looks RFC 8613 App. B.2 runs up outside of transactions, for the loop."""
+
+    def claimed(self, kid_context: bytes) -> KnownContext | None:
+        """What a request #2 of an open run is to verify under (RFC 8613 App. B.2 step 4).
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        ...
+
+    def stored(self, r2: bytes) -> StoredRun | None:
+        """What a copy of request #1 may be answered with.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        ...
+
+
 class ContextReader(Protocol):
     """Looks contexts up outside of transactions, for the loop."""
+
+    @property
+    def runs(self) -> RunReader:
+        """Runs that wait for request #2."""
+        ...
 
     def stored_answer(self, context_id: int) -> StoredAnswer | None:
         """What a copy of the last request may be answered with (row C11)."""
@@ -193,6 +247,38 @@ class ContextReader(Protocol):
         Raises:
             StateError: a row does not authenticate.
         """
+        ...
+
+
+class RecoveryRows(Protocol):
+    """RFC 8613 App. B.2 in a join's transaction; each change is written at once."""
+
+    def security(self, known: KnownContext, id_context: bytes) -> SecurityContext | None:
+        """The pledge's context with another ID Context; None where its PSK stayed elsewhere.
+
+        Raises:
+            StateError: the PSK does not authenticate.
+        """
+        ...
+
+    def begin(self, known: KnownContext, run: RecoveryRun, *, most: int, since_ms: int) -> None:
+        """Write a run; of the pledge's ``most`` stay open, none of them begun before that time."""
+        ...
+
+    def lost_of(self, run: RecoveryRun) -> KnownContext | None:
+        """The lost context of a run that is still open, as it stands now.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        ...
+
+    def replace(self, lost: KnownContext, security: SecurityContext) -> int:
+        """Write the context that a run gave, and end the pledge's runs; its number."""
+        ...
+
+    def confirm(self, known: KnownContext) -> None:
+        """Erase what ``known`` has replaced."""
         ...
 
 
@@ -240,6 +326,11 @@ class JoinTransaction(Protocol):
     @property
     def gates(self) -> GateRows:
         """Windows and approvals."""
+        ...
+
+    @property
+    def recoveries(self) -> RecoveryRows:
+        """Contexts that lost their state, and runs that give others."""
         ...
 
     def current(self, asked: Sequence[KnownContext]) -> Mapping[int, KnownContext]:

@@ -6,7 +6,14 @@ from types import MappingProxyType
 from jrc.cojp.constants import DEFAULT_KEY_USAGE, LINK_LAYER_KEY_BYTES
 from jrc.errors import StateError
 from jrc.model import Event, KeySetState, Network, Profile, Secret
-from jrc.policy.keys import KeySet, check_key_values, check_usages, choose_key_ids, make_key_set
+from jrc.policy.keys import (
+    KeySet,
+    check_key_values,
+    check_usages,
+    choose_key_ids,
+    choose_key_ids_apart,
+    make_key_set,
+)
 from jrc.policy.profiles import check_keys, key_ids_for
 from jrc.service.network_settings import is_name, refused
 from jrc.service.records import Domain, Generation, Provenance
@@ -61,10 +68,13 @@ def draw_keys(
     actor: str,
     reason: str,
     addinfos: Mapping[int, bytes | None] = MappingProxyType({}),
+    *,
+    after_loss: bool = False,
 ) -> Generation:
     """A new generation of fresh keys, under ids that no node may still know (row D5).
 
     ``addinfos`` are the key sources by key usage that they have; none where it says nothing.
+    ``after_loss``: there may have been generations since of which nothing is known (row E8).
 
     Raises:
         OperatorError: devices of a profile in this domain can't take such keys, or key ids have
@@ -75,7 +85,14 @@ def draw_keys(
     profiles = profiles_in(tx, domain.id)
     has_addinfo = any(addinfos.get(usage) is not None for usage in domain.key_usages)
     check_keys(profiles, domain.key_usages, has_addinfo=has_addinfo)
-    key_ids = choose_key_ids(len(domain.key_usages), in_use, key_ids_for(profiles))
+    count, allowed = len(domain.key_usages), key_ids_for(profiles)
+    if after_loss:
+        newest = {key_id for entry in generations[-1:] for key_id in entry.key_ids}
+        known = {key_id for entry in generations for key_id in entry.key_ids}
+        chance = int.from_bytes(tx.random(2))
+        key_ids = choose_key_ids_apart(count, newest, known, chance, allowed)
+    else:
+        key_ids = choose_key_ids(count, in_use, allowed)
     values = [Secret(tx.random(LINK_LAYER_KEY_BYTES)) for _ in domain.key_usages]
     listed_addinfos = [addinfos.get(usage) for usage in domain.key_usages]
     key_set = make_key_set(number, state, domain.key_usages, key_ids, values, listed_addinfos)

@@ -324,7 +324,11 @@ def remove_network(
             actor,
             network=name,
             reason=reason,
-            detail={"pledges_without_network": plan.count, "keys_retired": last},
+            detail={
+                **_facts(network),
+                "pledges_without_network": plan.count,
+                "keys_retired": last,
+            },
         )
     )
     tx.policy_changed()

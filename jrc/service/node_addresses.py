@@ -48,7 +48,7 @@ def set_address(
         )
     if address != standing.address:
         tx.pledges.set_address(record.id, address)
-        detail = {"address": None if address is None else str(address)}
+        detail = {"address": [_shown(standing.address), _shown(address)]}
         kind = "pledge.address_changed"
         tx.record(Event(kind, actor, identifier.value, place.name, reason=reason, detail=detail))
         tx.policy_changed()
@@ -62,6 +62,10 @@ def set_address(
         given=address is not None,
         changed=address != standing.address,
     )
+
+
+def _shown(address: IPv6Address | None) -> str | None:
+    return None if address is None else str(address)
 
 
 def _check(address: IPv6Address) -> None:

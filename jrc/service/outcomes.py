@@ -1,6 +1,7 @@
 """How updates end, and when a node is tried again: what all errands have in common (§8.2, §8.3)."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from jrc.cojp import codec
 from jrc.cojp.constants import CoapCode
@@ -19,6 +20,18 @@ SOON_MS = 1000
 _CALLED_OFF = frozenset(
     {UpdateError.CANCELLED, UpdateError.OUT_OF_NUMBERS, UpdateError.NUMBERS_NOT_DUE}
 )
+
+
+class Ref(NamedTuple):
+    """What comes back with an outcome: whose it is, and the errand's own word.
+
+    ``unproven`` is the context it was sent under, where that came of RFC 8613 App. B.2 and nothing
+    has verified under it yet.
+    """
+
+    errand: str
+    inner: object
+    unproven: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from jrc.service.applicants import UnfitError, check_label
 from jrc.service.enroll import Changed, find_pledge, settle
 from jrc.service.key_domains import check_profile
 from jrc.service.networks import KEEP, Unset
+from jrc.service.pledge_facts import differences
 from jrc.service.pledges import profile_in_force
 from jrc.service.records import PledgeRecord
 from jrc.service.registry import Registry
@@ -53,7 +54,7 @@ def set_pledge(
     if wanted != record:
         _plan(tx, record, wanted).require(agreed)
         settle(tx, record, wanted, None)
-        detail = {key: [old, new] for key, (old, new) in _differences(record, wanted).items()}
+        detail = differences(tx.networks.all(), record, wanted)
         tx.record(Event("pledge.changed", actor, identifier.value, reason=reason, detail=detail))
         tx.policy_changed()
     state = find_pledge(tx, identifier).state.value
@@ -76,18 +77,6 @@ def _changed(tx: Registry, record: PledgeRecord, changes: PledgeChanges) -> Pled
             if number in networks:
                 check_profile(tx, networks[number], profile)
     return replace(record, profile=profile, label=label)
-
-
-def _differences(before: PledgeRecord, after: PledgeRecord) -> dict[str, tuple[object, object]]:
-    pairs = {
-        "profile": (_word(before.profile), _word(after.profile)),
-        "label": (before.label, after.label),
-    }
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _word(profile: Profile | None) -> str | None:
-    return None if profile is None else profile.value
 
 
 def _plan(tx: Registry, record: PledgeRecord, wanted: PledgeRecord) -> Plan:

@@ -38,6 +38,10 @@ class PledgeStore(Protocol):
         """
         ...
 
+    def superseded_by(self, pledge_id: int) -> PledgeRecord | None:
+        """The row of the pledge that has taken this one's place, tombstones included."""
+        ...
+
     def page(
         self,
         *,
@@ -45,9 +49,11 @@ class PledgeStore(Protocol):
         limit: int,
         network_id: int | None = None,
         state: PledgeState | None = None,
+        recovering: bool = False,
     ) -> Sequence[PledgeRecord]:
         """Rows in the order of their identifiers, without tombstones and staged ones.
 
+        ``recovering`` gives those alone that wait for RFC 8613 App. B.2.
         ``state`` is what the row says, ``damaged`` gives every row; one that does not authenticate
         is marked ``damaged``.
         """
@@ -194,6 +200,13 @@ class LeaseStore(Protocol):
         """Take a pledge's short identifiers back, in all domains ``but`` these.
 
         They stay burned (RFC 9031 §8.4.4.1). A row that does not authenticate is left as it is.
+        """
+        ...
+
+    def forget_all(self, domain_id: int) -> None:
+        """Make every value of a domain free again: all its generations of keys are retired.
+
+        Nobody gets back the one it had: what others were given since is not known (row E8).
         """
         ...
 

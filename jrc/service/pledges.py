@@ -10,7 +10,9 @@ from jrc.service.damage import damage_hint, damage_sentence, damages, shown_stat
 from jrc.service.enroll import look_up
 from jrc.service.events import EventReport, event_report
 from jrc.service.network_reports import find_network
+from jrc.service.pledge_recovery import recovery_remedy, recovery_sentence, recovery_word
 from jrc.service.records import CredentialRecord, PledgeRecord, Standing
+from jrc.service.recovery_store import Recovery
 from jrc.service.registry import Registry
 from jrc.service.reports import UnsupportedReport, reports_of
 from jrc.service.wording import role_name, utc_text
@@ -32,7 +34,8 @@ class PledgeReport:
     """A pledge as listings show it; times in UTC, ``short_id`` and ``pledge_id`` in hex.
 
     ``damaged`` says that something of it does not authenticate, so that it is not answered; what
-    else is shown of such a pledge may be wrong.
+    else is shown of such a pledge may be wrong. ``recovery`` is ``waiting`` where its context was
+    lost and its next request begins RFC 8613 App. B.2, ``reprovision`` where it can't do that.
     """
 
     pledge_id: str
@@ -45,6 +48,7 @@ class PledgeReport:
     label: str
     waiting: tuple[WaitingReport, ...]
     damaged: bool
+    recovery: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +70,13 @@ class PledgeDetails:
     """Everything about a pledge. ``highest_number`` is -1 until the first request verified.
 
     ``damage`` says in a sentence what does not authenticate and what to do about it. ``profile``
-    is its own; without one, that of its first network is in force.
+    is its own; without one, that of its first network is in force. ``replaces`` and
+    ``replaced_by`` are pledges in hex: a device that died, and the one that took its place.
     """
 
     pledge: PledgeReport
     damage: str | None
+    recovery_means: str | None
     profile: str | None
     profile_in_force: str
     profile_means: str
@@ -78,6 +84,8 @@ class PledgeDetails:
     highest_number: int
     created: str | None
     updated: str | None
+    replaces: str | None
+    replaced_by: str | None
     credentials: tuple[CredentialReport, ...]
     unsupported: tuple[UnsupportedReport, ...]
     events: tuple[EventReport, ...]
@@ -88,10 +96,13 @@ def list_pledges(
     *,
     network: str | None = None,
     state: PledgeState | None = None,
+    recovering: bool = False,
     after: PledgeId | None = None,
     limit: int = PAGE,
 ) -> list[PledgeReport]:
     """One page in the order of identifiers; the next begins ``after`` the last one's.
+
+    ``recovering`` gives those alone whose context was lost.
 
     Raises:
         OperatorError: there is no such network.
@@ -101,9 +112,15 @@ def list_pledges(
     found: list[PledgeReport] = []
     begin = None if after is None else after.value
     while len(found) < limit:
-        records = tx.pledges.page(after=begin, limit=limit, network_id=network_id, state=state)
-        standing = tx.pledges.standing(records)
-        reports = [_report(record, standing[record.id], networks) for record in records]
+        records = tx.pledges.page(
+            after=begin, limit=limit, network_id=network_id, state=state, recovering=recovering
+        )
+        numbers = [record.id for record in records]
+        standing, lost = tx.pledges.standing(records), tx.recoveries.waiting(numbers)
+        reports = [
+            _report(record, standing[record.id], networks, lost.get(record.id))
+            for record in records
+        ]
         # What a row says of its state counts only where the row authenticates.
         found += [report for report in reports if state is None or report.state == state.value]
         if len(records) < limit:
@@ -128,14 +145,16 @@ def show_pledge(tx: Registry, identifier: PledgeId) -> PledgeDetails:
     networks = tx.networks.all()
     standing = tx.pledges.standing([record])[record.id]
     found = damages(record, standing)
+    lost = tx.recoveries.waiting([record.id]).get(record.id)
     place = networks.get(standing.network_id or 0)
     events = tx.events.besides_joins(identifier.value, SHOWN_EVENTS)
     profile = profile_in_force(record, networks)
     return PledgeDetails(
-        pledge=_report(record, standing, networks),
+        pledge=_report(record, standing, networks, lost),
         damage=f"{damage_sentence(identifier, found)}: {damage_hint(identifier)}"
         if found
         else None,
+        recovery_means=lost and f"{recovery_sentence(lost)} {recovery_remedy(identifier, lost)}",
         profile=None if record.profile is None else record.profile.value,
         profile_in_force=profile.value,
         profile_means=TRAITS[profile].meaning,
@@ -143,10 +162,22 @@ def show_pledge(tx: Registry, identifier: PledgeId) -> PledgeDetails:
         highest_number=standing.highest,
         created=None if record.damaged else utc_text(record.created_at_ms),
         updated=None if record.damaged else utc_text(record.updated_at_ms),
+        replaces=_replaces(tx, record),
+        replaced_by=_hex(tx.pledges.superseded_by(record.id)),
         credentials=tuple(map(_credential, tx.credentials.history(record.id))),
         unsupported=reports_of(tx, record),
         events=tuple(map(event_report, events)),
     )
+
+
+def _replaces(tx: Registry, record: PledgeRecord) -> str | None:
+    if record.damaged or record.supersedes_id is None:
+        return None
+    return tx.pledges.by_id(record.supersedes_id).identifier.hex()
+
+
+def _hex(record: PledgeRecord | None) -> str | None:
+    return None if record is None else record.identifier.hex()
 
 
 def profile_in_force(record: PledgeRecord, networks: Mapping[int, Network]) -> Profile:
@@ -158,7 +189,10 @@ def profile_in_force(record: PledgeRecord, networks: Mapping[int, Network]) -> P
 
 
 def _report(
-    record: PledgeRecord, standing: Standing, networks: Mapping[int, Network]
+    record: PledgeRecord,
+    standing: Standing,
+    networks: Mapping[int, Network],
+    lost: Recovery | None,
 ) -> PledgeReport:
     place = networks.get(standing.network_id or 0)
     short_id = _short_id(standing, place)
@@ -178,6 +212,7 @@ def _report(
             if each.network_id in networks
         ),
         damaged=bool(damages(record, standing)),
+        recovery=recovery_word(lost),
     )
 
 

@@ -153,6 +153,10 @@ class Metrics(Protocol):
         """A stored answer left once more."""
         ...
 
+    def recovered(self) -> None:
+        """An RFC 8613 App. B.2 run was completed; those begun are answers with their reason."""
+        ...
+
     def committed(self, batch: int) -> None:
         """A transaction with ``batch`` requests is on disk."""
         ...

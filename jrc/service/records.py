@@ -6,7 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from jrc.model import KeySetState, PledgeState, Profile, Secret
+from jrc.model import Condition, KeySetState, PledgeState, Profile, Secret
 from jrc.policy.leases import Lease
 
 
@@ -22,6 +22,7 @@ class KeyMaterial:
     """A pledge's keys as they are stored; sender and recipient are the pledge's, as in its import.
 
     ``psk`` is None where only derived keys were given. Algorithms are COSE numbers.
+    ``used_before``: what was answered under them is not known here (row M4).
     """
 
     psk: Secret | None
@@ -30,6 +31,7 @@ class KeyMaterial:
     common_iv: Secret
     aead: int
     hkdf: int
+    used_before: bool = False
 
     @property
     def kind(self) -> KeyKind:
@@ -187,6 +189,20 @@ class Standing(NamedTuple):
     address: IPv6Address | None = None
 
 
+class DatabaseState(NamedTuple):
+    """Which database this is, and whether it may be used.
+
+    ``detail`` says why it is not open. ``incarnation`` counts how often its state was lost: what
+    was made new in an earlier one may have been told otherwise since.
+    """
+
+    condition: Condition
+    since_ms: int
+    detail: str
+    incarnation: int
+    epoch: bytes
+
+
 class Domain(NamedTuple):
     """A key domain: networks that share link-layer keys."""
 
@@ -255,3 +271,36 @@ class StoredEvent(NamedTuple):
     actor: str
     reason: str
     detail: Mapping[str, object]
+
+
+class Wanted(NamedTuple):
+    """Which entries of the audit log; None is any. ``until_ms`` is not included."""
+
+    kind: str | None = None
+    pledge: bytes | None = None
+    network: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+class ChainedEvent(NamedTuple):
+    """An entry of the audit log as its hash covers it, and the hash of the one before it.
+
+    ``detail`` is the text that is stored. ``previous`` is None where nobody has asked for it.
+    """
+
+    number: int
+    at_ms: int
+    kind: str
+    pledge: bytes | None
+    network: str | None
+    actor: str
+    reason: str
+    detail: str
+    hash: bytes
+    previous: bytes | None = None
+
+    @property
+    def fields(self) -> tuple[int | str | bytes | None, ...]:
+        """What the hash covers, besides the hash before."""
+        return self[:8]

@@ -4,13 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from jrc.cojp.objects import LinkLayerKey
-from jrc.model import Event, KeySetState, Network, Secret
+from jrc.model import Condition, Event, KeySetState, Network, Secret
 from jrc.policy.keys import KeySet
+from jrc.service.event_chain import Place
 from jrc.service.gate_stores import AdmissionStore, WindowStore
+from jrc.service.key_records import SealingStore
 from jrc.service.node_store import NodeStore
 from jrc.service.pledge_stores import CredentialStore, LeaseStore, PledgeStore
 from jrc.service.push_records import PushStore
 from jrc.service.records import (
+    ChainedEvent,
+    DatabaseState,
     Domain,
     Generation,
     InstallationRecord,
@@ -18,7 +22,9 @@ from jrc.service.records import (
     Provenance,
     StagedChange,
     StoredEvent,
+    Wanted,
 )
+from jrc.service.recovery_store import RecoveryStore
 from jrc.service.rollover_store import RolloverStore
 
 
@@ -59,6 +65,18 @@ class KeySetStore(Protocol):
 
     def domain(self, name: str) -> Domain | None:
         """The key domain of this name."""
+        ...
+
+    def domains(self, before_incarnation: int | None = None) -> Sequence[Domain]:
+        """Every key domain, or those that were not renewed since ``before_incarnation`` began.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        ...
+
+    def renewed(self, domain_id: int, incarnation: int) -> None:
+        """Note that a domain has fresh keys in this incarnation of the database."""
         ...
 
     def add_domain(self, name: str, key_usages: Sequence[int]) -> Domain:
@@ -161,23 +179,16 @@ class ImportStore(Protocol):
         """Drop the changes of a published import."""
         ...
 
-    def leftover(self) -> int | None:
-        """An import that was neither published nor discarded."""
+    def leftover(self, before_ms: int | None = None) -> int | None:
+        """An import that was neither published nor discarded, begun before a time if given."""
         ...
 
 
 class EventStore(Protocol):
-    """The audit log, for reading."""
+    """The audit log: for reading, and its oldest entries for removing."""
 
     def page(
-        self,
-        *,
-        after: int,
-        limit: int,
-        newest: bool = False,
-        kind: str | None = None,
-        pledge: bytes | None = None,
-        network: str | None = None,
+        self, wanted: Wanted, *, after: int, limit: int, newest: bool = False
     ) -> Sequence[StoredEvent]:
         """Entries after a number in ascending order; ``newest`` gives the last ones instead."""
         ...
@@ -186,12 +197,34 @@ class EventStore(Protocol):
         """The last entries about a pledge that are no joins, ascending."""
         ...
 
-    def first_broken(self) -> int | None:
-        """The number of the first entry that does not fit the chain of hashes."""
+    def chain(self, *, after: int, limit: int) -> Sequence[ChainedEvent]:
+        """All entries after a number, as their hashes cover them."""
         ...
 
-    def count(self) -> int:
-        """How many entries the log should have."""
+    def links(self, wanted: Wanted, *, after: int, limit: int) -> Sequence[ChainedEvent]:
+        """As ``chain``, of certain entries, each with the hash of the one before it.
+
+        That hash is None where the entry before is missing.
+        """
+        ...
+
+    def ends(self) -> tuple[Place, Place]:
+        """The last entry that was removed for its age, and the last one of all."""
+        ...
+
+    def hash_of(self, number: int) -> bytes | None:
+        """What the row of an entry says is its hash; None where there is no such row."""
+        ...
+
+    def first_since(self, at_ms: int) -> int | None:
+        """The first entry, in the order of their numbers, that is not older than a time."""
+        ...
+
+    def remove_up_to(self, number: int, limit: int) -> int:
+        """Delete the oldest entries, at most ``limit`` and none after ``number``; how many.
+
+        The chain goes on from the last of them, whose hash stays.
+        """
         ...
 
 
@@ -206,6 +239,10 @@ class Registry(Protocol):
     def pledges(self) -> PledgeStore: ...
     @property
     def credentials(self) -> CredentialStore: ...
+    @property
+    def recoveries(self) -> RecoveryStore: ...
+    @property
+    def sealing(self) -> SealingStore: ...
     @property
     def leases(self) -> LeaseStore: ...
     @property
@@ -228,6 +265,24 @@ class Registry(Protocol):
     @property
     def policy_revision(self) -> int:
         """That of networks, keys and rollovers as this transaction finds them."""
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other registrars, on other hosts, may be at work on the database."""
+        ...
+
+    @property
+    def database(self) -> DatabaseState:
+        """Which database this is and whether it may be used, with what this transaction changed."""
+        ...
+
+    def set_condition(self, condition: Condition, detail: str = "") -> None:
+        """Say whether the database may be used from this transaction on, and why."""
+        ...
+
+    def new_epoch(self, *, recovered: bool) -> None:
+        """Make the database another one than all its copies; ``recovered``: an incarnation more."""
         ...
 
     @property

@@ -96,7 +96,8 @@ REMEDIES: Mapping[Outcome, Remedy] = {
     ),
     # Silence although the request verified.
     Reason.REVOKED: Remedy(
-        "The pledge is revoked.", "`jrc pledge restore` takes it back, if that is what you want."
+        "The pledge is revoked, or was replaced by another one.",
+        "`jrc pledge restore` takes it back, if that is what you want.",
     ),
     Reason.AWAITING_APPROVAL: Remedy(
         "The network lets pledges in after approval, and this one was not approved yet.",
@@ -106,9 +107,15 @@ REMEDIES: Mapping[Outcome, Remedy] = {
         "The pledge's OSCORE state may be an old copy, so that no answer is safe.",
         "Finish the recovery of the database; `jrc status` says where it is.",
     ),
+    Reason.NOT_RECOVERABLE: Remedy(
+        "What was received under the pledge's context is not known any more, and it can't do RFC"
+        " 8613 App. B.2: no answer is safe.",
+        "Give it a new key: `jrc pledge add ID --on-conflict replace`, and in the device.",
+    ),
     Reason.DAMAGED_STATE: Remedy(
         "A row of the database that the answer needs does not authenticate.",
-        "`jrc pledge show` says which; `jrc pledge remove` and `add` with a new key bring it back."
+        "`jrc pledge show` says which. A replay window comes back by `jrc pledge recover`, anything"
+        " else by `jrc pledge remove` and `add` with a new key."
         " Look for a failing disk.",
     ),
     Reason.DATABASE: Remedy(
@@ -188,6 +195,12 @@ REMEDIES: Mapping[Outcome, Remedy] = {
         "No short identifier of the network's range is free.",
         "Widen it with `jrc network set --short-ids`, or retire keys by a rollover, which frees"
         " burned ones.",
+    ),
+    # Answered, to begin RFC 8613 App. B.2.
+    Reason.RECOVERING: Remedy(
+        "Its context was lost, and it was offered a new one (RFC 8613 App. B.2).",
+        "Nothing, if it joins next. If it asks so again and again, its firmware knows no App. B.2:"
+        " give it a new key.",
     ),
 }
 """Complete: a test holds it against the lists of outcomes."""

@@ -203,6 +203,14 @@ def restored_sentence(network: str | None, *, must_join: bool) -> str:
     return f"the keys of {network} that it has are in force still: it is a node as before"
 
 
+def successor_sentence(successor: PledgeId) -> str:
+    """What becomes of the device that had taken its place."""
+    return (
+        f"{successor}, which had replaced it, is a pledge of its own from now on:"
+        f" `jrc pledge remove {successor}` takes it out"
+    )
+
+
 def admitted_anew(pledge: PledgeId, networks: Iterable[Network]) -> Iterator[str]:
     """What has to be done before networks that choose whom they admit let it join."""
     for network in networks:

@@ -4,7 +4,7 @@ Whatever is taken away leaves window, numbers and fingerprints behind (row M3), 
 nonce nor a key comes a second time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jrc.errors import ExitCode, OperatorError
@@ -14,6 +14,7 @@ from jrc.service.damage import shown_state
 from jrc.service.enroll import Changed, find_pledge
 from jrc.service.holdings import live_keys_of, still_holds
 from jrc.service.node_settings import settings_changed
+from jrc.service.pledge_facts import holdings
 from jrc.service.records import PledgeRecord, ToldKeys
 from jrc.service.registry import Registry
 from jrc.service.revocation_wording import (
@@ -27,6 +28,7 @@ from jrc.service.revocation_wording import (
     outcome_sentence,
     refused_sentence,
     restored_sentence,
+    successor_sentence,
 )
 from jrc.service.rollover import NewRollover, abort_rollover, start_in_domain
 from jrc.service.rollover_course import networks_of
@@ -169,8 +171,10 @@ def revoke_pledges(
     records = _still_good(tx, identifiers)
     plan_revocation(tx, identifiers, settings=settings, rekey=rekey).require(agreed)
     cases = _cases(tx, records)
+    networks, standing = tx.networks.all(), tx.pledges.standing(records)
     for record in records:
-        _put_out(tx, record, actor, reason)
+        detail = holdings(networks, record, standing[record.id])
+        _put_out(tx, record, detail, actor, reason)
     if records:
         tx.pledges.forget_answers([record.id for record in records])
         for network_id in _networks_of(records):
@@ -205,14 +209,16 @@ def revoke_pledge(
     return done.pledges[0]
 
 
-def _put_out(tx: Registry, record: PledgeRecord, actor: str, reason: str) -> None:
-    tx.pledges.save(
-        replace(record, state=PledgeState.REVOKED, state_before_revocation=record.state)
-    )
+def _put_out(
+    tx: Registry, record: PledgeRecord, held: Mapping[str, object], actor: str, reason: str
+) -> None:
+    revoked = replace(record, state=PledgeState.REVOKED, state_before_revocation=record.state)
+    detail = {"state": [record.state.value, revoked.state.value], **held}
+    tx.pledges.save(revoked)
     tx.admissions.forget_admitted(record.id)
     tx.leases.release(record.id)
     leave(tx, record.id)
-    tx.record(Event("pledge.revoked", actor, record.identifier, reason=reason))
+    tx.record(Event("pledge.revoked", actor, record.identifier, reason=reason, detail=detail))
 
 
 def _rekey(
@@ -261,7 +267,7 @@ def _networks_of(records: Iterable[PledgeRecord]) -> list[int]:
 
 
 def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: str = "") -> Restored:
-    """Take a revocation back, as far as it can be (row M3).
+    """Take a revocation, or a replacement by another device, back as far as it can be (row M3).
 
     Where its keys are in force and nothing changes them, it is the node that it was; else it has to
     join, for nobody gets keys again that others know to be retired. Networks that choose whom they
@@ -271,7 +277,7 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
         OperatorError: it is unknown or damaged.
     """
     record = find_pledge(tx, identifier)
-    if record.state is not PledgeState.REVOKED:
+    if record.state not in (PledgeState.REVOKED, PledgeState.SUPERSEDED):
         state = _state_of(tx, identifier).value
         return Restored(
             pledge_id=str(identifier), state=state, changed=False, must_join=False, said=()
@@ -280,8 +286,10 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
     tx.pledges.save(replace(record, state=before, state_before_revocation=None))
     networks = tx.networks.all()
     network = networks.get(tx.pledges.standing([record])[record.id].network_id or 0)
+    successor = _let_go(tx, record) if before is not PledgeState.SUPERSEDED else None
     must_join = network is None or not _takes_its_place(tx, record, network)
-    tx.record(Event("pledge.restored", actor, identifier.value, reason=reason))
+    detail = {"state": [record.state.value, before.value], "must_join": must_join}
+    tx.record(Event("pledge.restored", actor, identifier.value, reason=reason, detail=detail))
     for network_id in record.network_ids:
         settings_changed(tx, network_id)
     tx.policy_changed()
@@ -293,8 +301,18 @@ def restore_pledge(tx: Registry, identifier: PledgeId, *, actor: str, reason: st
         said=(
             restored_sentence(network.name if network else None, must_join=must_join),
             *admitted_anew(identifier, [networks[each] for each in record.network_ids]),
+            *([] if successor is None else [successor_sentence(successor)]),
         ),
     )
+
+
+def _let_go(tx: Registry, record: PledgeRecord) -> PledgeId | None:
+    """The pledge that has replaced it, from now on one of its own; None for none."""
+    successor = tx.pledges.superseded_by(record.id)
+    if successor is None or successor.damaged or successor.state is PledgeState.REMOVED:
+        return None
+    tx.pledges.save(replace(successor, supersedes_id=None))
+    return PledgeId(successor.identifier)
 
 
 def _takes_its_place(tx: Registry, record: PledgeRecord, network: Network) -> bool:

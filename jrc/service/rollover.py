@@ -25,6 +25,7 @@ from jrc.policy.rollover import (
     Resume,
 )
 from jrc.policy.rollover_nodes import first_state, states_to_tell
+from jrc.service.condition import is_open, require_open
 from jrc.service.installers import InstallerId
 from jrc.service.key_domains import current_generation, draw_keys
 from jrc.service.network_reports import find_network
@@ -105,6 +106,7 @@ def start_in_domain(tx: Registry, domain_id: int, wanted: NewRollover) -> Rollov
     Raises:
         OperatorError: as there.
     """
+    require_open(tx, "no rollover starts")
     check_settings(wanted.settings)
     domain = _domain(tx, domain_id)
     former = free_to_start(tx, domain_id)
@@ -261,7 +263,7 @@ def _advance(
     deadline_passed: bool = False,
     installers: Collection[InstallerId] | None = None,
 ) -> RolloverRecord:
-    if record.phase in (*FINAL, Phase.PAUSED):
+    if record.phase in (*FINAL, Phase.PAUSED) or not is_open(tx):
         return record
     event: Event
     if record.phase is Phase.PLANNED:
@@ -326,6 +328,7 @@ def _command(
     installers: Collection[InstallerId] | None = None,
 ) -> RolloverStatus:
     network = find_network(tx, network_name)
+    require_open(tx, "a rollover stays as it is")
     last = tx.rollovers.latest(network.domain_id)
     if not last:
         raise refused(

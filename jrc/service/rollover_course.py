@@ -88,7 +88,10 @@ def counts_of(
 def radios(
     tx: Registry, record: RolloverRecord, installers: Collection[InstallerId] | None = None
 ) -> tuple[list[InstallerId], list[InstallerId]]:
-    """The installers that have not put the new keys in yet, and those that have."""
+    """The installers that have not put the new keys in yet, and those that have.
+
+    Where registrars share the database, those that any of them has run count as well.
+    """
     number = generation_of(tx, record, record.generation_id).number
     has: dict[InstallerId, int] = {}
     networks = networks_of(tx, record.domain_id)
@@ -96,7 +99,9 @@ def radios(
         for each in tx.installations.of(network.id):
             has[InstallerId(network.name, each.installer)] = each.generation or 0
     here = {network.name for network in networks}
-    counted = has if installers is None else [one for one in installers if one.network in here]
+    counted = [*has] if installers is None else [one for one in installers if one.network in here]
+    if tx.is_shared:
+        counted = list(dict.fromkeys([*counted, *has]))
     waiting = [one for one in counted if has.get(one, 0) < number]
     return waiting, [one for one in counted if has.get(one, 0) >= number]
 

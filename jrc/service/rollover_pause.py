@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from jrc.policy.rollover import PauseCause, Phase, Tally
-from jrc.service.records import StoredEvent
+from jrc.service.records import StoredEvent, Wanted
 from jrc.service.registry import Registry
 from jrc.service.rollover_course import PAUSED_EVENT, generation_of, networks_of
 from jrc.service.rollover_records import RolloverRecord
@@ -77,9 +77,9 @@ def _pause_entry(tx: Registry, record: RolloverRecord) -> StoredEvent | None:
     """The newest entry of the audit log that tells of a pause of this rollover."""
     names = {network.name for network in networks_of(tx, record.domain_id)}
     number = generation_of(tx, record, record.generation_id).number
-    # The log is long and has no index for this; the newest pause of all is mostly the right one.
+    # The newest pause of all is mostly the right one.
     for limit in (1, _SEARCHED):
-        found = tx.events.page(after=0, limit=limit, newest=True, kind=PAUSED_EVENT)
+        found = tx.events.page(Wanted(kind=PAUSED_EVENT), after=0, limit=limit, newest=True)
         for entry in reversed(found):
             networks = entry.detail.get("networks")
             is_here = isinstance(networks, list) and not names.isdisjoint(networks)

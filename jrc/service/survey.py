@@ -6,18 +6,25 @@ from dataclasses import dataclass, field
 from jrc.model import KeySetState
 from jrc.policy.leases import range_is_low
 from jrc.service.key_notices import KeyNotice, key_notices
+from jrc.service.key_slots import key_warnings
+from jrc.service.recovery_store import NOBODY, RecoveryCounts
 from jrc.service.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """``pledges`` by state; ``short_ids_left`` and whether they are ``low``, by network."""
+    """``pledges`` by state; ``short_ids_left`` and whether they are ``low``, by network.
+
+    ``key_warnings`` are about the keys that seal the database, a sentence each.
+    """
 
     networks: tuple[str, ...] = ()
     pledges: Mapping[str, int] = field(default_factory=dict)
     short_ids_left: Mapping[str, int] = field(default_factory=dict)
     low: tuple[str, ...] = ()
     key_notices: tuple[KeyNotice, ...] = ()
+    recovering: RecoveryCounts = NOBODY
+    key_warnings: tuple[str, ...] = ()
 
 
 def survey(tx: Registry) -> Survey:
@@ -39,4 +46,6 @@ def survey(tx: Registry) -> Survey:
         left,
         tuple(low),
         tuple(key_notices(tx)),
+        tx.recoveries.counts(),
+        tuple(key_warnings(tx)),
     )

@@ -21,9 +21,11 @@ from jrc.model import Network, Profile
 from jrc.policy.addresses import EUI64_BYTES, global_address, short_address
 from jrc.policy.leases import Lease
 from jrc.policy.profiles import TRAITS, Traits
+from jrc.service.condition import closed_sentence
 from jrc.service.join import ADMISSIBLE
 from jrc.service.join_ports import ContextState
 from jrc.service.node_store import Reachable
+from jrc.service.outcomes import Ref
 from jrc.service.registry import Registry
 from jrc.service.telling import ODD, Facts
 from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
@@ -183,13 +185,6 @@ class Errand(Protocol):
         ...
 
 
-class Ref(NamedTuple):
-    """What comes back with an outcome: whose it is, and the errand's own word."""
-
-    errand: str
-    inner: object
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
     """What a turn gives: updates to begin, and when to look again; ms since 1970.
@@ -213,11 +208,12 @@ def turn(
 ) -> Turned:
     """Write outcomes down and prepare as many updates as there is ``room`` for.
 
-    With a clock that is behind what it ever showed, no number may be used, and nobody is told.
+    With a clock that is behind what it ever showed, no number may be used, and nobody is told; nor
+    from a database that is quarantined (row E9).
     """
     facts.look(tx)
     record(tx, errands, outcomes)
-    why = _clock_trouble(tx)
+    why = closed_sentence(tx.database) or _clock_trouble(tx)
     updates: list[PreparedUpdate] = []
     told: list[bytes] = []
     if why is None:
@@ -235,7 +231,10 @@ def turn(
 
 
 def record(tx: Registry, errands: Sequence[Errand], outcomes: Sequence[UpdateOutcome]) -> None:
-    """Write down how updates ended."""
+    """Write down how updates ended; an answer shows that its node has the context."""
+    for outcome in outcomes:
+        if isinstance(outcome.ref, Ref) and outcome.ref.unproven and outcome.answer is not None:
+            tx.recoveries.confirm(outcome.ref.unproven)
     for errand in errands:
         own = [
             outcome._replace(ref=outcome.ref.inner)
@@ -304,7 +303,8 @@ def _attempt(
         draft = _draft(tx, errand, want, place)
         if isinstance(draft, Untold):
             return draft
-        ref = Ref(errand.name, errand.begun(tx, want, place))
+        unproven = found.known.context_id if found.known.replaces_id is not None else None
+        ref = Ref(errand.name, errand.begun(tx, want, place), unproven)
     except ODD as error:
         facts.say_odd(errand.name, want.pledge_id, error)
         return Untold.DAMAGED

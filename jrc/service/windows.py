@@ -9,6 +9,7 @@ from jrc.model import Admission, Event, Network
 from jrc.policy import windows
 from jrc.policy.windows import MAX_PLEDGES, MAX_WINDOW_S, Ended, JoinWindow
 from jrc.service.admitting import end_window, window_of
+from jrc.service.condition import is_open, require_open
 from jrc.service.network_reports import find_network
 from jrc.service.network_settings import refused
 from jrc.service.node_settings import settings_changed
@@ -70,6 +71,7 @@ def open_window(tx: Registry, command: OpenWindow, *, actor: str, reason: str = 
         OperatorError: the network admits otherwise, or has an open window; a limit is refused.
     """
     network = find_network(tx, command.network)
+    require_open(tx, "no join window opens")
     _check(network, command)
     before = window_of(tx, network)
     if before is not None:
@@ -164,7 +166,12 @@ def list_windows(tx: Registry, *, with_past: bool = False) -> list[WindowReport]
 
 
 def time_left_ms(tx: Registry) -> Mapping[int, int]:
-    """How long each window that was not closed has still to go, in ms, by its number."""
+    """How long each window that was not closed has still to go, in ms, by its number.
+
+    None of a database that is not open: it lets nobody in, and a recovery closes them.
+    """
+    if not is_open(tx):
+        return {}
     seen_ms = tx.windows.seen_ms
     return {
         window.id: max(0, window.until_ms - windows.clock_of(window, tx.now_ms, seen_ms))

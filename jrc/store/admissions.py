@@ -85,9 +85,10 @@ class Admissions:
     def admit_joined(self, network_id: int) -> None:
         """Let in for good whoever has joined a network: it begins to choose whom it admits.
 
-        Not those who are revoked: that ends what they were let into.
+        Not those who are revoked or replaced: that ends what they were let into.
         """
-        revoked = select(pledge.c.id).where(pledge.c.state == PledgeState.REVOKED)
+        put_out = (PledgeState.REVOKED, PledgeState.SUPERSEDED)
+        revoked = select(pledge.c.id).where(pledge.c.state.in_(put_out))
         known = select(admission.c.pledge_id).where(admission.c.network_id == network_id)
         query = (
             select(node.c.pledge_id)

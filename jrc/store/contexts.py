@@ -1,7 +1,7 @@
 """OSCORE contexts as the join path finds them: by kid context, keys opened, MACs checked."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -9,18 +9,19 @@ from typing import Any
 
 import cbor2
 from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_column, select
-from sqlalchemy.exc import DBAPIError
 
 from jrc.cojp.constants import JRC_ID, PLEDGE_ID_KID
 from jrc.cojp.oscore import SecurityContext
 from jrc.cojp.replay import ReplayWindow
-from jrc.errors import StateError, StoreError
-from jrc.model import KeySetState, Pledge, PledgeId, PledgeState, Profile
+from jrc.errors import StateError
+from jrc.model import Condition, KeySetState, Pledge, PledgeId, PledgeState, Profile
 from jrc.service.join_ports import ContextState, KnownContext, StoredAnswer
 from jrc.store import standing
+from jrc.store.faults import readable
 from jrc.store.keyring import Keyring
 from jrc.store.prepared import Prepared, PreparedIn, Rows
 from jrc.store.rowmac import RowMac
+from jrc.store.run_lookup import RunLookup
 from jrc.store.schema import (
     context,
     context_kid,
@@ -35,6 +36,7 @@ from jrc.store.schema import (
     short_identifier,
     unsupported_parameter,
 )
+from jrc.store.server import is_closed, is_server, let_go
 
 STATE_COLUMNS = [column for column in context_state.columns if column.name != "mac"]
 """In the order that the MAC covers."""
@@ -43,7 +45,7 @@ _PLEDGE_USED = 7
 """The first columns of ``pledge``: number to profile; the others are read for the MAC."""
 
 # Where the parts of a row of ``_FIND`` begin.
-_STATE_AT = 6
+_STATE_AT = 7
 _PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
 _NETWORK_AT = _PLEDGE_AT + len(pledge.columns)
 _STANDING_AT = _NETWORK_AT + 3
@@ -59,6 +61,7 @@ def _find() -> Select[Any]:
             context.c.id_context,
             context.c.aead,
             context.c.wrapped_keys,
+            context.c.replaces_id,
             *STATE_COLUMNS,
             context_state.c.mac,
             *(column.label(f"pledge_{column.name}") for column in pledge.columns),
@@ -121,7 +124,9 @@ def _reach_of(listed: Sequence[str]) -> Executable:
         _find()
         .add_columns(node.c.address, node.c.sleep_s)
         .where(pledge.c.id.in_([bindparam(name) for name in listed]))
-        .where(context_kid.c.kid_context == pledge.c.identifier)
+        # The name of a context's own, of which each has one; a lost one protects nothing more.
+        .where(context_kid.c.kid_context == context.c.id_context)
+        .where(context_state.c.needs_recovery == literal_column("0"))
     )
 
 
@@ -138,8 +143,10 @@ _STORED = Prepared(
         short_identifier.c.released_at_ms,
         node.c.network_id,
         network.c.addresses_changed_at_ms,
+        instance.c.condition,
     )
     .select_from(context_state)
+    .join(instance, instance.c.id == literal_column("1"))
     .join(context, context.c.id == context_state.c.context_id)
     .join(
         pledge,
@@ -160,6 +167,9 @@ _STORED = Prepared(
     ["context_id"],
 )
 
+_KID_CONTEXTS = Prepared(select(context_kid.c.kid_context), ())
+
+_OPEN = Condition.OPEN.value
 _NOTHING: frozenset[int] = frozenset()
 _PLEDGE_STATES = {state.value: state for state in PledgeState}
 
@@ -198,7 +208,7 @@ def find_locked(
 def reach_locked(
     connection: Connection, keyring: Keyring, mac: RowMac, pledge_ids: Sequence[int]
 ) -> list[tuple[KnownContext, str | None, int | None]]:
-    """The contexts in force under pledges' own identifiers, locked until the transaction ends.
+    """The contexts of pledges that are in force and not lost, locked until the transaction ends.
 
     With each goes what the operator gave of its node: an address, and how many seconds it sleeps.
 
@@ -217,7 +227,7 @@ def _by_context(rows: Rows) -> Iterator[Rows]:
 
 def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     row = rows[0]
-    kid_context, context_id, revision, id_context, aead, wrapped_keys = row[:_STATE_AT]
+    kid_context, context_id, revision, id_context, aead, wrapped_keys, replaces_id = row[:_STATE_AT]
     state_at = row[_STATE_AT:_PLEDGE_AT]
     if not mac.fits("context_state", state_at[:-1], state_at[-1]):
         raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
@@ -237,6 +247,7 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
         left_out=_left_out(rows),
         state=state_from_values(state_at),
         standing=standing.standing_of(mac, [part[_STANDING_AT:_END] for part in rows]),
+        replaces_id=replaces_id,
     )
 
 
@@ -307,14 +318,6 @@ def open_security(
         raise StateError(f"context {context_id}: its keys don't fit its algorithm") from None
 
 
-@contextmanager
-def _readable() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        raise StoreError(str(error.orig)) from error
-
-
 class Lookup:
     """Reads contexts for the loop, on a connection of its own that can't write."""
 
@@ -322,17 +325,33 @@ class Lookup:
         self._connection = connection
         self._keyring = keyring
         self._mac = mac
+        self.runs = RunLookup(connection, keyring, mac, self.find)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection to a server was lost: every look fails until ``use``."""
+        return is_server(self._connection) and is_closed(self._connection)
+
+    def use(self, connection: Connection) -> None:
+        """Look there from now on; the connection before is let go of."""
+        let_go(self._connection)
+        self._connection = connection
+        self.runs = RunLookup(connection, self._keyring, self._mac, self.find)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        let_go(self._connection) if self.is_lost else self._connection.close()
 
     def find(self, kid_context: bytes) -> list[KnownContext]:
         """As ``ContextReader.find``."""
-        with _readable():
+        with readable():
             rows = _FIND.rows(self._connection, (kid_context,))
         return [_known(self._keyring, self._mac, group) for group in _by_context(rows)]
 
     def find_many(self, kid_contexts: Sequence[bytes]) -> dict[bytes, list[KnownContext]]:
         """As ``ContextReader.find_many``."""
         found: dict[bytes, list[KnownContext]] = {}
-        with _readable():
+        with readable():
             rows = _FIND.rows(self._connection, kid_contexts)
         for group in _by_context(rows):
             with suppress(StateError):  # which ``find`` meets again, and says
@@ -342,15 +361,17 @@ class Lookup:
 
     def stored_answer(self, context_id: int) -> StoredAnswer | None:
         """As ``ContextReader.stored_answer``."""
-        with _readable():
+        with readable():
             rows = _STORED.rows(self._connection, (context_id,))
         if not rows:
             return None
-        *values, sealed, pledge_state, generation_state, released_at_ms, place, changed = rows[0]
+        *values, sealed, pledge_state, generation_state, released_at_ms, place = rows[0][:-2]
+        changed, condition = rows[0][-2:]
         if not self._mac.fits("context_state", values, sealed):
             raise StateError(f"context_state {context_id} does not authenticate")
         state = state_from_values(values)
-        good = pledge_state == PledgeState.PROVISIONED.value and (
+        is_admitted = pledge_state == PledgeState.PROVISIONED.value and condition == _OPEN
+        good = is_admitted and (
             state.answer_generation_id is None
             or (
                 generation_state in _LIVE_STATES
@@ -364,6 +385,6 @@ class Lookup:
 
     def kid_contexts(self) -> Iterator[bytes]:
         """Every kid context that can be looked up, for the filter."""
-        query = select(context_kid.c.kid_context)
-        with _readable():
-            yield from self._connection.execution_options(yield_per=5000).scalars(query)
+        with readable():
+            for (kid_context,) in _KID_CONTEXTS.each(self._connection, ()):
+                yield kid_context

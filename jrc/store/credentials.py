@@ -16,7 +16,14 @@ from jrc.service.records import (
     PledgeChange,
 )
 from jrc.store.keyring import Purpose
-from jrc.store.schema import context, context_kid, context_state, credential, pledge
+from jrc.store.schema import (
+    context,
+    context_kid,
+    context_state,
+    credential,
+    pledge,
+    recovery_run,
+)
 from jrc.store.scope import CHUNK, Scope, draw_ids
 
 WIPED = b""
@@ -141,7 +148,10 @@ class Credentials:
             insert(context),
             [self._context_row(at, row) for at, row in zip(contexts, rows, strict=True)],
         )
-        self._connection.execute(insert(context_state), [self._state_row(at) for at in contexts])
+        self._connection.execute(
+            insert(context_state),
+            [self._state_row(at, row) for at, row in zip(contexts, drafts, strict=True)],
+        )
         kids = [
             (draft.identifier, at)
             for at, draft in zip(contexts, drafts, strict=True)
@@ -187,7 +197,7 @@ class Credentials:
             "created_at_ms": self._scope.now_ms,
         }
 
-    def _state_row(self, context_id: int) -> dict[str, object]:
+    def _state_row(self, context_id: int, draft: Draft) -> dict[str, object]:
         row: dict[str, object] = {column.name: None for column in context_state.columns}
         del row["mac"]
         row.update(
@@ -195,7 +205,7 @@ class Credentials:
             highest=-1,
             seen=0,
             numbers_reserved=0,
-            needs_recovery=0,
+            needs_recovery=int(draft.material.used_before),
             version=1,
         )
         return self._scope.mac.seal(context_state, row)
@@ -240,11 +250,9 @@ class Credentials:
             .values(wrapped_secret=null(), state=state.value, retired_at_ms=self._scope.now_ms)
         )
         of_these = context.c.credential_id.in_(credential_ids)
-        self._connection.execute(
-            delete(context_kid).where(
-                context_kid.c.context_id.in_(select(context.c.id).where(of_these))
-            )
-        )
+        ids = select(context.c.id).where(of_these)
+        for table in (context_kid, recovery_run):
+            self._connection.execute(delete(table).where(table.c.context_id.in_(ids)))
         self._connection.execute(update(context).where(of_these).values(wrapped_keys=WIPED))
 
 

@@ -7,35 +7,58 @@ A ``Database`` belongs to one thread at a time; the daemon's belongs to the writ
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sqlalchemy import Connection, RootTransaction, select
+import structlog
+from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from jrc.errors import ConflictError, OperatorError, StateError, StoreError
-from jrc.model import Event, Network, Pledge, Secret
+from jrc.errors import Cause, ClosedError, ConflictError, OperatorError, StoreError
+from jrc.model import Condition, Event, Network, Pledge, Secret
 from jrc.service.join_ports import NetworkPolicy
+from jrc.service.key_records import FOR_EVERY_DAY, SlotKind
 from jrc.store import ledger as ledgers
+from jrc.store import postgresql
 from jrc.store.engine import (
     check_private,
     connected,
     database_path,
     lookup_engine,
     reader_engine,
+    truncate_log,
     writer_engine,
 )
+from jrc.store.faults import store_error
 from jrc.store.joins import Joins
-from jrc.store.keyring import Keyring, Purpose, RandomBytes, WrappedDataKey, open_keyring
+from jrc.store.keyring import Keyring
+from jrc.store.keyslots import RandomBytes
 from jrc.store.ledger import Instance, Ledger
 from jrc.store.migrate import check_schema
 from jrc.store.policy import load_policy
+from jrc.store.postgresql import is_lost
 from jrc.store.rowmac import RowMac
-from jrc.store.schema import data_key
+from jrc.store.sealing import key_reader, open_keys
+from jrc.store.server import (
+    CommitError,
+    UnknownOutcomeError,
+    is_closed,
+    is_on_disk,
+    is_server,
+    let_go,
+    server_of,
+    tell,
+    until_known,
+    writer_again,
+)
 
 T = TypeVar("T")
+
+_log = structlog.get_logger("jrc")
+
+_OPEN = Condition.OPEN.value
 
 _NOT_COMMITTED = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
 """Failures of a commit that leave no doubt: the disk was full, or another process held a lock."""
@@ -68,10 +91,6 @@ class ReadTransaction:
     now_ms: int
 
 
-class CommitError(Exception):
-    """The commit itself failed: whether it is on disk is unknown, so nothing may go on."""
-
-
 class Database:
     """Opened by ``open``; every method blocks, none is for the loop."""
 
@@ -80,12 +99,15 @@ class Database:
     ) -> None:
         self.url = url
         self.keyring = keyring
-        self.mac = RowMac(keyring.row_mac_key)
+        self.mac = keyring.mac
         self.random = random
         self.on_border_router: Callable[[Transaction, Network, Pledge], bool] | None = None
         """Called in a join's transaction before a 6LBR is given keys; True where there are others
         now. None lets every 6LBR have those in force."""
         self._connection = connection
+        self._is_server = is_server(connection)
+        self.server = server_of(connection)
+        """The PostgreSQL server and timeline that it is on now, None with SQLite."""
         # Kept, since it remembers what it has compiled; each of its connections is a new one.
         self._readers = reader_engine(url)
         self._policy: NetworkPolicy | None = None
@@ -94,12 +116,23 @@ class Database:
             self.instance = ledgers.read(connection, self.mac)
 
     @classmethod
-    def open(cls, url: str, kek: Secret, random: RandomBytes = os.urandom) -> "Database":
+    def open(
+        cls,
+        url: str,
+        slot_key: Secret,
+        random: RandomBytes = os.urandom,
+        *,
+        read_key: Callable[[], Secret] | None = None,
+        kinds: Collection[SlotKind] = FOR_EVERY_DAY,
+    ) -> "Database":
         """The database at ``url``, whose schema the caller has checked.
 
+        ``slot_key`` opens a slot of one of ``kinds``; ``read_key`` gives it anew, for the case
+        that data keys are changed meanwhile.
+
         Raises:
-            OperatorError: it can't be opened, or ``kek`` is not its key.
-            StateError: its instance row does not authenticate.
+            OperatorError: it can't be opened, or ``slot_key`` opens no slot of it.
+            StateError: its instance row, or a data key, does not authenticate.
         """
         path = database_path(url)
         if path is not None:
@@ -107,10 +140,11 @@ class Database:
         try:
             connection = writer_engine(url).connect()
             with connection.begin():
-                keys = _data_keys(connection)
+                keyring = open_keys(connection, slot_key, random, kinds)
         except DBAPIError as error:
-            raise OperatorError(f"database.url: {error.orig}") from None
-        return cls(url, connection, open_keyring(kek, keys, random), random)
+            raise OperatorError(f"database.url: {postgresql.said_by(error)}") from None
+        keyring.read_again = key_reader(url, read_key or (lambda: slot_key), kinds)
+        return cls(url, connection, keyring, random)
 
     def close(self) -> None:
         """Give the connection back; the WAL is checkpointed if no reader is left."""
@@ -126,9 +160,21 @@ class Database:
             )
             return work(transaction), True
 
-        result = self._transact(run, now_ms)
+        try:
+            result = self._transact(run, now_ms, learned=learned, resolve=True)
+        finally:
+            if self.keyring.is_outdated:
+                self._renew_keys()
         self._learned.extend(learned)
         return result
+
+    def _renew_keys(self) -> None:
+        """Take the data keys that are in force, after what held the old ones is overwritten.
+
+        In this order: who still reads an old state of the database needs the old ones.
+        """
+        truncate_log(self._connection)
+        self.keyring.renew()
 
     def take_learned(self) -> Iterator[bytes]:
         """Kid contexts that came into force since it was asked last; for any thread."""
@@ -147,9 +193,14 @@ class Database:
 
         Raises:
             ConflictError: a context from memory was out of date; with ``anew`` none is used.
+            ClosedError: the database is quarantined, or was moved (row E8).
         """
 
+        learned: list[bytes] = []
+
         def run(ledger: Ledger) -> tuple[T, bool]:
+            if ledger.instance.condition != _OPEN:
+                raise ClosedError(ledger.instance.condition)
             joins = Joins(
                 self._connection,
                 ledger,
@@ -161,9 +212,11 @@ class Database:
                 anew=anew,
                 look_at_border_router=self._looking(ledger, now_ms),
             )
-            return work(joins), joins.flush()
+            result, changed = work(joins), joins.flush()
+            learned.extend(joins.learned)
+            return result, changed
 
-        return self._transact(run, now_ms, before_commit)
+        return self._transact(run, now_ms, before_commit, learned=learned)
 
     def _looking(self, ledger: Ledger, now_ms: int) -> Callable[[Network, Pledge], bool] | None:
         """Who looks at 6LBRs that join, in a transaction of the operator's use cases (row E7)."""
@@ -184,50 +237,109 @@ class Database:
         run: Callable[[Ledger], tuple[T, bool]],
         now_ms: int,
         before_commit: Callable[[], None] = lambda: None,
+        *,
+        learned: Sequence[bytes] = (),
+        resolve: bool = False,
     ) -> T:
-        """What ``run`` gives; it says as well whether there is anything to commit."""
+        """What ``run`` gives; it says as well whether there is anything to commit.
+
+        With ``resolve`` a commit of unknown outcome is looked for on disk. Without it, it counts
+        as failed: whoever asked hears nothing, and asks again.
+        """
         transaction = self._begin()
         try:
             ledger = Ledger(self._connection, self.mac, now_ms)
+            before = self.instance = ledger.instance  # as another registrar may have left it
             result, changed = run(ledger)
             if not changed:
                 transaction.rollback()
                 return result
             instance = ledger.close()
+            if self._is_server:
+                tell(self._connection, before, instance, learned)
         except IntegrityError as error:
-            transaction.rollback()
-            raise ConflictError(str(error.orig)) from error
+            self._undo(transaction)
+            raise ConflictError(postgresql.said_by(error)) from error
         except DBAPIError as error:
-            transaction.rollback()
-            raise StoreError(str(error.orig)) from error
+            self._undo(transaction)
+            raise store_error(error) from error
         except BaseException:
-            transaction.rollback()
+            self._undo(transaction)
             raise
         before_commit()
-        self._commit(transaction)
+        try:
+            self._commit(transaction)
+        except UnknownOutcomeError as error:
+            self._policy = None
+            if not resolve or not until_known(lambda: self._is_on_disk(before, instance)):
+                raise error if not resolve else _nothing_written() from error
         self.instance = instance
         return result
 
+    def _undo(self, transaction: RootTransaction) -> None:
+        try:
+            transaction.rollback()
+        except DBAPIError:
+            if not self._is_server:
+                raise
+            let_go(self._connection)  # whoever has lost the connection has undone all of it
+
+    def _is_on_disk(self, before: Instance, after: Instance) -> bool:
+        now = self.read_instance()
+        with self._reading():
+            return is_on_disk(self._connection, before, after, now)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """A transaction of the writer's that changes nothing.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        transaction = self._begin()
+        try:
+            yield
+        except DBAPIError as error:
+            raise store_error(error) from error
+        finally:
+            self._undo(transaction)
+
     def _begin(self) -> RootTransaction:
+        if self._is_server and is_closed(self._connection):
+            self._connect_again()
         try:
             return self._connection.begin()
         except DBAPIError as error:
             self._connection.rollback()
-            raise StoreError(str(error.orig)) from error
+            raise store_error(error) from error
+
+    def _connect_again(self) -> None:
+        let_go(self._connection)
+        try:
+            self._connection = writer_again(
+                self.url, self.instance, lambda connection: ledgers.read(connection, self.mac)
+            )
+        except DBAPIError as error:
+            raise store_error(error) from error
 
     def _commit(self, transaction: RootTransaction) -> None:
         try:
             transaction.commit()
         except DBAPIError as error:
+            if self._is_server:
+                let_go(self._connection)
+                raise UnknownOutcomeError if is_lost(error) else store_error(error) from error
             if getattr(error.orig, "sqlite_errorcode", None) not in _NOT_COMMITTED:
                 raise CommitError(str(error.orig)) from error
             # SQLAlchemy takes its transaction for ended; the database's own is still open.
             self._connection.connection.rollback()
             transaction.rollback()
-            raise StoreError(str(error.orig)) from error
+            raise store_error(error) from error
 
     def _current_policy(self, revision: int) -> NetworkPolicy:
         if self._policy is None or self._policy.revision != revision:
+            if self.keyring.has_retired:
+                self.keyring.look_again()
             self._policy = load_policy(self._connection, self.keyring, self.mac, revision)
         return self._policy
 
@@ -238,13 +350,17 @@ class Database:
             StateError: one does not authenticate.
         """
         revision = self.read_instance().policy_revision
-        with self._connection.begin():
+        with self._reading():
             self._current_policy(revision)
 
     def read_instance(self) -> Instance:
         """The instance row as it is on disk."""
-        with self._connection.begin():
+        with self._reading():
             return ledgers.read(self._connection, self.mac)
+
+    def refresh(self) -> None:
+        """Have in ``instance`` what other registrars have left on disk."""
+        self.instance = self.read_instance()
 
     @contextmanager
     def read(self, now_ms: int) -> Iterator[ReadTransaction]:
@@ -257,40 +373,34 @@ class Database:
             with self._readers.connect() as connection, connection.begin():
                 yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
         except DBAPIError as error:
-            raise StoreError(str(error.orig)) from error
+            raise store_error(error) from error
+
+
+def _nothing_written() -> StoreError:
+    return StoreError("the connection was lost before anything was written", Cause.SERVER)
 
 
 def examine(
-    url: str, kek: Secret, work: Callable[[ReadTransaction], T], now_ms: int
+    url: str, slot_key: Secret, work: Callable[[ReadTransaction], T], now_ms: int
 ) -> tuple[Instance, T]:
     """A database's instance row and what ``work`` reads, after the checks of ``open``.
 
     The caller holds the lock; nothing is written.
 
     Raises:
-        OperatorError: it can't be read, its schema is another, or ``kek`` is not its key.
+        OperatorError: it can't be read, its schema is another, or ``slot_key`` opens no slot.
         StateError: the row does not authenticate.
     """
     path = database_path(url)
     if path is not None:
         check_private(path)
+    else:
+        connected(writer_engine(url)).close()  # which looks at what the server promises
     with closing(connected(lookup_engine(url))) as connection:
         check_schema(connection)
         try:
-            keyring = open_keyring(kek, _data_keys(connection))
-            mac = RowMac(keyring.row_mac_key)
-            instance = ledgers.read(connection, mac)
-            return instance, work(ReadTransaction(connection, keyring, mac, now_ms))
+            keyring = open_keys(connection, slot_key)
+            instance = ledgers.read(connection, keyring.mac)
+            return instance, work(ReadTransaction(connection, keyring, keyring.mac, now_ms))
         except DBAPIError as error:
-            raise StoreError(str(error.orig)) from None
-
-
-def _data_keys(connection: Connection) -> Sequence[WrappedDataKey]:
-    rows = connection.execute(
-        select(data_key.c.id, data_key.c.purpose, data_key.c.kek_id, data_key.c.wrapped).order_by(
-            data_key.c.id
-        )
-    ).all()
-    if not rows:
-        raise StateError("the database holds no data keys")
-    return [WrappedDataKey(row.id, Purpose(row.purpose), row.kek_id, row.wrapped) for row in rows]
+            raise store_error(error) from None

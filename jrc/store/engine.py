@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from jrc.errors import OperatorError
+from jrc.store import postgresql
 
 BUSY_TIMEOUT_MS = 2000
 """Under ACK_TIMEOUT (RFC 9031 §7.2): a datagram that waits longer is asked for again anyway."""
@@ -50,7 +51,14 @@ def database_path(url: str) -> Path | None:
 
 def shown_url(url: str) -> str:
     """The URL without a password."""
-    return _parse(url).render_as_string(hide_password=True)
+    parsed = _parse(url)
+    return parsed.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
+def has_password(url: str) -> bool:
+    """Whether there is one in the URL."""
+    parsed = _parse(url)
+    return parsed.password is not None or "password" in parsed.query
 
 
 def _parse(url: str) -> URL:
@@ -64,18 +72,22 @@ def _parse(url: str) -> URL:
 
 def writer_engine(url: str) -> Engine:
     """The engine of the one writer: every transaction takes the write lock as it begins."""
+    if database_path(url) is None:
+        return postgresql.writer(url)
     return _engine(url, begin="BEGIN IMMEDIATE", prepare=_prepare_writer)
 
 
 def reader_engine(url: str) -> Engine:
     """An engine for consistent views: its connections can't write and never checkpoint."""
+    if database_path(url) is None:
+        return postgresql.reader(url)
     return _engine(url, begin="BEGIN", prepare=_prepare_reader)
 
 
 def lookup_engine(url: str) -> Engine:
     """As ``reader_engine``, but each statement sees what is committed when it runs."""
     if database_path(url) is None:
-        return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        return postgresql.lookup(url)
     return _engine(url, begin=None, prepare=_prepare_reader)
 
 
@@ -88,15 +100,15 @@ def connected(engine: Engine) -> Connection:
     try:
         return engine.connect()
     except DBAPIError as error:
-        shown = engine.url.render_as_string(hide_password=True)
-        raise OperatorError(f"database.url: {shown} can't be opened ({error.orig})") from None
+        shown = shown_url(engine.url.render_as_string(hide_password=False))
+        raise OperatorError(
+            f"database.url: {shown} can't be opened ({postgresql.said_by(error)})"
+        ) from None
 
 
 def _engine(
     url: str, *, begin: str | None, prepare: Callable[[sqlite3.Connection], None]
 ) -> Engine:
-    if database_path(url) is None:
-        return create_engine(url, poolclass=NullPool)
     engine = create_engine(
         url,
         poolclass=NullPool,
@@ -142,6 +154,20 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute("PRAGMA query_only = ON")
+
+
+def truncate_log(connection: Connection) -> bool:
+    """Write SQLite's log into the file and empty it, between transactions of the one writer.
+
+    Pages that were overwritten are gone then. False where somebody still reads an old state and
+    that can't be, in ``BUSY_TIMEOUT_MS``; the next checkpoints do it. A server has its own ways.
+    """
+    if connection.dialect.name != "sqlite":
+        return False
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def _expect(connection: sqlite3.Connection, pragma: str, expected: object) -> None:

@@ -1,46 +1,37 @@
-"""The audit log for reading: pages, and the proof that nothing of it was changed."""
+"""The audit log: pages of it, its chain with both ends, and its oldest entries going."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, delete, literal_column, select
 
-from jrc.service.records import StoredEvent
+from jrc.errors import StateError
+from jrc.service.event_chain import Place
+from jrc.service.records import ChainedEvent, StoredEvent, Wanted
 from jrc.store import ledger
 from jrc.store.schema import event
 from jrc.store.scope import Scope
 
-_PAGE = 1000
+_JOINED: ColumnElement[str] = literal_column("'pledge.joined'")
+"""Not a parameter: the partial indexes are for all but joins, and have to be seen to fit."""
+_JOINS = "pledge.joined"
 
 
 class Events:
-    """As ``service.registry.EventStore``."""
+    """As ``service.registry.EventStore``; only with the ``log`` of a transaction can any go."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, log: ledger.Ledger | None = None) -> None:
         self._scope = scope
         self._connection = scope.connection
+        self._ledger = log
 
     def page(
-        self,
-        *,
-        after: int,
-        limit: int,
-        newest: bool = False,
-        kind: str | None = None,
-        pledge: bytes | None = None,
-        network: str | None = None,
+        self, wanted: Wanted, *, after: int, limit: int, newest: bool = False
     ) -> Sequence[StoredEvent]:
         """Entries after a number in ascending order; ``newest`` gives the last ones instead."""
-        query = select(event).where(event.c.number > after).limit(limit)
+        query = _filtered(select(event), wanted).where(event.c.number > after).limit(limit)
         query = query.order_by(event.c.number.desc() if newest else event.c.number)
-        for column, value in (
-            (event.c.kind, kind),
-            (event.c.pledge, pledge),
-            (event.c.network, network),
-        ):
-            if value is not None:
-                query = query.where(column == value)
         rows = [_stored(row) for row in self._connection.execute(query)]
         return rows[::-1] if newest else rows
 
@@ -48,42 +39,100 @@ class Events:
         """The last entries about a pledge that are no joins, ascending; by index."""
         query = (
             select(event)
-            .where(event.c.pledge == pledge, event.c.kind != literal_column("'pledge.joined'"))
+            .where(event.c.pledge == pledge, event.c.kind != _JOINED)
             .order_by(event.c.number.desc())
             .limit(limit)
         )
         return [_stored(row) for row in self._connection.execute(query)][::-1]
 
-    def count(self) -> int:
-        """How many entries the log should have."""
-        return ledger.read(self._connection, self._scope.mac).event_number
+    def chain(self, *, after: int, limit: int) -> Sequence[ChainedEvent]:
+        """All entries after a number, as their hashes cover them."""
+        query = select(event).where(event.c.number > after).order_by(event.c.number).limit(limit)
+        return [ChainedEvent(*row) for row in self._connection.execute(query)]
 
-    def first_broken(self) -> int | None:
-        """The number of the first entry that does not fit the chain of hashes, or is missing.
+    def links(self, wanted: Wanted, *, after: int, limit: int) -> Sequence[ChainedEvent]:
+        """As ``chain``, of certain entries, each with the hash of the one before it.
 
-        The head of the chain lies in the instance row, under its MAC.
+        That hash is None where the entry before is missing.
         """
-        end = ledger.read(self._connection, self._scope.mac)
-        number, head = 0, ledger.GENESIS_HASH
-        for row in self._rows():
-            number += 1
-            fields = tuple(row)
-            head = ledger.event_hash(head, fields[:-1])
-            if row.hash != head:
-                return number
-        if number != end.event_number:
-            return min(number, end.event_number) + 1
-        return None if head == end.event_hash else number
+        before = event.alias("before")
+        joined = event.outerjoin(before, before.c.number == event.c.number - 1)
+        query = (
+            _filtered(select(event, before.c.hash), wanted)
+            .select_from(joined)
+            .where(event.c.number > after)
+            .order_by(event.c.number)
+            .limit(limit)
+        )
+        floor = self.ends()[0]
+        found = [ChainedEvent(*row) for row in self._connection.execute(query)]
+        return [
+            each._replace(previous=floor.hash) if each.number == floor.number + 1 else each
+            for each in found
+        ]
 
-    def _rows(self) -> Iterator[Row[Any]]:
-        after = -1
-        while True:
-            query = select(event).where(event.c.number > after)
-            rows = self._connection.execute(query.order_by(event.c.number).limit(_PAGE)).all()
-            if not rows:
-                return
-            yield from rows
-            after = rows[-1].number
+    def ends(self) -> tuple[Place, Place]:
+        """The last entry that was removed for its age, and the last one; under the row's MAC."""
+        row = self._instance()
+        return (
+            Place(row.event_floor, row.event_floor_hash),
+            Place(row.event_number, row.event_hash),
+        )
+
+    def hash_of(self, number: int) -> bytes | None:
+        """What the row of an entry says is its hash; None where there is no such row."""
+        return self._connection.scalar(select(event.c.hash).where(event.c.number == number))
+
+    def first_since(self, at_ms: int) -> int | None:
+        """The first entry, in the order of their numbers, that is not older than a time."""
+        floor = self._instance().event_floor
+        query = (
+            select(event.c.number)
+            .where(event.c.number > floor, event.c.at_ms >= at_ms)
+            .order_by(event.c.number)
+            .limit(1)
+        )
+        return self._connection.scalar(query)
+
+    def remove_up_to(self, number: int, limit: int) -> int:
+        """Delete the oldest entries, at most ``limit`` and none after ``number``; how many.
+
+        The chain goes on from the last of them, whose hash stays.
+        """
+        if self._ledger is None:
+            raise StateError("a reading transaction removes no events")
+        floor = self._instance().event_floor
+        last = min(number, floor + limit)
+        if last <= floor:
+            return 0
+        hash_ = self.hash_of(last)
+        if hash_ is None:
+            raise StateError(f"event {last} is missing: `jrc events verify` tells more")
+        self._connection.execute(delete(event).where(event.c.number <= last))
+        self._ledger.raise_floor(last, hash_)
+        return last - floor
+
+    def _instance(self) -> ledger.Instance:
+        if self._ledger is not None:
+            return self._ledger.instance
+        return ledger.read(self._connection, self._scope.mac)
+
+
+def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    for column, value in (
+        (event.c.kind, wanted.kind),
+        (event.c.pledge, wanted.pledge),
+        (event.c.network, wanted.network),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.kind not in (None, _JOINS):
+        query = query.where(event.c.kind != _JOINED)
+    if wanted.since_ms is not None:
+        query = query.where(event.c.at_ms >= wanted.since_ms)
+    if wanted.until_ms is not None:
+        query = query.where(event.c.at_ms < wanted.until_ms)
+    return query
 
 
 def _stored(row: Row[Any]) -> StoredEvent:

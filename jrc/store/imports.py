@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
+from jrc.errors import OperatorError
 from jrc.model import Profile
 from jrc.service.records import CredentialState, PledgeChange, StagedChange
 from jrc.store.credentials import Credentials
@@ -93,7 +94,17 @@ class Imports:
         return [_change(row) for row in rows]
 
     def publish(self, import_id: int, row_count: int) -> None:
-        """Make everything of it visible at once."""
+        """Make everything of it visible at once.
+
+        Raises:
+            OperatorError: it was discarded meanwhile, as broken off.
+        """
+        query = select(import_batch.c.state).where(import_batch.c.id == import_id)
+        if self._connection.scalar(query) != _STAGED:
+            raise OperatorError(
+                "the import took so long that it was taken for broken off; nothing of it is left",
+                "import it again, in smaller files",
+            )
         self._set(import_id, _PUBLISHED, row_count, published_at_ms=self._scope.now_ms)
 
     def _set(
@@ -111,9 +122,11 @@ class Imports:
             delete(staged_change).where(staged_change.c.import_id == import_id)
         )
 
-    def leftover(self) -> int | None:
-        """An import that was neither published nor discarded."""
+    def leftover(self, before_ms: int | None = None) -> int | None:
+        """An import that was neither published nor discarded, begun before a time if given."""
         query = select(import_batch.c.id).where(import_batch.c.state == _STAGED)
+        if before_ms is not None:
+            query = query.where(import_batch.c.created_at_ms < before_ms)
         return self._connection.scalar(query.order_by(import_batch.c.id).limit(1))
 
     def discard(self, import_id: int, limit: int) -> bool:

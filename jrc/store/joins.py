@@ -31,6 +31,7 @@ from jrc.service.join_ports import (
 )
 from jrc.store.contexts import find_locked, state_values
 from jrc.store.gates import Gates
+from jrc.store.join_recoveries import JoinRecoveries
 from jrc.store.keyring import Keyring
 from jrc.store.ledger import Ledger
 from jrc.store.meanwhile import note_joins, note_moves
@@ -143,8 +144,14 @@ class Joins:
         self._moved: dict[int, tuple[NodePlace, NodePlace]] = {}
         self._reports: list[dict[str, object]] = []
         self._gates: Gates | None = None
+        self._recoveries: JoinRecoveries | None = None
         self._look_at_border_router = look_at_border_router
         self._has_written = False
+
+    @property
+    def learned(self) -> Sequence[bytes]:
+        """Kid contexts that can be looked up from the commit on."""
+        return self._scope.learned
 
     @property
     def gates(self) -> Gates:
@@ -153,6 +160,13 @@ class Joins:
             seen_ms = self._ledger.instance.clock_high_water_ms
             self._gates = Gates(self._connection, self._mac, seen_ms)
         return self._gates
+
+    @property
+    def recoveries(self) -> JoinRecoveries:
+        """As ``join_ports.JoinTransaction.recoveries``."""
+        if self._recoveries is None:
+            self._recoveries = JoinRecoveries(self._scope)
+        return self._recoveries
 
     # Reading
 

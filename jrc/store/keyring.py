@@ -1,31 +1,34 @@
-"""Keys at rest: key encryption key -> data keys by purpose -> rows.
+"""Keys at rest: slot key -> key encryption key -> data keys by purpose -> rows.
 
 A wrapped value is ``format (1) || data key id (4) || nonce (12) || AES-256-GCM ciphertext``. Its
 associated data names table, row, column and version, so that a value moved elsewhere in the
 database does not open. What stays in memory is the data keys; the key encryption key is dropped.
+How slots hold that is in ``keyslots.py``, how keys are changed in ``rotation.py``.
 """
 
-import hashlib
 import hmac
 import os
-import stat
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from jrc.errors import OperatorError, StateError
+from jrc.errors import StateError
 from jrc.model import Secret
+from jrc.store.keyfile import KEY_BYTES
+from jrc.store.keyslots import RandomBytes, kek_id
+from jrc.store.rowmac import RowMac
 
-KEY_BYTES = 32
+LOOK_AGAIN_S = 1.0
+"""How often at most a value that does not open makes the data keys be read anew."""
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12
 _HEADER_BYTES = 1 + 4 + _NONCE_BYTES
-
-RandomBytes = Callable[[int], bytes]
 
 
 class Purpose(StrEnum):
@@ -48,33 +51,92 @@ class WrappedDataKey:
     wrapped: bytes
 
 
-class Keyring:
-    """The opened data keys: wraps and unwraps values, gives MAC and fingerprint keys."""
+OpenedKeys = Mapping[int, tuple[Purpose, Secret]]
 
-    def __init__(self, keys: Mapping[int, tuple[Purpose, Secret]], random: RandomBytes) -> None:
-        self._ciphers = {number: AESGCM(key.reveal()) for number, (_, key) in keys.items()}
-        self._newest: dict[Purpose, int] = {}
-        for number, (purpose, _) in sorted(keys.items()):
-            self._newest[purpose] = number
-        missing = [purpose.value for purpose in Purpose if purpose not in self._newest]
-        if missing:
-            raise StateError(f"the database has no data key for {', '.join(missing)}")
-        self.row_mac_key = keys[self._newest[Purpose.ROW_MAC]][1].reveal()
-        self._fingerprint_key = keys[self._newest[Purpose.FINGERPRINT]][1].reveal()
-        self._random = random
+
+class _Held(NamedTuple):
+    """One set of data keys, replaced as a whole: other threads wrap and unwrap meanwhile."""
+
+    ciphers: Mapping[int, AESGCM]
+    newest: Mapping[Purpose, int]
+    fingerprint_key: bytes
+
+
+class Keyring:
+    """The opened data keys: wraps and unwraps values, gives the row MAC and fingerprints.
+
+    ``read_again`` gives the data keys that the database has now, or None where those are the ones
+    with the ids it is given: another registrar on the same database may have changed them.
+    """
+
+    def __init__(self, keys: OpenedKeys, random: RandomBytes = os.urandom) -> None:
+        self.random = random
+        self._lock = threading.Lock()
+        self._looked_at_s = float("-inf")
+        self.read_again: Callable[[frozenset[int]], OpenedKeys | None] | None = None
+        self.is_outdated = False
+        """Set by a transaction that changes data keys; whoever ran it calls ``renew``."""
+        self._held, mac_keys = _sorted(keys)
+        self._ids = frozenset(keys)
+        self.mac = RowMac(*mac_keys)
+        self.mac.look_again = self.look_again
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The ids of the data keys."""
+        return self._ids
+
+    @property
+    def has_retired(self) -> bool:
+        """Whether there are older data keys beside those in force: a rotation is under way."""
+        return len(self._ids) > len(Purpose)
+
+    def newest(self, purpose: Purpose) -> int:
+        """The id of the data key that new values of a purpose are wrapped by."""
+        return self._held.newest[purpose]
+
+    def take(self, keys: OpenedKeys) -> None:
+        """Go on with these data keys, in every thread."""
+        held, mac_keys = _sorted(keys)
+        self._held, self._ids = held, frozenset(keys)
+        self.mac.take(*mac_keys)
+
+    def renew(self) -> None:
+        """Read the data keys anew, after a transaction of this process has changed them."""
+        self.is_outdated = False
+        if self.read_again is not None:
+            keys = self.read_again(self._ids)
+            if keys is not None:
+                self.take(keys)
+
+    def look_again(self) -> bool:
+        """Whether the database has other data keys by now, which are taken; at most once a second.
+
+        A damaged row would otherwise let everybody who asks for it read them again.
+        """
+        with self._lock:
+            now_s = time.monotonic()
+            if self.read_again is None or now_s - self._looked_at_s < LOOK_AGAIN_S:
+                return False
+            self._looked_at_s = now_s
+            keys = self.read_again(self._ids)
+        if keys is not None:
+            self.take(keys)
+        return keys is not None
 
     def wrap(
         self, purpose: Purpose, table: str, row: int, column: str, version: int, value: bytes
     ) -> bytes:
         """``value`` encrypted for exactly this place in the database."""
-        number = self._newest[purpose]
-        nonce = self._random(_NONCE_BYTES)
+        held = self._held
+        number = held.newest[purpose]
+        nonce = self.random(_NONCE_BYTES)
         associated = _associated(table, row, column, version, number)
         return (
             _FORMAT
             + number.to_bytes(4, "big")
             + nonce
-            + self._ciphers[number].encrypt(nonce, value, associated)
+            + held.ciphers[number].encrypt(nonce, value, associated)
         )
 
     def unwrap(self, table: str, row: int, column: str, version: int, wrapped: bytes) -> bytes:
@@ -83,8 +145,10 @@ class Keyring:
         Raises:
             StateError: it was changed, moved, or wrapped by a key that is not here.
         """
-        number = int.from_bytes(wrapped[1:5], "big")
-        cipher = self._ciphers.get(number)
+        number = wrapping_key(wrapped)
+        cipher = self._held.ciphers.get(number)
+        if cipher is None and wrapped[:1] == _FORMAT and self.look_again():
+            cipher = self._held.ciphers.get(number)
         if wrapped[:1] != _FORMAT or cipher is None:
             raise StateError(f"{table} {row}: {column} was wrapped by an unknown data key")
         try:
@@ -98,31 +162,58 @@ class Keyring:
 
     def fingerprint(self, key: bytes) -> bytes:
         """16 bytes that tell whether two keys are equal, and nothing without the data key."""
-        return hmac.digest(self._fingerprint_key, key, "sha256")[:16]
+        return hmac.digest(self._held.fingerprint_key, key, "sha256")[:16]
+
+
+def _sorted(keys: OpenedKeys) -> tuple[_Held, list[bytes]]:
+    """Data keys by what they do, and those of the row MAC, newest first."""
+    newest: dict[Purpose, int] = {}
+    for number, (purpose, _) in sorted(keys.items()):
+        newest[purpose] = number
+    missing = [purpose.value for purpose in Purpose if purpose not in newest]
+    if missing:
+        raise StateError(f"the database has no data key for {', '.join(missing)}")
+    ciphers = {number: AESGCM(key.reveal()) for number, (_, key) in keys.items()}
+    of_macs = [
+        key.reveal()
+        for _, (purpose, key) in sorted(keys.items(), reverse=True)
+        if purpose is Purpose.ROW_MAC
+    ]
+    return _Held(ciphers, newest, keys[newest[Purpose.FINGERPRINT]][1].reveal()), of_macs
+
+
+def wrapping_key(wrapped: bytes) -> int:
+    """The id of the data key that a value is wrapped by."""
+    return int.from_bytes(wrapped[1:5], "big")
 
 
 def _associated(table: str, row: int, column: str, version: int, key: int) -> bytes:
     return f"jrc1|{table}|{row}|{column}|{version}|{key}".encode()
 
 
-def kek_id(kek: Secret) -> bytes:
-    """8 bytes that name a key encryption key without giving it away."""
-    return hmac.digest(kek.reveal(), b"jrc key encryption key", hashlib.sha256)[:8]
-
-
 def new_data_keys(
-    kek: Secret, random: RandomBytes = os.urandom, *, first_id: int = 1
+    kek: Secret,
+    random: RandomBytes = os.urandom,
+    *,
+    first_id: int = 1,
+    purposes: Iterable[Purpose] = Purpose,
 ) -> list[WrappedDataKey]:
     """One fresh data key a purpose, wrapped under ``kek``."""
-    cipher = AESGCM(kek.reveal())
-    name = kek_id(kek)
-    keys = []
-    for number, purpose in enumerate(Purpose, start=first_id):
-        nonce = random(_NONCE_BYTES)
-        associated = _data_key_associated(number, purpose)
-        wrapped = _FORMAT + nonce + cipher.encrypt(nonce, random(KEY_BYTES), associated)
-        keys.append(WrappedDataKey(number, purpose, name, wrapped))
-    return keys
+    return [
+        wrap_data_key(kek, number, purpose, Secret(random(KEY_BYTES)), random)
+        for number, purpose in enumerate(purposes, start=first_id)
+    ]
+
+
+def wrap_data_key(
+    kek: Secret, number: int, purpose: Purpose, key: Secret, random: RandomBytes = os.urandom
+) -> WrappedDataKey:
+    """A data key under ``kek``, bound to its number and purpose."""
+    nonce = random(_NONCE_BYTES)
+    sealed = AESGCM(kek.reveal()).encrypt(
+        nonce, key.reveal(), _data_key_associated(number, purpose)
+    )
+    return WrappedDataKey(number, purpose, kek_id(kek), _FORMAT + nonce + sealed)
 
 
 def open_keyring(
@@ -131,29 +222,21 @@ def open_keyring(
     """The keyring of a database.
 
     Raises:
-        OperatorError: ``kek`` is not the key this database was sealed with.
+        StateError: a data key does not authenticate, is under another key, or one is missing.
     """
-    cipher = AESGCM(kek.reveal())
-    opened: dict[int, tuple[Purpose, Secret]] = {}
-    for key in keys:
-        check_kek(kek, key.kek_id)
-        opened[key.id] = (key.purpose, _open_data_key(cipher, key))
-    return Keyring(opened, random)
+    return Keyring(open_data_keys(kek, keys), random)
 
 
-def check_kek(kek: Secret, wanted: bytes) -> None:
-    """Nothing, if ``wanted`` is the name of ``kek``.
+def open_data_keys(
+    kek: Secret, keys: Iterable[WrappedDataKey]
+) -> dict[int, tuple[Purpose, Secret]]:
+    """The data keys by their ids.
 
     Raises:
-        OperatorError: it is another's.
+        StateError: one does not authenticate, or is under another key encryption key.
     """
-    name = kek_id(kek)
-    if name != wanted:
-        raise OperatorError(
-            "keys.kek_file: this is not the key encryption key that the database was made with"
-            f" (the database names {wanted.hex()}, the file holds {name.hex()})",
-            "put the right file in place; without it the stored keys can't be opened",
-        )
+    cipher = AESGCM(kek.reveal())
+    return {key.id: (key.purpose, _open_data_key(cipher, key)) for key in keys}
 
 
 def _open_data_key(cipher: AESGCM, key: WrappedDataKey) -> Secret:
@@ -162,53 +245,10 @@ def _open_data_key(cipher: AESGCM, key: WrappedDataKey) -> Secret:
         value = cipher.decrypt(
             nonce, key.wrapped[1 + _NONCE_BYTES :], _data_key_associated(key.id, key.purpose)
         )
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise StateError(f"data key {key.id} ({key.purpose}) does not authenticate") from None
     return Secret(value)
 
 
 def _data_key_associated(number: int, purpose: Purpose) -> bytes:
     return f"jrc1|data_key|{number}|{purpose}".encode()
-
-
-def new_kek_text(random: RandomBytes = os.urandom) -> str:
-    """The contents of a fresh key encryption key file: 64 hex digits and a newline."""
-    return random(KEY_BYTES).hex() + "\n"
-
-
-def read_kek(path: Path, *, setting: str = "keys.kek_file") -> Secret:
-    """The key encryption key in ``path``.
-
-    Raises:
-        OperatorError: the file is missing, readable by others, or holds something else.
-    """
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(4096)
-    except FileNotFoundError:
-        raise OperatorError(
-            f"{setting}: {path} does not exist",
-            "put the key encryption key there; `jrc init` makes one for a new database",
-        ) from None
-    except OSError as error:
-        raise OperatorError(f"{setting}: {path} can't be read ({error.strerror})") from None
-    if mode & 0o077:
-        raise OperatorError(
-            f"{setting}: {path} can be read by others (mode {mode:04o})",
-            f"run: chmod 600 {path}",
-        )
-    return _parse_kek(text, path, setting)
-
-
-def _parse_kek(text: bytes, path: Path, setting: str) -> Secret:
-    try:
-        value = bytes.fromhex(text.decode("ascii").strip())
-    except ValueError:
-        value = b""
-    if len(value) != KEY_BYTES:
-        raise OperatorError(
-            f"{setting}: {path} does not hold a key encryption key (64 hex digits)",
-            "restore the file that `jrc init` made",
-        )
-    return Secret(value)

@@ -49,16 +49,38 @@ class KeySets:
             "name": name,
             "key_usages": _usages_text(key_usages),
             "created_at_ms": self._scope.now_ms,
+            "incarnation": 0,
             "version": 1,
         }
         self._connection.execute(insert(key_domain), self._scope.mac.seal(key_domain, row))
         return Domain(number, name, tuple(key_usages))
 
+    def domains(self, before_incarnation: int | None = None) -> list[Domain]:
+        """Every key domain, or those that were not renewed since ``before_incarnation`` began.
+
+        Raises:
+            StateError: a row does not authenticate.
+        """
+        query = select(key_domain).order_by(key_domain.c.id)
+        if before_incarnation is not None:
+            query = query.where(key_domain.c.incarnation != before_incarnation)
+        rows = self._connection.execute(query).mappings().all()
+        for row in rows:
+            self._scope.mac.check(key_domain, row)
+        return [Domain(row["id"], row["name"], _usages(row["key_usages"])) for row in rows]
+
+    def renewed(self, domain_id: int, incarnation: int) -> None:
+        """Note that a domain has fresh keys in this incarnation of the database."""
+        self._change(domain_id, incarnation=incarnation)
+
     def change_usages(self, domain_id: int, key_usages: Sequence[int]) -> None:
         """Give a domain without live keys other usages."""
+        self._change(domain_id, key_usages=_usages_text(key_usages))
+
+    def _change(self, domain_id: int, **changes: object) -> None:
         query = select(key_domain).where(key_domain.c.id == domain_id).with_for_update()
         row = dict(self._connection.execute(query).mappings().one())
-        row.update(key_usages=_usages_text(key_usages), version=row["version"] + 1)
+        row.update(changes, version=row["version"] + 1)
         self._connection.execute(
             update(key_domain)
             .where(key_domain.c.id == domain_id)

@@ -55,6 +55,12 @@ class Leases:
             & short_identifier.c.domain_id.not_in(list(but))
         )
 
+    def forget_all(self, domain_id: int) -> None:
+        """As ``LeaseStore.forget_all``."""
+        self._connection.execute(
+            delete(short_identifier).where(short_identifier.c.domain_id == domain_id)
+        )
+
     def release_where(self, condition: ColumnElement[bool]) -> None:
         """Take back every held identifier that fits ``condition``.
 

@@ -4,33 +4,21 @@ The one row of ``instance`` names the database and holds the head of the chain; 
 beginning of each write transaction and written at its end, under its MAC.
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
-from hashlib import sha256
+from collections.abc import Iterable
 from typing import NamedTuple
 
-import cbor2
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from jrc.errors import StateError
-from jrc.model import Event, PledgeId
+from jrc.errors import ExitCode, OperatorError, StateError
+from jrc.model import Condition as Condition
+from jrc.model import Event
+from jrc.service.event_chain import GENESIS_HASH, detail_text, event_hash
+from jrc.service.records import DatabaseState
 from jrc.store.prepared import Prepared
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import event, instance
 
-GENESIS_HASH = bytes(32)
-_EPOCH_BYTES = 16
-
-
-class Condition(StrEnum):
-    """Whether a database may be used for joins and updates."""
-
-    OPEN = "open"
-    QUARANTINED = "quarantined"
-    """It is older than what was said from it: nobody is answered (RFC 9031 §8.3.3)."""
-    MOVED = "moved"
-    """Its final backup was made: it goes on elsewhere, and here never again."""
+EPOCH_BYTES = 16
 
 
 class Instance(NamedTuple):
@@ -62,8 +50,18 @@ class Instance(NamedTuple):
         """What the MAC covers."""
         return (1, *self)
 
+    def state(self) -> DatabaseState:
+        """What the use cases need of it."""
+        return DatabaseState(
+            condition=Condition(self.condition),
+            since_ms=self.condition_since_ms,
+            detail=self.condition_detail,
+            incarnation=self.incarnation,
+            epoch=self.epoch,
+        )
 
-_NAMES = [*Instance._fields[2:], "mac"]
+
+_NAMES = ["epoch", *Instance._fields[2:], "mac"]
 _SELECT = Prepared(
     select(*(instance.c[name] for name in (*Instance._fields, "mac")))
     .where(instance.c.id == bindparam("b_id"))
@@ -79,8 +77,10 @@ _UPDATE = Prepared(
 _INSERT_EVENT = Prepared(insert(event), [column.name for column in event.columns])
 
 
-def create(connection: Connection, mac: RowMac, epoch: bytes, now_ms: int) -> Instance:
-    """The first row of a new database."""
+def create(
+    connection: Connection, mac: RowMac, epoch: bytes, now_ms: int, server: str | None = None
+) -> Instance:
+    """The first row of a new database; ``server`` is where it is, None with SQLite."""
     row = Instance(
         epoch=epoch,
         created_at_ms=now_ms,
@@ -95,7 +95,7 @@ def create(connection: Connection, mac: RowMac, epoch: bytes, now_ms: int) -> In
         incarnation=0,
         event_floor=0,
         event_floor_hash=GENESIS_HASH,
-        server=None,
+        server=server,
         version=1,
     )
     mac_of_row = mac.compute("instance", row.values())
@@ -129,6 +129,7 @@ class Ledger:
         self._events: list[Event] = []
         self._policy_changed = False
         self.instance = read(connection, mac)
+        self._found = self.instance.condition
 
     def record(self, *events: Event) -> None:
         """Add events; they get their numbers and hashes when the transaction closes."""
@@ -138,9 +139,52 @@ class Ledger:
         """Networks, keys or admissions changed: other readers must look again."""
         self._policy_changed = True
 
+    def set_condition(self, condition: Condition, detail: str = "") -> None:
+        """Say whether the database may be used from this transaction on, and in ``detail`` why.
+
+        It is in ``instance`` at once and on disk with the commit. Every reader looks again.
+        """
+        self.instance = self.instance._replace(
+            condition=condition.value, condition_since_ms=self._now_ms, condition_detail=detail
+        )
+        self.policy_changed()
+
+    def set_epoch(self, epoch: bytes, *, recovered: bool) -> None:
+        """Make it another database than every copy of it that was made so far.
+
+        Whoever remembers the old epoch takes it for a stranger. ``recovered`` counts one more
+        incarnation: what was done to recover from an earlier one (a key domain's fresh keys) does
+        not count for this one. A planned move keeps the incarnation.
+        """
+        if len(epoch) != EPOCH_BYTES:
+            raise StateError(f"an epoch has {EPOCH_BYTES} bytes, not {len(epoch)}")
+        self.instance = self.instance._replace(
+            epoch=epoch, incarnation=self.instance.incarnation + recovered
+        )
+
+    def set_server(self, server: str | None) -> None:
+        """Say which PostgreSQL server and timeline the database is on from now on."""
+        self.instance = self.instance._replace(server=server)
+
+    def raise_floor(self, number: int, hash_: bytes) -> None:
+        """The audit log begins after this event, whose hash goes on with the chain.
+
+        Raises:
+            StateError: it begins later already, or there was no such event.
+        """
+        if not self.instance.event_floor <= number <= self.instance.event_number:
+            raise StateError(f"the audit log can't begin after event {number}")
+        self.instance = self.instance._replace(event_floor=number, event_floor_hash=hash_)
+
     def close(self) -> Instance:
-        """Write events and instance row; what comes back is in force once the commit is done."""
+        """Write events and instance row; what comes back is in force once the commit is done.
+
+        Raises:
+            OperatorError: the database was moved, and goes on elsewhere.
+        """
         before = self.instance
+        if before.condition == self._found == Condition.MOVED:
+            raise moved_error(before)
         rows, head = chain(self._events, before.event_number, before.event_hash, self._now_ms)
         _INSERT_EVENT.many(self._connection, rows)
         after = before._replace(
@@ -158,7 +202,17 @@ class Ledger:
     def _write(self, row: Instance) -> None:
         values = row.values()
         mac = self._mac.compute("instance", values)
-        _UPDATE.many(self._connection, [(*values[3:], mac, 1)])
+        _UPDATE.many(self._connection, [(row.epoch, *values[3:], mac, 1)])
+
+
+def moved_error(instance: Instance) -> OperatorError:
+    """What whoever wants to change a database is told that goes on elsewhere."""
+    return OperatorError(
+        f"this database was moved: {instance.condition_detail or 'its final backup was made'}",
+        "use the registrar on the host it was moved to; if it was never restored there,"
+        " `jrc quarantine` and then `jrc recover` bring this one back",
+        exit_code=ExitCode.REFUSED,
+    )
 
 
 def chain(
@@ -171,7 +225,7 @@ def chain(
     rows: list[tuple[object, ...]] = []
     for entry in events:
         number += 1
-        detail = _detail_text(entry.detail)
+        detail = detail_text(entry.detail)
         fields = (
             number, at_ms, entry.kind, entry.pledge, entry.network, entry.actor, entry.reason,
             detail,
@@ -179,27 +233,3 @@ def chain(
         head = event_hash(head, fields)
         rows.append((*fields, head))
     return rows, head
-
-
-def event_hash(head: bytes, fields: Sequence[object]) -> bytes:
-    """SHA-256 over the hash before and the CBOR array of the row's fields."""
-    return sha256(head + cbor2.dumps(fields)).digest()
-
-
-def _detail_text(detail: Mapping[str, object] | str | None) -> str:
-    if isinstance(detail, str):
-        return detail
-    if not detail:
-        return "{}"
-    return _ENCODER.encode(detail)
-
-
-def _json_value(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, PledgeId):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} does not belong into an event")
-
-
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_json_value)

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from jrc.errors import OperatorError
+from jrc.store import postgresql
 from jrc.store.engine import check_private, create_private_file, database_path, writer_engine
 from jrc.store.schema import SCHEMA_REVISION
 
@@ -54,7 +55,9 @@ def check_schema(connection: Connection) -> None:
     try:
         revision = current_revision(connection)
     except DBAPIError as error:
-        raise OperatorError(f"database.url: {error.orig}", "put a good copy back") from None
+        raise OperatorError(
+            f"database.url: {postgresql.said_by(error)}", "put a good copy back"
+        ) from None
     check_revision(revision)
 
 
@@ -75,7 +78,7 @@ def check_revision(revision: str | None) -> None:
         raise _newer(revision)
     raise OperatorError(
         f"database.url: the database has schema {revision}, older than {SCHEMA_REVISION}",
-        "run `jrc db upgrade`, which copies the file first",
+        "run `jrc db upgrade`, which copies an SQLite file first",
     )
 
 
@@ -132,7 +135,8 @@ def upgrade(url: str, now_ms: int) -> UpgradeReport:
             return _upgrade(connection, path, now_ms)
     except DBAPIError as error:
         raise OperatorError(
-            f"database.url: the database can't be migrated ({error.orig})", "it is unchanged"
+            f"database.url: the database can't be migrated ({postgresql.said_by(error)})",
+            "it is unchanged",
         ) from None
 
 
@@ -146,6 +150,8 @@ def _upgrade(connection: Connection, path: Path | None, now_ms: int) -> UpgradeR
             check_schema(connection)
     if before is not None and before > SCHEMA_REVISION:
         raise _newer(before)
+    if path is None:
+        postgresql.use_alone(connection.connection)
     copy = None if path is None else copy_file(path, _copy_name(path, before, now_ms))
     with foreign_keys_off(connection), connection.begin():
         migrate(connection)
@@ -173,12 +179,13 @@ def copy_file(source: Path, target: Path) -> Path:
         raise OperatorError(
             f"{target} can't be written ({error})", "the database is unchanged"
         ) from None
-    _sync(target)
-    _sync(target.parent)
+    sync(target)
+    sync(target.parent)
     return target
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -4,7 +4,7 @@ Nothing here is for a decision on joins; it tells whether a daemon would start.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from pathlib import Path
 from sqlalchemy import select
 
 from jrc.errors import OperatorError
+from jrc.model import Condition
+from jrc.service.key_records import SlotKind
 from jrc.store.migrate import VERSION_TABLE
-from jrc.store.schema import SCHEMA_REVISION, data_key, network
+from jrc.store.schema import SCHEMA_REVISION, instance, key_slot, network
 
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _IS_TABLE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
@@ -25,10 +27,10 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Seals:
-    """The revision of the schema, and the ids of the key encryption keys that are needed."""
+    """The revision of the schema; the key slots by name, kind and the id of their key."""
 
     revision: str | None
-    kek_ids: frozenset[bytes]
+    slots: Sequence[tuple[str, SlotKind, bytes]]
 
 
 def names_on_disk(database: Path) -> list[str]:
@@ -53,9 +55,23 @@ def seals_on_disk(database: Path) -> Seals:
     with _reading(database) as connection:
         revision = _revision(connection)
         if revision != SCHEMA_REVISION:
-            return Seals(revision, frozenset())
-        keys = connection.execute(str(select(data_key.c.kek_id))).fetchall()
-    return Seals(revision, frozenset(row[0] for row in keys))
+            return Seals(revision, ())
+        query = select(key_slot.c.name, key_slot.c.kind, key_slot.c.key_id)
+        rows = connection.execute(str(query)).fetchall()
+    return Seals(revision, [(name, SlotKind(kind), key_id) for name, kind, key_id in rows])
+
+
+def condition_on_disk(database: Path) -> tuple[Condition, str]:
+    """Whether it may be used, and why not.
+
+    Raises:
+        UnreadableError: it can't be read without changing a file.
+        OperatorError: it is no database.
+    """
+    query = select(instance.c.condition, instance.c.condition_detail)
+    with _reading(database) as connection:
+        condition, detail = connection.execute(str(query)).fetchone()
+    return Condition(condition), detail
 
 
 def _revision(connection: sqlite3.Connection) -> str | None:

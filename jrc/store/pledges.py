@@ -23,6 +23,7 @@ from jrc.store.census import HAS_PLACE, IS_STAGED, VISIBLE, WAITS, identifier_by
 from jrc.store.credentials import Credentials, Draft
 from jrc.store.leases import Leases
 from jrc.store.policy import blocklist
+from jrc.store.recoveries import WAITS as WAITS_FOR_RECOVERY
 from jrc.store.schema import (
     credential,
     import_batch,
@@ -75,6 +76,11 @@ class Pledges:
             raise _damaged(record)
         return record
 
+    def superseded_by(self, pledge_id: int) -> PledgeRecord | None:
+        """The row of the pledge that has taken this one's place, tombstones included."""
+        found = self._locked(pledge.c.supersedes_id == pledge_id)
+        return max(found, key=lambda each: each.id, default=None)
+
     def _locked(self, condition: ColumnElement[bool]) -> list[PledgeRecord]:
         query = _ROWS.where(condition).with_for_update(of=pledge)
         return self._records(self._connection.execute(query).mappings().all())
@@ -86,9 +92,11 @@ class Pledges:
         limit: int,
         network_id: int | None = None,
         state: PledgeState | None = None,
+        recovering: bool = False,
     ) -> list[PledgeRecord]:
         """Rows in the order of their identifiers, without tombstones and staged ones.
 
+        ``recovering`` gives those alone that wait for RFC 8613 App. B.2.
         ``state`` is what the row says, ``damaged`` gives every row; one that does not authenticate
         is marked ``damaged``.
         """
@@ -97,6 +105,8 @@ class Pledges:
             query = query.where(pledge.c.identifier > after)
         if state is not None and state is not PledgeState.DAMAGED:
             query = query.where(_is_in(state))
+        if recovering:
+            query = query.where(WAITS_FOR_RECOVERY)
         if network_id is not None:
             assigned = select(pledge_network.c.pledge_id).where(
                 pledge_network.c.network_id == network_id

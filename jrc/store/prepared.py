@@ -23,13 +23,15 @@ class Prepared:
     def __init__(self, statement: Executable, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = tuple(names)
-        self._compiled: dict[str, tuple[str, bool]] = {}
+        self._compiled: dict[object, tuple[str, bool]] = {}
 
     def _on(self, dialect: Dialect) -> tuple[str, bool]:
         """SQL text for a dialect, and whether it takes positions and not names."""
-        ready = self._compiled.get(dialect.name)
+        # One dialect has two compilers: a reader's locks no rows.
+        compiler = dialect.statement_compiler
+        ready = self._compiled.get(compiler)
         if ready is None:
-            ready = self._compiled[dialect.name] = self._compile(dialect)
+            ready = self._compiled[compiler] = self._compile(dialect)
         return ready
 
     def _compile(self, dialect: Dialect) -> tuple[str, bool]:
@@ -79,13 +81,14 @@ def _cursor(connection: Connection) -> Iterator[Any]:
         DBAPIError: without the parameters, which may be key material.
     """
     driver: Any = connection.dialect.loaded_dbapi
-    cursor = connection.connection.cursor()
     try:
-        yield cursor
+        cursor = connection.connection.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
     except driver.Error as error:
         raise DBAPIError.instance(None, None, error, driver.Error) from error
-    finally:
-        cursor.close()
 
 
 class PreparedIn:

@@ -3,7 +3,8 @@
 from functools import cached_property
 
 from jrc.errors import StateError
-from jrc.model import Event
+from jrc.model import Condition, Event
+from jrc.service.records import DatabaseState
 from jrc.store import ledger
 from jrc.store.admissions import Admissions
 from jrc.store.credentials import Credentials
@@ -13,12 +14,16 @@ from jrc.store.imports import Imports
 from jrc.store.installations import Installations
 from jrc.store.keysets import KeySets
 from jrc.store.leases import Leases
+from jrc.store.ledger import EPOCH_BYTES, Instance
 from jrc.store.networks import Networks
 from jrc.store.nodes import Nodes
 from jrc.store.pledges import Pledges
 from jrc.store.pushes import Pushes
+from jrc.store.recoveries import Recoveries
 from jrc.store.rollovers import Rollovers
 from jrc.store.scope import Scope
+from jrc.store.sealing import Sealing
+from jrc.store.server import is_server
 from jrc.store.windows import Windows
 
 
@@ -48,12 +53,38 @@ class StoreRegistry:
         """The latest time that any transaction before this one had."""
         return self._writing.ledger.instance.clock_high_water_ms
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other registrars, on other hosts, may be at work on the database."""
+        return is_server(self._scope.connection)
+
+    @property
+    def database(self) -> DatabaseState:
+        """Which database this is and whether it may be used."""
+        return self._instance.state()
+
+    def set_condition(self, condition: Condition, detail: str = "") -> None:
+        """Say whether the database may be used from this transaction on, and why."""
+        self._writing.ledger.set_condition(condition, detail)
+
+    def new_epoch(self, *, recovered: bool) -> None:
+        """Make the database another one than all its copies; ``recovered``: an incarnation more."""
+        self._writing.ledger.set_epoch(self.random(EPOCH_BYTES), recovered=recovered)
+
+    @property
+    def _instance(self) -> Instance:
+        if isinstance(self._transaction, Transaction):
+            return self._transaction.ledger.instance
+        return self._as_read
+
+    @cached_property
+    def _as_read(self) -> Instance:
+        return ledger.read(self._scope.connection, self._scope.mac)
+
     @cached_property
     def policy_revision(self) -> int:
         """That of networks, keys and rollovers as this transaction finds them."""
-        if isinstance(self._transaction, Transaction):
-            return self._transaction.ledger.instance.policy_revision
-        return ledger.read(self._scope.connection, self._scope.mac).policy_revision
+        return self._instance.policy_revision
 
     @cached_property
     def networks(self) -> Networks:
@@ -74,6 +105,16 @@ class StoreRegistry:
     def credentials(self) -> Credentials:
         """The keys that pledges have and had."""
         return Credentials(self._scope)
+
+    @cached_property
+    def sealing(self) -> Sealing:
+        """Key slots and data keys."""
+        return Sealing(self._scope)
+
+    @cached_property
+    def recoveries(self) -> Recoveries:
+        """Contexts that lost their mutable half."""
+        return Recoveries(self._scope)
 
     @cached_property
     def leases(self) -> Leases:
@@ -117,8 +158,9 @@ class StoreRegistry:
 
     @cached_property
     def events(self) -> Events:
-        """The audit log, for reading."""
-        return Events(self._scope)
+        """The audit log."""
+        is_writing = isinstance(self._transaction, Transaction)
+        return Events(self._scope, self._writing.ledger if is_writing else None)
 
     def random(self, count: int) -> bytes:
         """Bytes of the operating system's generator."""

@@ -7,7 +7,7 @@ whole database (the instance file does).
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -22,13 +22,24 @@ _log = structlog.get_logger("jrc")
 
 
 class RowMac:
-    """Computes and checks row MACs (keyed BLAKE2b, 16 bytes)."""
+    """Computes and checks row MACs (keyed BLAKE2b, 16 bytes).
 
-    __slots__ = ("_keyed", "_said")
+    Rows are sealed with ``key``. Those that were sealed with one of ``older`` fit too, which there
+    are while the key is changed (``rotation.py``): rows do not say which key sealed them.
+    """
 
-    def __init__(self, key: bytes) -> None:
-        self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
+    __slots__ = ("_keyed", "_older", "_said", "look_again")
+
+    def __init__(self, key: bytes, *older: bytes) -> None:
+        self.look_again: Callable[[], bool] | None = None
+        """Asked where a MAC does not fit: whether there are other keys by now."""
         self._said: set[str] = set()
+        self.take(key, *older)
+
+    def take(self, key: bytes, *older: bytes) -> None:
+        """Go on with these keys, in every thread."""
+        self._older = tuple(RowMac(each) for each in older)
+        self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
 
     def compute(self, table: str, values: Sequence[object]) -> bytes:
         """The MAC of a row; ``values`` hold the primary key first, then every other column."""
@@ -40,7 +51,27 @@ class RowMac:
 
     def fits(self, table: str, values: Sequence[object], mac: object) -> bool:
         """Whether the row is as we wrote it; a damaged ``mac`` may be of any type."""
+        return isinstance(mac, bytes) and (
+            hmac.compare_digest(self.compute(table, values), mac)
+            or self._fits_otherwise(table, values, mac)
+        )
+
+    def _fits_otherwise(self, table: str, values: Sequence[object], mac: bytes) -> bool:
+        """Whether it is sealed with an older key, or with one that was not known yet."""
+        if any(older.fits(table, values, mac) for older in self._older):
+            return True
+        if self.look_again is None or not self.look_again():
+            return False
+        return self._fits_newest(table, values, mac) or any(
+            older.fits(table, values, mac) for older in self._older
+        )
+
+    def _fits_newest(self, table: str, values: Sequence[object], mac: object) -> bool:
         return isinstance(mac, bytes) and hmac.compare_digest(self.compute(table, values), mac)
+
+    def is_newest(self, table: Table, row: Mapping[Any, Any], *details: object) -> bool:
+        """Whether a row read whole is sealed with the key that rows are sealed with now."""
+        return self._fits_newest(table.name, (*_values(table, row), *details), row["mac"])
 
     def seal(self, table: Table, row: Mapping[str, object], *details: object) -> dict[str, object]:
         """``row`` (every column but ``mac``) with its MAC added.
@@ -48,13 +79,11 @@ class RowMac:
         ``details`` are values of dependent rows that the MAC covers too, such as the networks of
         a pledge; whoever changes those seals the row anew.
         """
-        values = [row[column.name] for column in table.columns if column.name != "mac"]
-        return {**row, "mac": self.compute(table.name, (*values, *details))}
+        return {**row, "mac": self.compute(table.name, (*_values(table, row), *details))}
 
     def is_intact(self, table: Table, row: Mapping[Any, Any], *details: object) -> bool:
         """Whether a row read whole, and its ``details``, are as they were sealed."""
-        values = [row[column.name] for column in table.columns if column.name != "mac"]
-        return self.fits(table.name, (*values, *details), row["mac"])
+        return self.fits(table.name, (*_values(table, row), *details), row["mac"])
 
     def check(self, table: Table, row: Mapping[Any, Any], *details: object) -> None:
         """Nothing, if a row read whole is as it was sealed.
@@ -77,6 +106,10 @@ class RowMac:
         if name not in self._said:
             self._said.add(name)
             _log.warning("damaged_row_left_out", row=name)
+
+
+def _values(table: Table, row: Mapping[Any, Any]) -> list[object]:
+    return [row[column.name] for column in table.columns if column.name != "mac"]
 
 
 def _name(table: Table, row: Mapping[Any, Any]) -> str:

@@ -12,10 +12,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from jrc.errors import ConflictError, JrcError, StateError, StoreError
+from jrc.errors import ClosedError, ConflictError, JrcError, StateError, StoreError
 from jrc.service.ports import Clock
-from jrc.store.database import CommitError, Database
+from jrc.store.database import Database
 from jrc.store.joins import Joins
+from jrc.store.server import CommitError
 
 AskT = TypeVar("AskT")
 OutcomeT = TypeVar("OutcomeT")
@@ -116,7 +117,7 @@ class Writer(Generic[AskT, OutcomeT]):
             outcomes = self._commit_twice(batch, now_ms)
         except (StateError, ConflictError):
             outcomes, failures = self._one_by_one(batch, now_ms)
-        except StoreError as error:
+        except (StoreError, ClosedError) as error:
             failures = [(ask, error) for ask in batch]
         self._call(self._finished, outcomes, failures)
 
@@ -157,7 +158,7 @@ class Writer(Generic[AskT, OutcomeT]):
                 outcomes += self._commit([ask], now_ms, anew=True)
             except (StateError, ConflictError) as error:
                 failures.append((ask, error))
-            except StoreError as error:
+            except (StoreError, ClosedError) as error:
                 # The database itself: each further try would wait for it as long again.
                 failures += [(left, error) for left in batch[at:]]
                 break

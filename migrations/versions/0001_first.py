@@ -18,6 +18,7 @@ def upgrade() -> None:
     _instance()
     _key_domain()
     _key_generation()
+    _key_slot()
     _network()
     _installation()
     _join_window()
@@ -34,6 +35,7 @@ def upgrade() -> None:
     _staged_change()
     _context_kid()
     _context_state()
+    _recovery_run()
     _network_settings()
     _node_update()
     _rollover()
@@ -55,6 +57,26 @@ def _data_key() -> None:
     )
 
 
+def _key_slot() -> None:
+    op.create_table(
+        "key_slot",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("key_id", sa.LargeBinary(length=8), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("kek_id", sa.LargeBinary(length=8), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint("kind IN ('file', 'recovery')", name=op.f("ck_key_slot_kind")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_slot")),
+        sa.UniqueConstraint("name", name=op.f("uq_key_slot_name")),
+        comment="The key encryption key, wrapped once for each key that opens it from outside.",
+    )
+
+
 def _event() -> None:
     op.create_table(
         "event",
@@ -69,6 +91,14 @@ def _event() -> None:
         sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_event")),
         comment="The audit log: append-only, each hash covers the row and the hash before it.",
+    )
+    op.create_index(
+        "ix_event_kind",
+        "event",
+        ["kind", "number"],
+        unique=False,
+        sqlite_where=sa.text("kind <> 'pledge.joined'"),
+        postgresql_where=sa.text("kind <> 'pledge.joined'"),
     )
     op.create_index(
         "ix_event_pledge",
@@ -134,11 +164,13 @@ def _key_domain() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("key_usages", sa.String(length=32), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("incarnation", sa.BigInteger(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key_domain")),
         sa.UniqueConstraint("name", name=op.f("uq_key_domain_name")),
-        comment="Networks that share link-layer keys (RFC 9031 §8.4.4.1).",
+        comment="Networks that share link-layer keys (RFC 9031 §8.4.4.1). incarnation is that of"
+        " the instance when a recovery last gave it fresh keys.",
     )
 
 
@@ -285,6 +317,7 @@ def _pledge() -> None:
         comment="A device. credential_id is the key in force; removed rows stay as tombstones.",
     )
     op.create_index(op.f("ix_pledge_import_id"), "pledge", ["import_id"], unique=False)
+    op.create_index(op.f("ix_pledge_supersedes_id"), "pledge", ["supersedes_id"], unique=False)
 
 
 def _admission() -> None:
@@ -498,6 +531,7 @@ def _context() -> None:
         sa.Column("aead", sa.Integer(), nullable=False),
         sa.Column("wrapped_keys", sa.LargeBinary(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("replaces_id", _ID, nullable=True),
         sa.ForeignKeyConstraint(
             ["credential_id"], ["credential.id"], name=op.f("fk_context_credential_id_credential")
         ),
@@ -505,7 +539,8 @@ def _context() -> None:
             ["pledge_id"], ["pledge.id"], name=op.f("fk_context_pledge_id_pledge")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_context")),
-        comment="OSCORE contexts (RFC 9031 §7.3): one per credential and B.2 run.",
+        comment="OSCORE contexts (RFC 9031 §7.3): one per credential and B.2 run. replaces_id is"
+        " the lost one of that run, until a later message verifies under its successor.",
     )
     op.create_index(op.f("ix_context_credential_id"), "context", ["credential_id"], unique=False)
     op.create_index(op.f("ix_context_pledge_id"), "context", ["pledge_id"], unique=False)
@@ -581,6 +616,29 @@ def _context_state() -> None:
         ),
         sa.PrimaryKeyConstraint("context_id", name=op.f("pk_context_state")),
         comment="What changes with every request: replay window, reserved numbers, stored answer.",
+    )
+
+
+def _recovery_run() -> None:
+    op.create_table(
+        "recovery_run",
+        sa.Column("r2", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("context_id", _ID, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("request_digest", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.Column("answer_peer", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("begun_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["context_id"], ["context.id"], name=op.f("fk_recovery_run_context_id_context")
+        ),
+        sa.PrimaryKeyConstraint("r2", name=op.f("pk_recovery_run")),
+        comment="RFC 8613 B.2 runs that wait for request #2; context_id is the lost context.",
+    )
+    op.create_index(
+        op.f("ix_recovery_run_context_id"), "recovery_run", ["context_id"], unique=False
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,13 @@ from jrc.admin.services import Health
 from jrc.model import Secret
 from jrc.policy.interface import Interface
 from jrc.service.attempts import Attempts
+from jrc.service.backups import BackupWish
 from jrc.service.installers import InstallationReport, InstallerId
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverSettings
+from jrc.store.backup.dump import sealed_dump
+from jrc.store.backup.seal import check_recipients
+from jrc.store.backup.streamed import streamed
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
@@ -56,6 +60,15 @@ class OfflineServices:
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         with self.database.read(NOW_MS) as tx:
             return work(StoreRegistry(tx))
+
+    def check_recipients(self, recipients: Sequence[str]) -> None:
+        check_recipients(recipients)
+
+    def dump(self, wish: BackupWish) -> AsyncIterator[bytes]:
+        return streamed(lambda take: sealed_dump(self.database, take, wish, NOW_MS))
+
+    def slot_key(self) -> Secret:
+        return KEK
 
     def distrust(self) -> None:
         """Nothing is in memory."""

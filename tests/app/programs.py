@@ -15,7 +15,7 @@ from jrc.service.registry import Registry
 from tests.desk import Desk
 
 T = TypeVar("T")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LAB = InstallerId("lab", "exec")
 FOLDER = Path("/nowhere")
 GOOD = InstallOutcome(installed=True)

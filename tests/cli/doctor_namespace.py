@@ -14,7 +14,7 @@ from tests.cli.terminal import Terminal
 
 RADIO = "lowpan0"
 ADDRESS = "fe80::715c"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def ip(*words: str) -> str:

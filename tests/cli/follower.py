@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from tests.cli.terminal import Terminal, environment
 
-WITHIN_S = 30
+WITHIN_S = 90
 
 
 class Follower:

@@ -17,7 +17,7 @@ from jrc.service.enroll import add_pledge
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
 from jrc.store.database import Database, Transaction
-from jrc.store.keyring import read_kek
+from jrc.store.keyfile import read_key
 from jrc.store.registry import StoreRegistry
 from jrc.store.schema import node
 from tests.cli.terminal import PREFIX, Terminal
@@ -38,7 +38,7 @@ def database_of(terminal: Terminal) -> Iterator[Database]:
     """A registrar's database while no command uses it."""
     settings = load(terminal.config)
     assert settings.keys.kek_file is not None
-    with closing(Database.open(settings.database.url, read_kek(settings.keys.kek_file))) as opened:
+    with closing(Database.open(settings.database.url, read_key(settings.keys.kek_file))) as opened:
         yield opened
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,11 @@ from unittest.mock import patch
 
 from jrc.cli.main import main
 from jrc.errors import ExitCode
+from jrc.service.key_records import NewSlot, SlotKind
+from jrc.store.database import Database
+from jrc.store.keyfile import new_key, read_key
+from jrc.store.keyslots import recovery_public_key
+from jrc.store.registry import StoreRegistry
 
 PREFIX, OTHER_PREFIX = "2001:db8:0:1::/64", "2001:db8:0:2::/64"
 PLEDGE = "00124b0014b5b67e"
@@ -36,6 +41,18 @@ class Done:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+def add_recovery_slot(folder: Path) -> None:
+    """A second key slot, as one alone is warned of; done without a command, for the time it takes.
+
+    Nobody has its identity.
+    """
+    slot_key = read_key(folder / "kek")
+    public_key = recovery_public_key(new_key())
+    slot = NewSlot("second", SlotKind.RECOVERY, public_key=public_key)
+    with closing(Database.open(f"sqlite:///{folder / 'jrc.db'}", slot_key)) as database:
+        database.write(lambda tx: StoreRegistry(tx).sealing.add(slot_key, slot), 1)
 
 
 class Terminal:
@@ -87,11 +104,13 @@ class Terminal:
                     answer = ""
         finally:
             os.close(ours)  # which hangs up, so that a command that still waits ends
-        return command.wait(timeout=30), shown.decode()
+        return command.wait(timeout=90), shown.decode()
 
-    def init(self) -> None:
-        """A new registrar that listens on a free port of loopback."""
+    def init(self, *, recovery: bool = True) -> None:
+        """A new registrar that listens on a free port of loopback; ``recovery``: with two slots."""
         assert self.jrc("init", "--dir", str(self.folder), config=False).code == 0
+        if recovery:
+            add_recovery_slot(self.folder)
         text = self.config.read_text()
         self.config.write_text(text.replace("[::]:5683", f"[::1]:{free_port()}"))
 
@@ -123,7 +142,7 @@ class Terminal:
             yield daemon
         finally:
             daemon.terminate()
-            daemon.communicate(timeout=30)
+            daemon.communicate(timeout=90)
 
 
 def environment() -> dict[str, str]:

@@ -43,7 +43,7 @@ def test_check_config_refuses_the_key_of_another_database(
     other = Terminal(tmp_path / "other")
     other.init()
     (terminal.folder / "kek").write_bytes((other.folder / "kek").read_bytes())
-    checked_as_by_run(terminal, "not the key encryption key that the database was made with")
+    checked_as_by_run(terminal, "opens no slot of this database")
 
 
 def test_check_config_refuses_a_file_that_is_no_database(terminal: Terminal) -> None:

@@ -339,6 +339,6 @@ def test_a_shell_gets_commands_completed(made: Terminal) -> None:
         env={**os.environ, **environment},
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=90,
     )
     assert done.stdout.split() == [b"revoke", b"restore", b"remove"]

@@ -1,12 +1,14 @@
 """`jrc doctor` on the disk and the clock."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from jrc.cli.diagnosis import clock, disk
-from jrc.cli.diagnosis.clock import Synchronisation
+from jrc.clock import Synchronisation, synchronisation
 from tests.cli.examined import (
     FAILURE,
     SUCCESS,
@@ -137,7 +139,7 @@ def test_an_unsynchronised_clock_is_a_warning() -> None:
 def test_the_kernel_is_asked_without_privilege() -> None:
     """adjtimex(2); where it is not to be had, that is an OSError and no crash."""
     try:
-        assert clock.synchronisation().max_error_s >= 0
+        assert synchronisation().max_error_s >= 0
     except OSError as error:
         assert error.strerror
 
@@ -152,3 +154,19 @@ def test_a_kernel_that_does_not_say_is_a_warning(
 
     monkeypatch.setattr(clock, "synchronisation", refuse)
     assert one(made, "clock").status is WARNING
+
+
+def test_a_file_whose_pages_do_not_hang_together_fails(terminal: Terminal) -> None:
+    """A MAC covers what a row says, and not whether the row is found."""
+    path = terminal.folder / "jrc.db"
+    with closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'short_identifier'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * 64)
+    damaged = [each for each in findings(case_of(terminal), "database") if each.status == FAILURE]
+    assert ["the database file is damaged"] == [each.what.partition(":")[0] for each in damaged]
+    assert "restore a backup" in damaged[0].hint

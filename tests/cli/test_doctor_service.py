@@ -181,7 +181,7 @@ def test_a_killed_daemon_is_a_stopped_one(stopped: Terminal) -> None:
     """Its socket is left behind, and nobody answers on it."""
     with stopped.daemon() as daemon:
         daemon.kill()
-        daemon.wait(timeout=30)
+        daemon.wait(timeout=90)
         assert (stopped.folder / "admin.sock").is_socket()
         assert one(stopped, "daemon").status is WARNING
         assert one(stopped, "ports").status is SUCCESS

@@ -176,10 +176,19 @@ def test_the_key_of_another_database_fails(terminal: Terminal, tmp_path: Path) -
     other = Terminal(tmp_path / "other")
     other.init()
     (terminal.folder / "kek").write_text((other.folder / "kek").read_text())
-    assert one(terminal, "key").status is SUCCESS
-    found = one(terminal, "database")
+    found = one(terminal, "key")
     assert found.status is FAILURE
-    assert "not the key encryption key" in found.what
+    assert "opens no slot of this database" in found.what
+    assert one(terminal, "database").status is SKIPPED
+
+
+def test_a_single_key_slot_is_a_warning(tmp_path: Path) -> None:
+    """If its key is lost, so is everything; all else is in order."""
+    terminal = Terminal(tmp_path / "new")
+    terminal.init(recovery=False)
+    schema, slots = findings(case_of(terminal), "database")
+    assert (SUCCESS, WARNING) == (schema.status, slots.status)
+    assert "jrc keys add recovery" in slots.what
 
 
 def empty(path: Path) -> None:

@@ -248,7 +248,7 @@ def test_metrics_and_status_tell_of_keys_and_rollovers(deaf: Terminal) -> None:
     with deaf.daemon():
         status = deaf.process("status", "--json").json
         url = f"http://{status['metrics']}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             metrics = answer.read().decode()
     assert status["keys"]["lab"]["in_force_since"].endswith("Z")
     assert status["keys"]["lab"]["rollover"] == "distributing"

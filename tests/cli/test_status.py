@@ -28,7 +28,7 @@ from tests.cli.terminal import Terminal
 
 FAST = "\n[rollover]\nguard_time_s = 0.2\nack_timeout_s = 0.2\n"
 DAYS_MS = 3 * 86_400_000
-PATIENCE_S = 30
+PATIENCE_S = 90
 LOOK = "see: jrc rollover status lab"
 
 

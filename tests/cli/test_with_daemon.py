@@ -84,7 +84,7 @@ def test_a_reader_that_stops_early_is_no_error_of_ours(running: Terminal) -> Non
     assert listing.stderr is not None
     with listing.stderr as err:
         assert err.read() == b""
-    assert listing.wait(timeout=30) == ExitCode.FAILED
+    assert listing.wait(timeout=90) == ExitCode.FAILED
 
 
 def test_no_command_and_no_log_shows_a_key(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_no_command_and_no_log_shows_a_key(tmp_path: Path) -> None:
             for command in (("pledge", "list"), ("pledge", "show", "01"), ("events",), ("status",))
         ]
         daemon.terminate()
-        log = daemon.communicate(timeout=30)[1].decode()
+        log = daemon.communicate(timeout=90)[1].decode()
     assert (adding.code, again.code) == (0, ExitCode.REFUSED)
     kek = (terminal.folder / "kek").read_text().strip()
     for secret in (psk, PSK, kek):
@@ -121,7 +121,7 @@ def test_a_killed_daemon_leaves_a_database_that_commands_can_use(tmp_path: Path)
     terminal.add_lab()
     with terminal.daemon() as daemon:
         daemon.send_signal(signal.SIGKILL)
-        daemon.wait(timeout=30)
+        daemon.wait(timeout=90)
         assert (terminal.folder / "admin.sock").exists()
         assert [p["pledge_id"] for p in terminal.process("pledge", "list", "--json").json] == [
             PLEDGE
@@ -143,7 +143,7 @@ def test_a_daemon_that_hangs_up_is_exit_code_3(tmp_path: Path) -> None:
         )
         for _ in range(2):  # the probe, then the request
             server.accept()[0].close()
-        err = command.communicate(timeout=30)[1].decode()
+        err = command.communicate(timeout=90)[1].decode()
     assert command.returncode == ExitCode.UNREACHABLE
     assert "broke the connection off" in err
     assert "Traceback" not in err
@@ -155,7 +155,7 @@ def test_sigterm_stops_the_daemon_with_exit_code_0(tmp_path: Path) -> None:
     terminal.init()
     with terminal.daemon() as daemon:
         daemon.terminate()
-        daemon.communicate(timeout=30)
+        daemon.communicate(timeout=90)
         assert daemon.returncode == 0
     assert not (terminal.folder / "admin.sock").exists()
 
@@ -174,7 +174,7 @@ def test_ctrl_c_in_a_command_is_exit_code_130(tmp_path: Path) -> None:
         waiting, _ = server.accept()
         waiting.recv(1000)
         command.send_signal(signal.SIGINT)
-        err = command.communicate(timeout=30)[1]
+        err = command.communicate(timeout=90)[1]
         waiting.close()
     assert (command.returncode, b"Traceback" in err) == (130, False)
 

@@ -28,7 +28,7 @@ RADIO = "lowpan0"
 FAR = "radio0"
 LBR = "2001:db8:1::1"
 NODE = "2001:db8:1::7"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 def ip(*words: str) -> None:

@@ -21,7 +21,7 @@ MESH = "mesh0"
 LATE = "late0"
 FIRST, SECOND = "fd00:1::1", "fd00:2::1"
 LINK_LOCAL = "fe80::5"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def ip(*words: str) -> None:

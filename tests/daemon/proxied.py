@@ -38,7 +38,7 @@ NODE_ADDRESS = "fd00:1::212:4b00:0:ff"
 """Where the registrar sends the node's updates (RFC 9031 §8.2.1)."""
 RATE = 10_000
 METRICS_PORT = 9632
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 PATH = ((int(OptionNumber.URI_PATH), b"j"),)
 OSCORE = int(OptionNumber.OSCORE)
 

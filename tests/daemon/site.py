@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import IO, Protocol, Self
 
 import httpx
 
@@ -32,7 +32,7 @@ _CONFIG = """\
 listen = ["{listen}"]
 retransmit_cache = {copies}
 [database]
-url = "sqlite:///jrc.db"
+url = "{url}"
 [keys]
 kek_file = "kek"
 [admin]
@@ -83,15 +83,21 @@ class Site:
         listen: str = "[::1]:0",
         copies: bool = True,
         log_level: str = "info",
+        server: str | None = None,
     ) -> Self:
-        """What ``jrc init --dir`` makes, set up for loopback; the folder may be moved."""
+        """What ``jrc init --dir`` makes, set up for loopback; the folder may be moved.
+
+        ``server`` is the URL of an empty PostgreSQL database, in place of an SQLite file.
+        """
         site = cls(folder, _free_port())
-        site.run("init", "--dir", str(folder), configured=False)
+        where = () if server is None else ("--database-url", server)
+        site.run("init", "--dir", str(folder), *where, configured=False)
         text = _CONFIG.format(
             listen=listen,
             copies=str(copies).lower(),
             metrics_port=site.metrics_port,
             log_level=log_level,
+            url=server or "sqlite:///jrc.db",
         )
         site.config.write_text(text)
         return site
@@ -110,6 +116,12 @@ class Site:
     @property
     def database(self) -> Path:
         return self.folder / "jrc.db"
+
+    @property
+    def lock(self) -> Path:
+        """The file that names the process which has the database open, here."""
+        at = self.database if self.database.exists() else self.folder / "jrc.instance"
+        return at.with_name(at.name + ".lock")
 
     def change(self, old: str, new: str) -> None:
         """Replace a part of the config file."""
@@ -197,12 +209,27 @@ def _free_port() -> int:
         return port
 
 
+class Process(Protocol):
+    """What a daemon needs of its process; ``subprocess.Popen`` is one."""
+
+    stdout: IO[str] | None
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+
 @dataclass(slots=True)
 class Daemon:
     """A running ``jrc run``; a context manager that stops it."""
 
     site: Site
-    process: subprocess.Popen[str]
+    process: Process
     log: list[str] = field(default_factory=list)
     address: Address = ("", 0)
     pid: int = 0
@@ -242,7 +269,7 @@ class Daemon:
         host = host.strip("[]")
         self.address = (LOOPBACK if host == "::" else host, int(port))
         # Under a tool such as strace the daemon is its child and the last who had the lock.
-        self.pid = int(self.site.database.with_name("jrc.db.lock").read_text())
+        self.pid = int(self.site.lock.read_text())
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""

@@ -3,13 +3,27 @@
 import base64
 import json
 import secrets
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from jrc.model import Secret
+from jrc.store.backup.container import read_header
+from jrc.store.backup.seal import decrypt, new_identity
+from jrc.store.engine import connected, lookup_engine
+from jrc.store.keyring import Purpose, open_data_keys
+from jrc.store.keyslots import open_slots
+from jrc.store.sealing import read_data_keys, read_slots
 from tests.daemon.site import BEEF, Daemon, Site
 from tests.daemon.wire import Wire
+
+GZIP = 31
+"""zlib's name for gzip."""
+KEY_FILES = ("kek", "paper", "kek.new")
+"""Files that are keys: of this host's slot, of the recovery slot, and of the next one."""
 
 
 def forms(secret: bytes) -> dict[str, bytes]:
@@ -63,20 +77,77 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def test_no_key_is_found_in_what_a_run_leaves_or_shows(site: Site) -> None:
-    """RFC 9031 §9: logs, command output, API, metrics, process, database, write-ahead log."""
+    """RFC 9031 §9: logs, command output, API, metrics, process, database, write-ahead log, backup.
+
+    With them go the keys that seal the database: of slots, of recovery, and what they hold.
+    """
     places: dict[str, bytes] = {}
     with site.start() as daemon:
         found = _use(daemon, places)
+        found |= _seal(site, places)
+        places |= _backup(site)
         places |= dict(_shown(daemon))
         places |= dict(_files(site))
         daemon.stop()
         places["log"] = "".join(daemon.log).encode()
     places |= {f"{name} after the end": content for name, content in _files(site)}
-    kek = bytes.fromhex((site.folder / "kek").read_text())
-    assert 32 == len(kek)
-    assert {"jrc.db", "jrc.db-wal", "log", "/metrics", "cmdline"} <= places.keys()
+    found |= _sealing_keys(site)
+    assert {32} == {len(found[name]) for name in ("slot key", "recovery identity", "new slot key")}
+    assert {"jrc.db", "jrc.db-wal", "log", "/metrics", "cmdline", "keys"} <= places.keys()
+    assert b"key_slot" in places["opened backup"]
+    assert "stolen.backup" in places
     assert b"pledge.joined" in places["jrc.db after the end"]
-    assert [] == leaks({**found, "kek": kek}, places)
+    assert b"keys.rotated" in places["jrc.db after the end"]
+    assert len(Purpose) + 1 <= sum(name.startswith(("data key", "key enc")) for name in found)
+    assert [] == leaks(found, places)
+
+
+def _seal(site: Site, places: dict[str, bytes]) -> dict[str, bytes]:
+    """The keys that seal the database, changed in each way while a daemon runs."""
+    kek, paper, new = (site.folder / name for name in KEY_FILES)
+    before = _sealing_keys(site)
+    found = {f"{name}, before": key for name, key in before.items()}
+    for words in (
+        ("add", "recovery", "paper", "--out", str(paper)),
+        ("slots",),
+        ("rotate", "--kek", "--data", "--file", str(new), "--yes"),
+        ("remove", "none", "--yes"),
+        ("slots", "--json"),
+    ):
+        places[f"keys {words[0]}"] = _said(site, "keys", *words)
+    found["slot key"] = _key_in(kek)
+    found["recovery identity"] = _key_in(paper)
+    found["new slot key"] = _key_in(new)
+    # As the operator is told; the file that is of no use goes.
+    kek.unlink()
+    new.rename(kek)
+    assert b"in force" in places["keys rotate"]
+    return found
+
+
+def _backup(site: Site) -> dict[str, bytes]:
+    """A backup, and what whoever has its key finds in it: the rows, as they are in the database."""
+    identity, recipient = new_identity()
+    path, plain = site.folder / "stolen.backup", bytearray()
+    site.run("backup", "create", str(path), "--recipient", recipient)
+    with path.open("rb") as file:
+        read_header(file, path.name)
+        decrypt(file, plain.extend, [identity], path.name)
+    return {"opened backup": zlib.decompress(bytes(plain), wbits=GZIP)}
+
+
+def _key_in(path: Path) -> bytes:
+    return bytes.fromhex(path.read_text().strip().replace("-", ""))
+
+
+def _sealing_keys(site: Site) -> dict[str, bytes]:
+    """The key encryption key and the data keys, opened with the slot key as a daemon does."""
+    url = f"sqlite:///{site.database}"
+    with closing(connected(lookup_engine(url))) as connection:
+        kek = open_slots(Secret(_key_in(site.folder / "kek")), read_slots(connection))
+        keys = open_data_keys(kek, read_data_keys(connection))
+    named = {f"data key {number}": key.reveal() for number, (_, key) in keys.items()}
+    return {"key encryption key": kek.reveal(), **named}
 
 
 def _use(daemon: Daemon, places: dict[str, bytes]) -> dict[str, bytes]:
@@ -125,18 +196,19 @@ def _shown(daemon: Daemon) -> Iterator[tuple[str, bytes]]:
     """What the running daemon tells whoever asks, and what the kernel tells of it."""
     for path in ("/metrics", "/healthz", "/readyz"):
         yield path, daemon.get(path).content
-    for path in ("status", "events", "networks", "networks/lab", "pledges"):
+    for path in ("status", "events", "networks", "networks/lab", "pledges", "keys"):
         yield path, json.dumps(daemon.api("GET", f"/v1/{path}")).encode()
     for pledge in daemon.api("GET", "/v1/pledges")["pledges"]:  # type: ignore[attr-defined]
         path = f"pledges/{pledge['pledge_id']}"
         yield path, json.dumps(daemon.api("GET", f"/v1/{path}")).encode()
         yield f"show {path}", _said(daemon.site, "pledge", "show", pledge["pledge_id"])
-    for name in ("cmdline", "environ"):
-        yield name, Path(f"/proc/{daemon.pid}/{name}").read_bytes()
+    yield "cmdline", Path(f"/proc/{daemon.pid}/cmdline").read_bytes()
+    with suppress(PermissionError):  # root alone may see the environment of what is not dumpable
+        yield "environ", Path(f"/proc/{daemon.pid}/environ").read_bytes()
 
 
 def _files(site: Site) -> Iterator[tuple[str, bytes]]:
-    """Everything in the folder but the key encryption key's own file."""
+    """Everything in the folder but the files that are keys."""
     for path in site.folder.iterdir():
-        if path.is_file() and path.name != "kek":
+        if path.is_file() and path.name not in KEY_FILES:
             yield path.name, path.read_bytes()

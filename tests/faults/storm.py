@@ -1,198 +1,216 @@
-"""Pledges that join in a storm, with copies and replays among it, and outlive the registrar."""
+"""Pledges that join in a storm, with copies, replays and forgeries among it, as daemons die."""
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Sequence
 
-from jrc.cojp import message, oscore
-from jrc.cojp.constants import MessageType, OptionNumber
-from jrc.cojp.message import Message
-from jrc.lab import configuration
 from tests.daemon.site import Daemon, Device
-from tests.daemon.wire import OddPledge, Wire
+from tests.daemon.wire import Wire
+from tests.faults.peers import LBR_CAFE, Peer, Peers
 from tests.faults.witness import Witness
-
-JOIN_CAFE = bytes.fromhex("a10542cafe")
-"""RFC 9031 App. A."""
 
 RESEND_AFTER_S = 0.2
 PAGE = 500
-"""Pledges the registrar lists at a time, and so the most a storm may have."""
-
-
-@dataclass(slots=True)
-class Peer:
-    """One pledge and the requests it has sent, by number."""
-
-    index: int
-    odd: OddPledge
-    identifier: bytes
-    requests: list[Message] = field(default_factory=list)
-
-    def next_request(self) -> int:
-        """A new request; its number."""
-        self.requests.append(message.decode(self.odd.request(JOIN_CAFE)))
-        return len(self.requests) - 1
+"""Pledges the registrar lists at a time."""
+SETTLING_ROUNDS = 3
+COPY_PATIENCE_S = 2.0
+REVOKED_ASKING = 8
+"""Of those revoked last, who go on asking, in vain."""
 
 
 class Storm:
-    """All pledges and the witness of what they hear; lives longer than any daemon."""
+    """All pledges and the witness of what they hear; lives longer than any daemon.
+
+    The first device is a 6LBR, which joins once and then stays. ``patience_s`` is how long
+    ``settle`` waits for an answer that is owed.
+    """
 
     def __init__(self, devices: Sequence[Device], seed: int, patience_s: float) -> None:
-        assert len(devices) <= PAGE
         self.witness = Witness()
+        self.chance = random.Random(seed)
+        self.peers = Peers(self.witness, self.chance)
+        self.peers.enroll(devices[:1], LBR_CAFE)
+        self.peers.enroll(devices[1:])
         self.stalls = 0
-        self.random = random.Random(seed)
-        self._peers = [
-            Peer(index, OddPledge(d.identifier, d.psk.reveal()), d.identifier)
-            for index, d in enumerate(devices)
-        ]
         self._patience_s = patience_s
-        self._settling = False
-        self._known = 0
         self._waiting: set[int] = set()
-        self._serial = 0
+        self._daemons: Sequence[Daemon] = ()
 
     @property
     def answered(self) -> int:
         """Requests that were answered."""
         return len(self.witness.answers)
 
-    def blow(self, daemon: Daemon, newcomers: int, answers: int) -> None:
-        """Joins until so many answers have come, then SIGKILL with requests in the air."""
-        with Wire(daemon.address) as wire:
-            wire.socket.settimeout(RESEND_AFTER_S)
-            self._go_on(wire)
-            self._known = min(self._known + newcomers, len(self._peers))
-            for peer in self._peers[self._known - newcomers : self._known]:
-                self._send(wire, peer, peer.next_request())
-            self._until(wire, lambda heard: heard >= answers)
-            daemon.kill()
-            for datagram in wire.waiting():
-                self._hear(datagram)
+    # Storms
+
+    def blow(self, daemons: Sequence[Daemon], seconds: float, most: int = 1 << 30) -> None:
+        """Joins for so long, or until so many were answered, with requests in the air at the end.
+
+        Whoever ends a daemon then calls ``listen`` for what it said last.
+        """
+        self._daemons = daemons
+        self._wire = Wire(daemons[0].address)
+        self._wire.socket.settimeout(RESEND_AFTER_S)
+        self._go_on()
+        ends_s, heard = time.monotonic() + seconds, 0
+        while heard < most and time.monotonic() < ends_s:
+            try:
+                datagram = self._wire.hear().payload
+            except TimeoutError:
+                self._go_on()
+                continue
+            heard += 1
+            found = self.peers.hear(datagram)
+            if found is not None and found.number == found.peer.last:
+                self._next(found.peer)
+
+    def listen(self) -> None:
+        """Hear what has been said by daemons that are dead now."""
+        for datagram in self._wire.waiting():
+            self.peers.hear(datagram)
+        self._wire.socket.close()
         self._waiting.clear()
 
-    def settle(self, daemon: Daemon) -> None:
-        """Each pledge sends its last request again; whatever was answered must still be so."""
-        self._settling = True
-        with Wire(daemon.address) as wire:
-            wire.socket.settimeout(RESEND_AFTER_S)
-            self._go_on(wire)
-            self._until(wire, lambda _heard: not self._waiting)
+    def _go_on(self) -> None:
+        """After a kill nobody knows what was taken: the last requests go out as they were.
 
-    def compare(self, daemon: Daemon) -> None:
-        """Hold the registrar's list of pledges against what it has answered."""
-        stored = daemon.api("GET", "/v1/pledges", params={"limit": PAGE})["pledges"]
-        assert isinstance(stored, list)
-        self.witness.compare({bytes.fromhex(p["pledge_id"]): p["short_id"] for p in stored})
-
-    def _go_on(self, wire: Wire) -> None:
-        """After a kill nobody knows what was taken: the last requests go out as they were."""
-        for peer in self._peers[: self._known]:
-            self._send(wire, peer, len(peer.requests) - 1)
-            self._replay(wire, peer)
-
-    def _until(self, wire: Wire, enough: Callable[[int], bool]) -> None:
-        """Hear answers and go on, until their count is enough or none has come for too long.
-
-        Who waits sends again after a while, as a pledge does.
+        A pledge gives up after a while and asks anew: keys may have changed meanwhile, so that its
+        copies are not answered.
         """
-        heard = resends = 0
-        while not enough(heard):
-            try:
-                datagram = wire.hear().payload
-            except TimeoutError:
-                resends += 1
-                if resends * RESEND_AFTER_S > self._patience_s:
-                    self.stalls += 1
-                    return
-                self._go_on(wire)
-                continue
-            heard, resends = heard + 1, 0
-            peer, number = self._hear(datagram)
-            if not self._settling and number == len(peer.requests) - 1:
-                self._next(wire, peer)
+        for peer in list(self.peers):
+            if not peer.gone and (peer.index > 0 or not peer.requests):
+                if not peer.requests or self.chance.random() < 0.3:
+                    peer.next_request()
+                self._send(peer, peer.last)
+                self._replay(peer)
+                if self.chance.random() < 0.1:
+                    self._say(self.peers.forged(peer))
+        self._try_revoked()
 
-    def _next(self, wire: Wire, peer: Peer) -> None:
-        """A new request; at times after a copy of the last one, or of an older one.
+    def _try_revoked(self) -> None:
+        revoked = [peer for peer in self.peers if peer.identifier in self.witness.revoked]
+        for peer in revoked[-REVOKED_ASKING:]:
+            answered = self.witness.highest_answered(peer.identifier)
+            if answered >= 0:
+                self._say(self.peers.dressed(peer, answered))
+            if self.chance.random() < 0.5:
+                self._say(self.peers.dressed(peer, peer.next_request()))
+
+    def _next(self, peer: Peer) -> None:
+        """A new request; at times after copies of the last one, or of an older one.
 
         Nobody waits for answers to those: what matters is that no wrong one comes.
         """
-        if self.random.random() < 0.2:
-            wire.send(self._dressed(peer, len(peer.requests) - 1))
-        if self.random.random() < 0.2:
-            self._replay(wire, peer)
-        self._send(wire, peer, peer.next_request())
+        if self.chance.random() < 0.2:
+            self._say(self.peers.dressed(peer, peer.last))
+        if self.chance.random() < 0.2:
+            self._replay(peer)
+        if not peer.gone:
+            peer.next_request()
+            self._send(peer, peer.last)
 
-    def _replay(self, wire: Wire, peer: Peer) -> None:
+    def _replay(self, peer: Peer) -> None:
         """An old request, as from somebody who has heard it."""
-        if len(peer.requests) > 1:
-            number = self.random.randrange(max(0, len(peer.requests) - 30), len(peer.requests) - 1)
-            wire.send(self._dressed(peer, number))
+        if peer.last > 0:
+            number = self.chance.randrange(max(0, peer.last - 30), peer.last)
+            self._say(self.peers.dressed(peer, number))
 
-    def _send(self, wire: Wire, peer: Peer, number: int) -> None:
+    def _send(self, peer: Peer, number: int) -> None:
+        """To a registrar, and at times to all of them at once, as anycast might do it."""
         self._waiting.add(peer.index)
-        wire.send(self._dressed(peer, number))
+        if len(self._daemons) > 1 and self.chance.random() < 0.3:
+            for daemon in self._daemons:
+                self._wire.send(self.peers.dressed(peer, number), to=daemon.address)
+        else:
+            self._say(self.peers.dressed(peer, number))
 
-    def _dressed(self, peer: Peer, number: int) -> bytes:
-        """The request as a stateless proxy sends it: with a token and message id of its own."""
-        self._serial += 1
-        before = self.witness.highest_answered(peer.identifier)
-        token = b"".join(
-            part.to_bytes(4) for part in (peer.index, number, before + 1, self._serial)
-        )
-        kind = self.random.choice((MessageType.CON, MessageType.NON))
-        request = peer.requests[number]
-        return message.encode(
-            request._replace(type=kind, message_id=self._serial & 0xFFFF, token=token)
-        )
+    def _say(self, datagram: bytes) -> None:
+        self._wire.send(datagram, to=self.chance.choice(self._daemons).address)
 
-    def _hear(self, datagram: bytes) -> tuple[Peer, int]:
-        """Tell the witness of an answer; whose it is, and to which request."""
-        outer = message.decode(datagram)
-        index, number, before, _ = (
-            int.from_bytes(outer.token[at : at + 4]) for at in range(0, 16, 4)
-        )
-        peer = self._peers[index]
-        if number == len(peer.requests) - 1:
-            self._waiting.discard(index)
-        (value,) = message.option_values(outer.options, OptionNumber.OSCORE)
-        plaintext = oscore.unprotect_response(
-            peer.odd.context,
-            b"",
-            oscore.encode_piv(number),
-            oscore.decode_option(value),
-            outer.payload,
-        )
-        given = configuration.read(message.decode_inner(plaintext).payload)
-        assert given.short_id is not None
-        self.witness.saw(
-            peer.identifier, number, outer.payload, given.short_id, highest_before=before - 1
-        )
-        return peer, number
+    # Afterwards
 
+    def settle(self, daemons: Sequence[Daemon]) -> None:
+        """Everybody is answered: the last request or a new one, and then a copy of that.
 
-def run(
-    storm: Storm,
-    start: Callable[[], Daemon],
-    runs: int,
-    newcomers: int,
-    enough: Callable[[Witness], bool] = lambda _witness: False,
-) -> None:
-    """Start and kill the registrar ``runs`` times, each time with other settings; then settle.
+        Keys may change in between, and then a copy gets silence; but not time and again.
+        """
+        self._daemons = daemons
+        with Wire(daemons[0].address) as self._wire:
+            self._wire.socket.settimeout(RESEND_AFTER_S)
+            staying = [peer for peer in self.peers if not peer.gone and peer.index > 0]
+            self._ask(peer for peer in staying if peer.requests)
+            self._hear_all(RESEND_AFTER_S)
+            self._waiting.clear()
+            for peer in staying:
+                self._say(self.peers.forged(peer))
+            unanswered = 0
+            for _ in range(SETTLING_ROUNDS):
+                for peer in staying:
+                    peer.next_request()
+                self._ask(staying)
+                self._hear_all(self._patience_s)
+                unanswered = len(self._waiting)
+                self._ask(staying)
+                self._hear_all(min(self._patience_s, COPY_PATIENCE_S))
+                if not self._waiting and not unanswered:
+                    return
+            self.stalls += len(self._waiting) + unanswered
 
-    It ends before where the witness has seen ``enough``.
+    def _ask(self, peers: Iterable[Peer]) -> None:
+        for peer in peers:
+            self._send(peer, peer.last)
 
-    A changed join rate changes every Configuration: an answer that is made anew shows.
-    """
-    for number in range(runs + 1):
-        with start() as daemon:
-            storm.compare(daemon)
-            body = {"join_rate_bytes_per_s": 1000 + number}
-            daemon.api("PATCH", "/v1/networks/lab", json=body)
-            if number == runs:
-                storm.settle(daemon)
-            else:
-                storm.blow(daemon, newcomers, storm.random.randrange(20, 400))
-        if enough(storm.witness):
-            return
+    def _hear_all(self, patience_s: float) -> None:
+        """Hear answers until all that wait have theirs, or none has come for too long."""
+        last_s = time.monotonic()
+        while self._waiting and any(each.process.poll() is None for each in self._daemons):
+            try:
+                found = self.peers.hear(self._wire.hear().payload)
+            except TimeoutError:
+                if time.monotonic() - last_s > patience_s:
+                    return
+                self._ask_again()
+                continue
+            last_s = time.monotonic()
+            if found is not None and found.number == found.peer.last:
+                self._waiting.discard(found.peer.index)
+
+    def _ask_again(self) -> None:
+        for index in sorted(self._waiting):
+            self._say(self.peers.dressed(self.peers[index], self.peers[index].last))
+
+    def compare(self, daemon: Daemon) -> None:
+        """Hold the registrar's list of pledges against what it has said."""
+        stored: dict[bytes, dict[str, object]] = {}
+        after: dict[str, str] = {}
+        while True:
+            page = daemon.api("GET", "/v1/pledges", params={"limit": PAGE, **after})
+            rows = page["pledges"]
+            assert isinstance(rows, list)
+            stored.update({bytes.fromhex(row["pledge_id"]): row for row in rows})
+            if page["next"] is None:
+                break
+            after = {"after": str(page["next"])}
+        self.witness.compare(self._with_uncertain(stored))
+
+    def verify(self, daemon: Daemon) -> None:
+        """The audit log is whole, as the registrar itself proves it."""
+        if not daemon.api("GET", "/v1/events/verify")["intact"]:
+            self.witness.violated("the audit log is not as it was written")
+
+    def _with_uncertain(
+        self, stored: dict[bytes, dict[str, object]]
+    ) -> dict[bytes, dict[str, object]]:
+        """A revocation whose acknowledgement never came may have been done, or not."""
+        for peer in self.peers:
+            row = stored.get(peer.identifier)
+            if peer.gone and peer.identifier not in self.witness.revoked and row is not None:
+                row["short_id"] = "gone"
+        return stored
+
+    def look_for_secrets(self, lines: Sequence[str]) -> None:
+        """No key of a pledge may stand in a daemon's log (RFC 9031 §9)."""
+        text = "\n".join(lines)
+        for peer in self.peers:
+            if peer.psk.hex() in text or repr(peer.psk)[2:-1] in text:
+                self.witness.violated(f"the key of {peer.identifier.hex()} is in the log")

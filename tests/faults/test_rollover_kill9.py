@@ -1,27 +1,29 @@
 """SIGKILL in the middle of rollovers: it always goes on, and no number or key id comes twice.
 
-``JRC_ROLLOVER_KILLS`` sets the number of kills at random moments, and has transitions killed after
-their commit as well.
+``JRC_ROLLOVER_KILLS`` sets the number of kills at random moments; the long form has every
+transition killed, before its commit and after it.
 """
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.daemon.rolling import Orders, Report
-from tests.unshared import needs_namespace, run_inside
+from tests.faults.form import IS_LONG, SEED, figure, needs_namespace
+from tests.unshared import run_inside
 
 pytestmark = [pytest.mark.faults, needs_namespace]
 
-KILLS = int(os.environ.get("JRC_ROLLOVER_KILLS", "8"))
-WHEN = ("before", "after") if "JRC_ROLLOVER_KILLS" in os.environ else ("before",)
-SEED = int(os.environ.get("JRC_KILL9_SEED", "20310831"))
+KILLS = figure("JRC_ROLLOVER_KILLS", short=5, long=50)
+WHEN = ("before", "after") if IS_LONG else ("before",)
 PATIENCE_S = 120.0
 A_KILL_S = 20.0
 """Of patience for each."""
 NODES = 12
-PHASES = ("distributing", "switching", "guarding", "done", "paused", "aborted")
+PHASES = (
+    *("switching", "done", "aborted"),
+    *(("distributing", "guarding", "paused") if IS_LONG else ()),
+)
 
 
 def carry_out(folder: Path, orders: Orders) -> Report:

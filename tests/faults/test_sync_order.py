@@ -1,6 +1,5 @@
 """The order of system calls: on disk first, sent then. SIGKILL can't see a missing fsync."""
 
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,17 +12,20 @@ from tests.daemon.site import Site
 from tests.daemon.wire import Wire
 from tests.faults import trace
 from tests.faults.broken import program
+from tests.faults.form import IS_LONG, needs_strace
 from tests.faults.trace import Verdict
 
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
-]
+pytestmark = [pytest.mark.faults, needs_strace]
 
 PLEDGES = 40
 ROUNDS = 4
 RESEND_AFTER_S = 1.0
 MAX_SENT = 8
+FAULTS = (
+    "synchronous_normal",
+    *(("answer_before_commit", "window_in_memory") if IS_LONG else ()),
+)
+"""The last two are seen by others as well."""
 
 
 def ask_all(wire: Wire, pledges: Sequence[SimulatedPledge]) -> bytes:
@@ -62,9 +64,7 @@ def test_b03_every_answer_is_on_disk_before_it_is_sent(site: Site, tmp_path: Pat
     assert (True, 0) == (verdict.answers > PLEDGES * ROUNDS, verdict.early)
 
 
-@pytest.mark.parametrize(
-    "fault", ["synchronous_normal", "answer_before_commit", "window_in_memory"]
-)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_the_order_shows_a_daemon_that_is_broken(site: Site, tmp_path: Path, fault: str) -> None:
     """A check that can't fail says nothing."""
     verdict = traced(site, tmp_path / "trace", fault)

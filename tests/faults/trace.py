@@ -19,6 +19,7 @@ WAL_HEADER_BYTES = 32
 """SQLite's file format §4.1: in front of each page, and of the whole log."""
 
 _LINE = re.compile(r"(?P<pid>\d+) +(?P<rest>.*)")
+_NAME = re.compile(r"(?P<name>\w+)\(")
 _CALL = re.compile(r"(?P<name>\w+)\((?P<fd>\d+)<(?P<file>[^>]*)>(?P<rest>.*)")
 _RESUMED = re.compile(r"<\.\.\. (?P<name>\w+) resumed>(?P<rest>.*)")
 _RESULT = re.compile(r".*\) += (?P<value>-?\d+)")
@@ -26,10 +27,10 @@ _OFFSET = re.compile(r'.*", \d+, (?P<offset>\d+)')
 _STRING = re.compile(r'"(?P<text>(?:\\x[0-9a-f]{2})*)"(?P<cut>\.\.\.)?')
 
 
-def tool(output: Path) -> tuple[str, ...]:
+def tool(output: Path, calls: str = CALLS) -> tuple[str, ...]:
     """The command that runs a daemon under strace."""
     quiet = ("-qq", "-e", "signal=none", "-y", "-xx", "-s", "70000")
-    return ("strace", "-f", "--seccomp-bpf", *quiet, "-e", f"trace={CALLS}", "-o", str(output))
+    return ("strace", "-f", "--seccomp-bpf", *quiet, "-e", f"trace={calls}", "-o", str(output))
 
 
 class Call(NamedTuple):
@@ -43,8 +44,16 @@ class Call(NamedTuple):
     ends: bool
 
 
-def read(lines: Iterable[str]) -> Iterator[Call]:
-    """The calls in the order in which they began and returned."""
+class Line(NamedTuple):
+    """The text of a call whose beginning or end strace has shown; both for most."""
+
+    text: str
+    begins: bool
+    ends: bool
+
+
+def lines_of(lines: Iterable[str]) -> Iterator[Line]:
+    """Calls in the order in which they began and returned; each interrupted one comes twice."""
     open_calls: dict[str, tuple[str, str]] = {}
     for line in lines:
         found = _LINE.match(line)
@@ -53,14 +62,26 @@ def read(lines: Iterable[str]) -> Iterator[Call]:
         if (resumed := _RESUMED.match(rest)) is not None:
             name, text = open_calls.pop(pid)
             assert name == resumed["name"]
-            yield _call(text + resumed["rest"], begins=False, ends=_succeeded(rest))
-        elif (call := _CALL.match(rest)) is not None:
+            yield Line(text + resumed["rest"], begins=False, ends=_succeeded(rest))
+        elif (name_of := _NAME.match(rest)) is not None:
             if rest.endswith("<unfinished ...>"):
                 text = rest.removesuffix("<unfinished ...>")
-                open_calls[pid] = (call["name"], text)
-                yield _call(text, begins=True, ends=False)
+                open_calls[pid] = (name_of["name"], text)
+                yield Line(text, begins=True, ends=False)
             else:
-                yield _call(rest, begins=True, ends=_succeeded(rest))
+                yield Line(rest, begins=True, ends=_succeeded(rest))
+
+
+def is_on_file(line: Line) -> bool:
+    """Whether it is a call on an open file or socket."""
+    return _CALL.match(line.text) is not None
+
+
+def read(lines: Iterable[str]) -> Iterator[Call]:
+    """The calls on open files and sockets."""
+    for line in lines_of(lines):
+        if is_on_file(line):
+            yield call_of(line)
 
 
 def _succeeded(text: str) -> bool:
@@ -68,7 +89,9 @@ def _succeeded(text: str) -> bool:
     return found is not None and int(found["value"]) >= 0
 
 
-def _call(text: str, *, begins: bool, ends: bool) -> Call:
+def call_of(line: Line) -> Call:
+    """The call on an open file or socket that a line shows."""
+    text, begins, ends = line
     found = _CALL.match(text)
     assert found is not None, text[:200]
     rest = found["rest"]
@@ -78,8 +101,19 @@ def _call(text: str, *, begins: bool, ends: bool) -> Call:
     assert not any(cut for _, cut in strings), "strace cut a string"
     data = b"".join(bytes.fromhex(part.replace("\\x", "")) for part, _ in strings)
     offset = _OFFSET.match(rest)
-    name = bytes.fromhex(found["file"].replace("\\x", "")).decode()
-    return Call(found["name"], name, data, int(offset["offset"]) if offset else -1, begins, ends)
+    return Call(
+        found["name"],
+        plain(found["file"]),
+        data,
+        int(offset["offset"]) if offset else -1,
+        begins,
+        ends,
+    )
+
+
+def plain(text: str) -> str:
+    """A path as strace's ``-xx`` writes it."""
+    return bytes.fromhex(text.replace("\\x", "")).decode()
 
 
 @dataclass(slots=True)
@@ -127,7 +161,7 @@ def judge(calls: Iterable[Call]) -> Verdict:
     for call in calls:
         if call.file.endswith("-wal"):
             _follow(log, call)
-        elif call.begins and (answer := _answer(call)) is not None:
+        elif call.begins and (answer := answer_in(call)) is not None:
             verdict.answers += 1
             verdict.early += not log.holds(answer)
     return verdict
@@ -144,7 +178,7 @@ def _follow(log: Log, call: Call) -> None:
         log.sync_ended()
 
 
-def _answer(call: Call) -> bytes | None:
+def answer_in(call: Call) -> bytes | None:
     """The ciphertext in a datagram, None for anything else that is sent."""
     if call.name not in ("sendmsg", "sendto"):
         return None

@@ -6,7 +6,7 @@ import cbor2
 
 from jrc.coap import update_message
 from jrc.coap.update_message import Acknowledgement
-from jrc.cojp import codec, message, oscore
+from jrc.cojp import codec, message, oscore, recovery
 from jrc.cojp.constants import JRC_ID, MAX_CBOR_BYTES, MessageType
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import PeerError, Reason
@@ -48,6 +48,18 @@ def fuzz_option(data: bytes) -> None:
             assert oscore.encode_option(got) == data
         if got.piv is not None:
             assert oscore.encode_piv(oscore.decode_piv(got.piv)) == got.piv
+
+
+def fuzz_recovery(data: bytes) -> None:
+    """A kid context names at most what it was made of, a run's R2 first (RFC 8613 App. B.2)."""
+    for claim in recovery.claims(data):
+        assert claim.id3.startswith(claim.r2)
+        assert recovery.MIN_NONCE_BYTES <= len(claim.id3) - len(claim.r2)
+        assert data in recovery.kid_contexts_of(claim.id3)
+    r2 = recovery.r2_of(oscore.OscoreOption(None, None, data))
+    if r2 is not None:
+        assert recovery.MIN_NONCE_BYTES <= len(r2)
+        assert cbor2.loads(data) == r2
 
 
 def fuzz_join_request(data: bytes) -> None:
@@ -156,6 +168,13 @@ TARGETS: dict[Target, tuple[bytes, ...]] = {
         H("19050544616c656b"),
         H("0107"),
         H("090525"),
+    ),
+    fuzz_recovery: (
+        H("5818" + "a5" * 24),
+        H("50" + "a5" * 16),
+        H("a5" * 24),
+        H("58ff" + "00" * 253),
+        H("590018" + "a5" * 24),
     ),
     fuzz_join_request: (
         H("a10542cafe"),

@@ -21,7 +21,7 @@ BACKHAUL = "eth0"
 LBR_ADDRESS = "2001:db8:2::1"
 JRC_ADDRESS = "2001:db8:2::2"
 COAP_PORT = 5683
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 _QUIET = ("default.accept_dad=0", "default.accept_ra=0", "default.router_solicitations=0")
 """Addresses are of use at once, and nobody asks for routers."""
 

@@ -13,7 +13,7 @@ from ipaddress import IPv6Address
 from jrc.net.interfaces import InterfaceWatch, look
 from jrc.policy.interface import Interface
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 ADDRESS = "fd00:6:715c::1"
 SECOND = "fd00:6:715d::1"
 Seen = dict[str, object]

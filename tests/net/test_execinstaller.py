@@ -20,7 +20,7 @@ from jrc.service.key_document import MAX_SAID_BYTES
 from jrc.service.ports import InstallOutcome
 
 DOCUMENT = Secret(b'{"format": 1}\n')
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 INSTALLED = InstallOutcome(installed=True)
 
 

@@ -6,13 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jrc.cojp.constants import MAX_KEY_ID
 from jrc.errors import OperatorError
 from jrc.model import KeySetState, Secret
 from jrc.policy.keys import (
+    LOST_GENERATIONS,
     KeySet,
     check_key_values,
     check_usages,
     choose_key_ids,
+    choose_key_ids_apart,
     current_keys,
     keys_for_join,
     make_key_set,
@@ -211,3 +214,36 @@ def test_e03_without_a_former_set_the_current_one_is_told(role: int) -> None:
     """A set that is being distributed is told to nobody who joins (RFC 9031 §8.4.3.1)."""
     current = make_key_set(1, KeySetState.CURRENT, (0,), (1,), (Secret(b"o" * 16),))
     assert current.keys == keys_for_join(current, None, role, 4)
+
+
+@given(
+    newest=st.sets(st.integers(1, MAX_KEY_ID), max_size=2),
+    older=st.sets(st.integers(1, MAX_KEY_ID), max_size=40),
+    chance=st.integers(0, 2**16 - 1),
+    lost=st.integers(0, LOST_GENERATIONS),
+    count=st.integers(1, 2),
+)
+def test_k06_key_ids_after_a_loss_are_none_that_the_lost_registrar_can_have_chosen(
+    newest: set[int], older: set[int], chance: int, lost: int, count: int
+) -> None:
+    """RFC 9031 §8.4.3.1: it went upwards from the newest we know, one generation after another."""
+    chosen = choose_key_ids_apart(count, newest, newest | older, chance)
+    assert len(set(chosen)) == count
+    assert not set(chosen) & (newest | older)
+    highest = max(newest, default=0)
+    successors = {(highest + step) % MAX_KEY_ID + 1 for step in range(lost)}
+    if len(older) < 10:
+        assert not set(chosen) & successors
+
+
+def test_k06_a_second_recovery_from_one_backup_has_other_key_ids_as_a_rule() -> None:
+    """Nodes may still have the keys of the first one under theirs."""
+    chosen = {choose_key_ids_apart(1, {7}, {7}, chance) for chance in range(1000)}
+    assert len(chosen) > 100
+
+
+def test_key_ids_after_a_loss_are_those_that_all_devices_take() -> None:
+    """Where these are few, known ones come back last, and the newest never."""
+    assert {(2,)} == {choose_key_ids_apart(1, {1}, {1, 2}, n, {1, 2}) for n in range(300)}
+    with pytest.raises(OperatorError, match="1 new key ids are needed, and 0 of 1"):
+        choose_key_ids_apart(1, {1}, {1}, 0, {1})

@@ -7,7 +7,7 @@ from ipaddress import IPv6Network
 from typing import Any, NamedTuple
 
 from jrc.cojp.objects import LinkLayerKey
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore import SecurityContext, derive_for_jrc
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import Reason
 from jrc.model import Event, KeySetState, Network, Pledge, PledgeId, PledgeState, Profile, Secret
@@ -22,8 +22,10 @@ from jrc.service.join_ports import (
     LiveKeys,
     NetworkPolicy,
     NodePlace,
+    RecoveryRun,
     Standing,
     StoredAnswer,
+    StoredRun,
 )
 from tests.daemon.wire import OddPledge
 
@@ -82,6 +84,7 @@ class Tally:
         self.answers: list[tuple[str, Reason | None]] = []
         self.batches: list[int] = []
         self.resends = 0
+        self.recoveries = 0
         self.arrived = 0
 
     def received(self, count: int) -> None:
@@ -99,6 +102,9 @@ class Tally:
     def resent(self) -> None:
         self.resends += 1
 
+    def recovered(self) -> None:
+        self.recoveries += 1
+
     def committed(self, batch: int) -> None:
         self.batches.append(batch)
 
@@ -113,6 +119,16 @@ class Outbox:
         self.sent.append((datagram, way))
 
 
+class NoRuns:
+    """App. B.2 runs, of which there is none."""
+
+    def claimed(self, kid_context: bytes) -> KnownContext | None:
+        raise AssertionError("no run was begun")
+
+    def stored(self, r2: bytes) -> StoredRun | None:
+        raise AssertionError("no run was begun")
+
+
 class Shelf:
     """Contexts and stored answers, as a ``ContextReader``."""
 
@@ -120,6 +136,7 @@ class Shelf:
         self.known: dict[bytes, list[KnownContext]] = {}
         self.stored: dict[int, StoredAnswer] = {}
         self.reads = 0
+        self.runs = NoRuns()
         self.error: Exception | None = None
 
     def find_many(self, kid_contexts: Sequence[bytes]) -> dict[bytes, Sequence[KnownContext]]:
@@ -206,6 +223,25 @@ class NoGates:
         raise AssertionError("a window was written")
 
 
+class NoRecoveries:
+    """App. B.2, which joins under sound contexts never look at."""
+
+    def security(self, known: KnownContext, id_context: bytes) -> None:
+        return None
+
+    def begin(self, known: KnownContext, run: RecoveryRun, *, most: int, since_ms: int) -> None:
+        raise AssertionError("a run was begun")
+
+    def lost_of(self, run: RecoveryRun) -> None:
+        return None
+
+    def replace(self, lost: KnownContext, security: SecurityContext) -> int:
+        raise AssertionError("a context was replaced")
+
+    def confirm(self, known: KnownContext) -> None:
+        raise AssertionError("a context was confirmed")
+
+
 class Ground:
     """A join transaction without a database; what is written is kept in lists."""
 
@@ -223,6 +259,7 @@ class Ground:
         self.draws = 0
         self.reads = 0
         self.gates = NoGates()
+        self.recoveries = NoRecoveries()
 
     def change(self, context_id: int, **fields: Any) -> None:
         """The transaction reads the context itself, and finds it otherwise than in memory."""

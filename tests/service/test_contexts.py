@@ -3,6 +3,7 @@
 import pytest
 
 from jrc.errors import StateError
+from jrc.service import contexts as contexts_module
 from jrc.service.contexts import Contexts, Filter
 from tests.service.fakes import Shelf, identifier, known_context
 
@@ -101,7 +102,7 @@ def test_b02_the_filter_knows_what_it_was_told_and_nothing_else(sizes: tuple[int
 
 
 def test_what_is_expected_is_read_at_once(contexts: Contexts, shelf: Shelf) -> None:
-    """One read for all that is not in memory; strangers cost none, and it is forgotten again."""
+    """One read for all that is not in memory; strangers cost none."""
     contexts.keep(contexts.find(identifier(1)))
     before = shelf.reads
     contexts.expect([identifier(1), identifier(2), identifier(3), identifier(9)])
@@ -110,5 +111,35 @@ def test_what_is_expected_is_read_at_once(contexts: Contexts, shelf: Shelf) -> N
     assert before + 1 == shelf.reads
     contexts.expect([identifier(1), identifier(9)])
     assert (before + 1, 1) == (shelf.reads, len(contexts))
+
+
+def test_b06_forgeries_in_one_name_cost_one_read(contexts: Contexts, shelf: Shelf) -> None:
+    """Whether they are read one by one or together; what is forgotten is read anew."""
+    for _ in range(100):
+        contexts.find(identifier(1))
+        contexts.expect([identifier(1), identifier(2)])
+        contexts.find(identifier(2))
+    assert (2, 0) == (shelf.reads, len(contexts))
+    contexts.forget(identifier(1))
+    contexts.find(identifier(1))
+    assert 3 == shelf.reads
+    contexts.forget_all()
     contexts.find(identifier(2))
-    assert before + 2 == shelf.reads
+    assert 4 == shelf.reads
+
+
+def test_b06_forgeries_push_out_nobody_who_has_verified(
+    contexts: Contexts, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their place in memory is their own, and bounded."""
+    monkeypatch.setattr(contexts_module, "MAX_UNVERIFIED", 2)
+    contexts.keep(contexts.find(identifier(1)))
+    contexts.expect([identifier(2), identifier(3), identifier(4)])
+    for number in (2, 3, 4, 5):
+        contexts.find(identifier(number))
+    assert (2, 1) == (len(contexts._unverified), len(contexts))
+    before = shelf.reads
+    contexts.find(identifier(1))
+    assert before == shelf.reads
+    contexts.keep(contexts.find(identifier(2)))
+    assert (1, 2) == (len(contexts._unverified), len(contexts))

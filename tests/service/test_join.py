@@ -107,9 +107,9 @@ def test_b03_the_window_on_disk_is_the_one_that_moves(ground: Ground, known: Kno
 
 
 def test_b07_m03_what_the_row_forbids_is_silence(ground: Ground, known: KnownContext) -> None:
-    """RFC 9031 §7.3.2, §8.3.3: its window was lost with an older database."""
+    """RFC 9031 §7.3.2, §8.3.3: its window was lost, and its PSK never was here (row A6)."""
     ground.change(1, state=known.state._replace(needs_recovery=True))
-    assert Reason.QUARANTINED == silence(ground, known)
+    assert Reason.NOT_RECOVERABLE == silence(ground, known)
 
 
 def test_m03_a_context_that_was_removed_is_silence(known: KnownContext) -> None:

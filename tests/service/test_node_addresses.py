@@ -41,7 +41,8 @@ def test_a_given_address_is_shown_and_can_be_taken_back(desk: Desk) -> None:
         assert (DERIVED, False, True) == (done.address, done.given, done.changed)
         assert DERIVED == shown(hall)
     events = [each for each in desk.read(list_events) if each.kind == "pledge.address_changed"]
-    assert [{"address": str(GIVEN)}, {"address": None}] == [each.detail for each in events]
+    changes = [{"address": [None, str(GIVEN)]}, {"address": [str(GIVEN), None]}]
+    assert changes == [each.detail for each in events]
     assert {(ACTOR, "lab")} == {(each.actor, each.reason) for each in events}
 
 

@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from jrc.cojp.constants import Role
 from jrc.model import PledgeState
 from jrc.policy.rollover import NodeState
-from jrc.service.outcomes import SOON_MS
+from jrc.service.outcomes import SOON_MS, Ref
 from jrc.service.records import PledgeRecord
 from jrc.service.registry import Registry
 from jrc.service.rollover import abort_rollover, pause_rollover, resume_rollover
 from jrc.service.rollover_records import RolloverNode
-from jrc.service.update import MAX_AHEAD_S, NUMBERS, Ref, Turned
+from jrc.service.update import MAX_AHEAD_S, NUMBERS, Turned
 from jrc.service.update_ports import PreparedUpdate, UpdateError
 from jrc.store.database import Transaction
 from jrc.store.schema import context, context_state

@@ -221,7 +221,11 @@ def test_a_damaged_instance_row_stops_every_transaction(desk: Desk, column: str)
     assert desk.database.instance == desk.database.read_instance()
 
 
-@pytest.mark.parametrize("column", columns(schema.context, "id", "created_at_ms", "id_context"))
+UNBOUND = ("id", "created_at_ms", "id_context", "replaces_id")
+"""Columns of ``context`` that decide nothing about its keys."""
+
+
+@pytest.mark.parametrize("column", columns(schema.context, *UNBOUND))
 def test_damaged_keys_of_a_context_are_silence(desk: Desk, hall: Hall, column: str) -> None:
     """The keys are bound to their row; nothing escapes the intake, whatever a column says."""
     device = OddPledge(pledge_id(1).value, PSK, 5)
@@ -299,3 +303,11 @@ def test_find_gives_nothing_of_a_pledge_that_lost_its_credential(desk: Desk) -> 
     desk.sql("UPDATE pledge SET credential_id = 77")
     with desk.database.read(0) as tx:
         assert [] == find_locked(tx.connection, tx.keyring, tx.mac, [pledge_id(1).value])
+
+
+def test_b07_a_damaged_note_of_what_a_context_replaces_harms_nobody(desk: Desk, hall: Hall) -> None:
+    """RFC 8613 App. B.2 step 5: whoever has verified under a context has it, whatever is noted."""
+    device = OddPledge(pledge_id(1).value, PSK, 5)
+    for _ in damaged(desk, "context", "replaces_id"):
+        hall.contexts.forget_all()
+        assert hall.ask(device.request(JOIN)) is not None

@@ -4,7 +4,9 @@ import pytest
 
 from jrc.errors import StateError
 from jrc.model import Event
-from jrc.service.events import list_events, verify_chain
+from jrc.service.event_check import verify_chain
+from jrc.service.events import list_events
+from jrc.service.records import Wanted
 from jrc.service.registry import Registry
 from tests.desk import ACTOR, Desk, pledge_id
 
@@ -95,3 +97,20 @@ def test_a_log_with_recomputed_hashes_still_does_not_fit(log: Desk) -> None:
     )
     with pytest.raises(StateError, match="instance row does not authenticate"):
         log.read(verify_chain)
+
+
+def test_the_newest_event_of_a_kind_is_found_by_an_index(log: Desk) -> None:
+    """`jrc status` asks for it while a rollover is paused: joins must not be looked through."""
+    if log.on_server:
+        pytest.skip("the plan is SQLite's")
+    statements: list[str] = []
+    connection = log.database._connection
+    with connection.begin():
+        connection.connection.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
+    log.write(
+        lambda tx: tx.events.page(Wanted(kind="rollover.paused"), after=0, limit=1, newest=True)
+    )
+    with connection.begin():
+        connection.connection.driver_connection.set_trace_callback(None)  # type: ignore[union-attr]
+    (query,) = [each for each in statements if "FROM event" in each]
+    assert any("ix_event_kind" in str(row) for row in log.sql(f"EXPLAIN QUERY PLAN {query}"))

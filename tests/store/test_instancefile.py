@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrc.errors import ExitCode, OperatorError
-from jrc.store.instancefile import Memory, check, read, write
-from jrc.store.ledger import GENESIS_HASH, Condition, Instance
+from jrc.service.event_chain import GENESIS_HASH
+from jrc.store.instancefile import Memory, check, judge, read, write
+from jrc.store.ledger import Condition, Instance
 
 INSTANCE = Instance(
     epoch=bytes(range(16)),
@@ -42,7 +43,8 @@ def refusal(path: Path, instance: Instance = INSTANCE) -> str:
     with pytest.raises(OperatorError) as caught:
         check(path, instance)
     assert ExitCode.REFUSED == caught.value.exit_code
-    assert "old copy" in caught.value.message + caught.value.hint
+    assert "`jrc recover`" in caught.value.hint
+    assert judge(path, instance).why == caught.value.message
     return caught.value.message
 
 
@@ -77,6 +79,61 @@ def test_a_missing_file_is_refused(path: Path) -> None:
     """Nothing tells then."""
     path.unlink()
     assert "missing" in refusal(path)
+
+
+def test_n14_the_database_that_was_expected_is_still_taken_if_it_is_put_back(path: Path) -> None:
+    """Beside a quarantined one, from which nothing was said; and only until that is in use."""
+    old = INSTANCE._replace(epoch=bytes(16), commit_number=7)
+    why, expected = judge(path, old)
+    assert why is not None
+    assert Memory(INSTANCE.epoch, 41) == expected
+    write(path, old, expected)
+    assert (None, expected) == judge(path, old)
+    assert (None, None) == judge(path, INSTANCE)
+    assert judge(path, INSTANCE._replace(commit_number=40)) == (
+        judge(path, INSTANCE._replace(commit_number=40)).why,
+        expected,
+    )
+    write(path, old)
+    assert "epoch" in refusal(path)
+
+
+@given(
+    remembered=st.integers(0, 9),
+    found=st.integers(0, 9),
+    same=st.booleans(),
+    expected=st.none() | st.tuples(st.booleans(), st.integers(0, 9)),
+)
+def test_n14_no_database_is_taken_that_is_behind_what_is_remembered_of_its_epoch(
+    tmp_path_factory: pytest.TempPathFactory,
+    remembered: int,
+    found: int,
+    same: bool,
+    expected: tuple[bool, int] | None,
+) -> None:
+    """Whichever of the two memories has its epoch."""
+    path = tmp_path_factory.getbasetemp() / "judged.instance"
+    ours, other = INSTANCE.epoch, bytes(16)
+    memory = None if expected is None else Memory(ours if expected[0] else other, expected[1])
+    written = INSTANCE._replace(epoch=ours if same else other, commit_number=remembered)
+    write(path, written, memory)
+    why, _ = judge(path, INSTANCE._replace(commit_number=found))
+    numbers = [remembered] if same else []
+    numbers += [memory.commit_number] if memory is not None and memory.epoch == ours else []
+    assert (why is None) == any(found >= number for number in numbers)
+
+
+def test_a_file_that_may_not_be_read_refuses_and_quarantines_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is there: whoever may read it knows."""
+
+    def refuse(_path: Path) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(OperatorError, match="Permission denied"):
+        judge(path, INSTANCE)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from jrc.errors import Reason, StateError, StoreError
 from jrc.model import PledgeId, Secret
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge, remove_pledge
-from jrc.service.events import list_events, verify_chain
+from jrc.service.event_check import verify_chain
+from jrc.service.events import list_events
 from jrc.service.join import decide
 from jrc.service.pledges import list_pledges, show_pledge
 from jrc.service.revoking import restore_pledge, revoke_pledge

@@ -1,22 +1,20 @@
-"""Keys at rest: wrapped for one place, opened with the right key, read from a private file."""
+"""Keys at rest: wrapped for one place, opened with the right key, read anew when they change."""
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from jrc.errors import OperatorError, StateError
+from jrc.errors import StateError
 from jrc.model import Secret
 from jrc.store.keyring import (
     Keyring,
+    OpenedKeys,
     Purpose,
     WrappedDataKey,
-    kek_id,
     new_data_keys,
-    new_kek_text,
+    open_data_keys,
     open_keyring,
-    read_kek,
 )
 
 KEK, OTHER = Secret(bytes(range(32))), Secret(bytes(range(1, 33)))
@@ -99,13 +97,12 @@ def test_fingerprints_tell_equal_keys_and_nothing_else(ring: Keyring) -> None:
     assert 16 == len(ring.fingerprint(b"a"))
 
 
-def test_another_key_encryption_key_is_refused_by_name(keys: list[WrappedDataKey]) -> None:
-    """The names say nothing about the keys."""
-    with pytest.raises(OperatorError, match=r"keys\.kek_file") as caught:
+def test_data_keys_under_another_key_encryption_key_are_not_opened(
+    keys: list[WrappedDataKey],
+) -> None:
+    """A slot and the data keys are of two databases."""
+    with pytest.raises(StateError, match="does not authenticate"):
         open_keyring(OTHER, keys)
-    assert kek_id(KEK).hex() in caught.value.message
-    assert kek_id(OTHER).hex() in caught.value.message
-    assert OTHER.reveal().hex() not in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -130,49 +127,72 @@ def test_a_missing_purpose_is_named(keys: list[WrappedDataKey]) -> None:
         open_keyring(KEK, [key for key in keys if key.purpose is not Purpose.ROW_MAC])
 
 
-# The file
+# When keys change
+
+
+class Newer:
+    """The data keys of the database, which are others by now; ``reads`` counts who looked."""
+
+    def __init__(self, keys: list[WrappedDataKey]) -> None:
+        self.keys = keys
+        self.reads = 0
+
+    def __call__(self, known: frozenset[int]) -> OpenedKeys | None:
+        self.reads += 1
+        ids = {key.id for key in self.keys}
+        return None if ids == known else open_data_keys(KEK, self.keys)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """A good file."""
-    path = tmp_path / "kek"
-    path.write_text(new_kek_text(lambda count: bytes(range(count))))
-    path.chmod(0o600)
-    return path
+def behind(keys: list[WrappedDataKey]) -> tuple[Keyring, Keyring, Newer]:
+    """A keyring, one of a process that has changed the data keys, and how the first looks again."""
+    newer = Newer([*keys, *new_data_keys(KEK, first_id=10)])
+    ring = open_keyring(KEK, keys)
+    ring.read_again = newer
+    return ring, open_keyring(KEK, newer.keys), newer
 
 
-def test_a_fresh_file_is_read(path: Path) -> None:
-    """64 digits, with or without what editors add."""
-    assert KEK == read_kek(path)
-    path.write_text(f"  {KEK.reveal().hex().upper()}\r\n\n")
-    assert KEK == read_kek(path)
+def test_a_value_under_a_key_of_another_process_opens_at_once(
+    behind: tuple[Keyring, Keyring, Newer],
+) -> None:
+    """Several registrars share a database."""
+    ring, other, newer = behind
+    assert b"value" == ring.unwrap(*PLACE, wrapped(other))
+    assert (1, other.ids) == (newer.reads, ring.ids)
+    assert wrapped(ring)[1:5] == wrapped(other)[1:5]
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601])
-def test_a_file_that_others_may_touch_is_refused(path: Path, mode: int) -> None:
-    """With the command that mends it."""
-    path.chmod(mode)
-    with pytest.raises(OperatorError, match=f"mode {mode:04o}") as caught:
-        read_kek(path)
-    assert f"run: chmod 600 {path}" == caught.value.hint
+def test_a_row_sealed_by_another_process_fits_at_once(
+    behind: tuple[Keyring, Keyring, Newer],
+) -> None:
+    """Rows do not say which key sealed them; those sealed before fit all along."""
+    ring, other, newer = behind
+    before = ring.mac.compute("thing", (1, 2))
+    assert ring.mac.fits("thing", (1, 2), other.mac.compute("thing", (1, 2)))
+    assert 1 == newer.reads
+    assert ring.mac.compute("thing", (1, 2)) == other.mac.compute("thing", (1, 2)) != before
+    assert ring.mac.fits("thing", (1, 2), before)
+    assert not ring.mac.fits("thing", (1, 3), before)
 
 
-@pytest.mark.parametrize("content", [b"", b"00" * 31, b"00" * 33, b"xy" * 32, b"\xff" * 64])
-def test_a_file_that_holds_something_else_is_refused(path: Path, content: bytes) -> None:
-    """What it holds is not repeated."""
-    path.write_bytes(content)
-    with pytest.raises(OperatorError, match="64 hex digits") as caught:
-        read_kek(path, setting="keys.credential")
-    assert caught.value.message.startswith("keys.credential: ")
-    assert not content or content.decode("latin1") not in caught.value.message
+def test_damaged_rows_do_not_make_the_keys_be_read_each_time(
+    behind: tuple[Keyring, Keyring, Newer],
+) -> None:
+    """Whoever asks for such a pledge must not cost more than others."""
+    ring, _, newer = behind
+    newer.keys = [key for key in newer.keys if key.id < 10]
+    for _ in range(20):
+        assert not ring.mac.fits("thing", (1, 2), bytes(16))
+        with pytest.raises(StateError, match="unknown data key"):
+            ring.unwrap(*PLACE, bytes([1]) + bytes(3) + bytes([99]) + bytes(40))
+    assert 1 == newer.reads
 
 
-def test_a_missing_file_is_named(path: Path) -> None:
-    """And one below a file."""
-    path.unlink()
-    with pytest.raises(OperatorError, match="does not exist"):
-        read_kek(path)
-    path.touch()
-    with pytest.raises(OperatorError, match="can't be read"):
-        read_kek(path / "kek")
+def test_a_row_sealed_with_a_deleted_key_does_not_fit(keys: list[WrappedDataKey]) -> None:
+    """Whoever has the old key can't make rows any more."""
+    fresh = new_data_keys(KEK, first_id=10)
+    ring = open_keyring(KEK, [*keys, *fresh])
+    old = open_keyring(KEK, keys).mac.compute("thing", (1,))
+    assert ring.mac.fits("thing", (1,), old)
+    ring.take(open_data_keys(KEK, fresh))
+    assert not ring.mac.fits("thing", (1,), old)

@@ -3,8 +3,9 @@
 import pytest
 
 from jrc.errors import StateError
-from jrc.model import Event, PledgeId
-from jrc.store.ledger import GENESIS_HASH, Ledger, chain, event_hash, read
+from jrc.model import Condition, Event, PledgeId
+from jrc.service.event_chain import GENESIS_HASH, event_hash
+from jrc.store.ledger import Ledger, chain, read
 from tests.desk import NOW_MS, Desk
 
 FIRST = Event("one", "jrc", b"\x01", "lab", "because", {"b": 1, "a": b"\xff"})
@@ -64,6 +65,41 @@ def test_closing_counts_commits_events_and_policy_changes(desk: Desk) -> None:
     after = desk.database.instance
     assert (middle.event_hash, middle.policy_revision) == (after.event_hash, after.policy_revision)
     assert (before.epoch, before.created_at_ms) == (after.epoch, after.created_at_ms)
+
+
+def test_condition_and_epoch_are_on_disk_with_the_commit_and_not_before(desk: Desk) -> None:
+    """RFC 9031 §8.3.3; nothing of it if the transaction fails."""
+    before = desk.database.instance
+
+    def change(ledger: Ledger) -> None:
+        ledger.set_epoch(bytes(range(16)), recovered=True)
+        ledger.set_condition(Condition.QUARANTINED, "why")
+
+    def fail(ledger: Ledger) -> None:
+        change(ledger)
+        raise StateError("no")
+
+    with pytest.raises(StateError):
+        desk.database.write(lambda tx: fail(tx.ledger), NOW_MS)
+    assert before == desk.database.instance == desk.database.read_instance()
+    desk.database.write(lambda tx: change(tx.ledger), NOW_MS + 5)
+    after = desk.database.read_instance()
+    assert (bytes(range(16)), "quarantined", "why", NOW_MS + 5, before.incarnation + 1) == (
+        after.epoch,
+        after.condition,
+        after.condition_detail,
+        after.condition_since_ms,
+        after.incarnation,
+    )
+    assert before.policy_revision + 1 == after.policy_revision
+    desk.database.write(lambda tx: tx.ledger.set_epoch(bytes(16), recovered=False), NOW_MS)
+    assert after.incarnation == desk.database.instance.incarnation
+
+
+def test_an_epoch_of_another_length_is_a_fault(desk: Desk) -> None:
+    """It would be cut off or refused by some database."""
+    with pytest.raises(StateError, match="16 bytes"):
+        desk.database.write(lambda tx: tx.ledger.set_epoch(b"short", recovered=True), NOW_MS)
 
 
 def test_a_database_without_its_row_is_not_used(desk: Desk) -> None:

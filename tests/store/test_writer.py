@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 from jrc.errors import JrcError, Reason, StateError, StoreError
 from jrc.model import Event
 from jrc.service.join import Ask, Outcome, decide
-from jrc.store.database import CommitError, Database, Transaction
+from jrc.store.database import Database, Transaction
 from jrc.store.joins import Joins
+from jrc.store.server import CommitError
 from jrc.store.writer import Writer
 from tests.daemon.wire import OddPledge
 from tests.desk import Desk

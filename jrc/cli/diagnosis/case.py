@@ -54,11 +54,15 @@ class Daemon:
         value = (self.status or {}).get(name)
         return value if isinstance(value, list) else None
 
+    def texts(self, name: str) -> list[str]:
+        """A list of texts of its status; empty where it has none of the name."""
+        value = (self.status or {}).get(name)
+        return [str(each) for each in value] if isinstance(value, list) else []
+
     @property
     def listening(self) -> list[str]:
         """Where it takes Join Requests."""
-        value = (self.status or {}).get("listening")
-        return [str(place) for place in value] if isinstance(value, list) else []
+        return self.texts("listening")
 
 
 @dataclass(slots=True)

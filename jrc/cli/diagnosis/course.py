@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from jrc.cli.diagnosis.backups import look_at_backups
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.clock import look_at_clock
 from jrc.cli.diagnosis.disk import look_at_disk, look_at_space
@@ -62,6 +63,12 @@ CHECKS: Final[tuple[Check[Case], ...]] = (
     ),
     Check("database", _of_registrar(look_at_database), ("config", "disk", "key"), _DAMAGED),
     Check("instance_file", _of_registrar(look_at_instance_file), ("config", "database"), _DAMAGED),
+    Check(
+        "backups",
+        _of_registrar(look_at_backups),
+        _SETTINGS,
+        "see [backup] in the config file",
+    ),
     Check("clock", look_at_clock),
     Check("interface", look_at_interfaces, _SETTINGS, _ASK_IP),
     Check("proxy", look_at_proxy, _SETTINGS, "see [proxy] in the config file"),

@@ -44,7 +44,7 @@ class Holder:
 
     def __str__(self) -> str:
         if self.pid is None:
-            return f"a process of {user_name(self.uid)}, which only this user or root can name"
+            return f"a process of {user_name(self.uid)}, which only root can name"
         return f"process {self.pid} ({self.program})"
 
 

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 
 from jrc.cli.checks import check_address
-from jrc.cli.diagnosis.case import Case
+from jrc.cli.diagnosis.case import Case, Daemon
 from jrc.cli.diagnosis.holders import Holder, holders
 from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
 from jrc.cli.proxy import is_proxy_alone
@@ -84,9 +84,14 @@ def _held(case: Case, key: str, place: Endpoint, kind: socket.SocketKind) -> Ver
             "restart it if the config file was changed since its start; it may also run in a"
             " container or network namespace of its own",
         )
-    if all(holder.pid is None for holder in found) and str(place) in case.daemon.listening:
+    if all(holder.pid is None for holder in found) and _says_so(case.daemon, place):
         return success(f"{key}: the daemon says that it holds {place}")
     return _taken(f"{key}: {place} is not held by the daemon", found)
+
+
+def _says_so(daemon: Daemon, place: Endpoint) -> bool:
+    """Whether the daemon names the place; which sockets are its, the kernel tells root alone."""
+    return str(place) in daemon.listening or str(place) == daemon.text("metrics")
 
 
 def _free(key: str, place: Endpoint, kind: socket.SocketKind) -> Verdict:

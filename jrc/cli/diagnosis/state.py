@@ -8,17 +8,22 @@ from pathlib import Path
 from jrc.cli.checks import not_looked_at, notes, other_owner
 from jrc.cli.client import as_user, user_name
 from jrc.cli.diagnosis.case import Case, Daemon
-from jrc.cli.diagnosis.verdict import Verdict, skipped, success, warning
+from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
 from jrc.cli.proxy import is_proxy_alone
-from jrc.cli.served import refuse_unserved
-from jrc.errors import OperatorError
-from jrc.opened import key_encryption_key
+from jrc.errors import REMEDIES, Cause, OperatorError
+from jrc.model import Condition
+from jrc.opened import slot_key
+from jrc.service.condition import remedy
 from jrc.service.following import followed_interfaces
 from jrc.service.key_notices import key_notices
+from jrc.service.key_slots import key_warnings
 from jrc.service.registry import Registry
-from jrc.store import instancefile
+from jrc.store import instancefile, integrity
 from jrc.store.database import examine
+from jrc.store.engine import shown_url
+from jrc.store.keyslots import check_opens
 from jrc.store.lock import LockHeldError, StateLock
+from jrc.store.on_disk import UnreadableError, seals_on_disk
 from jrc.store.registry import StoreRegistry
 from jrc.store.schema import SCHEMA_REVISION
 
@@ -29,7 +34,6 @@ def look_at_config(case: Case) -> Iterator[Verdict]:
         settings = case.asked.settings()
     except OperatorError as error:
         raise _with_reader(error, case.asked.path) from None
-    refuse_unserved(settings)
     case.settings = settings
     if not is_proxy_alone(settings):
         case.daemon = Daemon.ask(settings.admin.socket)
@@ -50,7 +54,7 @@ def _with_reader(error: OperatorError, path: Path) -> OperatorError:
 
 
 def look_at_key(case: Case) -> Iterator[Verdict]:
-    """The key encryption key: there, private, and a key."""
+    """The key file or credential: there, private, and a key."""
     owner = other_owner(case.settings)
     if owner is not None:
         yield warning(not_looked_at(owner), f"run: {as_user(owner)}")
@@ -62,8 +66,28 @@ def look_at_key(case: Case) -> Iterator[Verdict]:
             "the daemon's log says whether it could use it",
         )
         return
-    case.kek = key_encryption_key(case.settings)
+    case.kek = slot_key(case.settings)
+    _check_slot(case)
     yield success(f"{keys.kek_file or keys.credential} holds a key, and no other user can read it")
+
+
+def _check_slot(case: Case) -> None:
+    """Nothing, if the key opens the database, as far as that can be looked at.
+
+    A daemon goes on with what it has in memory where the file was changed under it.
+
+    Raises:
+        OperatorError: it opens no slot: the next start would fail.
+    """
+    file, key = case.settings.database.file, case.kek
+    if file is None or key is None or not file.exists():
+        return
+    try:
+        seals = seals_on_disk(file)
+    except (UnreadableError, OperatorError):
+        return  # what is wrong with the database is said in its place
+    if seals.revision == SCHEMA_REVISION:
+        check_opens(key, seals.slots, "keys.kek_file")
 
 
 def look_at_database(case: Case) -> Iterator[Verdict]:
@@ -72,15 +96,15 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
         case.followed = frozenset(case.daemon.part("interfaces"))
         case.key_notices = case.daemon.records("key_notices")
         yield _as_the_daemon_has_it(case.daemon)
+        yield from _about_keys(case.daemon.texts("key_warnings"))
         return
     file, kek = case.settings.database.file, case.kek
-    assert file is not None, "the check of the config file refuses servers"
     if kek is None:
         yield skipped("not looked at: its key is not at hand, and no daemon tells about it")
         return
     try:
-        with StateLock(file):
-            case.instance, (case.followed, case.key_notices) = examine(
+        with StateLock(file or case.settings.instance_file):
+            case.instance, (case.followed, case.key_notices, warnings) = examine(
                 case.settings.database.url,
                 kek,
                 lambda tx: _read(StoreRegistry(tx)),
@@ -92,16 +116,36 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
             "if that is another command, run `jrc doctor` again after it",
         )
         return
-    yield success(f"{file} has schema {SCHEMA_REVISION}, and the key opens it")
+    shown = file or shown_url(case.settings.database.url)
+    yield success(f"{shown} has schema {SCHEMA_REVISION}, and the key opens it")
+    yield from _about_pages(case.settings.database.url)
+    yield from _about_keys(warnings)
 
 
-def _read(tx: Registry) -> tuple[frozenset[str], Sequence[Mapping[str, object]]]:
+def _read(tx: Registry) -> tuple[frozenset[str], Sequence[Mapping[str, object]], list[str]]:
     """What later checks need of the database: interfaces that networks name, and of keys."""
-    return followed_interfaces(tx), [asdict(notice) for notice in key_notices(tx)]
+    notices = [asdict(notice) for notice in key_notices(tx)]
+    return followed_interfaces(tx), notices, key_warnings(tx)
+
+
+def _about_pages(url: str) -> Iterator[Verdict]:
+    found = integrity.findings(url)
+    if found:
+        yield failure(f"the database file is damaged: {'; '.join(found)}", REMEDIES[Cause.CORRUPT])
+
+
+def _about_keys(sentences: Sequence[str]) -> Iterator[Verdict]:
+    for sentence in sentences:
+        yield warning(sentence, "see `jrc keys slots`")
 
 
 def _as_the_daemon_has_it(daemon: Daemon) -> Verdict:
     schema, pid = daemon.text("schema"), daemon.number("pid")
+    if (daemon.status or {}).get("sealed"):
+        return failure(
+            f"the daemon (process {pid}) has it not open: {daemon.text('why')}",
+            "put the key file there: the daemon goes on by itself",
+        )
     if schema != SCHEMA_REVISION:
         return warning(
             f"the daemon (process {pid}) has it open with schema {schema}, and this program works"
@@ -125,7 +169,24 @@ def look_at_instance_file(case: Case) -> Iterator[Verdict]:
     else:
         yield skipped("not looked at, as the database could not be")
         return
-    yield success(f"{path} knows this database: it is no old copy")
+    closed = _closed(case)
+    if closed is None:
+        yield success(f"{path} knows this database: it is no old copy")
+    else:
+        yield closed
+
+
+def _closed(case: Case) -> Verdict | None:
+    """What there is to say of a database that is quarantined or was moved."""
+    if case.instance is not None:
+        condition, why = case.instance.condition, case.instance.condition_detail
+    else:
+        condition, why = case.daemon.text("condition"), case.daemon.text("condition_why")
+    if condition in ("", Condition.OPEN):
+        return None
+    return failure(
+        f"nobody is answered: the database is {condition}: {why}", remedy(Condition(condition))
+    )
 
 
 def _check_epoch(case: Case) -> None:
@@ -138,5 +199,5 @@ def _check_epoch(case: Case) -> None:
     if instancefile.read(path).epoch.hex() != case.daemon.text("epoch"):
         raise OperatorError(
             f"{path} is not that of the database which the daemon has open",
-            "the daemon would refuse its next start: see whether instance.file was changed",
+            "the next start would quarantine the database: see whether instance.file was changed",
         )

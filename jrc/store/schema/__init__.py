@@ -7,8 +7,8 @@ PostgreSQL share are used.
 """
 
 from jrc.store.schema.base import metadata
-from jrc.store.schema.contexts import context, context_kid, context_state
-from jrc.store.schema.database import data_key, event, instance
+from jrc.store.schema.contexts import context, context_kid, context_state, recovery_run
+from jrc.store.schema.database import data_key, event, instance, key_slot
 from jrc.store.schema.keys import installation, key_domain, key_generation, link_layer_key
 from jrc.store.schema.networks import join_window, network, network_identifier, network_settings
 from jrc.store.schema.nodes import node, node_update, short_identifier, unsupported_parameter
@@ -40,6 +40,7 @@ __all__ = [
     "join_window",
     "key_domain",
     "key_generation",
+    "key_slot",
     "link_layer_key",
     "metadata",
     "network",
@@ -49,6 +50,7 @@ __all__ = [
     "node_update",
     "pledge",
     "pledge_network",
+    "recovery_run",
     "rollover",
     "rollover_node",
     "short_identifier",

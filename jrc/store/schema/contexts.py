@@ -14,7 +14,9 @@ context = Table(
     Column("aead", Integer, nullable=False),
     Column("wrapped_keys", LargeBinary, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
-    comment="OSCORE contexts (RFC 9031 §7.3): one per credential and B.2 run.",
+    Column("replaces_id", Id),
+    comment="OSCORE contexts (RFC 9031 §7.3): one per credential and B.2 run. replaces_id is"
+    " the lost one of that run, until a later message verifies under its successor.",
 )
 
 context_kid = Table(
@@ -42,4 +44,18 @@ context_state = Table(
     *sealed(),
     CheckConstraint("numbers_reserved BETWEEN 0 AND 1099511627776", name="numbers"),
     comment="What changes with every request: replay window, reserved numbers, stored answer.",
+)
+
+recovery_run = Table(
+    "recovery_run",
+    metadata,
+    Column("r2", LargeBinary(16), primary_key=True),
+    Column("context_id", Id, ForeignKey("context.id"), nullable=False, index=True),
+    Column("number", BigInteger, nullable=False),
+    Column("request_digest", LargeBinary(16), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("answer_peer", LargeBinary(16), nullable=False),
+    Column("begun_at_ms", BigInteger, nullable=False),
+    *sealed(),
+    comment="RFC 8613 B.2 runs that wait for request #2; context_id is the lost context.",
 )

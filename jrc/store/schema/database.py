@@ -52,6 +52,22 @@ data_key = Table(
     comment="Data keys by purpose, each wrapped by the key encryption key.",
 )
 
+key_slot = Table(
+    "key_slot",
+    metadata,
+    id_column(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("key_id", LargeBinary(8), nullable=False),
+    Column("public_key", LargeBinary(32)),
+    Column("kek_id", LargeBinary(8), nullable=False),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    *sealed(),
+    CheckConstraint("kind IN ('file', 'recovery')", name="kind"),
+    comment="The key encryption key, wrapped once for each key that opens it from outside.",
+)
+
 event = Table(
     "event",
     metadata,
@@ -68,6 +84,13 @@ event = Table(
     Index(
         "ix_event_pledge",
         "pledge",
+        sqlite_where=text("kind <> 'pledge.joined'"),
+        postgresql_where=text("kind <> 'pledge.joined'"),
+    ),
+    Index(
+        "ix_event_kind",
+        "kind",
+        "number",
         sqlite_where=text("kind <> 'pledge.joined'"),
         postgresql_where=text("kind <> 'pledge.joined'"),
     ),

@@ -21,8 +21,10 @@ key_domain = Table(
     Column("name", String(64), nullable=False, unique=True),
     Column("key_usages", String(32), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("incarnation", BigInteger, nullable=False),
     *sealed(),
-    comment="Networks that share link-layer keys (RFC 9031 §8.4.4.1).",
+    comment="Networks that share link-layer keys (RFC 9031 §8.4.4.1). incarnation is that of the"
+    " instance when a recovery last gave it fresh keys.",
 )
 
 key_generation = Table(

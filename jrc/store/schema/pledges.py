@@ -40,7 +40,7 @@ pledge = Table(
     Column("profile", String(16)),
     Column("credential_id", Id),
     Column("import_id", Id, ForeignKey("import_batch.id"), index=True),
-    Column("supersedes_id", Id, ForeignKey("pledge.id")),
+    Column("supersedes_id", Id, ForeignKey("pledge.id"), index=True),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     *sealed(),

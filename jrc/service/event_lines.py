@@ -1,0 +1,115 @@
+"""Events of the audit log as lines of JSON that can be verified without the database."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from jrc.errors import ExitCode, OperatorError
+from jrc.service.event_chain import detail_text
+from jrc.service.records import ChainedEvent
+from jrc.service.wording import utc_text
+
+T = TypeVar("T")
+_HASH_BYTES = 32
+
+
+class WrongLineError(ValueError):
+    """A line of an export is no event; the text says why."""
+
+    def at(self, row: int) -> OperatorError:
+        """The error for people, with the number of the line."""
+        return OperatorError(
+            f"line {row} is no event of an export: {self}",
+            "`jrc events export` writes them",
+            exit_code=ExitCode.FAILED,
+        )
+
+
+def line_of(event: ChainedEvent) -> dict[str, object]:
+    """An event as an export has it.
+
+    ``previous`` is the hash of the event before, None where that is missing.
+    """
+    return {
+        "number": event.number,
+        "at": utc_text(event.at_ms),
+        "at_ms": event.at_ms,
+        "kind": event.kind,
+        "pledge": None if event.pledge is None else event.pledge.hex(),
+        "network": event.network,
+        "actor": event.actor,
+        "reason": event.reason,
+        "detail": json.loads(event.detail),
+        "previous": None if event.previous is None else event.previous.hex(),
+        "hash": event.hash.hex(),
+    }
+
+
+def event_of(line: str) -> ChainedEvent:
+    """The event on a line of an export.
+
+    Raises:
+        WrongLineError: it is none.
+    """
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError):
+        raise WrongLineError("it is not JSON") from None
+    if not isinstance(given, dict):
+        raise WrongLineError("it is no JSON object")
+    previous = _maybe(given, "previous", _hash)
+    return ChainedEvent(
+        number=_need(given, "number", _whole),
+        at_ms=_need(given, "at_ms", _whole),
+        kind=_need(given, "kind", _text),
+        pledge=_maybe(given, "pledge", _bytes),
+        network=_maybe(given, "network", _text),
+        actor=_need(given, "actor", _text),
+        reason=_need(given, "reason", _text),
+        detail=detail_text(_need(given, "detail", _object)),
+        hash=_need(given, "hash", _hash),
+        previous=previous,
+    )
+
+
+def _maybe(given: Mapping[str, object], name: str, parse: Callable[[object], T]) -> T | None:
+    return None if given.get(name) is None else _need(given, name, parse)
+
+
+def _need(given: Mapping[str, object], name: str, parse: Callable[[object], T]) -> T:
+    if name not in given:
+        raise WrongLineError(f"{name} is missing")
+    try:
+        return parse(given[name])
+    except (TypeError, ValueError):
+        raise WrongLineError(f"{name} is not what it should be") from None
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    value.encode()
+    return value
+
+
+def _object(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
+
+
+def _bytes(value: object) -> bytes:
+    return bytes.fromhex(_text(value))
+
+
+def _hash(value: object) -> bytes:
+    found = _bytes(value)
+    if len(found) != _HASH_BYTES:
+        raise ValueError
+    return found

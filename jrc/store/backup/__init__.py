@@ -1,0 +1,1 @@
+"""Backups: a logical dump of every table in one file, sealed; docs/backup.md has the format."""

@@ -1,0 +1,122 @@
+"""The outside of a backup file: what can be read of it without any key.
+
+::
+
+    jrc-backup 1
+    use: unused
+    -----BEGIN AGE ENCRYPTED FILE-----      only where a passphrase opens it: the file's own
+    ...                                     identity, sealed with that passphrase
+    -----END AGE ENCRYPTED FILE-----
+                                            an empty line, then the content in the age format
+
+``use`` is ``spent`` once a final backup was restored; it is the one line that changes after the
+file was made, and the only one that the content does not vouch for.
+"""
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import BinaryIO
+
+from jrc.errors import ExitCode, OperatorError
+
+VERSION = 1
+MAX_HEADER_BYTES = 16 * 1024
+"""Many times what a sealed identity takes."""
+
+_MAGIC = b"jrc-backup "
+_UNUSED = b"use: unused\n"
+_SPENT = b"use: spent \n"
+_FIRST = b"%s%d\n" % (_MAGIC, VERSION)
+_ARMOR = (b"-----BEGIN AGE ENCRYPTED FILE-----\n", b"-----END AGE ENCRYPTED FILE-----\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands before the sealed content; ``sealed_identity`` is empty without passphrase."""
+
+    sealed_identity: bytes = b""
+    is_spent: bool = False
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of all but the mark of use: the content names it, so that the two belong."""
+        return sha256(_FIRST + self.sealed_identity).digest()
+
+    def encoded(self) -> bytes:
+        """As it stands in the file."""
+        return _FIRST + (_SPENT if self.is_spent else _UNUSED) + self.sealed_identity + b"\n"
+
+
+def read_header(file: BinaryIO, name: str) -> Header:
+    """The header at the beginning of ``file``, which stands at the sealed content afterwards.
+
+    Raises:
+        OperatorError: it is no backup, one of a later version, or was damaged.
+    """
+    file.seek(0)
+    first = file.readline(len(_FIRST) + 8)
+    if not first.startswith(_MAGIC):
+        raise OperatorError(f"{name} is no backup of jrc", "see whether it is the right file")
+    if first != _FIRST:
+        raise _other_version(first, name)
+    use = file.readline(len(_UNUSED))
+    sealed = _read_armor(file, name)
+    if use not in (_UNUSED, _SPENT):
+        raise damaged(name, "its header was changed")
+    return Header(sealed, is_spent=use == _SPENT)
+
+
+def _other_version(first: bytes, name: str) -> OperatorError:
+    version = first.removeprefix(_MAGIC).strip()
+    if not version.isdigit() or not first.endswith(b"\n"):
+        return damaged(name, "its header was changed")
+    return OperatorError(
+        f"{name} has the backup format {version.decode()}, and this version of jrc knows {VERSION}",
+        "restore it with the version of jrc that made it, or a later one",
+    )
+
+
+def _read_armor(file: BinaryIO, name: str) -> bytes:
+    """The sealed identity, none where the empty line comes at once."""
+    begin, end = _ARMOR
+    lines = [file.readline(MAX_HEADER_BYTES)]
+    if lines[0] == b"\n":
+        return b""
+    while lines[0] == begin and sum(map(len, lines)) < MAX_HEADER_BYTES:
+        lines.append(file.readline(MAX_HEADER_BYTES))
+        if lines[-1] == end and file.readline(1) == b"\n":
+            return b"".join(lines)
+        if lines[-1] == b"":
+            break
+    raise damaged(name, "its header was changed")
+
+
+def mark_spent(path: str | os.PathLike[str]) -> None:
+    """Let the file say that it was restored as a final backup; on disk when this returns.
+
+    Raises:
+        OperatorError: it can't be written.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, _SPENT, len(_FIRST))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OperatorError(
+            f"{os.fspath(path)} can't be marked as restored ({error.strerror})",
+            "a final backup goes on once, and the file has to say that it did: copy it to where it"
+            " can be written, or say --as-ordinary",
+        ) from None
+
+
+def damaged(name: str, what: str) -> OperatorError:
+    """What to say of a file that is not as it was written."""
+    return OperatorError(
+        f"{name} is damaged or incomplete: {what}",
+        "use another backup or another copy of this one; nothing was changed",
+        exit_code=ExitCode.FAILED,
+    )

@@ -1,0 +1,156 @@
+"""Faults of what is said, and when; each is built into a daemon by its name (``broken.py``)."""
+
+import sys
+import time
+from typing import Any
+
+from tests.faults.patching import replace
+
+COMMIT_LATER_S = 0.1
+
+
+class _Nobody:
+    """A sender of nothing."""
+
+    def send(self, *_given: Any) -> None:
+        """Nothing."""
+
+
+def answer_before_commit() -> None:
+    """Answers leave first, and their transaction is committed a moment later."""
+    from jrc.service.intake import Intake
+    from jrc.store.database import Database
+
+    intakes: list[Any] = []
+    decided: list[Any] = []
+    take, join, commit, finish = Intake.take, Database.join, Database._commit, Intake.finish
+
+    def taking(self: Any, datagrams: Any) -> None:
+        intakes[:] = [self]
+        take(self, datagrams)
+
+    def joining(self: Any, work: Any, *rest: Any, **more: Any) -> Any:
+        def deciding(joins: Any) -> Any:
+            decided[:] = work(joins)
+            return list(decided)
+
+        return join(self, deciding, *rest, **more)
+
+    def committing(self: Any, *given: Any) -> None:
+        for outcome in decided:
+            ask = outcome.ask
+            if outcome.state is not None:
+                intakes[0]._send(ask.known, ask.envelope, *outcome.protected, ask.way)
+        decided.clear()
+        time.sleep(COMMIT_LATER_S)
+        commit(self, *given)
+
+    def finishing(self: Any, outcomes: Any) -> None:
+        sender, self._sender = self._sender, _Nobody()
+        finish(self, outcomes)
+        self._sender = sender
+
+    replace(Intake, "take", taking)
+    replace(Intake, "finish", finishing)
+    replace(Database, "join", joining)
+    replace(Database, "_commit", committing)
+
+
+def copies_encrypted_anew() -> None:
+    """A copy of the last request goes through the whole exchange once more."""
+    from jrc.cojp.replay import ReplayWindow
+    from jrc.service.intake import Intake
+
+    is_fresh, accept = ReplayWindow.is_fresh, ReplayWindow.accept
+
+    def fresh(self: ReplayWindow, number: int) -> bool:
+        return number == self.highest or is_fresh(self, number)
+
+    def accepting(self: ReplayWindow, number: int) -> ReplayWindow:
+        return self if number == self.highest else accept(self, number)
+
+    replace(Intake, "_is_copy", lambda *_: False)
+    replace(ReplayWindow, "is_fresh", fresh)
+    replace(ReplayWindow, "accept", accepting)
+
+
+def copies_by_token() -> None:
+    """A copy counts as one only if a Join Proxy has given it the same token."""
+    from jrc.cojp import envelope
+
+    digest = envelope.digest
+
+    def digest_with_token(request: Any) -> bytes:
+        return digest(request._replace(ciphertext=request.ciphertext + request.token))
+
+    replace(envelope, "digest", digest_with_token)
+
+
+def old_token_resent() -> None:
+    """A copy is answered with the token of the first request."""
+    from jrc.service.intake import Intake
+
+    send = Intake._send
+    first: dict[bytes, bytes] = {}
+
+    def sending(self: Any, known: Any, request: Any, option: Any, answer: Any, way: Any) -> None:
+        token = first.setdefault(answer, request.token)
+        send(self, known, request._replace(token=token), option, answer, way)
+
+    replace(Intake, "_send", sending)
+
+
+def window_before_decrypt() -> None:
+    """A number counts as received before its tag was verified (RFC 8613 §8.2 step 6)."""
+    from jrc.cojp import oscore
+    from jrc.service import intake
+
+    unprotect = intake._unprotect
+
+    def moving(known: Any, request: Any) -> bytes | None:
+        plaintext = unprotect(known, request)
+        if plaintext is None:
+            window = known.state.window.accept(oscore.decode_piv(request.partial_iv))
+            known.state = known.state._replace(window=window)
+        return plaintext
+
+    replace(intake, "_unprotect", moving)
+
+
+def numbers_unreserved() -> None:
+    """Sender numbers are used without a word on disk."""
+    from jrc.service import update
+
+    reserve = update.reserve
+
+    def reserving(state: Any, *rest: Any) -> Any:
+        numbers, after = reserve(state, *rest)
+        return numbers, after._replace(numbers_reserved=state.numbers_reserved)
+
+    replace(update, "reserve", reserving)
+
+
+def psk_in_log() -> None:
+    """A pledge's key stands in a line for those who look for faults."""
+    from jrc.cojp import oscore
+
+    derive = oscore.derive
+
+    def deriving(master_secret: bytes, *rest: Any, **more: Any) -> Any:
+        print(f"deriving from {master_secret.hex()}", file=sys.stderr, flush=True)
+        return derive(master_secret, *rest, **more)
+
+    replace(oscore, "derive", deriving)
+
+
+def resent_after_revocation() -> None:
+    """A stored answer is good whoever asks for it, and whatever has become of its keys."""
+    from jrc.store.contexts import Lookup
+
+    stored_answer = Lookup.stored_answer
+
+    def always_good(self: Any, context_id: int) -> Any:
+        found = stored_answer(self, context_id)
+        return found and found._replace(good=True)
+
+    replace(Lookup, "stored_answer", always_good)
