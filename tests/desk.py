@@ -34,6 +34,9 @@ ON_SERVER = os.environ.get("JRC_TEST_DATABASE") == "postgresql"
 """Whether desks are on a PostgreSQL server of the tests' own: `make test-postgresql`."""
 
 
+ON_FILE = pytest.mark.skipif(ON_SERVER, reason=_OF_SQLITE)
+
+
 class Desk:
     """One database with its writer; ``now_ms`` is the time that the next transaction has."""
 

@@ -58,6 +58,7 @@ class Registrar:
         self.failures: list[BaseException] = []
         self.drops: list[Reason] = []
         self.writes = 0
+        self.joins_under_way = 0
         self._kill_at = kill_at
         self._after_commit = after_commit
         self._message_id = rig.chance.randrange(1 << 16)
@@ -72,6 +73,7 @@ class Registrar:
             self.hall.contexts.forget,
             self.drops.append,
             self._fatal,
+            lambda: self.joins_under_way,
             (),
         )
         self.keeper = RolloverKeeper(rig.section, self, (), self._every, self._loop.time)

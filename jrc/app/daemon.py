@@ -180,6 +180,7 @@ class Daemon:
             self._contexts.forget,
             self._counters.dropped,
             self._fatal,
+            lambda: self._intake.in_flight,
             self.installers,
             self._clock_doubt,
         )

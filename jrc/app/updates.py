@@ -37,8 +37,10 @@ from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 
 POLL_S = 1.0
 """While a rollover runs, whoever joins is to be told at once; joins give no other sign."""
-BATCH = 128
-"""Updates that share a transaction, which joins wait for; with the usual pace it is a few."""
+BATCH = 256
+"""Updates that share a transaction; with the usual pace it is a few."""
+BATCH_BESIDE_JOINS = 64
+"""The same while requests wait, which have to wait for that transaction too."""
 LINGER_S = 0.02
 """How long an answer may wait for others to share its transaction."""
 MAX_REST_S = 60.0
@@ -56,6 +58,7 @@ class Updates:
 
     ``forget`` drops a kid context from the cache of joins, since its row has changed.
     ``next_message_id`` is shared with the answers to joins, and so is ``endpoint``.
+    ``joins_under_way`` is how many requests wait for their transaction.
     ``installers`` are those of the config file. While ``clock_doubt`` says why the clock does not
     count, nobody is told anything.
     """
@@ -72,6 +75,7 @@ class Updates:
         forget: Callable[[bytes], None],
         dropped: Callable[[Reason], None],
         fatal: Callable[[BaseException], None],
+        joins_under_way: Callable[[], int],
         installers: Collection[InstallerId],
         clock_doubt: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -80,6 +84,7 @@ class Updates:
         self._clock = clock
         self._forget = forget
         self._fatal = fatal
+        self._joins_under_way = joins_under_way
         self._installers = installers
         self._clock_doubt = clock_doubt
         self._loop = asyncio.get_running_loop()
@@ -300,7 +305,8 @@ class Updates:
 
     def _room(self) -> Room:
         networks = {node: update.network for node, update in self._open.items()}
-        most = 0 if self._clock_doubt() else len(networks) + BATCH
+        batch = BATCH_BESIDE_JOINS if self._joins_under_way() else BATCH
+        most = 0 if self._clock_doubt() else len(networks) + batch
         return Room(networks, most, self._each)
 
     def _wait_s(self) -> float | None:

@@ -2,7 +2,9 @@
 
 No safety hangs on a clock: an identifier that was sent to a pledge together with link-layer keys
 is burned for everybody else until that generation of keys is retired, whatever became of the
-lease (RFC 9031 §8.4.4.1). The end of a lease only says when a node has to be told again.
+lease (RFC 9031 §8.4.4.1). While a pledge holds one it is nobody else's, so new keys that it is told
+by update need no note; when it is given back, it is burned in every generation that there is by
+then. The end of a lease only says when a node has to be told again.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -75,7 +77,7 @@ def draw(short_ids: ShortIdRange, candidates: Iterable[int], taken: Container[in
 
 
 class Lease(NamedTuple):
-    """A short identifier, its holder, and the generations of keys it was sent out with.
+    """A short identifier, its holder, and the generations of keys it was sent out with in joins.
 
     ``lease_until_ms`` is milliseconds since 1970 as the registrar counts, ``None`` for ever.
     ``released`` says that the holder has lost it; the value stays burned all the same. §8.4.4
@@ -149,23 +151,6 @@ def needs_renewal(lease: Lease, now_ms: int, lease_hours: int | None) -> bool:
     return not first_ms <= lease.lease_until_ms <= last_ms
 
 
-def burned(lease: Lease | None, generation: int) -> Lease | None:
-    """A held identifier burned in a generation as well, ``None`` where nothing changes.
-
-    So it is written before the first datagram with those keys goes to its holder, and whether that
-    arrives is no matter (row F3). RFC 9031 §8.4.4.1
-    """
-    if lease is None or lease.released:
-        return None
-    if lease.first_generation <= generation <= lease.last_generation:
-        return None
-    return lease._replace(
-        first_generation=min(lease.first_generation, generation),
-        last_generation=max(lease.last_generation, generation),
-        version=lease.version + 1,
-    )
-
-
 def is_over(lease: Lease, now_ms: int) -> bool:
     """Whether the holder has surely stopped using the identifier by itself (RFC 9031 §8.4.4)."""
     return lease.lease_until_ms is not None and now_ms >= lease.lease_until_ms
@@ -174,8 +159,8 @@ def is_over(lease: Lease, now_ms: int) -> bool:
 def is_free_for_another(lease: Lease, oldest_live_generation: int) -> bool:
     """Whether another pledge may get the value: given back, and its keys all retired.
 
-    A held value is never free. One given back is burned until each generation it was sent out
-    with is older than ``oldest_live_generation``, the oldest not retired. RFC 9031 §8.4.4.1
+    A held value is never free. One given back is burned until each generation that there was by
+    then is older than ``oldest_live_generation``, the oldest not retired. RFC 9031 §8.4.4.1
     """
     return lease.released and lease.last_generation < oldest_live_generation
 

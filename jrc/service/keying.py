@@ -7,7 +7,6 @@ from typing import NamedTuple
 from jrc.cojp.constants import Role
 from jrc.errors import ConflictError, StateError
 from jrc.model import Event
-from jrc.policy import leases
 from jrc.policy.profiles import Traits
 from jrc.policy.rollover import NodeState, Phase
 from jrc.policy.rollover_nodes import NodeEvent, node_step, states_to_tell
@@ -97,9 +96,8 @@ class Keying:
             return None
         if node.state not in states_to_tell(record.phase, node.role):
             return None
-        generation, payload = self._told_keys(tx, record, place.traits)
-        held = place.reachable.known.standing.lease_in(record.domain_id)
-        return Telling(payload, leases.burned(held, generation))
+        _, payload = self._told_keys(tx, record, place.traits)
+        return Telling(payload, None)
 
     def _told_keys(self, tx: Registry, record: RolloverRecord, traits: Traits) -> tuple[int, bytes]:
         """The generation that a rollover tells, and the Configuration; after an abort, the old."""

@@ -48,7 +48,8 @@ class Leases:
     def release(self, pledge_id: int, *, but: Collection[int] = ()) -> None:
         """Take a pledge's short identifiers back, in all domains ``but`` these.
 
-        They stay burned (RFC 9031 §8.4.4.1). A row that does not authenticate is left as it is.
+        They are burned in every generation of keys that there is, since updates may have told their
+        holder each (RFC 9031 §8.4.4.1). A row that does not authenticate is left as it is.
         """
         self.release_where(
             (short_identifier.c.pledge_id == pledge_id)
@@ -73,9 +74,13 @@ class Leases:
             .order_by(short_identifier.c.domain_id, short_identifier.c.value)
             .with_for_update()
         )
+        newest: dict[int, int] = {}
         for row in self._connection.execute(query).mappings().all():
             if self._scope.mac.is_intact(short_identifier, row):
-                self._save_released(dict(row))
+                domain_id = row["domain_id"]
+                if domain_id not in newest:
+                    newest[domain_id] = self._newest_generation(domain_id) or 0
+                self._save_released(dict(row), newest[domain_id])
 
     def take_back(self, pledge_id: int, domain_id: int) -> None:
         """Let a pledge hold the short identifier again that was released and is still its own.
@@ -92,8 +97,17 @@ class Leases:
             if self._scope.mac.is_intact(short_identifier, row):
                 self._save({**row, "released_at_ms": None})
 
-    def _save_released(self, row: dict[str, Any]) -> None:
-        self._save({**row, "released_at_ms": self._scope.now_ms})
+    def _save_released(self, row: dict[str, Any], newest: int) -> None:
+        last = max(row["last_generation"], newest)
+        self._save({**row, "last_generation": last, "released_at_ms": self._scope.now_ms})
+
+    def _newest_generation(self, domain_id: int) -> int | None:
+        """The number of the newest keys of a domain, also of those that nobody has yet."""
+        query = select(func.max(key_generation.c.number))
+        newest: int | None = self._connection.scalar(
+            query.where(key_generation.c.domain_id == domain_id)
+        )
+        return newest
 
     def _save(self, changed: Mapping[str, Any]) -> None:
         row = {**changed, "version": changed["version"] + 1}
@@ -121,11 +135,7 @@ class Leases:
             .where(short_identifier.c.domain_id == row["domain_id"])
             .where(short_identifier.c.value == row["value"])
         )
-        newest = self._connection.scalar(
-            select(func.max(key_generation.c.number)).where(
-                key_generation.c.domain_id == row["domain_id"]
-            )
-        )
+        newest = self._newest_generation(row["domain_id"])
         value, version = row["value"], row["version"]
         if newest is None or not isinstance(value, int) or not is_assignable(value):
             return  # which nobody can hold

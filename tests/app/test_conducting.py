@@ -1,5 +1,6 @@
 """Row M2: who does not conduct tells nobody and moves nothing; whoever takes over goes on."""
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -98,7 +99,7 @@ def test_with_sqlite_this_process_conducts() -> None:
     assert ([], True) == (seat.terms, seat.registrars.status()["is_conductor"])
 
 
-async def test_m02_a_conductor_stops_with_its_connection_and_without_a_sign() -> None:
+def test_m02_a_conductor_stops_with_its_connection_and_without_a_sign() -> None:
     """The server may have given the lock to another by then."""
     seat = Seat()
     seat.see(is_conductor=True, is_first=True)
@@ -108,10 +109,10 @@ async def test_m02_a_conductor_stops_with_its_connection_and_without_a_sign() ->
     assert Cause.SERVER in seat.troubles
     seat.see(is_conductor=True, is_first=True)
     seat.now_s += LEASE_S
-    await seat.registrars.check()
+    asyncio.run(seat.registrars.check())
     assert seat.terms[-1]
     seat.now_s += 0.01
-    await seat.registrars.check()
+    asyncio.run(seat.registrars.check())
     assert not seat.terms[-1]
 
 

@@ -146,3 +146,27 @@ def test_while_nobody_can_be_told_there_are_few_transactions(tmp_path: Path) -> 
         assert rig.desk.database.instance.commit_number - before < 40
 
     experiment(tmp_path, work)
+
+
+@pytest.mark.parametrize(("requests", "expected"), [(0, 8), (1, 3)])
+def test_while_requests_wait_fewer_updates_share_a_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, requests: int, expected: int
+) -> None:
+    """They wait for it too; where nobody waits, a commit is shared by many."""
+    monkeypatch.setattr("jrc.app.updates.BATCH", 8)
+    monkeypatch.setattr("jrc.app.updates.BATCH_BESIDE_JOINS", 3)
+    sizes: list[int] = []
+
+    def turn(*given: Any) -> Any:
+        turned = right_turn(*given)
+        sizes.append(len(turned.updates))
+        return turned
+
+    async def work(rig: Rig) -> None:
+        monkeypatch.setattr("jrc.app.updates.turn", turn)
+        rig.registrar.joins_under_way = requests
+        await rig.roll()
+        await rig.until(in_phase(rig, Phase.DONE))
+
+    experiment(tmp_path, work)
+    assert max(sizes) == expected

@@ -30,7 +30,6 @@ FAULTS: dict[str, Callable[[], None]] = {
         broken_joins.window_before_decrypt,
         broken_joins.numbers_unreserved,
         broken_joins.psk_in_log,
-        broken_joins.resent_after_revocation,
     )
 }
 

@@ -141,16 +141,3 @@ def psk_in_log() -> None:
         return derive(master_secret, *rest, **more)
 
     replace(oscore, "derive", deriving)
-
-
-def resent_after_revocation() -> None:
-    """A stored answer is good whoever asks for it, and whatever has become of its keys."""
-    from jrc.store.contexts import Lookup
-
-    stored_answer = Lookup.stored_answer
-
-    def always_good(self: Any, context_id: int) -> Any:
-        found = stored_answer(self, context_id)
-        return found and found._replace(good=True)
-
-    replace(Lookup, "stored_answer", always_good)

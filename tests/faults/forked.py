@@ -6,7 +6,9 @@ any other. Only the imports are shared, as they are of the file system's cache.
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -72,6 +74,15 @@ def _run(output: Connection, config: str, fault: str | None, environ: Mapping[st
     os.dup2(output.fileno(), 2)
     output.close()
     os.environ.update(environ)
+    threading.Thread(target=_die_with_the_test, daemon=True).start()
     if fault is not None:
         build_in(fault)
     sys.exit(main(["--config", config, "run"]))
+
+
+def _die_with_the_test() -> None:
+    """No daemon stays behind where a test was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGKILL)

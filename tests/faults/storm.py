@@ -141,8 +141,6 @@ class Storm:
             self._ask(peer for peer in staying if peer.requests)
             self._hear_all(RESEND_AFTER_S)
             self._waiting.clear()
-            for peer in staying:
-                self._say(self.peers.forged(peer))
             unanswered = 0
             for _ in range(SETTLING_ROUNDS):
                 for peer in staying:
@@ -150,6 +148,8 @@ class Storm:
                 self._ask(staying)
                 self._hear_all(self._patience_s)
                 unanswered = len(self._waiting)
+                for peer in staying:
+                    self._say(self.peers.forged(peer))
                 self._ask(staying)
                 self._hear_all(min(self._patience_s, COPY_PATIENCE_S))
                 if not self._waiting and not unanswered:

@@ -42,7 +42,6 @@ SIGHTS = (
     Sight("old_token_resent", ("with an old token",)),
     Sight("copies_by_token", (), kills=3),
     Sight("window_before_decrypt", (), kills=3),
-    Sight("resent_after_revocation", ("after its revocation",)),
     Sight("psk_in_log", ("is in the log",)),
     Sight("event_chain_broken", ("the audit log",)),
     Sight("commands_lost", ("was imported", "was revoked", "after its revocation"), in_short=True),

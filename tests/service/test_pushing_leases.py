@@ -8,8 +8,6 @@ import pytest
 from jrc.cojp.objects import Configuration
 from jrc.policy.leases import lease_end_ms
 from jrc.service.pushing import LOOK_MS
-from jrc.service.rollover import start_rollover
-from tests.desk import ACTOR
 from tests.pushing import HOUR_MS, PAUSE_MS, Bureau, answered, unanswered
 
 
@@ -82,18 +80,3 @@ def test_f05_another_lease_is_told_at_once(
     assert after == told.lease_hours
     assert lease_end_ms(bureau.desk.now_ms - PAUSE_MS, after) == bureau.lease()["lease_until_ms"]
     assert {} == bureau.told()
-
-
-def test_f03_a_renewal_burns_the_identifier_in_no_further_keys(bureau: Bureau) -> None:
-    """The node gets none with it."""
-    bureau.set(lease_hours=24)
-    bureau.join(1)
-    bureau.desk.write(lambda tx: start_rollover(tx, "lab", actor=ACTOR))
-    before = bureau.lease()
-    (keys,) = bureau.turn().updates
-    burned = bureau.lease()
-    assert (before["last_generation"], burned["last_generation"]) == (1, 2)
-    bureau.turn(answered(keys))
-    bureau.set(lease_hours=100)
-    assert [1] == list(bureau.told())
-    assert burned["last_generation"] == bureau.lease()["last_generation"]

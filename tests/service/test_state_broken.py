@@ -12,8 +12,9 @@ import pytest
 from jrc.cojp import replay
 from jrc.cojp.replay import NumberBlock, ReplayWindow
 from jrc.policy import leases
-from jrc.service import join, keying, pushing, update
+from jrc.service import join
 from jrc.store import joins, nodes
+from jrc.store import leases as store_leases
 from tests.service.test_state_in_any_order import ALL, LastingState
 
 
@@ -54,11 +55,13 @@ def _identifiers_come_back_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _updates_burn_nothing(patch: pytest.MonkeyPatch) -> None:
-    """An identifier that is told new keys counts as known under the old ones alone."""
-    for module in (keying, pushing, update):
-        if hasattr(module, "burned"):
-            patch.setattr(module, "burned", lambda lease, generation: None)
-    patch.setattr(leases, "burned", lambda lease, generation: None)
+    """An identifier given back counts as burned in the keys of joins alone."""
+    right = store_leases.Leases._save_released
+
+    def save_released(self: store_leases.Leases, row: dict[str, Any], newest: int) -> None:
+        right(self, row, 0)
+
+    patch.setattr(store_leases.Leases, "_save_released", save_released)
 
 
 def _registrars_overwrite_each_other(patch: pytest.MonkeyPatch) -> None:

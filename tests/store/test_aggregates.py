@@ -13,9 +13,10 @@ from jrc.store.contexts import find_locked
 from jrc.store.policy import load_policy
 from jrc.store.schema import pledge
 from jrc.store.scope import chunked, draw_ids
-from tests.desk import ACTOR, Desk, pledge_id
+from tests.desk import ACTOR, ON_FILE, Desk, pledge_id
 
 
+@ON_FILE
 def test_numbers_of_new_rows_follow_the_highest(desk: Desk) -> None:
     """Wrapped secrets are bound to their row's number, which has to be known before."""
     desk.network()

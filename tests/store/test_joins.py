@@ -15,7 +15,7 @@ from jrc.service.join import decide
 from jrc.service.pledges import list_pledges, show_pledge
 from jrc.service.revoking import restore_pledge, revoke_pledge
 from tests.daemon.wire import OddPledge
-from tests.desk import ACTOR, Desk, pledge_id
+from tests.desk import ACTOR, ON_FILE, Desk, pledge_id
 from tests.joining import JOIN, Hall, burst, ciphertext, connection_of, hall_at
 from tests.service.door import copy
 from tests.service.fakes import PSK
@@ -197,6 +197,7 @@ def room(hall: Hall) -> None:
     database.rollback()
 
 
+@ON_FILE
 def test_a_full_disk_is_silence_and_service_resumes(hall: Hall) -> None:
     """RFC 9031 §7.3.1: no answer without its state on disk; the same request is good later."""
     pledges = [hall.enroll(number) for number in range(1, 60)]
