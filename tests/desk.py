@@ -40,6 +40,8 @@ ON_FILE = pytest.mark.skipif(ON_SERVER, reason=_OF_SQLITE)
 class Desk:
     """One database with its writer; ``now_ms`` is the time that the next transaction has."""
 
+    on_server = ON_SERVER
+
     def __init__(self, folder: Path, *, on_server: bool = ON_SERVER) -> None:
         self.on_server = on_server
         self._path = folder / "jrc.db"
@@ -58,6 +60,10 @@ class Desk:
         if self.on_server:
             pytest.skip(_OF_SQLITE)
         return self._path
+
+    @path.setter
+    def path(self, path: Path) -> None:
+        self._path = path
 
     def write(self, work: Callable[[Registry], T]) -> T:
         """``work`` in a transaction of its own."""

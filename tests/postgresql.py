@@ -66,18 +66,40 @@ NEEDED = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 """For tests of the server alone; CI installs one."""
 
 
+_GUARD = """\
+read -r _
+kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")" 2>/dev/null
+rm -rf "$0"
+"""
+"""Ends a server whose test process is gone, however it ended: then its standard input ends."""
+
+
 class Server:
     """A server in a folder of its own; on a file system in memory each sync is real, and fast."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers = itertools.count(1)
         self._give_away(folder)
+        self._guard = _guard(folder)
         self.run("initdb", "-D", self.data, "-U", SUPERUSER, "--auth=trust", "--no-sync",
                  "--encoding=UTF8", "--locale=C.UTF-8")  # fmt: skip
-        self.configure(_SETTINGS.format(folder=folder), *options)
+        self.configure(_SETTINGS.format(folder=folder))
         self.start()
         self.sql(f"CREATE ROLE {OWNER} LOGIN")
+
+    @classmethod
+    def standby_of(cls, primary: "Server", folder: Path) -> "Server":
+        """A server that follows another one, asynchronously."""
+        standby = cls.__new__(cls)
+        standby.folder = folder
+        standby._give_away(folder)
+        standby._guard = _guard(folder)
+        standby.run("pg_basebackup", "-D", standby.data, "-h", str(primary.folder), "-U", SUPERUSER,
+                    "-R", "--checkpoint=fast", "--no-sync")  # fmt: skip
+        standby.configure(f"unix_socket_directories = '{folder}'")
+        standby.start()
+        return standby
 
     @property
     def data(self) -> str:
@@ -169,13 +191,27 @@ class Server:
             check=False,
             **self._as_owner(),
         )
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def new_server(*options: str) -> Server:
-    """A server that only the caller uses, who removes it."""
+def _guard(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["sh", "-c", _GUARD, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    )
+
+
+def new_folder() -> Path:
+    """For a server; in memory where that can be."""
     parent = _MEMORY if os.access(_MEMORY, os.W_OK) else None
-    return Server(Path(tempfile.mkdtemp(prefix="jrc-pg-", dir=parent)), *options)
+    return Path(tempfile.mkdtemp(prefix="jrc-pg-", dir=parent))
+
+
+def new_server() -> Server:
+    """A server that only the caller uses, who removes it."""
+    return Server(new_folder())
 
 
 @cache

@@ -198,9 +198,12 @@ def test_a_mistake_gives_one_sentence_with_the_key(text: str, sentence: str, hin
     assert error.message.startswith("config.toml")
 
 
-def test_the_example_offers_nothing_that_is_not_served() -> None:
-    """No database server."""
-    assert "postgres" not in config.example().lower()
+def test_the_example_names_the_server_that_was_asked_for(tmp_path: Path) -> None:
+    """Its instance file stays on this host."""
+    url = "postgresql+psycopg://jrc@db.example.org/jrc"
+    made = config.parse(config.example(tmp_path, url), path=str(tmp_path / "config.toml"))
+    assert (url, None) == (made.database.url, made.database.file)
+    assert tmp_path / "jrc.instance" == made.instance_file
 
 
 def test_an_installers_program_is_found_beside_the_config_file_or_in_path(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from jrc.config import Settings, parse
 from jrc.errors import OperatorError
@@ -15,7 +16,7 @@ from jrc.store.database import Database, Transaction
 from jrc.store.lock import LockHeldError
 from jrc.store.registry import StoreRegistry
 from tests.desk import ACTOR, KEK, NOW_MS, Desk
-from tests.postgresql import NEEDED
+from tests.postgresql import NEEDED, Server, new_folder, shared_server
 from tests.service.fakes import GivenClock
 
 pytestmark = NEEDED
@@ -30,7 +31,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     desk.close()
 
 
-def host(desk: Desk, folder: Path, *, knows: bool = True) -> Settings:
+def host(desk: Desk, folder: Path, *, knows: bool = True, url: str | None = None) -> Settings:
     """The settings of a host; its instance file says what ``desk`` has reached if it ``knows``."""
     folder.mkdir()
     if knows:
@@ -39,7 +40,7 @@ def host(desk: Desk, folder: Path, *, knows: bool = True) -> Settings:
     key.write_text(KEK.reveal().hex())
     key.chmod(0o600)
     return parse(
-        f'[database]\nurl = "{desk.url}"\n[keys]\nkek_file = "{key}"\n'
+        f'[database]\nurl = "{url or desk.url}"\n[keys]\nkek_file = "{key}"\n'
         f'[instance]\nfile = "{folder / "jrc.instance"}"\n',
         path=str(folder / "config.toml"),
     )
@@ -60,6 +61,35 @@ def move(desk: Desk, server: str = "7/1") -> None:
         tx.ledger.set_server(server)
 
     desk.database.write(work, NOW_MS)
+
+
+@pytest.fixture
+def standby() -> Iterator[Server]:
+    """It follows the server of the desks."""
+    made = Server.standby_of(shared_server(), new_folder())
+    yield made
+    made.remove()
+
+
+def at(desk: Desk, server: Server) -> str:
+    """The URL of the desk's database on another server."""
+    return server.url(make_url(desk.url).database or "")
+
+
+def test_e08_a_standby_is_refused_and_one_that_was_promoted_is_quarantined(
+    desk: Desk, tmp_path: Path, standby: Server
+) -> None:
+    """RFC 8613 §12.4, RFC 9031 §8.3.3: it may lack what was answered; its timeline says so."""
+    desk.write(lambda tx: tx.policy_changed())
+    settings = host(desk, tmp_path / "one", url=at(desk, standby))
+    with pytest.raises(OperatorError, match="a standby"):
+        Opened.open(settings, GivenClock())
+    promoted = "SELECT pg_promote(wait => true)"
+    assert [(True,)] == standby.sql(promoted)
+    opened = Opened.open(settings, GivenClock())
+    assert Condition.QUARANTINED is opened.condition
+    assert str(opened.database.server).endswith("/2")
+    opened.close()
 
 
 def test_two_hosts_have_it_open_and_two_processes_of_one_host_have_not(

@@ -118,7 +118,12 @@ class Daemon:
         self._installers = self._made_installers()
         self._updates = self._made_updates()
         self._registrars = Registrars(
-            opened, self._transactions, self._contexts, self._troubles, self._housekeeping.every
+            opened,
+            self._transactions,
+            self._contexts,
+            self._troubles,
+            self._housekeeping.every,
+            self._fatal,
         )
         self._survey_of_keys = RolloverSurvey(self, self._housekeeping.every)
         self._backups = self._made_backups()

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from jrc.app.tasks import Fatal, guarded
 from jrc.app.transactions import DaemonTransactions
 from jrc.app.troubles import Troubles
 from jrc.errors import Cause, JrcError, StoreError
@@ -53,6 +54,7 @@ class Registrars:
         contexts: Contexts,
         troubles: Troubles,
         every: _Every,
+        fatal: Fatal,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._opened = opened
@@ -60,6 +62,7 @@ class Registrars:
         self._contexts = contexts
         self._troubles = troubles
         self._every = every
+        self._fatal = fatal
         self._monotonic_s = monotonic_s
         self._conducted: Sequence[Conducted] = ()
         self._is_conductor = opened.database.server is None
@@ -87,7 +90,7 @@ class Registrars:
         self._watch = Watch(url, loop.call_soon_threadsafe, self.seen, self.lost)
         self._watch.start()
         self._every(CHECK_EVERY_S, self.check)
-        self._task = asyncio.create_task(self._catch_up())
+        self._task = asyncio.create_task(guarded(self._catch_up, self._fatal))
 
     async def stop(self) -> None:
         """As ``Part.stop``."""

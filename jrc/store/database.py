@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from jrc.errors import Cause, ClosedError, ConflictError, OperatorError, StoreError
+from jrc.errors import ClosedError, ConflictError, OperatorError
 from jrc.model import Condition, Event, Network, Pledge, Secret
 from jrc.service.join_ports import NetworkPolicy
 from jrc.service.key_records import FOR_EVERY_DAY, SlotKind
@@ -48,6 +48,7 @@ from jrc.store.server import (
     is_on_disk,
     is_server,
     let_go,
+    nothing_written,
     server_of,
     tell,
     until_known,
@@ -272,7 +273,7 @@ class Database:
         except UnknownOutcomeError as error:
             self._policy = None
             if not resolve or not until_known(lambda: self._is_on_disk(before, instance)):
-                raise error if not resolve else _nothing_written() from error
+                raise error if not resolve else nothing_written() from error
         self.instance = instance
         return result
 
@@ -374,10 +375,6 @@ class Database:
                 yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
         except DBAPIError as error:
             raise store_error(error) from error
-
-
-def _nothing_written() -> StoreError:
-    return StoreError("the connection was lost before anything was written", Cause.SERVER)
 
 
 def examine(

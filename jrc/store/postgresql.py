@@ -107,7 +107,6 @@ def reader(url: str) -> Engine:
         _engine(
             url,
             "reader",
-            is_primary=True,
             isolation_level="REPEATABLE READ",
             default_transaction_read_only="on",
             statement_timeout=STATEMENT_TIMEOUT_MS,
@@ -121,7 +120,6 @@ def lookup(url: str) -> Engine:
         _engine(
             url,
             "lookup",
-            is_primary=True,
             isolation_level="AUTOCOMMIT",
             default_transaction_read_only="on",
             statement_timeout=LOOKUP_TIMEOUT_MS,
@@ -134,7 +132,6 @@ def watcher(url: str) -> Engine:
     return _engine(
         url,
         "watch",
-        is_primary=True,
         isolation_level="AUTOCOMMIT",
         statement_timeout=LOOKUP_TIMEOUT_MS,
     )
@@ -145,9 +142,7 @@ def _reading(engine: Engine) -> Engine:
     return engine
 
 
-def _engine(
-    url: str, role: str, *, isolation_level: str, is_primary: bool = False, **settings: object
-) -> Engine:
+def _engine(url: str, role: str, *, isolation_level: str, **settings: object) -> Engine:
     parsed = make_url(url).set(drivername=_DRIVER)
     given: dict[str, object] = {
         "application_name": session_name(role),
@@ -158,7 +153,7 @@ def _engine(
         "keepalives_count": 3,
         "options": _options(parsed, settings),
     }
-    if is_primary or _names_several(parsed):
+    if _names_several(parsed):
         given["target_session_attrs"] = "primary"
     given = {name: value for name, value in given.items() if name not in parsed.query}
     given["options"] = _options(parsed, settings)

@@ -54,6 +54,11 @@ class UnknownOutcomeError(StoreError):
         self.hint = "look before you do it again: `jrc events` shows what was done"
 
 
+def nothing_written() -> StoreError:
+    """What to say of a commit that was looked for, and is not on disk."""
+    return StoreError("the connection was lost before anything was written", Cause.SERVER)
+
+
 class Notice(NamedTuple):
     """What a registrar tells the others of a commit.
 

@@ -26,7 +26,7 @@ LOOK_EVERY_S = 0.5
 RETRY_S = 1.0
 """Before a server that can't be reached is tried again."""
 
-_LOOK = "SELECT policy_revision, commit_number, condition FROM instance WHERE id = 1"
+_LOOK = "SELECT policy_revision, commit_number FROM instance WHERE id = 1"
 _TRY = "SELECT pg_try_advisory_lock(%s, %s)"
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +41,6 @@ class Sight(NamedTuple):
 
     policy_revision: int
     commit_number: int
-    condition: str
     notices: tuple[Notice, ...]
     is_conductor: bool
     conductor: str | None
@@ -101,11 +100,11 @@ class Watch:
             while not self._stopped.is_set():
                 is_conductor = is_conductor or _one(cursor, _TRY, LOCKS, Lock.CONDUCTOR.value)
                 cursor.execute(_LOOK)
-                revision, commits, condition = cursor.fetchone()
+                revision, commits = cursor.fetchone()
                 other = None if is_conductor else _conductor(cursor)
                 self._call(
                     self._seen,
-                    Sight(revision, commits, condition, notices, is_conductor, other, is_first),
+                    Sight(revision, commits, notices, is_conductor, other, is_first),
                 )
                 is_first, notices = False, tuple(_heard(session))
 

@@ -1,9 +1,10 @@
 """Row M2: who does not conduct tells nobody and moves nothing; whoever takes over goes on."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -11,10 +12,13 @@ from jrc.app.registrars import LEASE_S, Registrars
 from jrc.app.troubles import Troubles
 from jrc.errors import Cause
 from jrc.policy.rollover import NodeState, Phase
+from jrc.service.registry import Registry
 from jrc.store.server import Notice
 from jrc.store.watch import Sight
-from tests.app.test_telling_held import Flights
+from tests.app.test_telling_held import NARROW, Flights
 from tests.rolling import Rig, experiment, in_phase, in_state, names
+
+T = TypeVar("T")
 
 
 def conduct(rig: Rig, is_conductor: bool) -> None:
@@ -42,6 +46,28 @@ def test_e06_nothing_leaves_from_who_lost_the_lock_and_the_next_one_goes_on(
         await rig.until(in_phase(rig, Phase.DONE))
         assert names(rig.nodes) == in_state(rig, NodeState.REACHED)
         assert [] == rig.violations()
+
+    experiment(tmp_path, work, section=NARROW)
+
+
+def test_b04_what_was_prepared_as_the_lock_was_lost_never_leaves(tmp_path: Path) -> None:
+    """RFC 9031 §7.3.1: its numbers are on disk as used, and nobody uses them again."""
+
+    async def work(rig: Rig) -> None:
+        flights = Flights(rig)
+        right = rig.registrar.run_write
+
+        async def run_write(work: Callable[[Registry], T]) -> T:
+            found = await right(work)
+            await asyncio.sleep(1.0)
+            return found
+
+        rig.registrar.run_write = run_write  # type: ignore[method-assign]
+        await rig.roll()
+        await rig.until(lambda: rig.registrar.writes > 0)
+        conduct(rig, False)
+        await rig.rest(60)
+        assert (0, 0) == (flights.count(), rig.registrar.updates.status()["under_way"])
 
     experiment(tmp_path, work)
 
@@ -82,7 +108,7 @@ class Seat:
         contexts: Any = SimpleNamespace(learn=self.learned.extend, forget_all=lambda: None)
         nothing: Any = None
         self.registrars = Registrars(
-            opened, nothing, contexts, self.troubles, nothing, lambda: self.now_s
+            opened, nothing, contexts, self.troubles, nothing, nothing, lambda: self.now_s
         )
         self.registrars.conducts(self)
 
@@ -90,7 +116,7 @@ class Seat:
         self.terms.append(is_conductor)
 
     def see(self, *notices: Notice, is_conductor: bool = False, is_first: bool = False) -> None:
-        self.registrars.seen(Sight(1, 1, "open", notices, is_conductor, None, is_first))
+        self.registrars.seen(Sight(1, 1, notices, is_conductor, None, is_first))
 
 
 def test_with_sqlite_this_process_conducts() -> None:

@@ -1,9 +1,9 @@
 """Commands without a daemon: output, exit codes, questions, and what is never printed."""
 
 import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -195,26 +195,18 @@ def test_an_address_that_this_host_lacks_is_a_note(terminal: Terminal, place: st
     assert (0, True, True) == (done.code, f"coap.listen: {place}" in note, "in order" in verdict)
 
 
-_SERVER = '[database]\nurl = "postgresql://jrc@db/jrc"\n[instance]\nfile = "instance"\n'
-
-
-@pytest.mark.parametrize(
-    "words", [("check-config",), ("run",), ("network", "list"), ("db", "upgrade")]
-)
-def test_a_database_server_is_refused_before_anything_is_opened(
-    tmp_path: Path, words: tuple[str, ...]
+@pytest.mark.parametrize("words", [("check-config",), ("network", "list"), ("db", "upgrade")])
+def test_a_server_that_can_not_be_reached_is_one_sentence(
+    terminal: Terminal, words: tuple[str, ...]
 ) -> None:
-    """One sentence that says what to do, in place of a driver that can't be imported."""
-    terminal = Terminal(tmp_path)
-    socket = tmp_path / "admin.sock"
-    terminal.config.write_text(f'{_SERVER}[admin]\nsocket = "{socket}"\n')
+    """Without the password of its URL."""
+    url = "postgresql+psycopg://jrc:hunter2@/jrc?host=/nowhere"
+    text = terminal.config.read_text()
+    terminal.config.write_text(re.sub(r'"sqlite:///[^"]*"', f'"{url}"', text))
     done = terminal.jrc(*words)
     one_sentence(done, ExitCode.FAILED)
-    assert done.err == (
-        "error: database.url: PostgreSQL is not served by this version\n"
-        "hint: name a file: sqlite:////var/lib/jrc/jrc.db\n"
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
+    assert done.err.startswith("error: database.url: ")
+    assert "hunter2" not in done.err
 
 
 def test_a_readable_key_encryption_key_is_refused(terminal: Terminal) -> None:

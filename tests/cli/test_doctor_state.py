@@ -86,12 +86,13 @@ def test_a_config_file_that_is_not_in_order_fails(
     assert terminal.jrc("check-config").err.startswith(f"error: {found.what}\n")
 
 
-def test_a_database_server_fails_as_it_is_not_served(terminal: Terminal) -> None:
-    """As `jrc run` would."""
+def test_a_server_that_can_not_be_reached_fails(terminal: Terminal) -> None:
+    """As `jrc run` would; without the password of its URL."""
     url = f'"sqlite:///{terminal.folder / "jrc.db"}"'
-    change(terminal, url, '"postgresql://jrc:hunter2@db/jrc"')
-    found = one(terminal, "config")
+    change(terminal, url, '"postgresql://jrc:hunter2@/jrc?host=/nowhere"')
+    found = one(terminal, "database")
     assert found.status is FAILURE
+    assert "can't be opened" in found.what
     assert "hunter2" not in found.what + found.hint
 
 

@@ -73,3 +73,23 @@ def test_a_system_wide_init_gives_the_state_to_the_service(
     assert {"state", "kek", "jrc.db", "jrc.instance"} <= set(given)
     assert set(given.values()) == {(901, 902)}
     assert "etc" not in given
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://jrc:hunter2@db/jrc", "password"),
+        ("postgresql://jrc@db/jrc?password=hunter2", "password"),
+        ("sqlite:////tmp/jrc.db", "SQLite file"),
+    ],
+)
+def test_a_database_url_that_does_not_belong_on_a_command_line_is_refused(
+    tmp_path: Path, url: str, said: str
+) -> None:
+    """Everybody on the host can read it there."""
+    words = ("init", "--dir", str(tmp_path / "r"), "--database-url", url)
+    done = Terminal(tmp_path).jrc(*words, config=False)
+    one_sentence(done, ExitCode.USAGE)
+    assert said in done.err
+    assert "hunter2" not in done.err
+    assert not (tmp_path / "r").exists()

@@ -27,7 +27,7 @@ def test_what_is_asked_can_not_write(desk: Desk) -> None:
     def change(tx: ReadTransaction) -> None:
         tx.connection.exec_driver_sql("DELETE FROM event")
 
-    with pytest.raises(StoreError, match="read-?only"):
+    with pytest.raises(StoreError, match=r"read-?only"):
         examine(desk.url, KEK, change, NOW_MS)
 
 

@@ -58,7 +58,7 @@ def test_f03_a_pledge_has_one_identifier_in_a_key_domain(hall: Hall, released: b
     first = hall.short_id(pledge)
     if released:
         hall.desk.write(give_back)
-    with pytest.raises(ConflictError, match="(?i)unique"):
+    with pytest.raises(ConflictError, match=r"(?i)unique"):
         lease_row(hall.desk, first + 1, 1, 1, released=not released)
     assert [first] * 2 == [hall.short_id(pledge) for _ in range(2)]
 
@@ -173,5 +173,5 @@ def test_f02_a_constraint_violation_is_a_conflict(
     hall.take(pledge.request(JOIN))
     monkeypatch.setattr(store_joins.Joins, "taken", lambda *_: set())
     monkeypatch.setattr("jrc.policy.leases.candidate_values", lambda _range, _bytes: iter([0x42]))
-    with pytest.raises(ConflictError, match="(?i)unique"):
+    with pytest.raises(ConflictError, match=r"(?i)unique"):
         hall.outcomes()
