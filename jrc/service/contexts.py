@@ -74,7 +74,7 @@ class Contexts:
     def expect(self, kid_contexts: Iterable[bytes]) -> None:
         """These are asked for next, and then ``expect`` again: one read for all not in memory."""
         wanted = {
-            kid_context
+            kid_context: None
             for kid_context in kid_contexts
             if kid_context not in self._cached
             and kid_context not in self._unverified

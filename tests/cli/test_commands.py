@@ -333,4 +333,4 @@ def test_a_shell_gets_commands_completed(made: Terminal) -> None:
         check=False,
         timeout=90,
     )
-    assert done.stdout.split() == [b"revoke", b"restore", b"remove"]
+    assert done.stdout.split() == [b"revoke", b"restore", b"replace", b"recover", b"remove"]

@@ -19,4 +19,8 @@ def test_f03_a_range_that_runs_low_is_said_in_time(desk: Desk) -> None:
         pledges={"provisioned": 9},
         short_ids_left={"hall": 0x7FFF, "lab": 1},
         low=("lab",),
+        key_warnings=(
+            "file is the only key slot: if its key is lost, so are all stored keys;"
+            " make one that is kept offline: jrc keys add recovery paper",
+        ),
     )

@@ -33,7 +33,7 @@ def test_what_is_asked_can_not_write(desk: Desk) -> None:
 
 def test_the_refusals_are_those_of_opening_it(desk: Desk) -> None:
     """Another key, a row that was changed, another schema, a file that others can read."""
-    with pytest.raises(OperatorError, match="not the key encryption key"):
+    with pytest.raises(OperatorError, match="opens no slot of this database"):
         examine(desk.url, Secret(bytes(32)), names, NOW_MS)
     desk.sql("UPDATE instance SET event_number = event_number + 1")
     with pytest.raises(StateError, match="does not authenticate"):
