@@ -1,14 +1,12 @@
-"""The running registrar: what takes joins, what the operator's commands reach, and its life."""
+"""The running registrar: what takes joins, what runs beside them, and its life."""
 
 import asyncio
 import gc
-import os
 import secrets
 import signal
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import TypeVar
 
@@ -20,14 +18,14 @@ from jrc.admin.api import build_api
 from jrc.admin.backup_metrics import BackupCollector
 from jrc.admin.health import build_metrics
 from jrc.admin.host_metrics import HostCollector
-from jrc.admin.metrics import Counters, Gauges, InstallerCollector, registry_of, text_of
+from jrc.admin.metrics import Counters, InstallerCollector, registry_of
 from jrc.admin.rollover_metrics import RolloverCollector
 from jrc.admin.server import AdminServer, metrics_server
-from jrc.admin.services import Health
 from jrc.app.backups import Backups
 from jrc.app.border_routers import look_at_border_routers
 from jrc.app.cautions import cautions
 from jrc.app.closure import Closure
+from jrc.app.daemon_services import DaemonServices
 from jrc.app.event_keeper import EventKeeper
 from jrc.app.host import host_figures
 from jrc.app.housekeeping import Housekeeping
@@ -45,26 +43,18 @@ from jrc.app.updates import Updates
 from jrc.app.windows import WindowKeeper
 from jrc.coap.endpoint import Datagram, Endpoint
 from jrc.config import Endpoint as Place
-from jrc.errors import ExitCode, JrcError, StoreError
+from jrc.errors import ExitCode, JrcError
 from jrc.logwriter import LogWriter
-from jrc.model import Secret
-from jrc.net.interfaces import InterfaceWatch, look
-from jrc.offline import configured_installers, dumped, identity, rollover_settings, surveyed
-from jrc.opened import Opened, slot_key
-from jrc.policy.interface import Interface
+from jrc.net.interfaces import InterfaceWatch
+from jrc.offline import configured_installers, rollover_settings
+from jrc.opened import Opened
 from jrc.service.attempts import Attempts
-from jrc.service.backups import BackupWish
 from jrc.service.batches import Batches
 from jrc.service.contexts import Contexts
-from jrc.service.installers import InstallationReport, InstallerId
 from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
 from jrc.service.open_runs import RUN_LIFETIME_MS
-from jrc.service.registry import Registry
-from jrc.service.rollover_records import RolloverSettings
 from jrc.service.survey import survey
-from jrc.store.backup.dump import BESIDE_JOINS, Pace
-from jrc.store.backup.seal import check_recipients
 from jrc.store.writer import Writer
 
 T = TypeVar("T")
@@ -91,11 +81,9 @@ class Daemon:
         self._clock_doubt = clock_doubt
         self._opened = opened
         self._settings = opened.settings
-        self._started_s = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._exit_code = ExitCode.DONE
-        self._ready = False
         self._drained: asyncio.Event | None = None
         self._ended_badly = False
         self._servers = AsyncExitStack()
@@ -114,7 +102,9 @@ class Daemon:
             opened, self._writer.work, self._contexts, self._changed, self._troubles.failed
         )
         self._housekeeping = self._made_housekeeping()
-        opened.database.on_border_router = look_at_border_routers(self.rollover_settings)
+        opened.database.on_border_router = look_at_border_routers(
+            rollover_settings(self._settings.rollover)
+        )
         self._installers = self._made_installers()
         self._updates = self._made_updates()
         self._registrars = Registrars(
@@ -125,11 +115,15 @@ class Daemon:
             self._housekeeping.every,
             self._fatal,
         )
-        self._survey_of_keys = RolloverSurvey(self, self._housekeeping.every)
+        self._survey_of_keys = RolloverSurvey(self._transactions, self._housekeeping.every)
         self._backups = self._made_backups()
+        self._services = self._made_services()
         self._registry = self._made_registry()
-        self._proxy = join_proxy(self._settings, self._endpoint, self, self._registry, self._fatal)
+        self._proxy = join_proxy(
+            self._settings, self._endpoint, self._transactions, self._registry, self._fatal
+        )
         self._parts = self._made_parts(places)
+        self._services.begin(self._registry, self._parts)
 
     def _made_writer(self) -> Writer[Ask, Outcome]:
         return Writer(
@@ -160,7 +154,7 @@ class Daemon:
         return Housekeeping(
             self._counters,
             self._transactions.remember,
-            lambda: self.run_read(survey),
+            lambda: self._transactions.run_read(survey),
             self._transactions.attempt,
             self._troubles,
             self._fatal,
@@ -170,7 +164,7 @@ class Daemon:
         return Installers(
             self._settings.installer,
             self._settings.state_dir,
-            self,
+            self._transactions,
             self._fatal,
             lambda: self._counters.joins_total,
         )
@@ -178,7 +172,7 @@ class Daemon:
     def _made_updates(self) -> Updates:
         return Updates(
             self._settings.rollover,
-            self,
+            self._transactions,
             self._endpoint,
             self._opened.clock,
             self._intake.next_message_id,
@@ -186,7 +180,7 @@ class Daemon:
             self._counters.dropped,
             self._fatal,
             lambda: self._intake.in_flight,
-            self.installers,
+            configured_installers(self._settings),
             self._clock_doubt,
         )
 
@@ -195,11 +189,28 @@ class Daemon:
         section = self._settings.backup
         if section.directory is None:
             return None
-        return Backups(section, self._opened, self, self._housekeeping.every)
+        return Backups(section, self._opened, self._transactions, self._housekeeping.every)
+
+    def _made_services(self) -> DaemonServices:
+        return DaemonServices(
+            opened=self._opened,
+            transactions=self._transactions,
+            contexts=self._contexts,
+            attempts=self._attempts,
+            installers=self._installers,
+            updates=self._updates,
+            endpoint=self._endpoint,
+            counters=self._counters,
+            housekeeping=self._housekeeping,
+            closure=self._closure,
+            troubles=self._troubles,
+            clock_doubt=self._clock_doubt,
+            is_ending=self._ended.is_set,
+        )
 
     def _made_registry(self) -> CollectorRegistry:
         """The metrics of all but the Join Proxy, which adds its own."""
-        registry = registry_of(self._counters, self._gauges, __version__)
+        registry = registry_of(self._counters, self._services.gauges, __version__)
         host = partial(
             host_figures, self._troubles, self._endpoint, self._log, self._settings.state_dir
         )
@@ -217,19 +228,22 @@ class Daemon:
     def _made_parts(self, places: Sequence[Place]) -> list[Part]:
         """What runs beside the joins, in the order in which it begins; it ends the other way."""
         every = self._housekeeping.every
-        link = Link(self, InterfaceWatch, self._fatal)
-        keeper = RolloverKeeper(self._settings.rollover, self, self.installers, every)
+        database = self._transactions
+        link = Link(database, InterfaceWatch, self._fatal)
+        keeper = RolloverKeeper(
+            self._settings.rollover, database, configured_installers(self._settings), every
+        )
         self._registrars.conducts(link, self._updates, keeper)
         parts: list[Part] = [
             self._registrars,
             Listening(places, self._endpoint, InterfaceWatch),
             link,
             self._installers,
-            WindowKeeper(self, every),
+            WindowKeeper(database, every),
             self._updates,
             keeper,
             self._survey_of_keys,
-            EventKeeper(self._settings.events, self, self._opened.clock, every),
+            EventKeeper(self._settings.events, database, self._opened.clock, every),
         ]
         if self._backups is not None:
             parts.append(self._backups)
@@ -254,18 +268,18 @@ class Daemon:
         self._housekeeping.start()
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        self._ready = True
+        self._services.is_up = True
         for event, fields in cautions(self._opened):
             _log.warning(event, **fields)
         _log.info("ready", version=__version__, listening=self._endpoint.addresses())
 
     async def _start_servers(self) -> None:
-        admin = AdminServer(build_api(self), self._settings.admin.socket)
+        admin = AdminServer(build_api(self._services), self._settings.admin.socket)
         self._servers.push_async_callback(admin.stop)
         await admin.start()
         if self._settings.metrics is not None:
             place = self._settings.metrics.listen
-            metrics = metrics_server(build_metrics(self), place.host, place.port)
+            metrics = metrics_server(build_metrics(self._services), place.host, place.port)
             self._servers.push_async_callback(metrics.stop)
             await metrics.start()
 
@@ -276,7 +290,7 @@ class Daemon:
 
     async def stop(self) -> None:
         """Finish what was accepted: read no more, commit, answer, close."""
-        self._ready = False
+        self._services.is_up = False
         self._endpoint.stop_reading()
         self._housekeeping.stop()
         for part in reversed(self._parts):
@@ -335,132 +349,7 @@ class Daemon:
         if self._drained is not None:
             self._drained.set()
 
-    # As admin.services.Services
-
-    @property
-    def allows_weak_keys(self) -> bool:
-        """As ``Services.allows_weak_keys``."""
-        return self._settings.lab.allow_weak_keys
-
-    @property
-    def attempts(self) -> Attempts:
-        """As ``Services.attempts``."""
-        return self._attempts
-
-    @property
-    def newest_event(self) -> int:
-        """As ``Services.newest_event``."""
-        return self._opened.database.instance.event_number
-
-    @property
-    def rollover_settings(self) -> RolloverSettings:
-        """As ``Services.rollover_settings``."""
-        return rollover_settings(self._settings.rollover)
-
-    @property
-    def installers(self) -> Collection[InstallerId]:
-        """As ``Services.installers``."""
-        return configured_installers(self._settings)
-
-    @property
-    def installer_waits_s(self) -> Mapping[InstallerId, float]:
-        """As ``Services.installer_waits_s``."""
-        return self._installers.waits_s()
-
-    @property
-    def updates_hindered(self) -> str | None:
-        """As ``Services.updates_hindered``."""
-        return self._updates.trouble
-
-    async def run_write(self, work: Callable[[Registry], T]) -> T:
-        """As ``Services.run_write``."""
-        return await self._transactions.run_write(work)
-
-    async def run_read(self, work: Callable[[Registry], T]) -> T:
-        """As ``Services.run_read``."""
-        return await self._transactions.run_read(work)
-
-    async def install(
-        self, network: str, *, actor: str, reason: str
-    ) -> Sequence[InstallationReport]:
-        """As ``Services.install``."""
-        return await self._installers.install(network, actor=actor, reason=reason)
-
-    async def interface(self, name: str) -> Interface | None:
-        """As ``Services.interface``."""
-        return await look(name)
-
-    async def status(self) -> Mapping[str, object]:
-        """As ``Services.status``."""
-        return {
-            **await self._surveyed(),
-            "clock_doubt": self._clock_doubt(),
-            **identity(self._opened),
-            "pid": os.getpid(),
-            "ready": self._is_ready(),
-            "why": "; ".join(self._why()) or None,
-            "troubles": [each._asdict() for each in self._troubles.standing()],
-            "uptime_s": round(time.monotonic() - self._started_s, 1),
-            "listening": self._endpoint.addresses(),
-            "metrics": None
-            if self._settings.metrics is None
-            else str(self._settings.metrics.listen),
-            **self._counters.summary(),
-            **{part.name: part.status() for part in self._parts},
-        }
-
-    async def _surveyed(self) -> dict[str, object]:
-        """What the database holds; nothing where it can't be read, which ``why`` says then."""
-        with suppress(StoreError):
-            return surveyed(await self.run_read(survey))
-        return {}
-
-    def check_recipients(self, recipients: Sequence[str]) -> None:
-        """As ``Services.check_recipients``."""
-        check_recipients(recipients)
-
-    def dump(self, wish: BackupWish) -> AsyncIterator[bytes]:
-        """As ``Services.dump``; joins come first."""
-        return dumped(self._opened, wish, Pace(BESIDE_JOINS))
-
-    def slot_key(self) -> Secret:
-        """As ``Services.slot_key``."""
-        return slot_key(self._settings)
-
-    def distrust(self) -> None:
-        """As ``Services.distrust``."""
-        self._contexts.forget_all()
-
-    def metrics_text(self) -> bytes:
-        """As ``Services.metrics_text``."""
-        return text_of(self._registry)
-
-    def health(self) -> Health:
-        """As ``Services.health``."""
-        return Health(
-            alive=not self._ended.is_set(),
-            ready=self._is_ready(),
-            why=self._why(),
-        )
-
-    def _why(self) -> tuple[str, ...]:
-        closed, troubles = self._closure.why, self._troubles.sentences()
-        return troubles if closed is None else (closed, *troubles)
-
-    def _is_ready(self) -> bool:
-        hindered = bool(self._troubles) or self._closure.is_closed
-        return self._ready and not hindered and not self._ended.is_set()
-
     def _changed(self) -> None:
         self._closure.look()
         for part in self._parts:
             part.changed()
-
-    def _gauges(self) -> Gauges:
-        return Gauges(
-            ready=self._is_ready(),
-            quarantined=self._closure.is_quarantined,
-            contexts_cached=len(self._contexts),
-            pledges=self._housekeeping.survey.pledges,
-            short_ids_left=self._housekeeping.survey.short_ids_left,
-        )

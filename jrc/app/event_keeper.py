@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from jrc.admin.event_log import remove_in_turns
-from jrc.admin.services import Services
+from jrc.admin.services import Transactions
 from jrc.config import Events
 from jrc.service.event_removal import Removal, removal_due
 from jrc.service.ports import Clock
@@ -36,7 +36,7 @@ class EventKeeper:
     def __init__(
         self,
         settings: Events,
-        services: Services,
+        transactions: Transactions,
         clock: Clock,
         every: _Every,
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -44,7 +44,7 @@ class EventKeeper:
         rest_s: float = REST_S,
     ) -> None:
         self._settings = settings
-        self._services = services
+        self._transactions = transactions
         self._clock = clock
         self._every = every
         self._monotonic_s = monotonic_s
@@ -71,12 +71,12 @@ class EventKeeper:
         """Remove what is too old, from the second look on, and only by a clock that runs well."""
         if not self._runs_well():
             return
-        removal = await self._services.run_read(self._due)
+        removal = await self._transactions.run_read(self._due)
         if removal is None:
             return
         reason = f"older than events.keep_days = {self._settings.keep_days:g}"
         await remove_in_turns(
-            self._services, removal, actor=ACTOR, reason=reason, rest_s=self._rest_s
+            self._transactions, removal, actor=ACTOR, reason=reason, rest_s=self._rest_s
         )
         self._removed += removal.count
         _log.info("events_removed", first=removal.first, last=removal.last, hash=removal.hash)

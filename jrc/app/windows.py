@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from jrc.admin.services import Services
+from jrc.admin.services import Transactions
 from jrc.service.windows import end_windows, time_left_ms
 
 LOOK_EVERY_S = 1.0
@@ -23,11 +23,11 @@ class WindowKeeper:
 
     def __init__(
         self,
-        services: Services,
+        transactions: Transactions,
         every: _Every,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._services = services
+        self._transactions = transactions
         self._every = every
         self._monotonic_s = monotonic_s
         self._deadlines_s: dict[int, float] = {}
@@ -63,7 +63,7 @@ class WindowKeeper:
         return min(self._deadlines_s.values(), default=math.inf)
 
     async def _end_due(self) -> None:
-        left_ms = await self._services.run_read(time_left_ms)
+        left_ms = await self._transactions.run_read(time_left_ms)
         now_s = self._monotonic_s()
         self._deadlines_s = {
             number: min(self._deadlines_s.get(number, math.inf), now_s + left / 1000)
@@ -71,4 +71,4 @@ class WindowKeeper:
         }
         due = {number for number, at_s in self._deadlines_s.items() if at_s <= now_s}
         if due:
-            await self._services.run_write(lambda tx: end_windows(tx, due))
+            await self._transactions.run_write(lambda tx: end_windows(tx, due))

@@ -10,7 +10,7 @@ from typing import Any
 from jrc.cli.client import Api, quoted
 from jrc.cli.reporting import say
 from jrc.config import Settings
-from jrc.errors import JrcError
+from jrc.errors import ExitCode, JrcError, OperatorError
 from jrc.model import Secret
 
 
@@ -18,12 +18,33 @@ from jrc.model import Secret
 def new_key_file(path: Path, key: Secret, settings: Settings) -> Iterator[None]:
     """A new key file for the service's user; it goes if what it is made for is refused."""
     from jrc.store.keyfile import key_text, write_key
+    from jrc.store.keyslots import file_key_id
 
     write_key(path, key_text(key), _owner(settings))
+    with gone_if_refused(path, file_key_id(key)):
+        yield
+
+
+_REFUSALS = (ExitCode.USAGE, ExitCode.REFUSED)
+
+
+@contextmanager
+def gone_if_refused(path: Path, key_id: bytes) -> Iterator[None]:
+    """Remove a new file with a key if its slot is refused, and in no other case.
+
+    Where the daemon dies, or Ctrl-C is pressed, the slot may have been made: the file is then all
+    that opens it.
+    """
     try:
         yield
-    except JrcError:
-        path.unlink(missing_ok=True)
+    except (JrcError, KeyboardInterrupt) as error:
+        if isinstance(error, OperatorError) and error.exit_code in _REFUSALS:
+            path.unlink(missing_ok=True)
+        else:
+            say(
+                f"{path} was kept, as it may be needed: it is if `jrc keys slots` shows its key,"
+                f" {key_id.hex()}; else delete it"
+            )
         raise
 
 

@@ -12,6 +12,7 @@ from jrc.cli import output
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
 from jrc.cli.key_rotation import (
+    gone_if_refused,
     new_key_file,
     place_of,
     planned,
@@ -21,7 +22,8 @@ from jrc.cli.key_rotation import (
 )
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
-from jrc.errors import ExitCode, JrcError, OperatorError
+from jrc.errors import ExitCode, OperatorError
+from jrc.model import Secret
 
 app = typer.Typer(help="Keys that open the database, and changing them.", no_args_is_help=True)
 add = typer.Typer(help="Let a further key open the database.", no_args_is_help=True)
@@ -88,14 +90,13 @@ def add_recovery(
       jrc keys add recovery paper
       jrc keys add recovery usb --out /media/usb/jrc-recovery
     """
-    from jrc.store.keyfile import new_key, paper_text
+    from jrc.store.keyfile import new_key
     from jrc.store.keyslots import recovery_public_key
 
     identity = new_key()
     body = {"name": name, "kind": "recovery", "reason": reason}
     body["public_key"] = recovery_public_key(identity).hex()
-    text = paper_text(identity)
-    with connect(common(context)) as api, _offered(text, out, yes=yes):
+    with connect(common(context)) as api, _offered(identity, out, yes=yes):
         added = api.post("/v1/keys/slots", body)
     if as_json:
         output.document(added)
@@ -106,17 +107,16 @@ def add_recovery(
 
 
 @contextmanager
-def _offered(text: str, out: Path | None, *, yes: bool) -> Iterator[None]:
-    """The identity, in the person's hands before a slot is made for it; no file if that fails."""
-    from jrc.store.keyfile import write_key
+def _offered(identity: Secret, out: Path | None, *, yes: bool) -> Iterator[None]:
+    """The identity, in the person's hands before a slot is made for it."""
+    from jrc.store.keyfile import paper_text, write_key
+    from jrc.store.keyslots import recovery_key_id, recovery_public_key
 
+    text = paper_text(identity)
     if out is not None:
         write_key(out, text + "\n")
-        try:
+        with gone_if_refused(out, recovery_key_id(recovery_public_key(identity))):
             yield
-        except JrcError:
-            out.unlink(missing_ok=True)
-            raise
         return
     if not sys.stdout.isatty():
         raise OperatorError(

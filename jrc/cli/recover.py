@@ -12,8 +12,9 @@ from jrc.cli.identifiers import identifiers_from
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
+from jrc.service.wording import counted
 
-app = typer.Typer(help="Bring a quarantined database back, and see who has come back.")
+app = typer.Typer()
 
 _AT_ONCE = 500
 _NAMED_IN_PLAN = 2000
@@ -25,7 +26,7 @@ _STATUS = {
     "why": "because",
     "pledges": "pledges",
     "back": "back, or never gone",
-    "waiting": "come at their next request",
+    "waiting": "not back yet",
     "reprovision": "of these, to be given a new key",
     "key_domains_left": "key domains without new keys",
 }
@@ -93,7 +94,6 @@ def recover(
         if dry_run:
             _show_plan(plan, as_json=as_json)
             return
-        _require_quarantined(api)
         if not confirmed:
             _show_plan(plan, as_json=as_json)
             raise OperatorError(
@@ -112,18 +112,6 @@ def recover(
     _say_next(report)
     if not daemon_answers(asked.settings().admin.socket):
         say("the daemon is not running: joins are answered when `jrc run` does")
-
-
-def _require_quarantined(api: Api) -> None:
-    """That there is something to recover.
-
-    Raises:
-        OperatorError: there is nothing.
-    """
-    condition = api.get("/v1/recovery")["condition"]
-    if condition != "quarantined":
-        # The API says what is wrong, in the words of each case.
-        api.post("/v1/recovery/step", {"agreed": True})
 
 
 def _plan(api: Api, named: Sequence[str]) -> dict[str, Any]:
@@ -157,12 +145,12 @@ def _carry_out(api: Api, named: Sequence[str], reason: str) -> dict[str, object]
         revoked += _number(answer["revoked"])
         unknown += _number(answer["unknown"])
     if named:
-        say(f"{revoked} pledges revoked, {unknown} of the list are not known here")
+        say(f"{counted(revoked, 'pledge')} revoked, {unknown} of the list not known here")
     renewed: list[dict[str, object]] = []
     for step in _steps(api, reason):
         if step["step"] == "contexts":
             contexts += _number(step["contexts"])
-            say(f"{contexts} contexts marked as lost")
+            say(f"{counted(contexts, 'context')} marked as lost")
         elif step["step"] == "keys":
             renewed.append({name: step[name] for name in ("key_domain", "networks", "key_ids")})
             say(_renewed_sentence(step))
@@ -186,8 +174,8 @@ def _renewed_sentence(step: Mapping[str, Any]) -> str:
 
 def _say_next(report: Mapping[str, Any]) -> None:
     say(
-        f"the database is open: {report['waiting']} pledges come back at their next request,"
-        f" {report['reprovision']} of these need a new key"
+        f"the database is open: {counted(_number(report['waiting']), 'pledge')} can come back, at"
+        f" the next request of each; {report['reprovision']} of these need a new key first"
     )
     for each in report["border_routers"]:
         if each["by"] == "join":

@@ -127,8 +127,9 @@ def verify_lines(lines: Iterable[str]) -> ChainReport:
             entry = event_of(line)
         except WrongLineError as error:
             raise error.at(row) from None
-        if first is None and entry.previous is not None:
-            first, at = entry.number, Place(entry.number - 1, entry.previous)
+        if first is None and entry.previous is not None and entry.number > 1:
+            at = Place(entry.number - 1, entry.previous)
+        first = first or entry.number
         following = next_place(at, entry)
         if isinstance(following, Break) or entry.previous not in (None, at.hash):
             found = following if isinstance(following, Break) else _other_before(entry.number)

@@ -11,6 +11,7 @@ from jrc.service.wording import utc_text
 
 T = TypeVar("T")
 _HASH_BYTES = 32
+_FIELDS = frozenset({*ChainedEvent._fields, "at"})
 
 
 class WrongLineError(ValueError):
@@ -51,16 +52,14 @@ def event_of(line: str) -> ChainedEvent:
     Raises:
         WrongLineError: it is none.
     """
-    try:
-        given = json.loads(line)
-    except (ValueError, RecursionError):
-        raise WrongLineError("it is not JSON") from None
-    if not isinstance(given, dict):
-        raise WrongLineError("it is no JSON object")
+    given = _object_of(line)
+    at_ms = _need(given, "at_ms", _whole)
+    if _need(given, "at", _text) != _moment(at_ms):
+        raise WrongLineError("at and at_ms are not the same time")
     previous = _maybe(given, "previous", _hash)
     return ChainedEvent(
         number=_need(given, "number", _whole),
-        at_ms=_need(given, "at_ms", _whole),
+        at_ms=at_ms,
         kind=_need(given, "kind", _text),
         pledge=_maybe(given, "pledge", _bytes),
         network=_maybe(given, "network", _text),
@@ -70,6 +69,36 @@ def event_of(line: str) -> ChainedEvent:
         hash=_need(given, "hash", _hash),
         previous=previous,
     )
+
+
+def _object_of(line: str) -> dict[str, object]:
+    """The line's fields, and nothing that its hash would not tell of."""
+    try:
+        given = json.loads(line, object_pairs_hook=_fields)
+    except WrongLineError:
+        raise
+    except (ValueError, RecursionError):
+        raise WrongLineError("it is not JSON") from None
+    if not isinstance(given, dict):
+        raise WrongLineError("it is no JSON object")
+    if strange := sorted(given.keys() - _FIELDS):
+        raise WrongLineError(f"there is no field {strange[0][:64]!r}")
+    return given
+
+
+def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object whose names are there once: readers differ in which of two they take."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise WrongLineError("a name is there twice")
+    return found
+
+
+def _moment(at_ms: int) -> str | None:
+    try:
+        return utc_text(at_ms)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _maybe(given: Mapping[str, object], name: str, parse: Callable[[object], T]) -> T | None:

@@ -139,7 +139,7 @@ def revoke_confirmed(
     Raises:
         OperatorError: the database is not quarantined, or there are too many for one transaction.
     """
-    _require_quarantined(tx)
+    require_quarantined(tx)
     if len(identifiers) > MAX_AT_ONCE:
         raise OperatorError(
             f"{len(identifiers)} revocations are more than {MAX_AT_ONCE}, send them in parts",
@@ -173,7 +173,7 @@ def recover_step(tx: Registry, *, actor: str, reason: str = "") -> Progress:
     Raises:
         OperatorError: the database is not quarantined.
     """
-    _require_quarantined(tx)
+    require_quarantined(tx)
     marked = tx.recoveries.lose_some(CONTEXTS_AT_ONCE)
     if marked:
         return Progress(step=Step.CONTEXTS, contexts=marked)
@@ -183,7 +183,12 @@ def recover_step(tx: Registry, *, actor: str, reason: str = "") -> Progress:
     return _open(tx, actor, reason)
 
 
-def _require_quarantined(tx: Registry) -> None:
+def require_quarantined(tx: Registry) -> None:
+    """Nothing, if there is something to recover.
+
+    Raises:
+        OperatorError: the database is open, or was moved.
+    """
     condition = tx.database.condition
     if condition is Condition.QUARANTINED:
         return

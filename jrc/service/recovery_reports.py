@@ -11,7 +11,7 @@ from jrc.service.installers import InstallerId
 from jrc.service.key_domains import current_generation
 from jrc.service.nodes import Look, Seen
 from jrc.service.pledge_recovery import recovery_remedy, recovery_sentence
-from jrc.service.recover import known_pledges
+from jrc.service.recover import known_pledges, require_quarantined
 from jrc.service.recovery_store import Recovery
 from jrc.service.registry import Registry
 from jrc.service.wording import Plan, counted, listed, utc_text
@@ -78,7 +78,12 @@ class RecoveryPlan:
 def plan_recovery(
     tx: Registry, named: Sequence[PledgeId], installers: Collection[InstallerId]
 ) -> RecoveryPlan:
-    """What recovering a quarantined database does; ``named`` are to be revoked as part of it."""
+    """What recovering a quarantined database does; ``named`` are to be revoked as part of it.
+
+    Raises:
+        OperatorError: the database is not quarantined.
+    """
+    require_quarantined(tx)
     known = known_pledges(tx, named)
     unknown = [each for each in dict.fromkeys(named) if each not in set(known)]
     routers = tuple(border_routers(tx, installers))
@@ -127,7 +132,7 @@ def _sentences(
         f" would be let in again. It knows {counted(_revoked(tx), 'revoked pledge')}."
     )
     if known:
-        yield f"{counted(len(known), 'pledge')} of your list are revoked before anybody is let in."
+        yield f"Revoked before anybody is let in: {counted(len(known), 'pledge')} of your list."
     if unknown:
         yield f"{len(unknown)} of your list are not known here, and can't join anyway."
     yield (

@@ -159,14 +159,18 @@ def _prepare_reader(connection: sqlite3.Connection) -> None:
 def truncate_log(connection: Connection) -> bool:
     """Write SQLite's log into the file and empty it, between transactions of the one writer.
 
-    Pages that were overwritten are gone then. False where somebody still reads an old state and
-    that can't be, in ``BUSY_TIMEOUT_MS``; the next checkpoints do it. A server has its own ways.
+    Pages that were overwritten are gone then. False where that can't be: somebody still reads an
+    old state after ``BUSY_TIMEOUT_MS``, or the disk is full; the next checkpoints do it. What is
+    committed stands all the same. A server has its own ways.
     """
     if connection.dialect.name != "sqlite":
         return False
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
-    busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    try:
+        busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error:
+        return False
     return not busy
 
 

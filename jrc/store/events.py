@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, delete, literal_column, select
 
-from jrc.errors import StateError
-from jrc.service.event_chain import Place
+from jrc.errors import ExitCode, OperatorError, StateError
+from jrc.service import event_chain
+from jrc.service.event_chain import Break, Place
 from jrc.service.records import ChainedEvent, StoredEvent, Wanted
 from jrc.store import ledger
 from jrc.store.schema import event
@@ -98,24 +99,53 @@ class Events:
         """Delete the oldest entries, at most ``limit`` and none after ``number``; how many.
 
         The chain goes on from the last of them, whose hash stays.
+
+        Raises:
+            OperatorError: one of them is not as it was written, and is kept for whoever looks.
         """
         if self._ledger is None:
             raise StateError("a reading transaction removes no events")
-        floor = self._instance().event_floor
-        last = min(number, floor + limit)
-        if last <= floor:
+        floor, end = self.ends()
+        last = min(number, floor.number + limit)
+        if last <= floor.number:
             return 0
-        hash_ = self.hash_of(last)
-        if hash_ is None:
-            raise StateError(f"event {last} is missing: `jrc events verify` tells more")
-        self._connection.execute(delete(event).where(event.c.number <= last))
-        self._ledger.raise_floor(last, hash_)
-        return last - floor
+        at = self._gone_along(floor, last)
+        if last == end.number:
+            _require(event_chain.at_end(at, end))
+        else:  # what was changed together with its hash shows in the entry after it
+            self._gone_along(at, last + 1)
+        going = event.c.number > floor.number, event.c.number <= last
+        self._connection.execute(delete(event).where(*going))
+        self._ledger.raise_floor(*at)
+        return last - floor.number
+
+    def _gone_along(self, at: Place, last: int) -> Place:
+        """Where the chain leads to from ``at``, up to an entry; each fits the one before."""
+        for entry in self.chain(after=at.number, limit=last - at.number):
+            following = event_chain.next_place(at, entry)
+            if isinstance(following, Break):
+                raise _broken(following)
+            at = following
+        _require(event_chain.at_end(at, Place(last, at.hash)))
+        return at
 
     def _instance(self) -> ledger.Instance:
         if self._ledger is not None:
             return self._ledger.instance
         return ledger.read(self._connection, self._scope.mac)
+
+
+def _require(found: Break | None) -> None:
+    if found is not None:
+        raise _broken(found)
+
+
+def _broken(found: Break) -> OperatorError:
+    return OperatorError(
+        f"nothing was removed from event {found.number} on: {found.sentence}",
+        "keep a copy of the database; `jrc events verify` looks at the whole log",
+        exit_code=ExitCode.FAILED,
+    )
 
 
 def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:

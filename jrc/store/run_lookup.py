@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, bindparam, select
 
-from jrc.cojp.recovery import claims
+from jrc.cojp.recovery import claims, second_id_context
 from jrc.cojp.replay import ReplayWindow
 from jrc.model import Condition, PledgeState
 from jrc.service.join_ports import ContextState, KnownContext, RecoveryRun, StoredRun
@@ -43,7 +43,7 @@ class RunLookup:
             run = self._read(claim.r2)
             lost = None if run is None else self._lost(run)
             if lost is not None:
-                known = self._derived(lost, claim.id3)
+                known = self._derived(lost, claim.r2, claim.id3)
                 return known and replace(known, kid_context=kid_context, run=run)
         return None
 
@@ -58,8 +58,14 @@ class RunLookup:
         found = () if kid_context is None else self._find(kid_context)
         return next((known for known in found if known.context_id == run.context_id), None)
 
-    def _derived(self, lost: KnownContext, id3: bytes) -> KnownContext | None:
-        """What a request #2 of a run verifies under: nothing was received under it yet."""
+    def _derived(self, lost: KnownContext, r2: bytes, id3: bytes) -> KnownContext | None:
+        """What a request #2 of a run verifies under: nothing was received under it yet.
+
+        ``None`` for the ID Context of response #1: its keys have protected that, under a nonce
+        which an answer under them might have again (RFC 8613 §5.2).
+        """
+        if id3 == second_id_context(r2, lost.security.id_context or b""):
+            return None
         with readable():
             owner = owner_of(self._connection, lost.context_id)
             security = owner and derive(self._connection, self._keyring, owner.credential_id, id3)

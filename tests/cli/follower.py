@@ -1,13 +1,13 @@
 """A command that runs for long, as a process, with a thread for each of its outputs."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, Queue
 from threading import Thread
 from typing import IO, Any
 
+from tests import forked
 from tests.cli.terminal import Terminal, environment
 
 WITHIN_S = 90
@@ -17,12 +17,8 @@ class Follower:
     """The command; a line that does not come within ``WITHIN_S`` fails the test."""
 
     def __init__(self, terminal: Terminal, *words: str) -> None:
-        self.process = subprocess.Popen(
-            terminal.command(*words),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(),
-        )
+        command = terminal.command(*words)[2:]
+        self.process = forked.piped(*command, environ=environment(), errors_apart=True)
         self._out, self._err = Queue[str](), Queue[str]()
         streams = ((self.process.stdout, self._out), (self.process.stderr, self._err))
         self._threads = [Thread(target=_read, args=each, daemon=True) for each in streams]
@@ -66,11 +62,11 @@ class Follower:
         return self._out.empty() and self._err.empty()
 
 
-def _read(stream: IO[bytes] | None, queue: "Queue[str]") -> None:
+def _read(stream: IO[str] | None, queue: "Queue[str]") -> None:
     assert stream is not None
     with stream:
         for line in stream:
-            queue.put(line.decode().rstrip("\n"))
+            queue.put(line.rstrip("\n"))
 
 
 @contextmanager

@@ -7,10 +7,9 @@ import os
 import pty
 import socket
 import struct
-import subprocess
 import sys
 import termios
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,8 @@ from jrc.store.database import Database
 from jrc.store.keyfile import new_key, read_key
 from jrc.store.keyslots import recovery_public_key
 from jrc.store.registry import StoreRegistry
+from tests import forked
+from tests.forked import Forked
 
 PREFIX, OTHER_PREFIX = "2001:db8:0:1::/64", "2001:db8:0:2::/64"
 PLEDGE = "00124b0014b5b67e"
@@ -77,22 +78,20 @@ class Terminal:
 
     def process(self, *words: str, stdin: bytes = b"") -> Done:
         """The command, carried out by a process of its own."""
-        done = subprocess.run(
-            self.command(*words), input=stdin, capture_output=True, timeout=60, check=False
-        )
+        done = forked.run(*self.command(*words)[2:], given=stdin)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def typed(self, *words: str, answer: str = "") -> tuple[int, str]:
         """Exit code and what a terminal shows of a command that gets ``answer`` typed."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        command = subprocess.Popen(
-            self.command(*words),
+        command = Forked(
+            *self.command(*words)[2:],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            start_new_session=True,
-            env=environment(),
+            environ=environment(),
+            new_session=True,
         )
         os.close(theirs)
         shown = bytearray()
@@ -127,22 +126,22 @@ class Terminal:
         return self.jrc(*words, stdin=psk.encode())
 
     @contextmanager
-    def daemon(self) -> Any:
+    def daemon(self) -> Iterator[Forked]:
         """`jrc run` as a process, until it answers; stopped by SIGTERM."""
-        daemon = subprocess.Popen(
-            self.command("run"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
-        )
-        try:
-            assert daemon.stderr is not None
-            for line in daemon.stderr:
-                if b'"ready"' in line:
-                    break
-            else:
-                raise AssertionError("the daemon did not come up")
-            yield daemon
-        finally:
-            daemon.terminate()
-            daemon.communicate(timeout=90)
+        daemon = forked.piped(*self.command("run")[2:], environ=environment())
+        assert daemon.stdout is not None
+        with daemon.stdout as log:
+            try:
+                for line in log:
+                    if '"ready"' in line:
+                        break
+                else:
+                    raise AssertionError("the daemon did not come up")
+                yield daemon
+            finally:
+                daemon.terminate()
+                log.read()
+                daemon.wait(timeout=90)
 
 
 def environment() -> dict[str, str]:

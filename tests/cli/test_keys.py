@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jrc.errors import ExitCode
@@ -95,6 +96,45 @@ def test_a_refused_slot_leaves_no_file(lab: Terminal) -> None:
     for words in (("file", "file"), ("recovery", "file"), ("file", "No Name")):
         done = lab.jrc("keys", "add", *words, "--out", str(spare))
         assert (True, False) == (done.code != 0, spare.exists()), done.err
+
+
+@pytest.mark.parametrize("cut", [httpx.ReadError("cut off"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/keys/rotate", ("rotate", "--yes", "--file")),
+        ("/v1/keys/slots", ("add", "file", "new", "--out")),
+        ("/v1/keys/slots", ("add", "recovery", "new", "--out")),
+    ],
+)
+def test_a_key_file_is_kept_where_the_answer_never_came(
+    lab: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    words: tuple[str, ...],
+    cut: BaseException,
+) -> None:
+    """The daemon dies after its commit, or Ctrl-C: the file is all that opens the slot."""
+    new, real = lab.folder / "new", httpx.AsyncClient.request
+
+    async def request(client: httpx.AsyncClient, method: str, url: str, **more: Any) -> Any:
+        answer = await real(client, method, url, **more)
+        if url == path:
+            raise cut
+        return answer
+
+    monkeypatch.setattr(httpx.AsyncClient, "request", request)
+    done = lab.jrc("keys", *words, str(new))
+    monkeypatch.undo()
+    assert (True, True) == (done.code != 0, "was kept" in done.err)
+    text = new.read_text()
+    if words[1] == "recovery":
+        (lab.folder / "kek").unlink()
+        assert 0 == lab.jrc("keys", "restore", "--identity-file", str(new)).code
+    else:
+        (lab.folder / "kek").write_text(text)
+    assert any(slot["key_id"] in done.err for slot in slots(lab).values())
+    assert 0 == works(lab).code
 
 
 def test_what_changes_keys_needs_a_yes(lab: Terminal) -> None:

@@ -66,11 +66,19 @@ def test_the_plan_is_shown_and_nothing_done_without_a_confirmation(lab: Terminal
     assert "quarantined" == lab.jrc("recover", "status", "--json").json["condition"]
 
 
+def test_an_open_database_has_nothing_to_recover_in_a_dry_run_either(lab: Terminal) -> None:
+    """It would say since when the database is quarantined, and why."""
+    dry = lab.jrc("recover", "--dry-run")
+    assert ExitCode.REFUSED == dry.code
+    assert "there is nothing to recover" in dry.err
+    assert "was quarantined" not in dry.err
+
+
 def test_a_recovery_says_what_it_does_and_what_is_next(lab: Terminal) -> None:
     """The second one has nothing to do."""
     put_old_copy_back(lab)
     said = recover(lab)
-    for words in ("1 contexts marked", "key domain lab: new keys", "the database is open"):
+    for words in ("1 context marked", "key domain lab: new keys", "the database is open"):
         assert words in said
     again = lab.jrc("recover", "--confirm-revocations", "--yes")
     assert ExitCode.REFUSED == again.code
@@ -89,7 +97,7 @@ def test_a_list_of_revocations_is_carried_out_first(lab: Terminal, as_json: bool
     file = lab.folder / "revoked"
     file.write_text(listed if as_json else lines)
     said = recover(lab, "--revocations", str(file))
-    assert "1 pledges revoked, 1 of the list are not known here" in said
+    assert "1 pledge revoked, 1 of the list not known here" in said
     (pledge,) = lab.jrc("pledge", "list", "--json").json
     assert "revoked" == pledge["state"]
 

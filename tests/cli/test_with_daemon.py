@@ -155,8 +155,7 @@ def test_sigterm_stops_the_daemon_with_exit_code_0(tmp_path: Path) -> None:
     terminal.init()
     with terminal.daemon() as daemon:
         daemon.terminate()
-        daemon.communicate(timeout=90)
-        assert daemon.returncode == 0
+        assert daemon.wait(timeout=90) == 0
     assert not (terminal.folder / "admin.sock").exists()
 
 

@@ -19,6 +19,7 @@ import httpx
 
 from jrc.lab.pledge import SimulatedPledge
 from jrc.model import Secret
+from tests import forked
 from tests.daemon.wire import LOOPBACK, Address
 
 CAFE = bytes.fromhex("cafe")
@@ -146,15 +147,11 @@ class Site:
     ) -> subprocess.CompletedProcess[str]:
         """A ``jrc`` command, however it ends."""
         where = ("--config", str(self.config)) if configured else ()
-        return subprocess.run(
-            (sys.executable, *RUN, *where, *arguments),
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            env={**os.environ, **(environ or {})},
-            check=False,
+        done = forked.run(
+            *RUN[1:], *where, *arguments, given=given.encode(), environ=_with(environ)
         )
+        said, errors = done.stdout.decode(), done.stderr.decode()
+        return subprocess.CompletedProcess(done.args, done.returncode, said, errors)
 
     def new_devices(self, count: int) -> list[Device]:
         """Devices the site has not seen."""
@@ -178,28 +175,43 @@ class Site:
         self,
         program: Sequence[str] = RUN,
         *,
-        before: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
         keep: Sequence[int] = (),
+        is_executed: bool = False,
     ) -> "Daemon":
-        """The daemon, once it answers joins.
+        """The daemon, once it answers joins; ``program`` is ``-m`` and what follows it.
 
-        ``before`` is a tool that runs it, ``keep`` are file descriptors that it inherits.
+        ``before`` is a tool that runs it, ``keep`` are file descriptors that it inherits. With
+        these, and where ``is_executed``, an interpreter of its own is started for it.
         """
-        command = [*before, sys.executable, *program, "--config", str(self.config), "run"]
-        process = subprocess.Popen(
+        words = [*program, "--config", str(self.config), "run"]
+        process: Process
+        if is_executed or before or keep:
+            process = self._executed([*before, sys.executable, *words], _with(environ), keep)
+        else:
+            process = forked.piped(*words[1:], environ=_with(environ), new_session=True)
+        daemon = Daemon(self, process)
+        daemon.wait_until_ready()
+        return daemon
+
+    def _executed(
+        self, command: Sequence[str], environ: Mapping[str, str], keep: Sequence[int]
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, **(environ or {})},
+            env=environ,
             pass_fds=keep,
             start_new_session=True,
         )
-        daemon = Daemon(self, process)
-        daemon.wait_until_ready()
-        return daemon
+
+
+def _with(environ: Mapping[str, str] | None) -> dict[str, str]:
+    return {**os.environ, **(environ or {})}
 
 
 def _free_port() -> int:

@@ -147,7 +147,7 @@ def out_of_files(daemon: Daemon) -> Iterator[None]:
 
 def test_a_process_that_may_open_no_file_goes_on_when_it_may(site: Site) -> None:
     """Nobody is answered whom an old copy of the database could answer again (RFC 9031 §8.3.3)."""
-    with site.start() as daemon, Wire(daemon.address) as wire:
+    with site.start(is_executed=True) as daemon, Wire(daemon.address) as wire:
         first, second = daemon.enroll().pledge(), daemon.enroll().pledge()
         wire.join(first)
         until(lambda: is_ready(daemon))

@@ -60,7 +60,7 @@ def _joined(site: Site) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_both_signals_end_it_in_order(site: Site, number: signal.Signals) -> None:
     """Exit code 0, the lock given back, the socket gone, the log rolled into the database."""
-    with site.start() as daemon:
+    with site.start(is_executed=True) as daemon:
         os.kill(daemon.pid, number)
         assert 0 == daemon.process.wait(timeout=90)
     assert b"" == site.database.with_name("jrc.db.lock").read_bytes()
@@ -174,7 +174,8 @@ def test_the_service_manager_is_told_of_readiness_and_the_end(site: Site, tmp_pa
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(30)
-        with site.start(environ={"NOTIFY_SOCKET": str(tmp_path / "notify")}) as daemon:
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with site.start(environ=environ, is_executed=True) as daemon:
             assert b"READY=1" == manager.recv(100)
             assert 0 == daemon.stop()
             assert b"STOPPING=1" == manager.recv(100)
@@ -185,7 +186,8 @@ def test_a_credential_of_the_service_manager_is_the_key(site: Site, tmp_path: Pa
     shutil.move(site.folder / "kek", tmp_path / "jrc-kek")
     site.change('kek_file = "kek"', 'credential = "jrc-kek"')
     assert "keys.credential" in site.attempt("run").stderr
-    with site.start(environ={"CREDENTIALS_DIRECTORY": str(tmp_path)}) as daemon:
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    with site.start(environ=environ, is_executed=True) as daemon:
         assert 200 == daemon.get("/readyz").status_code
 
 

@@ -82,7 +82,7 @@ def test_no_key_is_found_in_what_a_run_leaves_or_shows(site: Site) -> None:
     With them go the keys that seal the database: of slots, of recovery, and what they hold.
     """
     places: dict[str, bytes] = {}
-    with site.start() as daemon:
+    with site.start(is_executed=True) as daemon:
         found = _use(daemon, places)
         found |= _seal(site, places)
         places |= _backup(site)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from jrc.cli.main import main
-from tests.faults import broken_joins, broken_store
+from tests.faults import broken_joins, broken_store, quick_clock
 
 FAULTS: dict[str, Callable[[], None]] = {
     fault.__name__: fault
@@ -19,6 +19,8 @@ FAULTS: dict[str, Callable[[], None]] = {
         broken_store.instance_file_unsynced,
         broken_store.instance_file_ahead,
         broken_store.restore_unnoticed,
+        broken_store.revoked_resent,
+        broken_store.runs_in_memory,
         broken_store.version_not_tested,
         broken_store.event_chain_broken,
         broken_store.commands_lost,
@@ -29,12 +31,14 @@ FAULTS: dict[str, Callable[[], None]] = {
         broken_joins.old_token_resent,
         broken_joins.window_before_decrypt,
         broken_joins.numbers_unreserved,
+        broken_joins.numbers_shared,
         broken_joins.psk_in_log,
     )
 }
 
 VARIANTS: dict[str, Callable[[], None]] = {
-    variant.__name__: variant for variant in (broken_store.checkpoints_often,)
+    variant.__name__: variant
+    for variant in (broken_store.checkpoints_often, quick_clock.clock_runs_fast)
 }
 """What is no fault, but makes one show sooner."""
 

@@ -1,5 +1,6 @@
 """Faults of what is said, and when; each is built into a daemon by its name (``broken.py``)."""
 
+import dataclasses
 import sys
 import time
 from typing import Any
@@ -128,6 +129,29 @@ def numbers_unreserved() -> None:
         return numbers, after._replace(numbers_reserved=state.numbers_reserved)
 
     replace(update, "reserve", reserving)
+
+
+def numbers_shared() -> None:
+    """Every registrar tells nodes, and counts their sender numbers from its own memory."""
+    from jrc.app.registrars import Registrars
+    from jrc.service import update
+
+    memory: dict[int, int] = {}
+    conduct, draft = Registrars._conduct, update._draft
+
+    def drafting(tx: Any, errand: Any, want: Any, place: Any) -> Any:
+        known = place.reachable.known
+        reserved = memory.setdefault(known.context_id, known.state.numbers_reserved)
+        known = dataclasses.replace(known, state=known.state._replace(numbers_reserved=reserved))
+        found = draft(
+            tx, errand, want, place._replace(reachable=place.reachable._replace(known=known))
+        )
+        if not isinstance(found, update.Untold):
+            memory[known.context_id] = found.numbers.reserved
+        return found
+
+    replace(Registrars, "_conduct", lambda self, _is_conductor: conduct(self, True))
+    replace(update, "_draft", drafting)
 
 
 def psk_in_log() -> None:

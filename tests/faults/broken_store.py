@@ -123,6 +123,40 @@ def instance_file_ahead() -> None:
     replace(Database, "_commit", committing)
 
 
+def revoked_resent() -> None:
+    """The answer to a pledge outlives its revocation, and a copy of its request gets it again.
+
+    Two guards keep that from happening; either of them alone is enough.
+    """
+    from jrc.store import contexts, toldkeys
+
+    stored_answer = contexts.Lookup.stored_answer
+
+    def always_good(self: Any, context_id: int) -> Any:
+        found = stored_answer(self, context_id)
+        return found and found._replace(good=True)
+
+    replace(toldkeys, "forget_answers", lambda *_: None)
+    replace(contexts.Lookup, "stored_answer", always_good)
+
+
+def runs_in_memory() -> None:
+    """R2 of RFC 8613 App. B.2 is known to this process alone."""
+    from jrc.store import join_recoveries, run_lookup
+
+    memory: dict[bytes, Any] = {}
+
+    def begin(_scope: Any, run: Any) -> None:
+        memory[run.r2] = run
+
+    def read(_connection: Any, _mac: Any, r2: bytes, **_more: Any) -> Any:
+        return memory.get(r2)
+
+    replace(join_recoveries, "begin_run", begin)
+    replace(join_recoveries, "read_run", read)
+    replace(run_lookup, "read_run", read)
+
+
 def restore_unnoticed() -> None:
     """Nobody compares the database with the instance file: an old copy is as good as any."""
     from jrc.store import instancefile

@@ -16,6 +16,10 @@ PATIENCE_S = 20.0
 FEWEST = 24
 """Pledges that are left in force."""
 MOST = 64
+ABORTED_SHARE = 0.01
+"""Of commands: a rollover outlives several daemons, and is to end at times."""
+REKEYED_SHARE = 0.03
+"""Of revocations; each takes the place of the rollover that runs."""
 REASON = {"reason": "storm"}
 
 
@@ -75,7 +79,7 @@ class Commands:
             self._revoke(client, self._chance.choice(in_force[1:]))
         elif chosen < 0.75:
             self._say(client, "POST", "/v1/rollovers/lab", {"agreed": True})
-        elif chosen < 0.8:
+        elif chosen < 0.75 + ABORTED_SHARE:
             self._say(client, "POST", "/v1/rollovers/lab/abort", {"agreed": True})
         else:
             rate = self._chance.randrange(1, 60_000)
@@ -118,7 +122,7 @@ class Commands:
         peer = self._peers[index]
         peer.gone = True
         path = f"/v1/pledges/{peer.identifier.hex()}/revoke"
-        body: dict[str, object] = {"agreed": True, "rekey": self._chance.random() < 0.3}
+        body: dict[str, object] = {"agreed": True, "rekey": self._chance.random() < REKEYED_SHARE}
         if self._say(client, "POST", path, body, Done(revoked=(peer.identifier,))):
             self._witness.revoked[peer.identifier] = self._peers.serial
 

@@ -12,9 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
+
 from tests.daemon.crew import JRC_LISTEN, prepare
 from tests.daemon.site import Daemon, Site
-from tests.faults import forked
+from tests.faults import forked, quick_clock
+from tests.faults.broken import program
 from tests.faults.commands import Commands
 from tests.faults.nodes import Nodes
 from tests.faults.storm import Storm
@@ -53,7 +56,8 @@ class Orders:
 
     It ends before where the witness has seen a violation with some of the words of ``until`` in
     it. ``short_ids`` is the range they are taken from. More than one of ``daemons`` are registrars
-    on one database; ``server`` is the URL of an empty one on PostgreSQL, in place of a file.
+    on one database; ``server`` is the URL of an empty one on PostgreSQL, in place of a file. A
+    ``fast`` wall clock lets rollovers end though no daemon lives long (``quick_clock.py``).
     """
 
     kills: int
@@ -65,6 +69,7 @@ class Orders:
     daemons: int = 1
     server: str = ""
     within_s: float = 0.0
+    fast: bool = False
 
     def carry_out(self, folder: Path) -> "Report":
         """What comes of it."""
@@ -78,8 +83,9 @@ class Orders:
 class Report:
     """What came of it; ``violations`` are sentences, and should be none.
 
-    ``updates`` and ``acknowledged`` commands were heard of, ``rollovers`` begun; ``stalls`` are
-    answers that were owed at the end and never came.
+    ``updates`` and ``acknowledged`` commands were heard of, ``rollovers`` begun, and some of them
+    ``ended`` with all nodes told; ``stalls`` are answers that were owed at the end and never came.
+    Where ``broke_off`` is not empty, it says why the storm did not go on: no test may pass then.
     """
 
     violations: list[str]
@@ -92,7 +98,9 @@ class Report:
     imported: int
     revoked: int
     rollovers: int
+    ended: int
     seconds: float
+    broke_off: str = ""
 
 
 class Experiment:
@@ -107,25 +115,36 @@ class Experiment:
         self.storm = Storm(devices, orders.seed, orders.patience_s)
         self._running: dict[int, Daemon] = {}
         self._ends_s = time.monotonic() + (orders.within_s or float("inf"))
-        self.kills = self.acknowledged = self.updates = self.rollovers = 0
+        self._environ = quick_clock.environ() if orders.fast else {}
+        self._built_in = "+".join(
+            filter(None, (orders.fault, quick_clock.clock_runs_fast.__name__ * orders.fast))
+        )
+        self.kills = self.acknowledged = self.updates = self.rollovers = self.ended = 0
+        self.broke_off = ""
 
     def run(self, progress: Callable[[str], None]) -> None:
         """Start and kill until there were enough kills, or enough was seen; then settle."""
         storm = self.storm
         with Nodes(storm.peers, storm.witness, self._orders.seed) as nodes:
             try:
-                while not self._is_over():
-                    self._start()
-                    self._look(self._running[0])
-                    self._blow()
-                    if self.kills % PROGRESS_EVERY == 0:
-                        progress(self._so_far())
-                if not self._has_seen():
-                    self._start()
-                    self._settle(self._running[0])
+                self._storm(progress)
+            except (AssertionError, OSError, httpx.TransportError) as error:
+                # A report that says so is worth more than none after an hour.
+                self.broke_off = f"after {self.kills} kills: {error!r}"
             finally:
                 self._end(*self._running)
             self.updates = nodes.heard
+
+    def _storm(self, progress: Callable[[str], None]) -> None:
+        while not self._is_over():
+            self._start()
+            self._look(self._running[0])
+            self._blow()
+            if self.kills % PROGRESS_EVERY == 0:
+                progress(self._so_far())
+        if not self._has_seen():
+            self._start()
+            self._settle(self._running[0])
 
     def _so_far(self) -> str:
         violations = len(self.storm.witness.violations)
@@ -151,7 +170,7 @@ class Experiment:
     def _start(self) -> None:
         for number, site in enumerate(self._sites):
             if number not in self._running:
-                self._running[number] = forked.start(site, self._orders.fault)
+                self._running[number] = site.start(program(self._built_in), environ=self._environ)
 
     def _end(self, *numbers: int) -> None:
         for number in numbers:
@@ -179,9 +198,8 @@ class Experiment:
             self._wait_for_the_rollover(daemon)
         self.storm.settle(list(self._running.values()))
         self.storm.compare(daemon)
-        self.storm.verify(daemon)
-        found = daemon.api("GET", "/v1/events", params={"kind": "rollover.started", "limit": 1000})
-        self.rollovers = len(found["events"])  # type: ignore[arg-type]
+        self.storm.verify(daemon, anew=True)
+        self.rollovers, self.ended = _count(daemon, "started"), _count(daemon, "done")
 
     def _wait_for_the_rollover(self, daemon: Daemon) -> None:
         ends_s = time.monotonic() + ROLLOVER_ENDS_WITHIN_S
@@ -205,12 +223,22 @@ class Experiment:
             imported=len(witness.imported),
             revoked=len(witness.revoked),
             rollovers=self.rollovers,
+            ended=self.ended,
             seconds=seconds,
+            broke_off=self.broke_off,
         )
 
 
 def _phase(daemon: Daemon) -> object:
     return daemon.api("GET", "/v1/rollovers/lab", params={"limit": 0})["phase"]
+
+
+def _count(daemon: Daemon, phase: str) -> int:
+    """Rollovers that have come to a phase."""
+    asked = {"kind": f"rollover.{phase}", "limit": 1000}
+    found = daemon.api("GET", "/v1/events", params=asked)["events"]
+    assert isinstance(found, list)
+    return len(found)
 
 
 def make_site(folder: Path, *, short_ids: str = "", server: str = "") -> Site:

@@ -6,6 +6,7 @@ They have all addresses of the nodes' prefix on this host (``tests/daemon/crew.p
 import random
 import socket
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from ipaddress import IPv6Address
 from typing import Self
@@ -13,6 +14,7 @@ from typing import Self
 from jrc.cojp import message, oscore
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Message
+from jrc.cojp.oscore import SecurityContext
 from jrc.errors import PeerError
 from jrc.lab import configuration
 from jrc.lab.station import Asked, long_address, open_socket, receive, send
@@ -38,6 +40,7 @@ class Nodes:
         self._loss = loss
         self._by_address: dict[bytes, Peer] = {}
         self._indexed = 0
+        self._newer: dict[bytes, tuple[bytes, SecurityContext]] = {}
         self._socket = open_socket(PORT)
         self._socket.settimeout(_LOOK_AGAIN_S)
         self._ended = threading.Event()
@@ -52,6 +55,12 @@ class Nodes:
         self._thread.join()
         self._socket.close()
 
+    def use(self, contexts: Mapping[bytes, SecurityContext]) -> None:
+        """These nodes have new contexts, by identifier (RFC 8613 App. B.2); the old ones stay."""
+        for identifier, context in contexts.items():
+            assert context.id_context is not None
+            self._newer[identifier] = (context.id_context, context)
+
     def _run(self) -> None:
         while not self._ended.is_set():
             with suppress(TimeoutError, socket.timeout):
@@ -65,36 +74,28 @@ class Nodes:
             return
         option = oscore.decode_option(values[0])
         piv, kid = option.piv or b"", option.kid or b""
-        try:
-            plaintext = oscore.unprotect_request(peer.odd.context, piv, kid, outer.payload)
-        except PeerError:
+        for name, context in self._contexts_of(peer):
+            try:
+                plaintext = oscore.unprotect_request(context, piv, kid, outer.payload)
+            except PeerError:
+                continue
+            self.heard += 1
+            self._witness.told(name, oscore.decode_piv(piv), outer.payload)
+            self._note(peer, plaintext)
+            if self._chance.random() > 2 * self._loss:
+                send(self._socket, _answer(context, outer, kid, piv), asked)
             return
-        self.heard += 1
-        self._note(peer, oscore.decode_piv(piv), outer.payload, plaintext)
-        if self._chance.random() > 2 * self._loss:
-            send(self._socket, self._answer(peer, outer, kid, piv), asked)
 
-    def _note(self, peer: Peer, number: int, ciphertext: bytes, plaintext: bytes) -> None:
-        self._witness.told(peer.identifier, number, ciphertext)
+    def _contexts_of(self, peer: Peer) -> list[tuple[bytes, SecurityContext]]:
+        """The newest first, each with the name that its numbers go by."""
+        newer = self._newer.get(peer.identifier)
+        return [*([newer] if newer else ()), (peer.identifier, peer.odd.context)]
+
+    def _note(self, peer: Peer, plaintext: bytes) -> None:
         given = configuration.read(message.decode_inner(plaintext).payload)
         short_id = given.short_id or self._witness.held.get(peer.identifier)
         if short_id is not None:
             self._witness.holds(peer.identifier, short_id, [k.value.reveal() for k in given.keys])
-
-    def _answer(self, peer: Peer, outer: Message, kid: bytes, piv: bytes) -> bytes:
-        said = message.encode_inner(CoapCode.CHANGED, (), b"")
-        option, ciphertext = oscore.protect_response(peer.odd.context, kid, piv, said)
-        options = ((int(OptionNumber.OSCORE), option),)
-        return message.encode(
-            Message(
-                MessageType.ACK,
-                CoapCode.CHANGED,
-                outer.message_id,
-                outer.token,
-                options,
-                ciphertext,
-            )
-        )
 
     def _at(self, address: bytes) -> Peer | None:
         """Whose address it is: made of an EUI-64, or of a short identifier."""
@@ -115,3 +116,18 @@ def _short(short_id: bytes) -> bytes:
     """RFC 4944 §6, RFC 6282 §3.2.2."""
     iid = _SHORT_IID | int.from_bytes(short_id)
     return IPv6Address(int(PREFIX.network_address) | iid).packed
+
+
+def _answer(context: SecurityContext, outer: Message, kid: bytes, piv: bytes) -> bytes:
+    said = message.encode_inner(CoapCode.CHANGED, (), b"")
+    option, ciphertext = oscore.protect_response(context, kid, piv, said)
+    return message.encode(
+        Message(
+            MessageType.ACK,
+            CoapCode.CHANGED,
+            outer.message_id,
+            outer.token,
+            ((int(OptionNumber.OSCORE), option),),
+            ciphertext,
+        )
+    )

@@ -18,7 +18,7 @@ from typing import Final
 from tests.daemon.crew import prepare
 from tests.daemon.site import Site
 from tests.daemon.wire import Wire
-from tests.faults import crashes, forked, trace
+from tests.faults import crashes, trace
 from tests.faults.broken import program
 from tests.faults.commands import Commands, Done
 from tests.faults.crashes import Follower, Said, Tally
@@ -156,7 +156,7 @@ def _start(site: Site, said: Said, storm: Storm, chance: random.Random) -> list[
     """A real daemon; every pledge asks again, with all that it had sent before."""
     witness = crashes.witness_of(said, storm.witness)
     peers = Peers.again(storm.peers, witness, chance)
-    with forked.start(site) as daemon, Wire(daemon.address) as wire:
+    with site.start() as daemon, Wire(daemon.address) as wire:
         wire.socket.settimeout(QUIET_S)
         for peer in peers:
             for number in sorted(said.answered.get(peer.identifier, ()), reverse=True)[:4]:

@@ -17,7 +17,7 @@ import pytest
 
 from jrc.errors import ExitCode
 from tests.daemon.site import Daemon, Site
-from tests.faults import forked
+from tests.faults.broken import program
 from tests.faults.commands import Commands
 from tests.faults.form import SEED, figure, needs_strace
 from tests.faults.storm import Storm
@@ -95,7 +95,7 @@ def _wait_until_traced(pid: int) -> None:
 
 def storm_with_errors(site: Site, storm: Storm, point: Point, fault: str | None = None) -> bool:
     """One daemon whose files fail once; whether it has ended by that."""
-    with forked.start(site, fault) as daemon:
+    with site.start(program(fault)) as daemon:
         storm.compare(daemon)
         daemon.api("PATCH", "/v1/networks/lab", json=_rate(storm))
         with (
@@ -135,7 +135,7 @@ def test_f04_no_answer_leaves_without_its_commit_whatever_fails(site: Site) -> N
     for point in points(POINTS, random.Random(SEED)):
         ended += storm_with_errors(site, storm, point)
         assert storm.witness.violations == [], point
-    with forked.start(site) as daemon:
+    with site.start() as daemon:
         storm.settle([daemon])
         storm.compare(daemon)
     print(f"{POINTS} points, {ended} ended the daemon, {storm.answered} answers")

@@ -14,7 +14,7 @@ import pytest
 from jrc.errors import PeerError
 from tests.daemon.site import Daemon, Site
 from tests.daemon.wire import Wire
-from tests.faults import forked
+from tests.faults.broken import program
 from tests.faults.commands import Commands
 from tests.faults.form import SEED, figure
 from tests.faults.peers import Peers
@@ -83,7 +83,7 @@ def storm_with_backups(
     site.import_devices(devices[:1], role="6lbr")
     site.import_devices(devices[1:])
     storm, taken = Storm(devices, SEED, 5.0), []
-    with forked.start(site) as daemon:
+    with site.start() as daemon:
         for number in range(count + 1):
             with Commands([site], storm.peers, storm.witness, number):
                 storm.blow([daemon], STORM_S)
@@ -141,7 +141,7 @@ def test_e08_an_old_copy_that_is_put_back_answers_nobody(site: Site, tmp_path: P
     for number, old in enumerate(taken):
         other = site.copy(tmp_path / f"put-back-{number}")
         put_copy_back(other, old)
-        with forked.start(other) as daemon:
+        with other.start() as daemon:
             assert Eavesdropper(storm).listen(daemon) == 0, old.name
             daemon.kill()
 
@@ -155,7 +155,7 @@ def test_e08_b07_a_restored_backup_repeats_no_nonce_after_its_recovery(
     for number, old in enumerate(taken):
         other = site.copy(tmp_path / f"restored-{number}")
         restore(other, old)
-        with forked.start(other) as daemon:
+        with other.start() as daemon:
             eavesdropper = Eavesdropper(storm)
             assert eavesdropper.listen(daemon) == 0, old.name
             recover(other, storm)
@@ -172,7 +172,7 @@ def test_the_witness_sees_a_daemon_that_takes_any_database(site: Site, tmp_path:
     """A check that can't fail says nothing."""
     storm, (old,) = storm_with_backups(site, tmp_path, 1, copy_database)
     put_copy_back(site, old)
-    with forked.start(site, "restore_unnoticed") as daemon:
+    with site.start(program("restore_unnoticed")) as daemon:
         rate = {"join_rate_bytes_per_s": 4711, "reason": "test"}
         daemon.api("PATCH", "/v1/networks/lab", json=rate)
         eavesdropper = Eavesdropper(storm)

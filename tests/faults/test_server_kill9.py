@@ -13,7 +13,6 @@ import pytest
 
 from tests.daemon.site import Daemon, Site
 from tests.daemon.test_registrars import status, until
-from tests.faults import forked
 from tests.faults.form import SEED, figure, needs_namespace
 from tests.faults.killing import Orders
 from tests.faults.storm import Storm
@@ -81,7 +80,7 @@ def test_m02_b03_f02_crashes_of_the_server_repeat_nothing_and_lose_nothing(
 @contextmanager
 def both(*sites: Site) -> Iterator[list[Daemon]]:
     """A registrar on each."""
-    daemons = [forked.start(site) for site in sites]
+    daemons = [site.start() for site in sites]
     try:
         yield daemons
     finally:

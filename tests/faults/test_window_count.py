@@ -8,7 +8,6 @@ from jrc.cojp import message
 from jrc.cojp.constants import CoapCode
 from tests.daemon.site import Daemon, Site
 from tests.daemon.wire import OddPledge, Wire
-from tests.faults import forked
 
 pytestmark = pytest.mark.faults
 
@@ -63,7 +62,7 @@ def test_kills_change_nothing_about_how_many_a_window_lets_in(site: Site) -> Non
     crowd = Crowd(site, 2 * MOST)
     chance = random.Random(SEED)
     for _ in range(KILLS):
-        with forked.start(site) as daemon, Wire(daemon.address) as wire:
+        with site.start() as daemon, Wire(daemon.address) as wire:
             wire.socket.settimeout(RESEND_AFTER_S)
             admitted = window_of(daemon)["admitted"]
             assert isinstance(admitted, int)
@@ -72,7 +71,7 @@ def test_kills_change_nothing_about_how_many_a_window_lets_in(site: Site) -> Non
             for _ in range(chance.randrange(1, 12)):
                 crowd.hear(wire)
             daemon.kill()
-    with forked.start(site) as daemon, Wire(daemon.address) as wire:
+    with site.start() as daemon, Wire(daemon.address) as wire:
         wire.socket.settimeout(RESEND_AFTER_S)
         for _ in range(ROUNDS):
             crowd.ask(wire)

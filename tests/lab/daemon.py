@@ -4,24 +4,23 @@ import json
 import os
 import re
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import forked
+from tests.forked import Forked
+
 JRC = (sys.executable, "-m", "jrc.cli.main")
-CHECKOUT = Path(__file__).parents[2]
 START_WITHIN_S = 90
 
 
 def jrc(*arguments: str, expected: int = 0) -> str:
     """What a command prints; it has to end with the expected exit code."""
-    done = subprocess.run(
-        [*JRC, *arguments], capture_output=True, text=True, cwd=CHECKOUT, timeout=60, check=False
-    )
+    done = forked.run(*JRC[2:], *arguments)
     assert done.returncode == expected, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout.decode()
 
 
 @contextmanager
@@ -41,10 +40,12 @@ def running(folder: Path, pledges: list[Mapping[str, str]]) -> Iterator[tuple[st
     rows.chmod(0o600)
     jrc("--config", str(config), "pledge", "import", str(rows))
     with _ready_socket(folder / "ready") as ready, (folder / "log").open("wb") as log:
-        daemon = subprocess.Popen(
-            [*JRC, "--config", str(config), "run"], cwd=CHECKOUT, stdout=log, stderr=log,
-            env=os.environ | {"NOTIFY_SOCKET": str(folder / "ready")},
-        )  # fmt: skip
+        with open(os.devnull) as nothing:
+            daemon = Forked(
+                *JRC[2:], "--config", str(config), "run",
+                stdin=nothing.fileno(), stdout=log.fileno(), stderr=log.fileno(),
+                environ=os.environ | {"NOTIFY_SOCKET": str(folder / "ready")},
+            )  # fmt: skip
         try:
             assert b"READY=1" in ready.recv(256), (folder / "log").read_text()
             yield address

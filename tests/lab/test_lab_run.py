@@ -12,7 +12,8 @@ from jrc.cli import lab_demo, lab_registrar
 from jrc.errors import OperatorError
 from jrc.lab import demo
 from jrc.lab.network import JoinResult
-from tests.lab.daemon import CHECKOUT, JRC, jrc
+from tests.forked import CHECKOUT
+from tests.lab.daemon import JRC, jrc
 
 
 def is_running(folder: Path) -> bool:

@@ -85,6 +85,7 @@ def other(name: str, value: object) -> Callable[[list[str]], list[str]]:
         (other("detail", {}), 3),
         (other("hash", "00" * 32), 3),
         (other("previous", "00" * 32), 3),
+        (lambda lines: [lines[0].replace("0" * 64, "1" * 64), *lines[1:]], 1),
         (lambda lines: lines[:2] + lines[3:], 3),
         (lambda lines: lines[:3] + lines[2:], 3),
         (lambda lines: [lines[1], lines[0]], 1),
@@ -111,6 +112,25 @@ def test_what_is_no_export_is_named_by_its_line(line: str, said: str) -> None:
     """And never a traceback."""
     with pytest.raises(OperatorError, match=said):
         verify_lines([line])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"at": "2026', '"at": "2025', "at and at_ms are not the same time"),
+        ('"at_ms": 1', '"at_ms": 1' + "0" * 30, "at and at_ms are not the same time"),
+        ("{", '{"approved_by": "alice", ', "there is no field 'approved_by'"),
+        ('"reason"', '"reason": "nothing", "reason"', "a name is there twice"),
+        ('"a"', '"né": 7, "a"', "a name is there twice"),
+    ],
+)
+def test_nothing_can_be_said_in_an_export_that_its_hash_does_not_cover(
+    lines: list[str], old: str, new: str, said: str
+) -> None:
+    """A time for people, a further field, a name twice, of which readers take either."""
+    assert old in lines[2]
+    with pytest.raises(OperatorError, match=f"line 3 is no event of an export: {said}"):
+        verify_lines([*lines[:2], lines[2].replace(old, new, 1), lines[3]])
 
 
 def test_filters_go_together(desk: Desk, lines: list[str]) -> None:

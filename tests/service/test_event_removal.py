@@ -4,6 +4,7 @@ import pytest
 
 from jrc.errors import OperatorError, StateError
 from jrc.model import Event
+from jrc.service.event_chain import event_hash
 from jrc.service.event_check import verify_chain, verify_stretch
 from jrc.service.event_removal import (
     CHUNK,
@@ -138,6 +139,54 @@ def test_a_removal_that_was_overtaken_is_refused(desk: Desk) -> None:
     with pytest.raises(OperatorError, match="somebody else has removed events"):
         removed(desk, removal)
     assert len(desk.read(lambda tx: list_events(tx, kind="events.removed"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "broken_at"),
+    [
+        ("UPDATE event SET reason = 'other' WHERE number = 2", 2),
+        ("DELETE FROM event WHERE number BETWEEN 3 AND 5", 3),
+        ("DELETE FROM event WHERE number = 1", 1),
+        ("DELETE FROM event WHERE number = 10", 10),
+    ],
+)
+def test_events_that_are_not_as_they_were_written_do_not_go(
+    desk: Desk, statement: str, broken_at: int
+) -> None:
+    """What shows that the log was changed is evidence, and a cut would heal with it."""
+    removal = old_and_new(desk, 10)
+    desk.sql(statement)
+    before = desk.sql("SELECT * FROM event")
+    with pytest.raises(OperatorError, match=f"nothing was removed from event {broken_at} on"):
+        removed(desk, removal)
+    assert before == desk.sql("SELECT * FROM event")
+    assert desk.read(verify_chain).broken_at == broken_at
+
+
+def test_what_was_put_in_again_stays_to_be_found(desk: Desk) -> None:
+    """A later removal does not sweep it away."""
+    removed(desk, old_and_new(desk))
+    desk.sql(ADDED_AGAIN)
+    logged(desk, 1, NOW_MS + 30 * DAY_MS)
+    again = due(desk, NOW_MS + 20 * DAY_MS)
+    assert again is not None
+    removed(desk, again)
+    assert desk.read(verify_chain).broken_at == 700
+
+
+def test_an_event_changed_together_with_its_hash_does_not_go(desk: Desk) -> None:
+    """Neither as the last of those that are old, where the next one shows it, nor as the newest."""
+    removal = old_and_new(desk, 10)
+    row = desk.read(lambda tx: tx.events.chain(after=9, limit=1))[0]
+    head = desk.read(lambda tx: tx.events.hash_of(9))
+    assert head is not None
+    forged = event_hash(head, row._replace(reason="other").fields)
+    desk.sql(f"UPDATE event SET reason = 'other', hash = x'{forged.hex()}' WHERE number = 10")
+    with pytest.raises(OperatorError, match="nothing was removed from event 11 on"):
+        removed(desk, removal)
+    desk.sql("DELETE FROM event WHERE number > 10")
+    with pytest.raises(OperatorError, match="nothing was removed from event 11 on"):
+        removed(desk, removal)
 
 
 def test_without_consent_nothing_goes(desk: Desk) -> None:

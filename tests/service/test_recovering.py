@@ -425,3 +425,17 @@ def test_b07_n11_a_loss_between_request_2_and_its_transaction_ends_the_run(
     hall.commit()
     assert before == len(hall.outbox.sent)
     assert isinstance(answered(hall, peer), Recovering)
+
+
+def test_n03_b07_a_request_2_under_the_id_context_of_response_1_is_silent(
+    hall: Hall, peer: Peer
+) -> None:
+    """RFC 8613 §5.2: with R3 = ID1 the answer would share keys and nonce with response #1."""
+    peer._random = lambda _length: peer.identifier
+    number = peer.context.sender_sequence_number
+    assert isinstance(answered(hall, peer), Recovering)
+    assert peer._offered is not None
+    peer._offered.sender_sequence_number = number
+    assert hall.ask(peer.request()) is None
+    assert 1 == hall.metrics.drops[Reason.UNKNOWN_CONTEXT]
+    assert [1] == [len(contexts(hall))]

@@ -17,6 +17,7 @@ from jrc.store.engine import (
     database_path,
     lookup_engine,
     reader_engine,
+    truncate_log,
     writer_engine,
 )
 from tests.desk import Desk
@@ -88,6 +89,25 @@ def test_readers_never_write_or_checkpoint(desk: Desk, make: Any) -> None:
         with pytest.raises(DBAPIError, match="readonly"):
             reader.exec_driver_sql("DELETE FROM event")
         reader.rollback()
+
+
+def test_a_log_that_cannot_be_emptied_stays_for_the_next_checkpoint(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was committed before stands: a full disk must not make it look as if it did not."""
+
+    class Full(sqlite3.Connection):
+        def execute(self, sql: str, *given: Any) -> sqlite3.Cursor:
+            if "wal_checkpoint" in sql:
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, *given)
+
+    real = sqlite3.connect
+    monkeypatch.setattr(
+        "sqlite3.dbapi2.connect", lambda *args, **more: real(*args, factory=Full, **more)
+    )
+    with writer_engine(desk.url).connect() as writer:
+        assert not truncate_log(writer)
 
 
 def test_a_reader_keeps_its_view_and_a_lookup_does_not(desk: Desk) -> None:
