@@ -10,6 +10,8 @@ JOBS ?= auto
 WORKERS := -n $(JOBS) --dist loadfile
 LOCKED := $(PIP_INSTALL) --require-hashes --no-deps -r
 FUZZ_SECONDS ?= 10
+FUZZ_RUNS ?= 10000000
+FUZZ_END ?= -max_total_time=$(FUZZ_SECONDS)
 FUZZ_TARGETS = $(sort $(wildcard tests/fuzz/fuzz_*.py))
 ARGS ?=
 # What is meant for either database; tests of the server alone (tests/store/test_postgresql.py and
@@ -19,7 +21,7 @@ ON_POSTGRESQL = $(patsubst %,tests/store/test_%.py,aggregates changed_meanwhile 
 	$(patsubst %,tests/service/test_%.py,enroll imports nodes recovering revoking rollover update)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint test-cov test-postgresql test-faults test-faults-long test-net bench fuzz lock wheel clean
+.PHONY: help setup run test check lint test-cov test-postgresql test-faults test-faults-long test-net bench fuzz fuzz-long lock wheel clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -59,7 +61,10 @@ bench: $(READY) ## figures of speed and memory, as a table and JSON
 fuzz: $(VENV)-fuzz/.ready ## each fuzz target for FUZZ_SECONDS
 	@test -n "$(FUZZ_TARGETS)" || { echo "no fuzz targets in tests/fuzz" >&2; exit 1; }
 	@set -e; for target in $(FUZZ_TARGETS); do echo "== $$target"; \
-	  PYTHONPATH=. $(VENV)-fuzz/bin/python $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0; done
+	  PYTHONPATH=. $(VENV)-fuzz/bin/python $$target $(FUZZ_END) -verbosity=0; done
+
+fuzz-long: ## each fuzz target for FUZZ_RUNS executions, 10 million; takes hours
+	@$(MAKE) --no-print-directory fuzz FUZZ_END="-runs=$(FUZZ_RUNS) -print_final_stats=1"
 
 wheel: $(READY) ## dist/jrc-*.whl
 	$(BIN)/python -m hatchling build -t wheel

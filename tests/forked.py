@@ -81,7 +81,7 @@ class Forked:
                 self._told.close()
             return self.returncode
 
-    def send_signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: int) -> None:
         """A signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)

@@ -10,13 +10,20 @@ from sqlalchemy import func, select
 
 from jrc.model import Admission, Secret
 from jrc.service.enroll import remove_pledge
+from jrc.service.join_ports import RecoveryRun
 from jrc.service.key_records import Course
 from jrc.service.key_slots import RotationReport, begin_rotation, go_on_rotating
+from jrc.service.records import InstallationRecord, PledgeChange
+from jrc.service.registry import Registry
+from jrc.service.rollover_records import RolloverCause
+from jrc.service.rollover_wishes import want_rollover
 from jrc.service.windows import OpenWindow, open_window
-from jrc.store.database import Database, ReadTransaction
+from jrc.store.database import Database, ReadTransaction, Transaction
 from jrc.store.keyring import wrapping_key
+from jrc.store.recovery_runs import begin_run
 from jrc.store.rotation import SEALED, WRAPPED, Rotation
 from jrc.store.schema import data_key
+from jrc.store.scope import Scope
 from tests.desk import ACTOR, KEK, NOW_MS, Desk, pledge_id
 from tests.joining import hall_at
 from tests.rollovers import Floor
@@ -37,6 +44,22 @@ def furnish(floor: Floor) -> None:
     floor.hall.join(floor.hall.enroll(5, networks=("hall",)), BEEF)
     floor.hall.enroll(6, networks=("lab",))
     desk.write(lambda tx: remove_pledge(tx, pledge_id(6), actor=ACTOR))
+    desk.write(_begin_more)
+    desk.database.write(_begin_recovery, NOW_MS)
+
+
+def _begin_more(tx: Registry) -> None:
+    """An installer that has tried, a rollover that is to follow, an import that was broken off."""
+    tx.installations.save(InstallationRecord(network_id=1, installer="radio", failures=1))
+    want_rollover(tx, 1, cause=RolloverCause.OPERATOR, actor=ACTOR)
+    change = PledgeChange(2, 0, "renamed", None, (1,), None, "import", "file")
+    tx.imports.change(tx.imports.begin("file"), change, pledge_id(2).value)
+
+
+def _begin_recovery(tx: Transaction) -> None:
+    """RFC 8613 App. B.2, whose request #2 is awaited."""
+    scope = Scope(tx.connection, tx.keyring, tx.mac, NOW_MS)
+    begin_run(scope, RecoveryRun(bytes(16), 2, 7, bytes(16), b"answer", bytes(16), NOW_MS))
 
 
 def begin(desk: Desk, key: Secret = KEK) -> bool:

@@ -141,7 +141,11 @@ def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
         ("[coap]\nlisten = ['[::]:5', '[::1]:5']", "coap.listen names a port at every", ""),
         ("[coap]\nlisten = ['[fe80::1%a]:5', '[::]:5']", "coap.listen names a port at ev", ""),
         ("[coap]\nretransmit_cache = 1", "must be true or false, not a whole number", ""),
-        ("[database]\nurl = 'mysql://x'", 'database.url must begin with "sqlite:///"', ""),
+        (
+            "[database]\nurl = 'postgres://jrc@db/jrc'",
+            'database.url must begin with "sqlite:///" or "postgresql+psycopg://"',
+            "",
+        ),
         ("[database]\nurl = 'sqlite:///:memory:'", "database.url must name a plain file", ""),
         ("[database]\nurl = 3", "database.url must be a string, not a whole number", ""),
         ("[keys]\nkek_file = 3", "keys.kek_file must be a string with a path", ""),

@@ -57,7 +57,10 @@ class EventLogRoutes:
         params = query_params(request, ("after", "hash", "limit"))
         place = _place(params)
         most = page_limit(params, MAX_STRETCH) if "limit" in params else None
-        found = await self._services.run_read(lambda tx: verify_stretch(tx, place, most))
+        known = self._services.newest_event
+        found = await self._services.run_read(
+            lambda tx: verify_stretch(tx, place, most, known=known)
+        )
         return JSONResponse(asdict(found))
 
     async def export(self, request: Request) -> Response:

@@ -22,7 +22,7 @@ from jrc.cli.options import AsJson, Common, common
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
 
-app = typer.Typer(help="Read the audit log, and prove that nothing in it was changed.")
+app = typer.Typer()
 app.command()(verify)
 app.command()(export)
 app.command()(prune)

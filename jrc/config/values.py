@@ -99,7 +99,7 @@ def _database_url(value: object, info: ValidationInfo) -> object:
     if value.startswith(("postgresql://", "postgresql+psycopg://")):
         return value
     if not value.startswith("sqlite:///"):
-        raise ValueError('must begin with "sqlite:///"')
+        raise ValueError('must begin with "sqlite:///" or "postgresql+psycopg://"')
     name = value.removeprefix("sqlite:///")
     if not name or name.startswith((":memory:", "file:")) or "?" in name or "\0" in name:
         raise ValueError("must name a plain file: a registrar that forgets repeats a nonce")

@@ -96,6 +96,13 @@ def at_end(reached: Place, end: Place) -> Break | None:
     return None
 
 
+def cut_off(end: Place, known: int) -> Break | None:
+    """Why a chain with this end is too short for one that had reached an event ``known``."""
+    if end.number >= known:
+        return None
+    return Break(end.number + 1, _missing(end.number + 1, known))
+
+
 def again(number: int) -> Break:
     """That an event is there which had been removed."""
     return Break(number, f"Event {number} had been removed, and was put in again past jrc.")

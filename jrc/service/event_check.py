@@ -41,10 +41,14 @@ def verify_chain(tx: Registry) -> ChainReport:
     return verify_stretch(tx, None)
 
 
-def verify_stretch(tx: Registry, place: Place | None, most: int | None = None) -> ChainReport:
+def verify_stretch(
+    tx: Registry, place: Place | None, most: int | None = None, *, known: int = 0
+) -> ChainReport:
     """As ``verify_chain``, from a place that was reached before, and ``most`` events of it.
 
-    Events that were removed since, for their age, are taken as they were. Raises as that.
+    Events that were removed since, for their age, are taken as they were. ``known`` is the newest
+    event that this process has seen: a log that ends before it was cut off, and its end with it.
+    Raises as that.
     """
     floor, end = tx.events.ends()
     at = floor if place is None or place.number < floor.number else place
@@ -60,7 +64,7 @@ def verify_stretch(tx: Registry, place: Place | None, most: int | None = None) -
             at = following
         else:
             if len(entries) < left:
-                found = event_chain.at_end(at, end)
+                found = event_chain.at_end(at, end) or event_chain.cut_off(end, known)
                 return _report(floor, end, at, found, done=True)
             if most is not None and (most := most - left) <= 0:
                 return _report(floor, end, at, None, done=False)

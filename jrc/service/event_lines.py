@@ -53,13 +53,10 @@ def event_of(line: str) -> ChainedEvent:
         WrongLineError: it is none.
     """
     given = _object_of(line)
-    at_ms = _need(given, "at_ms", _whole)
-    if _need(given, "at", _text) != _moment(at_ms):
-        raise WrongLineError("at and at_ms are not the same time")
     previous = _maybe(given, "previous", _hash)
-    return ChainedEvent(
+    event = ChainedEvent(
         number=_need(given, "number", _whole),
-        at_ms=at_ms,
+        at_ms=_need(given, "at_ms", _whole),
         kind=_need(given, "kind", _text),
         pledge=_maybe(given, "pledge", _bytes),
         network=_maybe(given, "network", _text),
@@ -69,6 +66,9 @@ def event_of(line: str) -> ChainedEvent:
         hash=_need(given, "hash", _hash),
         previous=previous,
     )
+    if _need(given, "at", _text) != _moment(event.at_ms):
+        raise WrongLineError("at and at_ms are not the same time")
+    return event
 
 
 def _object_of(line: str) -> dict[str, object]:

@@ -39,7 +39,8 @@ def create_database(
             _remove(path)
         if isinstance(error, DBAPIError):
             raise OperatorError(
-                f"database.url: the database can't be made ({postgresql.said_by(error)})"
+                f"database.url: the database can't be made ({postgresql.said_by(error)})",
+                postgresql.UNOPENED if path is None else None,
             ) from None
         raise
 

@@ -29,6 +29,8 @@ WRITER_CACHE_KIB = 8192
 """What joins of 10,000 pledges touch; a page that has to be read again costs more than a join."""
 
 _SYNCHRONOUS_FULL = 2
+_SECRETS = ("password", "sslpassword")
+"""Parameters of a server's URL that are shown nowhere."""
 _PRIVATE_UMASK = 0o077
 
 
@@ -52,22 +54,30 @@ def database_path(url: str) -> Path | None:
 def shown_url(url: str) -> str:
     """The URL without a password."""
     parsed = _parse(url)
-    return parsed.difference_update_query(["password"]).render_as_string(hide_password=True)
+    return parsed.difference_update_query(_SECRETS).render_as_string(hide_password=True)
 
 
 def has_password(url: str) -> bool:
     """Whether there is one in the URL."""
     parsed = _parse(url)
-    return parsed.password is not None or "password" in parsed.query
+    return parsed.password is not None or any(name in parsed.query for name in _SECRETS)
 
 
 def _parse(url: str) -> URL:
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise OperatorError(
-            "database.url can't be read as a URL", "write it as sqlite:////var/lib/jrc/jrc.db"
+            "database.url can't be read as a URL",
+            "write it as sqlite:////var/lib/jrc/jrc.db or postgresql+psycopg://jrc@HOST/jrc",
         ) from None
+    if "@" in (parsed.host or ""):  # the rest of a password, which is to be shown nowhere
+        raise OperatorError(
+            "database.url can't be read as a URL: there is more than one @ before the host",
+            "write an @ in the password as %40, or put the password into the file that PGPASSFILE"
+            " names (docs/postgresql.md)",
+        )
+    return parsed
 
 
 def writer_engine(url: str) -> Engine:
@@ -102,7 +112,8 @@ def connected(engine: Engine) -> Connection:
     except DBAPIError as error:
         shown = shown_url(engine.url.render_as_string(hide_password=False))
         raise OperatorError(
-            f"database.url: {shown} can't be opened ({postgresql.said_by(error)})"
+            f"database.url: {shown} can't be opened ({postgresql.said_by(error)})",
+            postgresql.UNOPENED if database_path(shown) is None else None,
         ) from None
 
 

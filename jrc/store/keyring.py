@@ -109,19 +109,21 @@ class Keyring:
             if keys is not None:
                 self.take(keys)
 
-    def look_again(self) -> bool:
+    def look_again(self, *, at_once: bool = False) -> bool:
         """Whether the database has other data keys by now, which are taken; at most once a second.
 
-        A damaged row would otherwise let everybody who asks for it read them again.
+        A damaged row would otherwise let everybody who asks for it read them again. ``at_once`` is
+        for a row without which nothing goes on.
         """
         with self._lock:
             now_s = time.monotonic()
-            if self.read_again is None or now_s - self._looked_at_s < LOOK_AGAIN_S:
+            is_early = now_s - self._looked_at_s < LOOK_AGAIN_S and not at_once
+            if self.read_again is None or is_early:
                 return False
             self._looked_at_s = now_s
             keys = self.read_again(self._ids)
-        if keys is not None:
-            self.take(keys)
+            if keys is not None:
+                self.take(keys)
         return keys is not None
 
     def wrap(
@@ -147,7 +149,8 @@ class Keyring:
         """
         number = wrapping_key(wrapped)
         cipher = self._held.ciphers.get(number)
-        if cipher is None and wrapped[:1] == _FORMAT and self.look_again():
+        if cipher is None and wrapped[:1] == _FORMAT:
+            self.look_again()  # or another thread has, right now
             cipher = self._held.ciphers.get(number)
         if wrapped[:1] != _FORMAT or cipher is None:
             raise StateError(f"{table} {row}: {column} was wrapped by an unknown data key")

@@ -114,7 +114,7 @@ def read(connection: Connection, mac: RowMac) -> Instance:
         raise StateError("the database has no instance row")
     row = rows[0]
     current = Instance(*row[:-1])
-    if not mac.fits("instance", current.values(), row[-1]):
+    if not mac.fits("instance", current.values(), row[-1], at_once=True):
         raise StateError("the instance row does not authenticate: the database was damaged")
     return current
 

@@ -25,6 +25,8 @@ LOOKUP_TIMEOUT_MS = 2000
 STATEMENT_TIMEOUT_MS = 30_000
 IDLE_TIMEOUT_MS = 10_000
 """A process that stands still in a transaction holds up every other registrar for so long."""
+ANSWER_WITHIN_MS = 1000
+"""What a server that hangs gets beyond the timeout of a statement, which it keeps itself."""
 CONNECT_TIMEOUT_S = 3
 SILENCE_MS = 3000
 """After which an end of a connection that hears nothing from the other gives it up."""
@@ -49,6 +51,12 @@ _MISSING = (
     "database.url: the driver of PostgreSQL is not installed",
     "install it with: pip install 'jrc[postgresql]'",
 )
+UNOPENED = (
+    "see whether the server runs and takes connections from here (pg_hba.conf), whether role and"
+    " database exist (createuser, createdb), and whether the password is in the file that"
+    " PGPASSFILE names (docs/postgresql.md)"
+)
+"""What to do where a connection could not be made: libpq tells no more than its sentence."""
 _STATE = (
     "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(),"
     " current_setting('transaction_read_only'), current_setting('fsync'),"
@@ -142,7 +150,10 @@ def _reading(engine: Engine) -> Engine:
     return engine
 
 
-def _engine(url: str, role: str, *, isolation_level: str, **settings: object) -> Engine:
+def _engine(
+    url: str, role: str, *, isolation_level: str, statement_timeout: int, **settings: object
+) -> Engine:
+    settings["statement_timeout"] = statement_timeout
     parsed = make_url(url).set(drivername=_DRIVER)
     given: dict[str, object] = {
         "application_name": session_name(role),
@@ -153,12 +164,13 @@ def _engine(url: str, role: str, *, isolation_level: str, **settings: object) ->
         "keepalives_count": 3,
         "options": _options(parsed, settings),
     }
-    if _names_several(parsed):
+    if role != "writer" or _names_several(parsed):
+        # A writer says by itself what is wrong with the one server that is named.
         given["target_session_attrs"] = "primary"
     given = {name: value for name, value in given.items() if name not in parsed.query}
     given["options"] = _options(parsed, settings)
     try:
-        return create_engine(
+        engine = create_engine(
             parsed.difference_update_query(["options"]),
             poolclass=NullPool,
             # Each is closed as it is given back, which a connection that was lost lets nobody do.
@@ -168,6 +180,16 @@ def _engine(url: str, role: str, *, isolation_level: str, **settings: object) ->
         )
     except ModuleNotFoundError:
         raise OperatorError(*_MISSING) from None
+    _be_patient(engine, (statement_timeout + ANSWER_WITHIN_MS) / 1000)
+    return engine
+
+
+def _be_patient(engine: Engine, patience_s: float) -> None:
+    from jrc.store.patience import PatientConnection  # the driver, which may not be installed
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, where: Any, settings: Any) -> Any:
+        return PatientConnection.open(patience_s, *where, **settings)
 
 
 def _options(url: URL, settings: dict[str, object]) -> str:

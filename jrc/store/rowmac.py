@@ -7,9 +7,9 @@ whole database (the instance file does).
 """
 
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import Table
@@ -19,6 +19,14 @@ from jrc.errors import StateError
 MAC_BYTES = 16
 
 _log = structlog.get_logger("jrc")
+
+
+class LookAgain(Protocol):
+    """As ``Keyring.look_again``."""
+
+    def __call__(self, *, at_once: bool = False) -> bool:
+        """Whether there are other keys by now, which are taken."""
+        ...
 
 
 class RowMac:
@@ -31,7 +39,7 @@ class RowMac:
     __slots__ = ("_keyed", "_older", "_said", "look_again")
 
     def __init__(self, key: bytes, *older: bytes) -> None:
-        self.look_again: Callable[[], bool] | None = None
+        self.look_again: LookAgain | None = None
         """Asked where a MAC does not fit: whether there are other keys by now."""
         self._said: set[str] = set()
         self.take(key, *older)
@@ -49,19 +57,27 @@ class RowMac:
         keyed.update((text if text.isascii() else ascii((table, *values))).encode())
         return keyed.digest()
 
-    def fits(self, table: str, values: Sequence[object], mac: object) -> bool:
-        """Whether the row is as we wrote it; a damaged ``mac`` may be of any type."""
+    def fits(
+        self, table: str, values: Sequence[object], mac: object, *, at_once: bool = False
+    ) -> bool:
+        """Whether the row is as we wrote it; a damaged ``mac`` may be of any type.
+
+        ``at_once`` is as for ``Keyring.look_again``.
+        """
         return isinstance(mac, bytes) and (
             hmac.compare_digest(self.compute(table, values), mac)
-            or self._fits_otherwise(table, values, mac)
+            or self._fits_otherwise(table, values, mac, at_once=at_once)
         )
 
-    def _fits_otherwise(self, table: str, values: Sequence[object], mac: bytes) -> bool:
+    def _fits_otherwise(
+        self, table: str, values: Sequence[object], mac: bytes, *, at_once: bool
+    ) -> bool:
         """Whether it is sealed with an older key, or with one that was not known yet."""
         if any(older.fits(table, values, mac) for older in self._older):
             return True
-        if self.look_again is None or not self.look_again():
+        if self.look_again is None:
             return False
+        self.look_again(at_once=at_once)  # or another thread has, right now
         return self._fits_newest(table, values, mac) or any(
             older.fits(table, values, mac) for older in self._older
         )

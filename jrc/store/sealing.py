@@ -194,10 +194,17 @@ class Sealing:
     def end_rotation(self, course: Course) -> list[int]:
         """As ``SealingStore.end_rotation``."""
         self._require_current()
-        old = [key.id for key in self.data_keys() if key.retired_at_ms is not None]
+        # The newest of a purpose stays, whatever its row says: nothing counts what hangs on it.
+        newest = {self._scope.keyring.newest(purpose) for purpose in Purpose}
+        old = [
+            key.id
+            for key in self.data_keys()
+            if key.retired_at_ms is not None and key.id not in newest
+        ]
         if not course.is_over or self._rotation().values_under(old) > course.unreadable:
             raise StateError("data keys that are in use are not deleted")
         self._connection.execute(delete(data_key).where(data_key.c.id.in_(old)))
+        self._connection.execute(update(data_key).values(retired_at_ms=None))
         self._scope.keyring.is_outdated = True
         return old
 

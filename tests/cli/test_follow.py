@@ -82,8 +82,9 @@ def test_a_daemon_that_is_told_to_stop_does_not_wait_for_followers(terminal: Ter
     ):
         follower.event()
         daemon.terminate()
-        _, log = daemon.communicate(timeout=60)
-        assert (daemon.returncode, b"ancel" in log) == (0, False)
+        assert daemon.stdout is not None
+        log = daemon.stdout.read()
+        assert (daemon.wait(timeout=60), "ancel" in log) == (0, False)
         assert follower.said().startswith("the daemon has gone")
 
 

@@ -102,7 +102,8 @@ def test_no_command_and_no_log_shows_a_key(tmp_path: Path) -> None:
             for command in (("pledge", "list"), ("pledge", "show", "01"), ("events",), ("status",))
         ]
         daemon.terminate()
-        log = daemon.communicate(timeout=90)[1].decode()
+        assert daemon.stdout is not None
+        log = daemon.stdout.read()
     assert (adding.code, again.code) == (0, ExitCode.REFUSED)
     kek = (terminal.folder / "kek").read_text().strip()
     for secret in (psk, PSK, kek):

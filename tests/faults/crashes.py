@@ -27,15 +27,21 @@ class Said:
     told: dict[bytes, int] = field(default_factory=dict)
     imported: set[bytes] = field(default_factory=set)
     revoked: set[bytes] = field(default_factory=set)
+    asked_to_revoke: frozenset[bytes] = frozenset()
+    """In all of the storm, acknowledged or not."""
 
 
 class Follower:
     """Turns what a trace shows into what others know, with the help of the witness."""
 
     def __init__(
-        self, witness: Witness, commands: Sequence[Done], imported: Iterable[bytes]
+        self,
+        witness: Witness,
+        commands: Sequence[Done],
+        imported: Iterable[bytes],
+        asked_to_revoke: Iterable[bytes],
     ) -> None:
-        self.said = Said(imported=set(imported))
+        self.said = Said(imported=set(imported), asked_to_revoke=frozenset(asked_to_revoke))
         self.short_ids = dict(witness.held)
         self._answers = {text: request for request, text in witness.answers.items()}
         self._updates = {text: number for number, text in witness.spoken.items()}
@@ -112,7 +118,9 @@ def _context(
         if window.is_fresh(number)
     ]
     if known.pledge.state is PledgeState.REVOKED:
-        return faults  # its acknowledgement had not left yet; no copy is answered any more
+        # Committed, and not yet acknowledged: no copy is answered any more.
+        asked = name in said.asked_to_revoke
+        return faults if asked else [*faults, f"{text} is revoked, and nobody has asked for it"]
     if window.highest in answered:
         stored = opened.lookup.stored_answer(known.context_id)
         if stored is None or stored.state.answer != answered[window.highest]:

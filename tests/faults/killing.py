@@ -16,7 +16,7 @@ import httpx
 
 from tests.daemon.crew import JRC_LISTEN, prepare
 from tests.daemon.site import Daemon, Site
-from tests.faults import forked, quick_clock
+from tests.faults import quick_clock
 from tests.faults.broken import program
 from tests.faults.commands import Commands
 from tests.faults.nodes import Nodes

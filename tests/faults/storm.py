@@ -182,8 +182,8 @@ class Storm:
         for index in sorted(self._waiting):
             self._say(self.peers.dressed(self.peers[index], self.peers[index].last))
 
-    def compare(self, daemon: Daemon) -> None:
-        """Hold the registrar's list of pledges against what it has said."""
+    def compare(self, daemon: Daemon, witness: Witness | None = None) -> None:
+        """Hold the registrar's list of pledges against what it has said, as a witness has it."""
         stored: dict[bytes, dict[str, object]] = {}
         after: dict[str, str] = {}
         while True:
@@ -194,7 +194,7 @@ class Storm:
             if page["next"] is None:
                 break
             after = {"after": str(page["next"])}
-        self.witness.compare(self._with_uncertain(stored))
+        (witness or self.witness).compare(self._with_uncertain(stored))
 
     def verify(self, daemon: Daemon, *, anew: bool = False) -> None:
         """The audit log is whole, as the registrar itself proves it, a stretch at a time.

@@ -44,13 +44,16 @@ SIGHTS = (
     Sight("window_before_decrypt", (), kills=3),
     Sight("psk_in_log", ("is in the log",)),
     Sight("event_chain_broken", ("the audit log",)),
+    Sight("revoked_resent", ("after its revocation",)),
     Sight("commands_lost", ("was imported", "was revoked", "after its revocation"), in_short=True),
 )
 ELSEWHERE = {
     "synchronous_normal": "test_sync_order.py",
     "instance_file_unsynced": "test_power.py",
     "instance_file_ahead": "test_power.py",
+    "numbers_shared": "test_server_kill9.py",
     "restore_unnoticed": "test_restore.py",
+    "runs_in_memory": "test_recovery_kill9.py",
     "commit_errors_ignored": "test_io_errors.py",
 }
 

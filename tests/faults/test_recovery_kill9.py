@@ -10,7 +10,7 @@ import pytest
 
 from tests.daemon.site import Site
 from tests.daemon.wire import Wire
-from tests.faults import forked
+from tests.faults.broken import program
 from tests.faults.form import IS_LONG, SEED, figure
 from tests.faults.peers import Peers
 from tests.faults.returning import Returners
@@ -31,7 +31,7 @@ def lost(site: Site) -> Peers:
     devices = site.new_devices(PLEDGES)
     site.import_devices(devices)
     peers.enroll(devices)
-    with forked.start(site) as daemon:
+    with site.start() as daemon:
         with Wire(daemon.address) as wire:
             for peer in peers:
                 wire.ask(peers.dressed(peer, peer.next_request()))
@@ -45,11 +45,11 @@ def come_back(site: Site, peers: Peers, kills: int, fault: str | None = None) ->
     chance = random.Random(SEED)
     returners = Returners(peers, Witness())
     for _ in range(kills):
-        with forked.start(site, fault) as daemon:
+        with site.start(program(fault)) as daemon:
             returners.come_back(daemon, patience_s=PATIENCE_S, most=chance.randrange(1, 4))
             daemon.kill()
     patience_s = PATIENCE_S if fault is None else SHORT_PATIENCE_S
-    with forked.start(site, fault) as daemon:
+    with site.start(program(fault)) as daemon:
         returners.come_back(daemon, patience_s=patience_s)
     return returners
 

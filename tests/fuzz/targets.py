@@ -1,7 +1,5 @@
 """What each parser is held to, whatever the bytes: a value that comes back, or a ``PeerError``."""
 
-from collections.abc import Callable
-
 import cbor2
 
 from jrc.coap import update_message
@@ -10,8 +8,27 @@ from jrc.cojp import codec, message, oscore, recovery
 from jrc.cojp.constants import JRC_ID, MAX_CBOR_BYTES, MessageType
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import PeerError, Reason
+from tests.fuzz.file_targets import (
+    FILE_TARGETS,
+    Target,
+    fuzz_backup_content,
+    fuzz_backup_header,
+    fuzz_config,
+    fuzz_event_line,
+    fuzz_import,
+)
 
-Target = Callable[[bytes], None]
+__all__ = [
+    "TARGETS",
+    "Target",
+    "fuzz_backup_content",
+    "fuzz_backup_header",
+    "fuzz_config",
+    "fuzz_event_line",
+    "fuzz_import",
+]
+"""The targets of files are found here too."""
+
 H = bytes.fromhex
 
 
@@ -201,5 +218,6 @@ TARGETS: dict[Target, tuple[bytes, ...]] = {
         H("68441234" + "55" * 8 + "ff00"),
         H("60001234"),
     ),
+    **FILE_TARGETS,
 }
 """Seeds by target."""

@@ -62,13 +62,13 @@ def test_an_export_is_verified_wherever_it_begins(desk: Desk, lines: list[str]) 
     assert verify_lines([]).count == 0
 
 
-def other(name: str, value: object) -> Callable[[list[str]], list[str]]:
-    """Another value in the third line."""
+def other(name: str, value: object, **more: object) -> Callable[[list[str]], list[str]]:
+    """Another value in the third line, and others that go with it."""
 
     def change(lines: list[str]) -> list[str]:
         given = json.loads(lines[2])
         assert given[name] != value
-        return [*lines[:2], json.dumps({**given, name: value}), *lines[3:]]
+        return [*lines[:2], json.dumps({**given, name: value, **more}), *lines[3:]]
 
     return change
 
@@ -76,7 +76,7 @@ def other(name: str, value: object) -> Callable[[list[str]], list[str]]:
 @pytest.mark.parametrize(
     ("change", "broken_at"),
     [
-        (other("at_ms", 1), 3),
+        (other("at_ms", 1, at="1970-01-01T00:00:00.001Z"), 3),
         (other("kind", "even"), 3),
         (other("pledge", None), 3),
         (other("network", "lab"), 3),

@@ -113,6 +113,23 @@ def test_keys_of_a_new_generation_go_out_with_the_next_join(desk: Desk) -> None:
         assert before != hall.join(pledge).keys
 
 
+def test_n14_a_database_that_goes_back_while_it_is_in_use_is_used_no_more(desk: Desk) -> None:
+    """RFC 9031 §8.3.3: an old copy under a running registrar; and it is not what is remembered."""
+    desk.sql("CREATE TABLE kept AS SELECT * FROM instance")
+    desk.write(lambda tx: tx.record(Event("odd", "me")))
+    seen = desk.database.instance
+    desk.sql("DELETE FROM instance")
+    desk.sql("INSERT INTO instance SELECT * FROM kept")
+    for use in (
+        lambda: desk.database.write(lambda _tx: None, NOW_MS),
+        lambda: desk.database.join(lambda _joins: None, NOW_MS),
+        desk.database.refresh,
+    ):
+        with pytest.raises(StateError, match="went back from commit"):
+            use()
+    assert seen == desk.database.instance
+
+
 def test_a_read_is_one_consistent_view(desk: Desk) -> None:
     """What is committed meanwhile stays unseen; it can't write."""
 

@@ -4,7 +4,7 @@ import pytest
 
 from jrc.errors import StateError
 from jrc.model import Event
-from jrc.service.event_check import verify_chain
+from jrc.service.event_check import verify_chain, verify_stretch
 from jrc.service.events import list_events
 from jrc.service.records import Wanted
 from jrc.service.registry import Registry
@@ -86,6 +86,20 @@ def test_a_changed_log_names_the_first_event_that_does_not_fit(
     log.sql(statement)
     report = log.read(verify_chain)
     assert (report.intact, report.broken_at) == (False, broken_at)
+
+
+def test_a_log_that_was_cut_off_together_with_its_recorded_end_is_found(log: Desk) -> None:
+    """The row of an earlier time has a good MAC; who has seen more knows that it is an old one."""
+    log.sql("CREATE TABLE kept AS SELECT * FROM instance")
+    log.write(lambda tx: tx.record(Event("pledge.revoked", ACTOR)))
+    log.sql("DELETE FROM instance")
+    log.sql("INSERT INTO instance SELECT * FROM kept")
+    log.sql("DELETE FROM event WHERE number = 6")
+    known = log.database.instance.event_number
+    report = log.read(lambda tx: verify_stretch(tx, None, known=known))
+    assert (report.intact, report.broken_at) == (False, 6)
+    assert "Event 6 is missing." in report.sentence
+    assert log.read(lambda tx: verify_stretch(tx, None, known=5)).intact
 
 
 def test_a_log_with_recomputed_hashes_still_does_not_fit(log: Desk) -> None:

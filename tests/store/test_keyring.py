@@ -1,6 +1,8 @@
 """Keys at rest: wrapped for one place, opened with the right key, read anew when they change."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -185,6 +187,42 @@ def test_damaged_rows_do_not_make_the_keys_be_read_each_time(
         assert not ring.mac.fits("thing", (1, 2), bytes(16))
         with pytest.raises(StateError, match="unknown data key"):
             ring.unwrap(*PLACE, bytes([1]) + bytes(3) + bytes([99]) + bytes(40))
+    assert 1 == newer.reads
+
+
+def test_the_row_that_all_hangs_on_is_tried_under_keys_that_are_read_at_once(
+    behind: tuple[Keyring, Keyring, Newer],
+) -> None:
+    """A damaged row that was asked for a moment ago must not make the whole database look so."""
+    ring, other, newer = behind
+    changed, newer.keys = newer.keys, [key for key in newer.keys if key.id < 10]
+    assert not ring.mac.fits("thing", (1, 2), bytes(16))
+    newer.keys = changed
+    mac = other.mac.compute("instance", (1, 2))
+    assert not ring.mac.fits("instance", (1, 2), mac)
+    assert ring.mac.fits("instance", (1, 2), mac, at_once=True)
+
+
+def test_threads_that_meet_new_keys_at_one_time_all_have_them(
+    behind: tuple[Keyring, Keyring, Newer],
+) -> None:
+    """One of them reads the keys; the others wait for it and do not say that a row is damaged."""
+    ring, other, newer = behind
+    met, value = threading.Barrier(4), wrapped(other)
+
+    def slowly(known: frozenset[int]) -> OpenedKeys | None:
+        met.wait(5)  # until the others are on their way to the lock
+        return newer(known)
+
+    def read(number: int) -> bool:
+        if number:
+            met.wait(5)
+        fits = ring.mac.fits("thing", (1, 2), other.mac.compute("thing", (1, 2)))
+        return fits and b"value" == ring.unwrap(*PLACE, value)
+
+    ring.read_again = slowly
+    with ThreadPoolExecutor(4) as threads:
+        assert [True] * 4 == list(threads.map(read, range(4)))
     assert 1 == newer.reads
 
 

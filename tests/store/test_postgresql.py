@@ -1,6 +1,9 @@
 """The database on PostgreSQL: what is refused, connections that get lost, writers in turn."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,17 @@ from sqlalchemy.exc import DBAPIError
 from jrc.errors import Cause, OperatorError, StoreError
 from jrc.model import Event
 from jrc.store import ledger, migrate, postgresql, server
+from jrc.store.bootstrap import create_database
+from jrc.store.contexts import Lookup
 from jrc.store.database import Database, Transaction
-from jrc.store.engine import lookup_engine, reader_engine, shown_url, writer_engine
+from jrc.store.engine import (
+    connected,
+    has_password,
+    lookup_engine,
+    reader_engine,
+    shown_url,
+    writer_engine,
+)
 from jrc.store.server import Notice, UnknownOutcomeError
 from tests.desk import KEK, NOW_MS, Desk, copied
 from tests.joining import JOIN, hall_at
@@ -119,8 +131,34 @@ def test_an_encoding_that_has_not_all_characters_is_refused() -> None:
 
 def test_no_password_is_shown() -> None:
     """In status, logs and errors."""
-    for url in ("postgresql+psycopg://jrc:secret@h/d", "postgresql://jrc@h/d?password=secret"):
-        assert "secret" not in shown_url(url)
+    for end in ("jrc:secret@h/d", "jrc@h/d?password=secret", "jrc@h/d?sslpassword=secret"):
+        assert "secret" not in shown_url(f"postgresql+psycopg://{end}")
+        assert has_password(f"postgresql+psycopg://{end}")
+
+
+def test_a_password_that_reads_as_a_host_is_shown_no_more_than_another() -> None:
+    """An @ in it has to be written as %40; what follows it would be taken for the host."""
+    with pytest.raises(OperatorError, match="more than one @") as caught:
+        shown_url("postgresql+psycopg://jrc:my@secret@h/d")
+    assert "secret" not in f"{caught.value.message}{caught.value.hint}"
+    assert "%40" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("change", [{"database": "absent"}, {"username": "absent"}])
+def test_a_database_that_can_not_be_opened_says_what_to_look_at(
+    desk: Desk, change: dict[str, str]
+) -> None:
+    """Whoever opens it: a command, a daemon, `jrc init`."""
+    url = make_url(desk.url).set(**change).render_as_string(hide_password=False)
+    ways: list[Callable[[], object]] = [
+        lambda: connected(lookup_engine(url)),
+        lambda: Database.open(url, KEK),
+        lambda: create_database(url, KEK, NOW_MS),
+    ]
+    for opens in ways:
+        with pytest.raises(OperatorError, match="absent") as caught:
+            opens()
+        assert postgresql.UNOPENED == caught.value.hint
 
 
 def test_an_error_names_no_value(desk: Desk) -> None:
@@ -199,6 +237,45 @@ def test_a_lost_connection_is_one_failure_and_then_works(desk: Desk, role: str) 
             assert hall.lookup.is_lost
             hall.lookup.use(lookup_engine(desk.url).connect())
         assert hall.join(pledge).keys
+
+
+@contextmanager
+def hanging(desk: Desk, role: str) -> Iterator[None]:
+    """The server's processes of our sessions stand still; its kernel goes on acknowledging."""
+    found = shared_server().sql(
+        "SELECT pid FROM pg_stat_activity"
+        f" WHERE datname = '{name_of(desk)}' AND application_name LIKE 'jrc%%{role}'"
+    )
+    processes = [int(str(number)) for (number,) in found]
+    assert processes
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("role", ["writer", "lookup"])
+def test_o04_a_server_that_hangs_is_given_up(
+    desk: Desk, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9031 §7.3.1: no wait is without end, and least of all one of the loop."""
+    for name in ("STATEMENT_TIMEOUT_MS", "LOOKUP_TIMEOUT_MS", "ANSWER_WITHIN_MS"):
+        monkeypatch.setattr(postgresql, name, 300)
+    desk.database.close()
+    desk.database = Database.open(desk.url, KEK)
+    with closing(Lookup(lookup_engine(desk.url).connect(), desk.database.keyring,
+                        desk.database.mac)) as lookup:  # fmt: skip
+        with hanging(desk, role), pytest.raises(StoreError) as caught:
+            if role == "lookup":
+                lookup.find(b"any")
+            else:
+                desk.database.write(record, NOW_MS)
+        assert Cause.SERVER is caught.value.cause
+        assert lookup.is_lost == (role == "lookup")
+    assert "result" == desk.database.write(record, NOW_MS)
 
 
 def commit_then_lose(connection: Any) -> Callable[[], None]:

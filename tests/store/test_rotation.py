@@ -61,10 +61,7 @@ def test_all_rows_are_brought_to_new_keys_and_the_old_are_deleted(floor: Floor) 
     desk = floor.desk
     before, ids = look(desk.database), keys_of_values(desk)
     assert [] == before.amiss
-    assert {
-        "admission", "context_state", "join_window", "key_domain", "key_generation", "key_slot",
-        "network", "network_settings", "pledge", "rollover", "rollover_node", "short_identifier",
-    } <= before.sealed  # fmt: skip
+    assert {table.name for table in SEALED} == before.sealed  # or a new table would be forgotten
     report = rotate(desk)
     assert (0, 0) == (report.unreadable, report.damaged)
     after = look(desk.database)
@@ -164,6 +161,20 @@ def test_keys_that_values_are_under_are_not_deleted(floor: Floor) -> None:
         desk.write(lambda tx: tx.sealing.end_rotation(course))
     with pytest.raises(StateError, match="in use"):
         desk.write(lambda tx: tx.sealing.end_rotation(replace(course, is_over=False)))
+    assert [] == look(desk.database).amiss
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_key_without_which_nothing_opens_is_not_deleted(floor: Floor, purpose: Purpose) -> None:
+    """A row of `data_key` has no MAC: its time may be anything, and its key must stay."""
+    desk = floor.desk
+    begin(desk)
+    desk.sql(
+        "UPDATE data_key SET retired_at_ms = 1 WHERE id ="
+        f" (SELECT max(id) FROM data_key WHERE purpose = '{purpose}')"
+    )
+    assert go_on(desk, most=100).is_over
+    assert [None] * len(Purpose) == [at for (at,) in desk.sql("SELECT retired_at_ms FROM data_key")]
     assert [] == look(desk.database).amiss
 
 

@@ -1,0 +1,6 @@
+"""Fuzzes the reader of import files: CSV, a JSON array, JSON lines."""
+
+from tests.fuzz.engine import run
+
+if __name__ == "__main__":
+    run("fuzz_import")
