@@ -8,11 +8,21 @@ import logging
 import os
 import queue
 import threading
+from io import UnsupportedOperation
+from typing import TextIO
 
 MAX_WAITING_LINES = 1024
 """Log lines that wait for whoever reads them."""
 END_WITHIN_S = 1.0
 """What the end of the program waits for the last lines to be taken."""
+
+
+def writer_to(stream: TextIO) -> "LogWriter | None":
+    """A writer to the file behind ``stream``; None where there is none, and nobody to wait for."""
+    try:
+        return LogWriter(stream.fileno())
+    except UnsupportedOperation:
+        return None
 
 
 class LogWriter(logging.Handler):

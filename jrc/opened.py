@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from jrc.clock import HostClock
 from jrc.config import Settings
-from jrc.errors import OperatorError
+from jrc.errors import ExitCode, OperatorError
 from jrc.model import Condition, Event, Secret
 from jrc.service.condition import remedy
 from jrc.service.imports import BROKEN_OFF_MS, discard_leftovers
@@ -24,10 +24,16 @@ from jrc.service.ports import Clock
 from jrc.service.records import DatabaseState
 from jrc.service.recover import quarantine, was_set_apart
 from jrc.service.registry import Registry
-from jrc.store import instancefile
+from jrc.store import instancefile, postgresql
 from jrc.store.contexts import Lookup
 from jrc.store.database import Database, Transaction
-from jrc.store.engine import check_private, connected, database_path, lookup_engine
+from jrc.store.engine import (
+    check_private,
+    connected,
+    database_path,
+    lookup_engine,
+    writer_engine,
+)
 from jrc.store.faults import readable
 from jrc.store.keyfile import KeyMissingError, read_key
 from jrc.store.lock import LockHeldError, StateLock
@@ -101,7 +107,9 @@ class Opened:
         key = read_key()
         with ExitStack() as undo:
             undo.callback(StateLock(path or settings.instance_file).acquire().release)
-            with closing(connected(lookup_engine(url))) as first_look:
+            # On a server the writer's connection says best why it may not be used.
+            first_engine = lookup_engine(url) if path is not None else writer_engine(url)
+            with closing(connected(first_engine)) as first_look:
                 check_schema(first_look)
             database = undo.enter_context(
                 closing(Database.open(url, key, read_key=read_key, kinds=kinds))
@@ -116,6 +124,7 @@ class Opened:
                     wait_for_synchronisation=settings.clock.wait_for_synchronisation,
                 )
             opened = cls(settings, clock, database, lookup, undo, expected=judgement.expected)
+            opened._refuse_newcomer(judgement)
             opened._look_whether_old(opened._doubt(judgement))
             opened._clean_up()
             opened._undo = undo.pop_all()
@@ -132,6 +141,28 @@ class Opened:
         self.database.write(lambda tx: self._quarantine(tx, why), self.clock.now_ms())
         self.remember()
         self.quarantined = why
+
+    def _refuse_newcomer(self, judgement: instancefile.Judgement) -> None:
+        """Returns unless this host knows nothing of a database that a registrar works on now.
+
+        That one knows whether it is an old copy. To quarantine it would end the service of all.
+
+        Raises:
+            OperatorError: the instance file is missing, or is none, and others are at work.
+        """
+        if judgement.why is None or judgement.expected is not None:
+            return
+        if self.condition is not Condition.OPEN or self.database.server is None:
+            return
+        with self.database.read(self.clock.now_ms()) as transaction:
+            is_conducted = postgresql.is_conducted(transaction.connection)
+        if is_conducted:
+            raise OperatorError(
+                f"{judgement.why}; another registrar is at work on it, and it was left as it is",
+                f"copy the instance file of that one's host to {self.settings.instance_file}"
+                " (docs/postgresql.md)",
+                exit_code=ExitCode.REFUSED,
+            )
 
     def _quarantine(self, tx: Transaction, why: str) -> None:
         tx.ledger.set_server(self.database.server)

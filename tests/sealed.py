@@ -52,7 +52,16 @@ def _begin_more(tx: Registry) -> None:
     """An installer that has tried, a rollover that is to follow, an import that was broken off."""
     tx.installations.save(InstallationRecord(network_id=1, installer="radio", failures=1))
     want_rollover(tx, 1, cause=RolloverCause.OPERATOR, actor=ACTOR)
-    change = PledgeChange(2, 0, "renamed", None, (1,), None, "import", "file")
+    change = PledgeChange(
+        pledge_id=2,
+        role=0,
+        label="renamed",
+        profile=None,
+        network_ids=(1,),
+        material=None,
+        provenance="import",
+        source="file",
+    )
     tx.imports.change(tx.imports.begin("file"), change, pledge_id(2).value)
 
 

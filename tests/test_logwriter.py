@@ -1,5 +1,6 @@
 """Log lines that nobody reads hold up nobody."""
 
+import io
 import logging
 import os
 import threading
@@ -9,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from jrc.log import MAX_REMEMBERED_LINES, SAY_AGAIN_S, Seldom
-from jrc.logwriter import MAX_WAITING_LINES, LogWriter
+from jrc.logwriter import MAX_WAITING_LINES, LogWriter, writer_to
 
 WITHIN_S = 20
 LONG = "x" * 1000
@@ -53,6 +54,11 @@ def test_a_reader_who_stops_reading_costs_lines_and_no_time(pipe: tuple[int, int
     lines = b"".join(found).splitlines()
     assert count - lost == len(lines)
     assert lines[0].startswith(b"0 ")
+
+
+def test_a_stream_that_is_no_file_needs_no_thread() -> None:
+    """Such as the one that a command's output is collected in."""
+    assert writer_to(io.StringIO()) is None
 
 
 def test_the_end_does_not_wait_for_who_reads_nothing(pipe: tuple[int, int]) -> None:

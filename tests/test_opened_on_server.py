@@ -1,10 +1,12 @@
 """Opening a database on a server: which server it is on, and what another registrar did."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from jrc.config import Settings, parse
 from jrc.errors import OperatorError
@@ -13,7 +15,9 @@ from jrc.opened import Opened, accept_server
 from jrc.service.recover import quarantine
 from jrc.store import instancefile
 from jrc.store.database import Database, Transaction
+from jrc.store.engine import lookup_engine, reader_engine
 from jrc.store.lock import LockHeldError
+from jrc.store.postgresql import LOCKS, Lock, watcher
 from jrc.store.registry import StoreRegistry
 from tests.desk import ACTOR, KEK, NOW_MS, Desk
 from tests.postgresql import NEEDED, Server, new_folder, shared_server
@@ -84,6 +88,9 @@ def test_e08_a_standby_is_refused_and_one_that_was_promoted_is_quarantined(
     settings = host(desk, tmp_path / "one", url=at(desk, standby))
     with pytest.raises(OperatorError, match="a standby"):
         Opened.open(settings, GivenClock())
+    for make in (reader_engine, lookup_engine, watcher):
+        with pytest.raises(DBAPIError, match="standby"):
+            make(settings.database.url).connect()
     promoted = "SELECT pg_promote(wait => true)"
     assert [(True,)] == standby.sql(promoted)
     opened = Opened.open(settings, GivenClock())
@@ -118,6 +125,21 @@ def test_e08_another_server_or_timeline_is_quarantined_once(desk: Desk, tmp_path
     assert desk.database.server == row.server
     assert Condition.QUARANTINED is condition(settings)
     assert row.incarnation == desk.database.read_instance().incarnation
+
+
+def test_a_host_without_an_instance_file_leaves_a_database_that_others_work_on(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """RFC 9031 §8.3.3: they know whether it is an old copy; where nobody does it is quarantined."""
+    settings = host(desk, tmp_path / "new", knows=False)
+    with closing(watcher(desk.url).connect()) as another:
+        another.exec_driver_sql(f"SELECT pg_advisory_lock({LOCKS}, {Lock.CONDUCTOR.value})")
+        with pytest.raises(OperatorError, match="another registrar is at work") as caught:
+            Opened.open(settings, GivenClock())
+    assert str(settings.instance_file) in (caught.value.hint or "")
+    assert not settings.instance_file.exists()
+    assert Condition.OPEN.value == desk.database.read_instance().condition
+    assert Condition.QUARANTINED is condition(settings)
 
 
 def test_a_change_of_the_server_that_lost_nothing_is_accepted(desk: Desk, tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ class Gauges:
     contexts_cached: int
     pledges: Mapping[str, int]
     short_ids_left: Mapping[str, int]
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +241,7 @@ class _JoinCollector(Collector):
         yield GaugeMetricFamily(
             "jrc_contexts_cached", "OSCORE contexts in memory.", gauges.contexts_cached
         )
+        yield GaugeMetricFamily("jrc_events", "Events in the audit log.", gauges.events)
         pledges = GaugeMetricFamily("jrc_pledges", "Pledges by state.", labels=["state"])
         for state, count in sorted(gauges.pledges.items()):
             pledges.add_metric([state], count)

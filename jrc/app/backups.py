@@ -14,7 +14,7 @@ from jrc.admin.backup_metrics import BackupFigures
 from jrc.admin.services import Transactions
 from jrc.config import Backup
 from jrc.errors import JrcError, OperatorError
-from jrc.model import Secret
+from jrc.model import Condition, Secret
 from jrc.opened import ACTOR, Opened
 from jrc.service.backups import BackupWish, needs_note, note_backup
 from jrc.service.wording import utc_text
@@ -161,7 +161,9 @@ class Backups:
             pace=pace,
         )
         self._newest_ms, self._size_bytes = now_ms, path.stat().st_size
-        for dropped in self._shelf.drop_all_but(self._settings.keep):
+        # Those of before may hold revocations and pledges that a quarantined database lacks.
+        is_open = database.instance.condition == Condition.OPEN
+        for dropped in self._shelf.drop_all_but(self._settings.keep) if is_open else ():
             _log.info("backup_dropped", file=str(dropped))
 
     def _rest(self, seconds: float) -> None:

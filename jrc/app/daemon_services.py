@@ -203,4 +203,5 @@ class DaemonServices:
             contexts_cached=len(self._contexts),
             pledges=self._housekeeping.survey.pledges,
             short_ids_left=self._housekeeping.survey.short_ids_left,
+            events=self._housekeeping.survey.events,
         )

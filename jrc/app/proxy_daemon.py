@@ -19,7 +19,7 @@ from jrc.app.proxy_host import ProxyHost
 from jrc.app.proxy_neighbours import say_neighbours
 from jrc.config import Proxy, Settings
 from jrc.errors import ExitCode
-from jrc.logwriter import LogWriter
+from jrc.logwriter import writer_to
 from jrc.net.interfaces import InterfaceWatch
 
 _log = structlog.get_logger("jrc")
@@ -31,9 +31,7 @@ def run_proxy(settings: Settings, proxy: Proxy) -> int:
     Raises:
         OperatorError: it can't start.
     """
-    log.configure(
-        settings.log.level, settings.log.format, sys.stderr, LogWriter(sys.stderr.fileno())
-    )
+    log.configure(settings.log.level, settings.log.format, sys.stderr, writer_to(sys.stderr))
     return asyncio.run(_serve(settings, proxy))
 
 

@@ -120,6 +120,7 @@ class Registrars:
         else:
             for notice in sight.notices:
                 self._learn(notice.kid_contexts)
+        self._transactions.heard_of(sight.policy_revision)
         if sight.commit_number != self._commit_number:
             self._commit_number = sight.commit_number
             self._news.set()
@@ -170,4 +171,7 @@ class Registrars:
                 since_ms = self._opened.clock.now_ms() - RUN_LIFETIME_MS
                 self._contexts.runs.add(self._opened.lookup.runs.since(since_ms))
             except JrcError as error:
+                # No commit needs to follow the one that has not been looked at.
                 _log.debug("not_caught_up", error=str(error))
+                self._news.set()
+                await asyncio.sleep(CHECK_EVERY_S)

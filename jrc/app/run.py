@@ -17,7 +17,7 @@ from jrc.coap.endpoint import bind, prepare
 from jrc.config import Endpoint as Place
 from jrc.config import Settings
 from jrc.errors import ExitCode
-from jrc.logwriter import LogWriter
+from jrc.logwriter import LogWriter, writer_to
 from jrc.model import Condition
 from jrc.opened import Opened, open_in_turn
 from jrc.store.keyfile import KeyMissingError
@@ -33,12 +33,12 @@ def run_daemon(settings: Settings) -> int:
     Raises:
         OperatorError: it can't start.
     """
-    writer = LogWriter(sys.stderr.fileno())
+    writer = writer_to(sys.stderr)
     log.configure(settings.log.level, settings.log.format, sys.stderr, writer)
     return asyncio.run(_serve(settings, writer))
 
 
-async def _serve(settings: Settings, writer: LogWriter) -> int:
+async def _serve(settings: Settings, writer: LogWriter | None) -> int:
     readers = ThreadPoolExecutor(READERS, "jrc-reader")
     asyncio.get_running_loop().set_default_executor(readers)
     clock = HostClock()

@@ -40,6 +40,7 @@ class DaemonTransactions:
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._policy_revision = opened.database.instance.policy_revision
+        self._heard_revision = self._policy_revision
 
     async def run_write(self, work: Callable[[Registry], T]) -> T:
         """As ``Transactions.run_write``."""
@@ -78,6 +79,16 @@ class DaemonTransactions:
         revision = self._opened.database.instance.policy_revision
         if revision != self._policy_revision:
             self._policy_revision = revision
+            self._contexts.forget_all()
+            self._changed()
+
+    def heard_of(self, revision: int) -> None:
+        """Another registrar has committed this revision of networks, keys and pledges.
+
+        Everybody looks at once: ``catch_up`` may have to wait for the writer's turn.
+        """
+        if revision > max(self._policy_revision, self._heard_revision):
+            self._heard_revision = revision
             self._contexts.forget_all()
             self._changed()
 

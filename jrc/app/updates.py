@@ -265,7 +265,7 @@ class Updates:
                 lambda tx: self._turn_in(tx, outcomes, room)
             )
         except JrcError:
-            self._outcomes = outcomes + self._outcomes
+            self._keep(outcomes, term)
             self._pushing.look_again()
             raise
         except Exception:
@@ -291,6 +291,11 @@ class Updates:
         # that is behind. Each look is a commit.
         self._idle_turns += 1
         return float(min(POLL_S * 2**self._idle_turns, MAX_IDLE_S))
+
+    def _keep(self, outcomes: list[UpdateOutcome], term: int) -> None:
+        """For the next turn; after a term of another registrar all is read, and told again."""
+        if term == self._term:
+            self._outcomes = outcomes + self._outcomes
 
     async def _record(self, outcomes: Sequence[UpdateOutcome]) -> None:
         await self._transactions.run_write(lambda tx: record(tx, self._errands, outcomes))

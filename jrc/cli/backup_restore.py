@@ -61,18 +61,18 @@ def restore(
       jrc backup restore /mnt/stick/jrc.backup --replace --reason "the disk has died"
       jrc backup restore move.backup --passphrase-file FILE
     """
-    from jrc.store.backup.restore import check_target
     from jrc.store.backup.restore import restore as carry_out
 
     settings = common(context).settings()
-    _check_place(settings)
+    hindered = _hindrance(settings, replaces=replace)
+    if hindered is not None and not dry_run:
+        raise hindered
     with backup_source.open_backup(file) as opened:
         open_keys = _key_opener(settings, recovery_file)
         job = _job(settings, file, opened, open_keys, passphrase_file, identity_file)
         job = replaced(job, reason=reason, replaces=replace, as_ordinary=as_ordinary)
-        check_target(job.url, replaces=replace)
         if dry_run:
-            _show_plan(job, as_json=as_json)
+            _show_plan(job, hindered, as_json=as_json)
             return
         for sentence in examined_remarks(job.examined):
             say(sentence)
@@ -88,6 +88,18 @@ def _key_opener(settings: Settings, recovery_file: Path | None) -> "OpenKeys":
     if recovery_file is not None:
         return backup_source.recovery_opener(recovery_file)
     return backup_source.key_opener(lambda: settings)
+
+
+def _hindrance(settings: Settings, *, replaces: bool) -> OperatorError | None:
+    """What is in the way of a restore, if anything is; a dry run goes on and says it."""
+    from jrc.store.backup.restore import check_target
+
+    try:
+        _check_place(settings)
+        check_target(settings.database.url, replaces=replaces)
+    except OperatorError as error:
+        return error
+    return None
 
 
 def _check_place(settings: Settings) -> None:
@@ -146,19 +158,30 @@ def _plan(job: "Restore") -> dict[str, object]:
     return {"needs_yes": job.replaces, "sentences": [what, *aside], "count": 0, "pledges": []}
 
 
-def _show_plan(job: "Restore", *, as_json: bool) -> None:
+def _show_plan(job: "Restore", hindered: OperatorError | None, *, as_json: bool) -> None:
     fields = examined_fields(str(job.path), job.examined)
     why = job.why_quarantined()
     if as_json:
         pledges = [each._asdict() for each in job.examined.concerned]
         condition = "open" if why is None else "quarantined"
-        output.document({**fields, "condition": condition, "why": why, "concerned": pledges})
+        in_the_way = None if hindered is None else hindered.message
+        output.document(
+            {
+                **fields,
+                "condition": condition,
+                "why": why,
+                "hindered": in_the_way,
+                "concerned": pledges,
+            }
+        )
         return
     output.fields(fields, HEADINGS, as_json=False)
     plan = _plan(job)
     assert isinstance(plan["sentences"], list)
     for sentence in (*examined_remarks(job.examined), *plan["sentences"]):
         output.line(sentence)
+    if hindered is not None:
+        output.line(f"In the way of it: {hindered.message} ({hindered.hint})")
     output.line("nothing was changed; the pledges are listed with --json")
 
 

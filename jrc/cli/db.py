@@ -10,7 +10,9 @@ from jrc.cli import output
 from jrc.cli.asking import confirm
 from jrc.cli.client import refuse_other_owner
 from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.reporting import say
 from jrc.config import Settings
+from jrc.errors import JrcError
 
 if TYPE_CHECKING:
     from jrc.store.migrate import UpgradeReport
@@ -24,8 +26,10 @@ def db() -> None:
 
 
 @app.command()
-def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
+def upgrade(context: typer.Context, reason: Reason = "", as_json: AsJson = False) -> None:
     """Bring the database to this version's schema. The file is copied first; no daemon may run.
+
+    An event says so, where the key file is there to open the database with.
 
     \b
     Example:
@@ -34,6 +38,8 @@ def upgrade(context: typer.Context, as_json: AsJson = False) -> None:
     settings = common(context).settings()
     refuse_other_owner(settings)
     report = _upgrade(settings)
+    if report.before != report.after:
+        _record(settings, report, reason)
     if as_json:
         output.document(
             {**asdict(report), "copy": None if report.copy is None else str(report.copy)}
@@ -92,3 +98,22 @@ def _upgrade(settings: Settings) -> "UpgradeReport":
 
     with StateLock(settings.database.file or settings.instance_file):
         return migrate(settings.database.url, time.time_ns() // 1_000_000)
+
+
+def _record(settings: Settings, report: "UpgradeReport", reason: str) -> None:
+    """Let the audit log tell of an upgrade; opened as usual, so that an old copy shows as one."""
+    from jrc.admin.peers import this_process
+    from jrc.clock import SystemClock
+    from jrc.model import Event
+    from jrc.opened import Opened
+
+    detail = {"schema": [report.before, report.after]}
+    event = Event("database.upgraded", this_process().actor, reason=reason, detail=detail)
+    try:
+        opened = Opened.open(settings, SystemClock())
+        try:
+            opened.write(lambda tx: tx.record(event))
+        finally:
+            opened.close()
+    except JrcError as error:
+        say(f"the database was upgraded; the audit log does not tell of it: {error}")

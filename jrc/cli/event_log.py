@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Protocol, TextIO
@@ -169,25 +169,32 @@ def export_to(api: Api, file: str, query: Query) -> tuple[int, object]:
 
 @contextmanager
 def _writing(file: str) -> Iterator[TextIO]:
-    """A new file that only its owner reads, on disk when this returns; or standard output."""
+    """A new file that only its owner reads, on disk when this returns; or standard output.
+
+    Where it did not become whole it is removed: a later export could not be told from it.
+    """
     if file == STDIO:
         yield sys.stdout
         return
+    from jrc.store.keyfile import sync_folder
+
     try:
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise OperatorError(f"{file} is there already", "name another file") from None
     except OSError as error:
         raise OperatorError(f"{file} can't be written: {error.strerror}") from None
-    with open(number, "w", encoding="utf-8") as out:
+    with ExitStack() as undo:
+        undo.callback(Path(file).unlink, missing_ok=True)
         try:
-            yield out
-            out.flush()
-            os.fsync(number)
+            with open(number, "w", encoding="utf-8") as out:
+                yield out
+                out.flush()
+                os.fsync(number)
+            sync_folder(Path(file).parent)
         except OSError as error:
-            raise OperatorError(
-                f"{file} can't be written: {error.strerror}", "it is not complete; delete it"
-            ) from None
+            raise OperatorError(f"{file} can't be written: {error.strerror}") from None
+        undo.pop_all()
 
 
 # Removing
@@ -250,7 +257,7 @@ def _export_first(api: Api, file: str, removal: Mapping[str, object]) -> None:
     export_to(api, file, {"up_to": _whole(removal, "last")})
     with _reading(file) as lines:
         found = verify_lines(_lines(lines))
-    if not found.intact or found.number != removal["last"]:
+    if not found.intact or (found.first, found.number) != (removal["first"], removal["last"]):
         raise OperatorError(
             f"{file} does not verify, and nothing was removed: {found.sentence}",
             "`jrc events verify` tells whether the database does",

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from jrc.admin.peers import this_process
 from jrc.cli.client import refuse_other_owner
+from jrc.cli.key_rotation import gone_if_refused
 from jrc.clock import SystemClock
 from jrc.config import Settings
-from jrc.errors import JrcError
 from jrc.opened import Opened
 from jrc.service.key_records import NewSlot, SlotKind
 from jrc.service.key_slots import restore_slot
 from jrc.store.keyfile import key_text, new_key, read_key, write_key
+from jrc.store.keyslots import file_key_id
 
 
 def restore_key_file(
@@ -34,15 +35,12 @@ def restore_key_file(
     opened = Opened.open(settings, SystemClock(), read_identity)
     try:
         write_key(path, key_text(key))
-        try:
+        with gone_if_refused(path, file_key_id(key)):
             new = NewSlot(slot, SlotKind.FILE, key=key)
             actor = this_process().actor
             report = opened.write(
                 lambda tx: restore_slot(tx, identity, new, actor=actor, reason=reason)
             )
-        except JrcError:
-            path.unlink(missing_ok=True)
-            raise
     finally:
         opened.close()
     return asdict(report)

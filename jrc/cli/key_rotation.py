@@ -10,7 +10,7 @@ from typing import Any
 from jrc.cli.client import Api, quoted
 from jrc.cli.reporting import say
 from jrc.config import Settings
-from jrc.errors import ExitCode, JrcError, OperatorError
+from jrc.errors import ExitCode, JrcError, OperatorError, StoreError
 from jrc.model import Secret
 
 
@@ -28,6 +28,14 @@ def new_key_file(path: Path, key: Secret, settings: Settings) -> Iterator[None]:
 _REFUSALS = (ExitCode.USAGE, ExitCode.REFUSED)
 
 
+def _has_not_happened(error: BaseException) -> bool:
+    from jrc.store.server import UnknownOutcomeError
+
+    if isinstance(error, StoreError):
+        return not isinstance(error, UnknownOutcomeError)
+    return isinstance(error, OperatorError) and error.exit_code in _REFUSALS
+
+
 @contextmanager
 def gone_if_refused(path: Path, key_id: bytes) -> Iterator[None]:
     """Remove a new file with a key if its slot is refused, and in no other case.
@@ -38,7 +46,7 @@ def gone_if_refused(path: Path, key_id: bytes) -> Iterator[None]:
     try:
         yield
     except (JrcError, KeyboardInterrupt) as error:
-        if isinstance(error, OperatorError) and error.exit_code in _REFUSALS:
+        if _has_not_happened(error):
             path.unlink(missing_ok=True)
         else:
             say(
@@ -92,6 +100,14 @@ def rotate_data(api: Api, reason: str) -> Mapping[str, Any]:
     begun = api.post("/v1/keys/rotation", {"reason": reason})["begun"]
     if not begun:
         say("a rotation that was broken off goes on")
+    try:
+        return _rows_brought_along(api, reason)
+    except KeyboardInterrupt:
+        say("broken off; nothing is lost, and `jrc keys rotate --data` goes on with it")
+        raise
+
+
+def _rows_brought_along(api: Api, reason: str) -> Mapping[str, Any]:
     tell, report = _progress(), api.post("/v1/keys/rotation/step", {"reason": reason})
     whole = report
     while not report["is_over"]:

@@ -220,7 +220,7 @@ def _say_next(config: Path, settings: Settings) -> None:
     line(
         "Keep the key file apart from the database: whoever has both has every key. Without it the"
     )
-    line("the stored keys are lost, so make a recovery identity for the day it is:")
+    line("stored keys are lost, so make a recovery identity for the day it is:")
     line("")
     line(f"  {jrc} keys add recovery paper")
     line("")

@@ -27,6 +27,7 @@ _STATUS = {
     "epoch": "epoch",
     "condition": "condition",
     "weak_keys_allowed": "weak keys allowed (lab)",
+    "conductor": "tells nodes, moves rollovers",
     "networks": "networks",
     "pledges": "pledges",
     "short_ids_low": "short identifiers run low in",
@@ -97,6 +98,8 @@ def _show(found: dict[str, object], *, as_json: bool) -> None:
         shown["installers"] = [_installer(*each) for each in _installers(found).items()]
     if not as_json and "listen" in found:
         shown |= _interfaces(found)
+    if not as_json and "registrars" in found:
+        shown |= _conductor(found)
     output.fields(shown, _STATUS, as_json=as_json)
     if not as_json:
         for sentence in _to_know(found):
@@ -138,6 +141,15 @@ def _interfaces(found: Mapping[str, Any]) -> dict[str, object]:
         for name, seen in found["interfaces"].items()
     }
     return {"listen": found["listen"]["waiting"], "interfaces": networks}
+
+
+def _conductor(found: Mapping[str, Any]) -> dict[str, str]:
+    """Which of the registrars of a server's database does what one does for all."""
+    if not found["database"].startswith("postgresql"):
+        return {}
+    told = found["registrars"]
+    another = told["conductor"] or "nobody just now"
+    return {"conductor": "this registrar" if told["is_conductor"] else another}
 
 
 def _installers(found: Mapping[str, object]) -> Mapping[str, Mapping[str, object]]:

@@ -18,7 +18,9 @@ PAGE = 500
 _WORDS: Mapping[str, Iterable[str]] = {
     "backup": ("begun",),
     "border_router": ("same_keys",),
-    "database": ("moved", "quarantined", "recovered", "restored", "server_accepted"),
+    "database": (
+        *("moved", "quarantined", "recovered", "restored", "server_accepted", "upgraded"),
+    ),
     "events": ("removed",),
     "import": ("published",),
     "installer": ("failed", "installed"),

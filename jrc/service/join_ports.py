@@ -262,7 +262,7 @@ class RecoveryRows(Protocol):
         ...
 
     def begin(self, known: KnownContext, run: RecoveryRun, *, most: int, since_ms: int) -> None:
-        """Write a run; of the pledge's ``most`` stay open, none of them begun before that time."""
+        """Write a run; of the context's ``most`` stay open, none of them begun before that time."""
         ...
 
     def lost_of(self, run: RecoveryRun) -> KnownContext | None:

@@ -52,8 +52,8 @@ class OpenRuns:
     def drop(self, r2: bytes) -> None:
         """A run has ended."""
         run = self._by_r2.pop(r2, None)
-        if run is not None:
-            self._by_digest.pop(run.request_digest, None)
+        if run is not None and self._by_digest.get(run.request_digest) == r2:
+            del self._by_digest[run.request_digest]
 
     def r2_for(self, request_digest: bytes) -> bytes | None:
         """R2 of the run that a request #1 has begun."""

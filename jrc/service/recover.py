@@ -5,11 +5,11 @@ and it would give short identifiers and keys out again that others hold. So nobo
 until the operator has confirmed the revocations and everything that may repeat was made anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from jrc.errors import ExitCode, OperatorError
+from jrc.errors import ExitCode, OperatorError, StateError
 from jrc.model import Condition, Event, KeySetState, PledgeId, PledgeState
 from jrc.policy.keys import current_keys
 from jrc.policy.rollover import NodeState
@@ -211,7 +211,7 @@ def _renew(tx: Registry, domain: Domain, left: int, actor: str, reason: str) -> 
     )
     for last in tx.rollovers.latest(domain.id):
         tx.rollovers.set_due(last.id, list(NodeState), None)
-    addinfos = {key.key_usage: key.addinfo for key in current_keys(tx.keysets.live(domain.id))}
+    addinfos = _addinfos(tx, domain)
     tx.keysets.retire_all(domain.id)
     tx.leases.forget_all(domain.id)
     names = tuple(network.name for network in networks_of(tx, domain.id))
@@ -228,6 +228,15 @@ def _renew(tx: Registry, domain: Domain, left: int, actor: str, reason: str) -> 
         key_ids=key_ids,
         key_domains_left=left,
     )
+
+
+def _addinfos(tx: Registry, domain: Domain) -> Mapping[int, bytes | None]:
+    """Key sources of the keys in force, by key usage; none of keys that were damaged."""
+    try:
+        live = tx.keysets.live(domain.id)
+    except StateError:
+        return {}
+    return {key.key_usage: key.addinfo for key in current_keys(live)}
 
 
 def _open(tx: Registry, actor: str, reason: str) -> Progress:

@@ -19,7 +19,7 @@ from jrc.service.join_ports import ContextState, JoinTransaction, KnownContext, 
 from jrc.service.open_runs import RUN_LIFETIME_MS
 
 MAX_RUNS: Final = 4
-"""Of one pledge, that wait for request #2 at a time (RFC 8613 App. B.2.1)."""
+"""Of one lost context, that wait for request #2 at a time (RFC 8613 App. B.2.1)."""
 ACTOR: Final = "pledge"
 _ALL_SEEN: Final = (1 << REPLAY_WINDOW_SIZE) - 1
 _REFUSED: Final = message.encode_inner(CoapCode.UNAUTHORIZED, (), b"")

@@ -128,7 +128,10 @@ class KeySetStore(Protocol):
         ...
 
     def retire_all(self, domain_id: int) -> None:
-        """Retire every generation of a domain that no network uses any more."""
+        """Retire every generation of a domain whose keys nobody is told any more.
+
+        One that was damaged hinders nothing after that.
+        """
         ...
 
 
@@ -210,6 +213,10 @@ class EventStore(Protocol):
 
     def ends(self) -> tuple[Place, Place]:
         """The last entry that was removed for its age, and the last one of all."""
+        ...
+
+    def count(self) -> int:
+        """How many entries there are, as both ends tell."""
         ...
 
     def hash_of(self, number: int) -> bytes | None:

@@ -15,7 +15,8 @@ from jrc.service.registry import Registry
 class Survey:
     """``pledges`` by state; ``short_ids_left`` and whether they are ``low``, by network.
 
-    ``key_warnings`` are about the keys that seal the database, a sentence each.
+    ``key_warnings`` are about the keys that seal the database, a sentence each; ``events`` counts
+    those of the audit log.
     """
 
     networks: tuple[str, ...] = ()
@@ -25,6 +26,7 @@ class Survey:
     key_notices: tuple[KeyNotice, ...] = ()
     recovering: RecoveryCounts = NOBODY
     key_warnings: tuple[str, ...] = ()
+    events: int = 0
 
 
 def survey(tx: Registry) -> Survey:
@@ -48,4 +50,5 @@ def survey(tx: Registry) -> Survey:
         tuple(key_notices(tx)),
         tx.recoveries.counts(),
         tuple(key_warnings(tx)),
+        tx.events.count(),
     )

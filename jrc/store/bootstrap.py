@@ -40,7 +40,7 @@ def create_database(
         if isinstance(error, DBAPIError):
             raise OperatorError(
                 f"database.url: the database can't be made ({postgresql.said_by(error)})",
-                postgresql.UNOPENED if path is None else None,
+                postgresql.UNOPENED if path is None else "",
             ) from None
         raise
 

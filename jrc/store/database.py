@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from jrc.errors import ClosedError, ConflictError, OperatorError, StateError
+from jrc.errors import ClosedError, ConflictError, OperatorError
 from jrc.model import Condition, Event, Network, Pledge, Secret
 from jrc.service.join_ports import NetworkPolicy
 from jrc.service.key_records import FOR_EVERY_DAY, SlotKind
@@ -143,10 +143,8 @@ class Database:
             with connection.begin():
                 keyring = open_keys(connection, slot_key, random, kinds)
         except DBAPIError as error:
-            raise OperatorError(
-                f"database.url: {postgresql.said_by(error)}",
-                postgresql.UNOPENED if path is None else None,
-            ) from None
+            hint = postgresql.UNOPENED if path is None else ""
+            raise OperatorError(f"database.url: {postgresql.said_by(error)}", hint) from None
         keyring.read_again = key_reader(url, read_key or (lambda: slot_key), kinds)
         return cls(url, connection, keyring, random)
 
@@ -253,7 +251,8 @@ class Database:
         transaction = self._begin()
         try:
             ledger = Ledger(self._connection, self.mac, now_ms)
-            before = self._taken(ledger.instance)
+            # as another registrar may have left it
+            before = self.instance = ledgers.not_older(ledger.instance, self.instance)
             result, changed = run(ledger)
             if not changed:
                 transaction.rollback()
@@ -279,20 +278,6 @@ class Database:
                 raise error if not resolve else nothing_written() from error
         self.instance = instance
         return result
-
-    def _taken(self, found: Instance) -> Instance:
-        """The instance row as another registrar may have left it, for this process as well.
-
-        Raises:
-            StateError: it is older than what this process has seen.
-        """
-        if found.commit_number < self.instance.commit_number:
-            raise StateError(
-                f"the database went back from commit {self.instance.commit_number} to"
-                f" {found.commit_number} while it was in use: an old copy was put in its place"
-            )
-        self.instance = found
-        return found
 
     def _undo(self, transaction: RootTransaction) -> None:
         try:
@@ -378,7 +363,7 @@ class Database:
 
     def refresh(self) -> None:
         """Have in ``instance`` what other registrars have left on disk."""
-        self._taken(self.read_instance())
+        self.instance = ledgers.not_older(self.read_instance(), self.instance)
 
     @contextmanager
     def read(self, now_ms: int) -> Iterator[ReadTransaction]:

@@ -113,7 +113,7 @@ def connected(engine: Engine) -> Connection:
         shown = shown_url(engine.url.render_as_string(hide_password=False))
         raise OperatorError(
             f"database.url: {shown} can't be opened ({postgresql.said_by(error)})",
-            postgresql.UNOPENED if database_path(shown) is None else None,
+            postgresql.UNOPENED if database_path(shown) is None else "",
         ) from None
 
 

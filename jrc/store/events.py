@@ -80,6 +80,11 @@ class Events:
             Place(row.event_number, row.event_hash),
         )
 
+    def count(self) -> int:
+        """How many entries there are, as both ends tell."""
+        floor, end = self.ends()
+        return end.number - floor.number
+
     def hash_of(self, number: int) -> bytes | None:
         """What the row of an entry says is its hash; None where there is no such row."""
         return self._connection.scalar(select(event.c.hash).where(event.c.number == number))

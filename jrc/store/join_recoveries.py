@@ -33,7 +33,7 @@ class JoinRecoveries:
 
     def begin(self, known: KnownContext, run: RecoveryRun, *, most: int, since_ms: int) -> None:
         """As ``RecoveryRows.begin``; of too many the oldest go, whose numbers are lower."""
-        runs = open_runs_of(self._scope, known.pledge.id)
+        runs = open_runs_of(self._scope, known.context_id)
         good = [r2 for r2, begun_at_ms in runs if begun_at_ms >= since_ms]
         kept = set(good[len(good) - most + 1 :] if len(good) >= most else good)
         give_up(self._scope.connection, [r2 for r2, _ in runs if r2 not in kept])

@@ -89,7 +89,7 @@ def write_key(path: Path, text: str, owner: tuple[int, int] | None = None) -> No
             opened.write(text)
             opened.flush()
             os.fsync(file)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise OperatorError(
             f"{path} exists; nothing was overwritten",
@@ -99,7 +99,8 @@ def write_key(path: Path, text: str, owner: tuple[int, int] | None = None) -> No
         raise OperatorError(f"{path} can't be made ({error.strerror})") from None
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on disk."""
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

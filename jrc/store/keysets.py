@@ -228,11 +228,13 @@ class KeySets:
         return bool(self._connection.scalar(select(held)))
 
     def retire_all(self, domain_id: int) -> None:
-        """Retire every generation of a domain that no network uses any more."""
-        keys = self._keys(domain_id)
+        """As ``KeySetStore.retire_all``."""
+        rows = self._keys(domain_id)
         for row in self._rows(domain_id):
-            if row["state"] != KeySetState.RETIRED.value:
-                self._save_state(row, keys[row["id"]], KeySetState.RETIRED)
+            keys = rows[row["id"]]
+            is_intact = self._scope.mac.is_intact(key_generation, row, sealed_keys(keys))
+            if row["state"] != KeySetState.RETIRED.value or not is_intact:
+                self._save_state(row, keys, KeySetState.RETIRED)
 
     def _save_state(
         self, found: Mapping[Any, Any], keys: list[Mapping[Any, Any]], state: KeySetState

@@ -119,6 +119,20 @@ def read(connection: Connection, mac: RowMac) -> Instance:
     return current
 
 
+def not_older(found: Instance, known: Instance) -> Instance:
+    """``found``, as it stands on disk now, for a process that has seen ``known``.
+
+    Raises:
+        StateError: it is older: the database went back under the process.
+    """
+    if found.commit_number < known.commit_number:
+        raise StateError(
+            f"the database went back from commit {known.commit_number} to"
+            f" {found.commit_number} while it was in use: an old copy was put in its place"
+        )
+    return found
+
+
 class Ledger:
     """Collects a transaction's events and closes it with one write of the instance row."""
 

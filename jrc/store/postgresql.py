@@ -9,7 +9,7 @@ import socket
 from enum import IntEnum
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
@@ -307,6 +307,12 @@ def use_alone(connection: Any) -> None:
             "stop every registrar that has this database, then run it again",
             exit_code=ExitCode.UNREACHABLE,
         )
+
+
+def is_conducted(connection: Connection) -> bool:
+    """Whether another session has the conductor's lock."""
+    held = connection.exec_driver_sql(HOLDERS, (LOCKS, Lock.CONDUCTOR.value))
+    return held.first() is not None
 
 
 def cause_of(error: DBAPIError) -> Cause:

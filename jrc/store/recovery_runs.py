@@ -76,12 +76,11 @@ def begin_run(scope: Scope, run: RecoveryRun) -> None:
     _INSERT_RUN.many(scope.connection, [(*values, scope.mac.compute("recovery_run", values))])
 
 
-def open_runs_of(scope: Scope, pledge_id: int) -> Sequence[tuple[bytes, int]]:
-    """R2 and time (ms since 1970) of a pledge's open runs, the oldest first."""
+def open_runs_of(scope: Scope, context_id: int) -> Sequence[tuple[bytes, int]]:
+    """R2 and time (ms since 1970) of a lost context's open runs, the oldest first."""
     query = (
         select(recovery_run.c.r2, recovery_run.c.begun_at_ms)
-        .join(context, context.c.id == recovery_run.c.context_id)
-        .where(context.c.pledge_id == pledge_id)
+        .where(recovery_run.c.context_id == context_id)
         .order_by(recovery_run.c.begun_at_ms, recovery_run.c.number)
     )
     return [(row.r2, row.begun_at_ms) for row in scope.connection.execute(query)]

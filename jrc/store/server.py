@@ -148,7 +148,9 @@ def writer_again(url: str, known: Instance, read: Callable[[Connection], Instanc
             revision = connection.exec_driver_sql(_REVISION).scalar()
             if revision != SCHEMA_REVISION:
                 raise ReplacedError(f"the database has schema {revision} now")
-            _expect_same(known, read(connection), server_of(connection))
+            found = read(connection)
+            _expect_same(known, found, server_of(connection))
+            _expect_same_history(connection, known, found)
     except BaseException:
         let_go(connection)
         raise
@@ -166,6 +168,21 @@ def _expect_same(known: Instance, found: Instance, server: str | None) -> None:
     if found.server != server:
         raise ReplacedError(
             f"the database is on server and timeline {server}, and was on {found.server}"
+        )
+
+
+def _expect_same_history(connection: Connection, known: Instance, found: Instance) -> None:
+    """An old copy that others have worked on since may have as many transactions, or more.
+
+    The hash of the last event that is known covers all that were before it.
+    """
+    if known.event_number <= found.event_floor:
+        return
+    hashes = _HASH_OF.rows(connection, (known.event_number,))
+    if [(known.event_hash,)] != list(map(tuple, hashes)):
+        raise ReplacedError(
+            "the database is an old copy that was worked on since: its audit log lacks event"
+            f" {known.event_number} as it was"
         )
 
 

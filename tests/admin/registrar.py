@@ -1,7 +1,6 @@
 """A registrar without a daemon for tests: a real database, the real API, no socket."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,13 +22,12 @@ from jrc.service.rollover_records import RolloverSettings
 from jrc.store.backup.dump import sealed_dump
 from jrc.store.backup.seal import check_recipients
 from jrc.store.backup.streamed import streamed
-from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
+from tests.desk import KEK, copied_to
 
 T = TypeVar("T")
 NOW_MS = 1_800_000_000_000
-KEK = Secret(bytes(range(32)))
 
 
 @dataclass
@@ -98,9 +96,9 @@ class Registrar(AbstractContextManager["Registrar"]):
 
     def __init__(self, folder: Path) -> None:
         url = f"sqlite:///{folder / 'jrc.db'}"
-        create_database(url, KEK, NOW_MS, os.urandom)
-        self.services = OfflineServices(Database.open(url, KEK))
         self.file = folder / "jrc.db"
+        copied_to(self.file)
+        self.services = OfflineServices(Database.open(url, KEK))
 
     def __exit__(self, *_error: object) -> None:
         self.services.database.close()

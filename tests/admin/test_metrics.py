@@ -14,6 +14,7 @@ def _samples(counters: Counters, *, ready: bool = True) -> dict[str, float]:
         contexts_cached=7,
         pledges={"joined": 3, "revoked": 1},
         short_ids_left={"lab": 32000},
+        events=1234,
     )
     text = text_of(registry_of(counters, lambda: gauges, "1.2.3")).decode()
     return {
@@ -72,6 +73,7 @@ def test_gauges_are_looked_up_when_somebody_asks() -> None:
     found = _samples(Counters(), ready=False)
     assert found["jrc_ready"] == 0
     assert found["jrc_contexts_cached"] == 7
+    assert found["jrc_events"] == 1234
     assert found["jrc_pledges state=joined"] == 3
     assert found["jrc_short_identifiers_left network=lab"] == 32000
     assert found["jrc_build_info version=1.2.3"] == 1

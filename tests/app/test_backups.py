@@ -12,6 +12,7 @@ import pytest
 from jrc.app.backups import RETRY_S, Backups
 from jrc.config import Backup
 from jrc.model import Condition
+from jrc.service.recover import quarantine
 from jrc.service.registry import Registry
 from jrc.store.backup.keyfile import BackupKey
 from jrc.store.backup.seal import new_identity
@@ -130,6 +131,16 @@ def test_the_newest_are_kept(office: Office, tmp_path: Path) -> None:
         look(keeper)
         office.passes(24)
     assert ["jrc-20261202T005320Z.backup", "jrc-20261203T005320Z.backup"] == files(tmp_path / "b")
+
+
+def test_none_is_dropped_while_the_database_is_an_old_copy(office: Office, tmp_path: Path) -> None:
+    """What it lacks may be in those of before: revocations, and pledges."""
+    keeper = part(office, tmp_path / "b", keep=1)
+    look(keeper)
+    office.desk.write(lambda tx: quarantine(tx, "an old copy", actor="jrc"))
+    office.passes(24)
+    look(keeper)
+    assert 2 == len(files(tmp_path / "b"))
 
 
 def test_a_failure_is_counted_said_and_tried_again_later(office: Office, tmp_path: Path) -> None:

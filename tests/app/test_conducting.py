@@ -4,19 +4,22 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
 from jrc.app.registrars import LEASE_S, Registrars
+from jrc.app.transactions import DaemonTransactions
 from jrc.app.troubles import Troubles
-from jrc.errors import Cause
+from jrc.errors import Cause, StoreError
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.registry import Registry
+from jrc.service.update_ports import UpdateError, UpdateOutcome
 from jrc.store.server import Notice
 from jrc.store.watch import Sight
 from tests.app.test_telling_held import NARROW, Flights
 from tests.rolling import Rig, experiment, in_phase, in_state, names
+from tests.service.fakes import GivenClock
 
 T = TypeVar("T")
 
@@ -102,15 +105,43 @@ class Seat:
         self.troubles = Troubles(lambda: None)
         opened: Any = SimpleNamespace(
             database=SimpleNamespace(server=server),
-            lookup=SimpleNamespace(is_lost=False, kid_contexts=lambda: [b"all"]),
+            lookup=SimpleNamespace(
+                is_lost=False,
+                kid_contexts=lambda: [b"all"],
+                runs=SimpleNamespace(since=lambda _at_ms: ()),
+            ),
+            clock=GivenClock(),
             connect_lookup_again=lambda: None,
         )
-        contexts: Any = SimpleNamespace(learn=self.learned.extend, forget_all=lambda: None)
+        contexts: Any = SimpleNamespace(
+            learn=self.learned.extend,
+            forget_all=lambda: None,
+            runs=SimpleNamespace(add=lambda _runs: None),
+        )
         nothing: Any = None
+        self.heard: list[int] = []
+        self.looks = 0
+        self.enough = asyncio.Event()
+        self.failures = 0
         self.registrars = Registrars(
-            opened, nothing, contexts, self.troubles, nothing, nothing, lambda: self.now_s
+            opened,
+            cast(
+                DaemonTransactions, SimpleNamespace(heard_of=self.heard.append, catch_up=self.look)
+            ),
+            contexts,
+            self.troubles,
+            nothing,
+            nothing,
+            lambda: self.now_s,
         )
         self.registrars.conducts(self)
+
+    async def look(self) -> None:
+        self.looks += 1
+        if self.looks > self.failures:
+            self.enough.set()
+        if self.looks <= self.failures:
+            raise StoreError("held up", Cause.LOCKED)
 
     def conduct(self, is_conductor: bool) -> None:
         self.terms.append(is_conductor)
@@ -151,3 +182,75 @@ def test_m02_what_another_registrar_enrolled_is_learned() -> None:
     assert [b"one", b"two"] == seat.learned[1:]
     seat.see(Notice(2, None))
     assert [b"all"] == seat.learned[3:]
+
+
+def test_m02_what_could_not_be_looked_at_is_looked_at_again() -> None:
+    """RFC 9031 §8.4.2: no commit needs to follow the one that was missed."""
+
+    async def work() -> None:
+        seat = Seat()
+        seat.failures = 2
+        catching_up = asyncio.create_task(seat.registrars._catch_up())
+        seat.see(is_first=True)
+        await seat.enough.wait()
+        assert not seat.registrars._news.is_set()
+        catching_up.cancel()
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_m02_a_revocation_elsewhere_is_heard_of_while_the_writer_waits() -> None:
+    """RFC 9031 §8.4.2: who is told is looked at anew at once, whatever holds up the writer."""
+
+    async def work() -> None:
+        changes: list[str] = []
+        opened: Any = SimpleNamespace(
+            database=SimpleNamespace(instance=SimpleNamespace(policy_revision=4))
+        )
+        contexts: Any = SimpleNamespace(forget_all=lambda: changes.append("forget"))
+        transactions = DaemonTransactions(
+            opened,
+            lambda _run, _done: None,  # it never comes to this one
+            contexts,
+            lambda: changes.append("changed"),
+            lambda _error: None,
+        )
+        for revision in (3, 4, 5, 5):
+            transactions.heard_of(revision)
+        assert ["forget", "changed"] == changes
+        opened.database.instance.policy_revision = 5
+        transactions.look_again()  # what the writer's connection has is news of its own
+        assert ["forget", "changed"] * 2 == changes
+
+    asyncio.run(work())
+
+
+def test_m02_a_registrar_tells_which_revision_it_has_seen() -> None:
+    """With each look, so that a notice that was lost is no later than the next one."""
+    seat = Seat()
+    seat.see(is_first=True)
+    seat.see()
+    assert [1, 1] == seat.heard
+
+
+def test_b04_an_outcome_of_a_term_before_is_not_written(tmp_path: Path) -> None:
+    """RFC 9031 §8.4.3.1: another registrar has told on meanwhile; all is read again."""
+
+    async def work(rig: Rig) -> None:
+        updates, right = rig.registrar.updates, rig.registrar.run_write
+
+        async def run_write(work: Callable[[Registry], T]) -> T:
+            if not updates._term:
+                conduct(rig, False)
+                raise StoreError("gone", Cause.SERVER)
+            return await right(work)
+
+        await rig.roll()
+        updates._outcomes = [UpdateOutcome(None, 1, None, UpdateError.NO_ANSWER, None, 1)]
+        rig.registrar.run_write = run_write  # type: ignore[method-assign]
+        updates.changed()
+        await rig.until(lambda: updates._term > 0)
+        await rig.rest(5)
+        assert [] == updates._outcomes
+
+    experiment(tmp_path, work)

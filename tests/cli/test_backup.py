@@ -156,11 +156,28 @@ def test_a_dry_run_names_the_pledges_and_changes_nothing(terminal: Terminal, key
     )
 
 
+def test_a_dry_run_says_what_is_in_the_way_and_goes_on(terminal: Terminal, keys: Path) -> None:
+    """Also on the host that has the database now, beside its daemon."""
+    terminal.add_lab()
+    create(terminal, keys / "b")
+
+    def dry(*more: str) -> Done:
+        done = restore(terminal, keys, keys / "b", "--dry-run", *more)
+        assert 0 == done.code, done.err
+        return done
+
+    assert "jrc.db exists" in dry("--json").json["hindered"]
+    assert "say --replace" in dry().out
+    assert dry("--json", "--replace").json["hindered"] is None
+    with patch("jrc.cli.backup_restore.daemon_answers", return_value=True):
+        assert "the daemon is running" in dry("--json", "--replace").json["hindered"]
+
+
 def test_another_key_file_is_refused_by_name(terminal: Terminal, keys: Path) -> None:
     """Before anything is written: what could not be opened would be of no use."""
     create(terminal, keys / "b")
     there = Terminal(keys / "there")
-    there.init()
+    there.init(anew=True)
     (there.folder / "jrc.db").unlink()
     done = restore(there, keys, keys / "b")
     one_sentence(done, ExitCode.FAILED)

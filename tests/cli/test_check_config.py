@@ -41,7 +41,7 @@ def test_check_config_refuses_the_key_of_another_database(
 ) -> None:
     """It is a good key, and opens nothing here."""
     other = Terminal(tmp_path / "other")
-    other.init()
+    other.init(anew=True)
     (terminal.folder / "kek").write_bytes((other.folder / "kek").read_bytes())
     checked_as_by_run(terminal, "opens no slot of this database")
 

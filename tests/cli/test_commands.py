@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, text
 from typer.main import get_command
 
 from jrc.cli.tree import app
 from jrc.errors import ExitCode, StateError
+from jrc.store import migrate
 from jrc.store.lock import StateLock
 from tests.cli.terminal import PLEDGE, PREFIX, Terminal, one_sentence
 
@@ -159,6 +161,30 @@ def test_an_upgrade_that_is_not_needed_changes_nothing(terminal: Terminal) -> No
     done = terminal.jrc("db", "upgrade")
     assert (done.code, "already" in done.out) == (0, True)
     assert (terminal.folder / "jrc.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_an_upgrade_is_in_the_audit_log(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, has_key: bool
+) -> None:
+    """Or it is said that it is not, where nothing opens the database; it is upgraded anyway."""
+
+    def migrated(connection: Connection, _revision: str = "head") -> None:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+
+    monkeypatch.setattr(migrate, "SCHEMA_REVISION", "0002")
+    monkeypatch.setattr(migrate, "migrate", migrated)
+    kek = terminal.folder / "kek"
+    if not has_key:
+        kek.rename(terminal.folder / "away")
+    done = terminal.jrc("db", "upgrade", "--reason", "2.0")
+    assert (0, not has_key) == (done.code, "the audit log does not tell of it" in done.err)
+    if not has_key:
+        (terminal.folder / "away").rename(kek)
+    found = terminal.jrc("events", "--kind", "database.upgraded", "--json").json
+    assert [({"schema": ["0001", "0002"]}, "2.0")] * has_key == [
+        (event["detail"], event["reason"]) for event in found
+    ]
 
 
 # config

@@ -175,7 +175,7 @@ def test_another_schema_fails(terminal: Terminal, schema: str, advice: str) -> N
 def test_the_key_of_another_database_fails(terminal: Terminal, tmp_path: Path) -> None:
     """It is a good key, and opens nothing here."""
     other = Terminal(tmp_path / "other")
-    other.init()
+    other.init(anew=True)
     (terminal.folder / "kek").write_text((other.folder / "kek").read_text())
     found = one(terminal, "key")
     assert found.status is FAILURE

@@ -3,9 +3,12 @@
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from jrc.cli import event_log
 from jrc.errors import ExitCode
 from tests.cli.terminal import PLEDGE, Terminal, one_sentence
 
@@ -45,6 +48,30 @@ def test_an_export_overwrites_nothing(lab: Terminal, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
     one_sentence(lab.jrc("events", "export", str(other), "--since", "noon"), ExitCode.USAGE)
     assert not other.exists()
+
+
+@pytest.mark.parametrize("cut", [httpx.ReadError("cut off"), KeyboardInterrupt()])
+def test_an_export_that_is_broken_off_leaves_no_file(
+    lab: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: BaseException
+) -> None:
+    """It could be taken for a whole one, and nothing goes from the log for it."""
+    file, real = tmp_path / "events.jsonl", httpx.AsyncClient.request
+    pages: list[str] = []
+
+    async def request(client: httpx.AsyncClient, method: str, url: str, **more: Any) -> Any:
+        if url == "/v1/events/export":
+            assert bool(pages) == file.exists()
+            if pages:
+                raise cut
+            pages.append(url)
+        return await real(client, method, url, **more)
+
+    monkeypatch.setattr(event_log, "_PAGE", 1)
+    monkeypatch.setattr(httpx.AsyncClient, "request", request)
+    done = lab.jrc("events", "prune", "--before", "0s", "--yes", "--export", str(file))
+    monkeypatch.undo()
+    assert (True, False) == (done.code != 0, file.exists())
+    assert lab.jrc("events", "--json").json[0]["number"] == 1
 
 
 def test_exports_and_listings_are_filtered_alike(lab: Terminal) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from jrc.errors import ExitCode
+from jrc.errors import Cause, ExitCode, StoreError
+from jrc.opened import Opened
+from jrc.store.server import UnknownOutcomeError
 from tests.cli.terminal import PLEDGE, PSK, Done, Terminal
 
 
@@ -158,6 +160,28 @@ def test_rotation_keeps_what_is_stored(lab: Terminal) -> None:
     assert (2, 2) == (kinds.count("keys.rotated"), kinds.count("keys.data_rotated"))
 
 
+def test_a_rotation_that_is_broken_off_says_how_it_goes_on(
+    lab: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between two transactions."""
+    add_paper(lab)
+    real = httpx.AsyncClient.request
+
+    async def request(client: httpx.AsyncClient, method: str, url: str, **more: Any) -> Any:
+        if url.endswith("/step"):
+            raise KeyboardInterrupt
+        return await real(client, method, url, **more)
+
+    monkeypatch.setattr(httpx.AsyncClient, "request", request)
+    done = lab.jrc("keys", "rotate", "--data", "--yes")
+    monkeypatch.undo()
+    assert (130, True) == (done.code, "`jrc keys rotate --data` goes on" in done.err)
+    assert "finish it: jrc keys rotate --data" in lab.jrc("keys", "slots").err
+    done = lab.jrc("keys", "rotate", "--data", "--yes")
+    assert (0, True) == (done.code, "that was broken off goes on" in done.err)
+    assert 0 == lab.jrc("keys", "slots").code == works(lab).code
+
+
 def test_a_new_file_for_this_host_is_to_be_put_in_place(lab: Terminal) -> None:
     """The old one opens nothing more, and the error names the slots."""
     new = lab.folder / "kek.new"
@@ -199,6 +223,31 @@ def test_a_lost_key_file_is_made_anew_with_the_recovery_identity(lab: Terminal) 
     assert 0o600 == stat.S_IMODE(kek.stat().st_mode)
     kek.write_text(lost)
     assert "opens no slot" in works(lab).err
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [(StoreError("full", Cause.DISK_FULL), False), (UnknownOutcomeError(), True)],
+)
+def test_a_restored_key_file_goes_where_its_slot_was_surely_not_made(
+    lab: Terminal, monkeypatch: pytest.MonkeyPatch, error: StoreError, is_kept: bool
+) -> None:
+    """And in no other case: it may be all that opens the database."""
+    paper = add_paper(lab)
+    (lab.folder / "kek").unlink()
+    real = Opened.write
+
+    def write(opened: Opened, work: Any) -> Any:
+        if is_kept:
+            real(opened, work)
+        raise error
+
+    monkeypatch.setattr(Opened, "write", write)
+    done = lab.jrc("keys", "restore", "--identity-file", str(paper))
+    monkeypatch.undo()
+    assert (ExitCode.FAILED, is_kept) == (done.code, "was kept" in done.err)
+    assert is_kept == (lab.folder / "kek").exists()
+    assert is_kept == (0 == works(lab).code)
 
 
 def test_an_identity_of_another_registrar_restores_nothing(lab: Terminal) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from jrc.cli.diagnosis.case import Daemon
 from jrc.cli.diagnosis.service import judge_updates
-from jrc.cli.status import _to_know
+from jrc.cli.status import _conductor, _to_know
 from jrc.errors import ExitCode
 from jrc.policy.rollover import NodeState
 from jrc.service.rollover import advance
@@ -221,3 +221,18 @@ def test_e07_a_join_proxy_that_is_told_keys_has_a_line() -> None:
     assert list(_to_know({"proxy": {"given_keys": "run x"}})) == ["join proxy: run x"]
     for proxy in (None, {"given_keys": None}):
         assert list(_to_know({"proxy": proxy})) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"is_conductor": True, "conductor": None}, "this registrar"),
+        ({"is_conductor": False, "conductor": "jrc east 17 watch"}, "jrc east 17 watch"),
+        ({"is_conductor": False, "conductor": None}, "nobody just now"),
+    ],
+)
+def test_m02_registrars_of_one_database_say_who_conducts(told: Any, shown: str) -> None:
+    """RFC 9031 §8.4.3.1: with SQLite there is nobody else, and nothing to say."""
+    url = "postgresql+psycopg://jrc@db/jrc"
+    assert {"conductor": shown} == _conductor({"database": url, "registrars": told})
+    assert {} == _conductor({"database": "/var/lib/jrc/jrc.db", "registrars": told})

@@ -1,6 +1,5 @@
 """Faults of what is said, and when; each is built into a daemon by its name (``broken.py``)."""
 
-import dataclasses
 import sys
 import time
 from typing import Any
@@ -134,24 +133,30 @@ def numbers_unreserved() -> None:
 def numbers_shared() -> None:
     """Every registrar tells nodes, and counts their sender numbers from its own memory."""
     from jrc.app.registrars import Registrars
-    from jrc.service import update
+    from jrc.store.nodes import Nodes
 
-    memory: dict[int, int] = {}
-    conduct, draft = Registrars._conduct, update._draft
+    memory: dict[tuple[int, int], int] = {}
+    conduct, reach, save_told = Registrars._conduct, Nodes.reach, Nodes.save_told
 
-    def drafting(tx: Any, errand: Any, want: Any, place: Any) -> Any:
-        known = place.reachable.known
-        reserved = memory.setdefault(known.context_id, known.state.numbers_reserved)
-        known = dataclasses.replace(known, state=known.state._replace(numbers_reserved=reserved))
-        found = draft(
-            tx, errand, want, place._replace(reachable=place.reachable._replace(known=known))
-        )
-        if not isinstance(found, update.Untold):
-            memory[known.context_id] = found.numbers.reserved
+    def own(self: Any, context_id: int) -> tuple[int, int]:
+        return id(self._connection.engine), context_id
+
+    def reaching(self: Any, pledge_ids: Any) -> Any:
+        found = reach(self, pledge_ids)
+        for each in found.values():
+            known = each.known
+            mine = memory.setdefault(own(self, known.context_id), known.state.numbers_reserved)
+            known.state = known.state._replace(numbers_reserved=mine)
         return found
 
+    def saving(self: Any, told: Any) -> None:
+        kept = list(told)
+        memory.update((own(self, each[0]), each[1].numbers_reserved) for each in kept)
+        save_told(self, kept)
+
     replace(Registrars, "_conduct", lambda self, _is_conductor: conduct(self, True))
-    replace(update, "_draft", drafting)
+    replace(Nodes, "reach", reaching)
+    replace(Nodes, "save_told", saving)
 
 
 def psk_in_log() -> None:

@@ -34,9 +34,20 @@ NOTHING = Done()
 
 
 class Commands:
-    """One thread of commands over the admin socket, until the daemon dies; a context manager."""
+    """One thread of commands over the admin socket, until the daemon dies; a context manager.
 
-    def __init__(self, sites: Sequence[Site], peers: Peers, witness: Witness, seed: int) -> None:
+    ``rest_s`` is between two of them: in a storm of minutes nobody would be left in force who was
+    at its beginning.
+    """
+
+    def __init__(
+        self,
+        sites: Sequence[Site],
+        peers: Peers,
+        witness: Witness,
+        seed: int,
+        rest_s: float = 0.0,
+    ) -> None:
         self.acknowledged: list[Done] = []
         """In the order of their acknowledgements."""
         self.may_fail = False
@@ -45,6 +56,7 @@ class Commands:
         self._peers = peers
         self._witness = witness
         self._chance = random.Random(seed)
+        self._rest_s = rest_s
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -66,6 +78,7 @@ class Commands:
             try:
                 while not self._ended.is_set():
                     self.one(client)
+                    self._ended.wait(self._rest_s)
             except httpx.TransportError:
                 return
 

@@ -2,12 +2,13 @@
 
 import random
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jrc.clock import SystemClock
+from jrc.cojp import envelope, message
 from jrc.config import Settings, load
 from jrc.errors import JrcError
 from jrc.model import Condition, PledgeState
@@ -15,6 +16,7 @@ from jrc.opened import Opened
 from jrc.service.event_chain import event_hash
 from jrc.service.join_ports import KnownContext
 from tests.faults.commands import Done
+from tests.faults.peers import Peers
 from tests.faults.replayed import Kind, Left
 from tests.faults.witness import Witness
 
@@ -29,19 +31,21 @@ class Said:
     revoked: set[bytes] = field(default_factory=set)
     asked_to_revoke: frozenset[bytes] = frozenset()
     """In all of the storm, acknowledged or not."""
+    numbers: Mapping[tuple[bytes, bytes], int] = field(default_factory=dict)
+    """Of all requests of the storm, by pledge and digest."""
 
 
 class Follower:
     """Turns what a trace shows into what others know, with the help of the witness."""
 
     def __init__(
-        self,
-        witness: Witness,
-        commands: Sequence[Done],
-        imported: Iterable[bytes],
-        asked_to_revoke: Iterable[bytes],
+        self, peers: Peers, witness: Witness, commands: Sequence[Done], imported: Iterable[bytes]
     ) -> None:
-        self.said = Said(imported=set(imported), asked_to_revoke=frozenset(asked_to_revoke))
+        self.said = Said(
+            imported=set(imported),
+            asked_to_revoke=frozenset(peer.identifier for peer in peers if peer.gone),
+            numbers=dict(_numbers(peers)),
+        )
         self.short_ids = dict(witness.held)
         self._answers = {text: request for request, text in witness.answers.items()}
         self._updates = {text: number for number, text in witness.spoken.items()}
@@ -59,6 +63,13 @@ class Follower:
         elif left.data in self._updates:
             pledge, number = self._updates[left.data]
             self.said.told[pledge] = max(number, self.said.told.get(pledge, 0))
+
+
+def _numbers(peers: Peers) -> Iterator[tuple[tuple[bytes, bytes], int]]:
+    for peer in peers:
+        for number, request in enumerate(peer.requests):
+            opened = envelope.open_request(message.encode(request), len(request.token))
+            yield (peer.identifier, envelope.digest(opened)), number
 
 
 def put(files: Mapping[str, bytes], folder: Path) -> None:
@@ -121,10 +132,12 @@ def _context(
         # Committed, and not yet acknowledged: no copy is answered any more.
         asked = name in said.asked_to_revoke
         return faults if asked else [*faults, f"{text} is revoked, and nobody has asked for it"]
-    if window.highest in answered:
-        stored = opened.lookup.stored_answer(known.context_id)
-        if stored is None or stored.state.answer != answered[window.highest]:
-            faults.append(f"{text} number {window.highest} would get a second ciphertext")
+    stored = opened.lookup.stored_answer(known.context_id)
+    if stored is not None and stored.state.request_digest is not None:
+        # A request that came late has a lower number than the highest.
+        number = said.numbers[name, stored.state.request_digest]
+        if answered.get(number, stored.state.answer) != stored.state.answer:
+            faults.append(f"{text} number {number} would get a second ciphertext")
     if answered and name in short_ids:
         held = {lease.value.to_bytes(2) for lease in known.standing.leases}
         if short_ids[name] not in held:

@@ -115,8 +115,8 @@ def examine(recorded: Recording, orders: Orders) -> Tally:
     folder = recorded.site.folder
     other = recorded.site.copy(folder.with_name("after"))
     settings = crashes.settings_of(other.folder)
-    asked = {peer.identifier for peer in recorded.storm.peers if peer.gone}
-    follower = Follower(recorded.storm.witness, recorded.commands, recorded.first, asked)
+    storm = recorded.storm
+    follower = Follower(storm.peers, storm.witness, recorded.commands, recorded.first)
     tally = Tally()
     for disk in _until(moments, recorded, follower):
         files = disk.after_power_cut(chance)

@@ -10,8 +10,7 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +31,10 @@ from tests.unshared import run_inside
 
 PLEDGES: Final = 24
 STORM_S: Final = 0.4
+MOST: Final = 40
+"""Answers, and then a rest as long."""
+REST_S: Final = 1.0
+"""Between two commands of the operator."""
 PATIENCE_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.1
 A_RESTORE_S: Final = 40.0
@@ -106,23 +109,24 @@ def storm_with_backups(site: Site, recipient: str, orders: Orders) -> tuple[Stor
         ThreadPoolExecutor(1) as pool,
     ):
         for number in range(orders.restores):
-            with Commands([site], storm.peers, storm.witness, number):
+            with Commands([site], storm.peers, storm.witness, number, REST_S):
                 file = site.folder.with_name(f"{number}.backup")
                 made = pool.submit(back_up, site, recipient, storm, file)
-                _blow_until(storm, daemon, made.done)
+                _blow_until(storm, daemon, made)
                 taken.append(made.result())
-        with Commands([site], storm.peers, storm.witness, orders.restores):
-            _blow_until(storm, daemon, lambda: True)
+        with Commands([site], storm.peers, storm.witness, orders.restores, REST_S):
+            storm.blow([daemon], STORM_S)
+            storm.listen()
         daemon.kill()
     return storm, taken
 
 
-def _blow_until(storm: Storm, daemon: Daemon, is_over: Callable[[], bool]) -> None:
-    while True:
-        storm.blow([daemon], STORM_S)
+def _blow_until(storm: Storm, daemon: Daemon, made: Future[Backup]) -> None:
+    """Joins all the while, but not as many as there can be: each makes the next backup larger."""
+    while not made.done():
+        storm.blow([daemon], STORM_S, most=MOST)
         storm.listen()
-        if is_over():
-            return
+        wait([made], timeout=STORM_S)
 
 
 class SecondLife:
@@ -219,6 +223,8 @@ def _live_again(site: Site, backup: Backup, key: Path, storm: Storm, report: Rep
     assert report.violations is not None
     with site.start() as daemon:
         report.early += life.eavesdropper.listen(daemon)
+        if not daemon.dropped().get("quarantined"):
+            life.witness.violated("nothing was dropped for the quarantine")
         life.recover()
         life.go_on(daemon, report)
         daemon.kill()

@@ -24,6 +24,8 @@ RESTORES = figure("JRC_RESTORES", short=2, long=50)
 COPIES = figure("JRC_COPIES", short=3, long=50)
 PLEDGES = 24
 STORM_S = 0.4
+PATIENCE_ROUNDS = 20
+"""Of half a second and more each, on a host that has much else to do."""
 
 
 def copy_database(site: Site, to: Path) -> None:
@@ -71,6 +73,7 @@ def test_e08_an_old_copy_that_is_put_back_answers_nobody(site: Site, tmp_path: P
         put_copy_back(other, old)
         with other.start() as daemon:
             assert Eavesdropper(storm).listen(daemon) == 0, old.name
+            assert daemon.dropped()["quarantined"] > 0
             daemon.kill()
 
 
@@ -94,6 +97,10 @@ def test_the_witness_sees_a_daemon_that_takes_any_database(site: Site, tmp_path:
         rate = {"join_rate_bytes_per_s": 4711, "reason": "test"}
         daemon.api("PATCH", "/v1/networks/lab", json=rate)
         eavesdropper = Eavesdropper(storm)
-        eavesdropper.listen(daemon)
+        violations = eavesdropper.witness.violations
+        for _ in range(PATIENCE_ROUNDS):
+            eavesdropper.listen(daemon)
+            if any("two ciphertexts" in text for text in violations):
+                break
         daemon.kill()
-    assert any("two ciphertexts" in text for text in eavesdropper.witness.violations)
+    assert any("two ciphertexts" in text for text in violations)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.daemon.site import Daemon, Site
 from tests.daemon.test_registrars import status, until
-from tests.faults.form import IS_LONG, SEED, figure, needs_namespace
+from tests.faults.form import SEED, figure, needs_namespace
 from tests.faults.killing import Orders
 from tests.faults.storm import Storm
 from tests.postgresql import NEEDED, Server, new_server
@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.faults, NEEDED]
 
 KILLS = figure("JRC_KILLS_ON_SERVER", short=10, long=200)
 CRASHES = figure("JRC_SERVER_CRASHES", short=3, long=50)
-BROKEN_KILLS = 40
 PLEDGES = 24
 STORM_S = 2.5
 
@@ -47,25 +46,6 @@ def test_m02_b03_b04_f02_kills_of_two_registrars_on_a_server_repeat_nothing(
     assert report.kills == KILLS
     assert report.answers > 10 * KILLS
     assert report.updates > 0
-
-
-@needs_namespace
-@pytest.mark.skipif(not IS_LONG, reason="of the long form")
-def test_the_witness_sees_registrars_that_share_sender_numbers(
-    tmp_path: Path, server: Server
-) -> None:
-    """A check that can't fail says nothing: without a conductor, each counts for itself."""
-    words = "two things under sender number"
-    orders = Orders(
-        kills=BROKEN_KILLS,
-        seed=SEED,
-        fault="numbers_shared",
-        until=(words,),
-        patience_s=2.0,
-        daemons=2,
-        server=server.new_database(),
-    )
-    assert any(words in text for text in orders.carry_out(tmp_path).violations)
 
 
 def test_m02_b03_f02_crashes_of_the_server_repeat_nothing_and_lose_nothing(

@@ -43,3 +43,13 @@ def test_b07_a_clock_that_went_back_forgets_and_does_not_fail() -> None:
     runs = OpenRuns()
     runs.add([run(1, 5000), run(2, 10)])
     assert runs.r2_for((2).to_bytes(16)) is not None
+
+
+def test_b07_an_old_run_takes_nothing_from_a_later_one_with_the_same_request_1() -> None:
+    """A context that was lost once more begins a run for a request that began one before."""
+    runs = OpenRuns()
+    runs.add([OpenRun(b"a" * 16, b"d", 0), OpenRun(b"b" * 16, b"d", 1)])
+    runs.drop(b"a" * 16)
+    assert b"b" * 16 == runs.r2_for(b"d")
+    runs.drop(b"b" * 16)
+    assert runs.r2_for(b"d") is None

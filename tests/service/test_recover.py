@@ -213,6 +213,29 @@ def test_what_is_left_of_a_recovery_that_was_broken_off_is_done_later(desk: Desk
         step(desk)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE link_layer_key SET wrapped_value = x'00'",
+        "UPDATE link_layer_key SET key_addinfo = x'01'",
+        "UPDATE key_generation SET mac = x'00'",
+        "UPDATE key_generation SET state = 'retired'",
+    ],
+)
+def test_e08_keys_that_were_damaged_before_the_copy_was_made_hinder_no_recovery(
+    hall: Hall, joined: OddPledge, damage: str
+) -> None:
+    """Every key is drawn anew (RFC 9031 §8.3.3), so that nothing hangs on the old ones."""
+    set_apart(hall.desk)
+    hall.desk.sql(damage)
+    recover(hall.desk)
+    assert Condition.OPEN is condition(hall.desk)
+    assert [KeySetState.RETIRED, KeySetState.CURRENT] == [
+        state for state, _ in keys(hall.desk).values()
+    ]
+    assert 1 == len(current(hall.desk))
+
+
 def test_e08_a_second_quarantine_begins_anew(desk: Desk) -> None:
     """A copy made during a recovery does not know what was said after it."""
     desk.network()

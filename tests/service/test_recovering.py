@@ -217,6 +217,21 @@ def test_b07_full_slots_give_way_to_the_higher_number(hall: Hall, peer: Peer) ->
     assert [] == runs(hall)
 
 
+def test_b07_replays_of_an_older_context_push_out_no_run_of_a_later_one(
+    hall: Hall, peer: Peer
+) -> None:
+    """RFC 8613 App. B.2.1: whoever has listened has old requests, and each begins one run."""
+    assert isinstance(answered(hall, peer), Recovering)
+    assert isinstance(answered(hall, peer), Joined)
+    lose(hall)
+    assert isinstance(answered(hall, peer), Recovering)
+    listened = OddPledge(peer.identifier, peer._psk.reveal(), number=50)
+    for _ in range(MAX_RUNS + 6):
+        assert hall.ask(listened.request(JOIN)) is not None
+    assert 1 + MAX_RUNS == len(runs(hall))
+    assert isinstance(answered(hall, peer), Joined)
+
+
 def test_b07_runs_that_are_old_go(hall: Hall, peer: Peer) -> None:
     """RFC 8613 App. B.2.1: what is never completed is cleared up."""
     hall.ask(peer.request())

@@ -14,13 +14,17 @@ def test_f03_a_range_that_runs_low_is_said_in_time(desk: Desk) -> None:
         desk.pledge(number, networks=("lab",))
         assert desk.read(survey).low == ()
         lease_row(desk, 0x0F + number, number, 1, released=number == 1)
+    (events,) = desk.sql("SELECT count(*) FROM event")
     assert desk.read(survey) == Survey(
+        events=int(str(events[0])),
         networks=("hall", "lab"),
         pledges={"provisioned": 9},
         short_ids_left={"hall": 0x7FFF, "lab": 1},
         low=("lab",),
         key_warnings=(
-            "file is the only key slot: if its key is lost, so are all stored keys;"
-            " make one that is kept offline: jrc keys add recovery paper",
+            (
+                "file is the only key slot: if its key is lost, so are all stored keys;"
+                " make one that is kept offline: jrc keys add recovery paper"
+            ),
         ),
     )

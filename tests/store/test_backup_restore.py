@@ -13,6 +13,8 @@ from jrc.errors import ExitCode, OperatorError
 from jrc.model import Condition, Secret
 from jrc.service.update import NUMBERS
 from jrc.store import instancefile
+from jrc.store.backup import container
+from jrc.store.backup import restore as restoring
 from jrc.store.backup.keys import opener
 from jrc.store.database import Database
 from jrc.store.lock import LockHeldError, StateLock
@@ -157,6 +159,23 @@ def test_a_final_backup_goes_on_once(lab: Desk, tmp_path: Path) -> None:
     assert not backup.restored(tmp_path / "elsewhere").is_open
     again = copy.restored(tmp_path / "new", replaces=True)
     assert "restored before" in again.instance.condition_detail
+
+
+def test_of_two_restores_of_a_final_backup_at_a_time_one_goes_on(
+    lab: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that marks the file; the other has read it as unused, and makes no database."""
+    backup = final(lab, tmp_path)
+    settle = restoring._settle
+
+    def overtaken(building: Path) -> None:
+        settle(building)
+        container.mark_spent(backup.path)
+
+    monkeypatch.setattr(restoring, "_settle", overtaken)
+    with pytest.raises(OperatorError, match="restored elsewhere"):
+        backup.restored(tmp_path / "new")
+    assert not (tmp_path / "new/jrc.db").exists()
 
 
 def test_another_final_backup_of_the_same_moved_database_counts_as_the_same(

@@ -1,5 +1,6 @@
 """Transactions: all or nothing, on disk when they return, with one policy of one revision."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -120,11 +121,12 @@ def test_n14_a_database_that_goes_back_while_it_is_in_use_is_used_no_more(desk: 
     seen = desk.database.instance
     desk.sql("DELETE FROM instance")
     desk.sql("INSERT INTO instance SELECT * FROM kept")
-    for use in (
+    uses: tuple[Callable[[], object], ...] = (
         lambda: desk.database.write(lambda _tx: None, NOW_MS),
         lambda: desk.database.join(lambda _joins: None, NOW_MS),
         desk.database.refresh,
-    ):
+    )
+    for use in uses:
         with pytest.raises(StateError, match="went back from commit"):
             use()
     assert seen == desk.database.instance

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from jrc.errors import Cause, OperatorError, StoreError
 from jrc.model import Event
-from jrc.store import ledger, migrate, postgresql, server
+from jrc.store import ledger, migrate, postgresql, server, watch
 from jrc.store.bootstrap import create_database
 from jrc.store.contexts import Lookup
 from jrc.store.database import Database, Transaction
@@ -144,12 +144,12 @@ def test_a_password_that_reads_as_a_host_is_shown_no_more_than_another() -> None
     assert "%40" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize("change", [{"database": "absent"}, {"username": "absent"}])
-def test_a_database_that_can_not_be_opened_says_what_to_look_at(
-    desk: Desk, change: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("changed", ["database", "role"])
+def test_a_database_that_can_not_be_opened_says_what_to_look_at(desk: Desk, changed: str) -> None:
     """Whoever opens it: a command, a daemon, `jrc init`."""
-    url = make_url(desk.url).set(**change).render_as_string(hide_password=False)
+    there = make_url(desk.url)
+    wrong = there.set(database="absent") if changed == "database" else there.set(username="absent")
+    url = wrong.render_as_string(hide_password=False)
     ways: list[Callable[[], object]] = [
         lambda: connected(lookup_engine(url)),
         lambda: Database.open(url, KEK),
@@ -268,11 +268,12 @@ def test_o04_a_server_that_hangs_is_given_up(
     desk.database = Database.open(desk.url, KEK)
     with closing(Lookup(lookup_engine(desk.url).connect(), desk.database.keyring,
                         desk.database.mac)) as lookup:  # fmt: skip
+        ways: dict[str, Callable[[], object]] = {
+            "lookup": lambda: lookup.find(b"any"),
+            "writer": lambda: desk.database.write(record, NOW_MS),
+        }
         with hanging(desk, role), pytest.raises(StoreError) as caught:
-            if role == "lookup":
-                lookup.find(b"any")
-            else:
-                desk.database.write(record, NOW_MS)
+            ways[role]()
         assert Cause.SERVER is caught.value.cause
         assert lookup.is_lost == (role == "lookup")
     assert "result" == desk.database.write(record, NOW_MS)
@@ -363,7 +364,9 @@ def test_a_change_that_leaves_no_event_is_not_taken_for_done(desk: Desk, beside:
         desk.database.write(lambda tx: None, NOW_MS)
 
 
-@pytest.mark.parametrize("change", ["commit_number = 0", "server = '1/1'", "epoch = :epoch"])
+@pytest.mark.parametrize(
+    "change", ["commit_number = 0", "server = '1/1'", "epoch = :epoch", "other history"]
+)
 def test_b04_another_database_at_the_same_address_ends_the_process(desk: Desk, change: str) -> None:
     """After a restore or a failover under way: the start looks at it, and quarantines it."""
     desk.database.write(record, NOW_MS)
@@ -378,10 +381,17 @@ def test_b04_another_database_at_the_same_address_ends_the_process(desk: Desk, c
 def sealed_again(desk: Desk, change: str) -> None:
     """Change the instance row as another registrar's program would have it."""
     other = Database.open(desk.url, KEK)
-    values = {"commit_number = 0": {"commit_number": -1}, "server = '1/1'": {"server": "1/1"}}
+    values = {
+        "commit_number = 0": {"commit_number": -1},
+        "server = '1/1'": {"server": "1/1"},
+        "epoch = :epoch": {"epoch": bytes(16)},
+        "other history": {"commit_number": 1000},
+    }
 
     def work(tx: Transaction) -> None:
-        changed = values.get(change, {"epoch": bytes(16)})
+        changed = values[change]
+        if change == "other history":
+            tx.connection.execute(text("UPDATE event SET hash = '\\x00' WHERE kind = 'odd'"))
         tx.ledger.instance = tx.ledger.instance._replace(**changed)  # type: ignore[arg-type]
 
     other.write(work, NOW_MS)
@@ -420,6 +430,16 @@ def test_what_was_learned_and_changed_is_told_with_the_commit(desk: Desk) -> Non
         heard = [Notice.parse(n.payload) for n in session.notifies(timeout=0.2)]
     assert [(name.value,)] == [notice.kid_contexts for notice in heard]
     assert desk.database.instance.policy_revision >= heard[0].policy_revision
+
+
+def test_a_notice_that_comes_while_the_watch_looks_is_heard_after(desk: Desk) -> None:
+    """Row M2: the filter of known pledges would never learn what it names."""
+    with closing(postgresql.watcher(desk.url).connect()) as connection:
+        session: Any = connection.connection.driver_connection
+        session.execute(f"LISTEN {server.CHANNEL}")
+        shared_server().sql(f"NOTIFY {server.CHANNEL}, '7 0a'", name_of(desk))
+        session.execute("SELECT 1")
+        assert [Notice(7, (b"\n",))] == list(watch._heard(session))
 
 
 def test_the_server_is_in_the_instance_row(desk: Desk) -> None:

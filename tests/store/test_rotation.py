@@ -61,7 +61,8 @@ def test_all_rows_are_brought_to_new_keys_and_the_old_are_deleted(floor: Floor) 
     desk = floor.desk
     before, ids = look(desk.database), keys_of_values(desk)
     assert [] == before.amiss
-    assert {table.name for table in SEALED} == before.sealed  # or a new table would be forgotten
+    sealed = {table.name for table in metadata.sorted_tables if "mac" in table.c}
+    assert sealed - {"instance"} == before.sealed  # a new table needs a row in ``furnish``
     report = rotate(desk)
     assert (0, 0) == (report.unreadable, report.damaged)
     after = look(desk.database)

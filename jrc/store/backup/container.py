@@ -13,6 +13,7 @@
 file was made, and the only one that the content does not vouch for.
 """
 
+import fcntl
 import os
 from dataclasses import dataclass
 from hashlib import sha256
@@ -96,11 +97,13 @@ def mark_spent(path: str | os.PathLike[str]) -> None:
     """Let the file say that it was restored as a final backup; on disk when this returns.
 
     Raises:
-        OperatorError: it can't be written.
+        OperatorError: it can't be written, or says so already.
     """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            is_spent = os.pread(descriptor, len(_SPENT), len(_FIRST)) == _SPENT
             os.pwrite(descriptor, _SPENT, len(_FIRST))
             os.fsync(descriptor)
         finally:
@@ -111,6 +114,12 @@ def mark_spent(path: str | os.PathLike[str]) -> None:
             "a final backup goes on once, and the file has to say that it did: copy it to where it"
             " can be written, or say --as-ordinary",
         ) from None
+    if is_spent:
+        raise OperatorError(
+            f"{os.fspath(path)} was restored elsewhere while it was read; nothing was changed",
+            "a final backup goes on once: use the registrar there, or say --as-ordinary",
+            exit_code=ExitCode.REFUSED,
+        )
 
 
 def damaged(name: str, what: str) -> OperatorError:
