@@ -6,11 +6,13 @@ came before; the window it has counts what has come since.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, delete, exists, func, select, update
 
 from jrc.cojp.constants import MAX_SEQUENCE_NUMBER
+from jrc.errors import StateError
 from jrc.model import PledgeState, Profile
 from jrc.policy.profiles import TRAITS
 from jrc.service.records import KeyKind
@@ -75,7 +77,9 @@ class Recoveries:
     def lose_some(self, limit: int) -> int:
         """As ``RecoveryStore.lose_some``; keys that an import only holds ready count as well."""
         query = _states().where(context_state.c.needs_recovery != _LOST).limit(limit)
-        return self._lose(query)
+        lost = self._lose(query)
+        self._ensure_firsts(lost)
+        return len(lost)
 
     def lose(self, pledge_id: int) -> bool:
         """As ``RecoveryStore.lose``."""
@@ -92,6 +96,24 @@ class Recoveries:
         self._lose(_states().where(context.c.credential_id == credential_id))
         self._ensure_first(pledge_id, credential_id, identifier)
         return True
+
+    def _ensure_firsts(self, context_ids: Sequence[int]) -> None:
+        """As ``_ensure_first``, for whoever has lost what a run has left it.
+
+        A device may have forgotten that run as well. One whose key was damaged has to get another.
+        """
+        query = (
+            select(pledge.c.id, context.c.credential_id, pledge.c.identifier)
+            .join(pledge, pledge.c.id == context.c.pledge_id)
+            .join(credential, credential.c.id == context.c.credential_id)
+            .where(context.c.id_context != pledge.c.identifier)
+            .where(credential.c.wrapped_secret.is_not(None))
+            .distinct()
+        )
+        for some in chunked(context_ids):
+            for row in self._connection.execute(query.where(context.c.id.in_(some))).all():
+                with suppress(StateError):
+                    self._ensure_first(*row)
 
     def _ensure_first(self, pledge_id: int, credential_id: int, identifier: bytes) -> None:
         """A lost context under the pledge's own identifier, where a run has replaced it.
@@ -110,7 +132,8 @@ class Recoveries:
             owner = Owner(pledge_id, credential_id)
             write_context(self._scope, owner, security, new_row(needs_recovery=_LOST), [identifier])
 
-    def _lose(self, query: Select[Any]) -> int:
+    def _lose(self, query: Select[Any]) -> Sequence[int]:
+        """The contexts that a query finds, which are lost from then on."""
         rows = self._connection.execute(query).mappings().all()
         end_runs(self._connection, [row["context_id"] for row in rows])
         for row in rows:
@@ -119,7 +142,7 @@ class Recoveries:
                 .where(context_state.c.context_id == row["context_id"])
                 .values(self._scope.mac.seal(context_state, _lost(row)))
             )
-        return len(rows)
+        return [row["context_id"] for row in rows]
 
     def confirm(self, context_id: int) -> None:
         """As ``RecoveryStore.confirm``; one that was lost itself meanwhile proves nothing."""

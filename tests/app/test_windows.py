@@ -26,7 +26,7 @@ class Office:
         self.fails = False
         self.monotonic_s = 1000.0
         self.periods: list[float] = []
-        self.keeper = WindowKeeper(self, self.every, lambda: self.monotonic_s)  # type: ignore[arg-type]
+        self.keeper = WindowKeeper(self, self.every, lambda: self.monotonic_s)
 
     async def run_read(self, work: Callable[[Registry], T]) -> T:
         self.reads += 1

@@ -17,6 +17,7 @@ from jrc.cli.diagnosis import clock, disk, trial
 from jrc.cli.diagnosis.course import CHECKS
 from jrc.cli.diagnosis.verdict import Check, Status, Verdict, examine, success, warning, worst
 from jrc.cli.doctor import EXIT_CODES
+from jrc.clock import Synchronisation
 from jrc.errors import ExitCode, OperatorError, StateError
 from tests.cli.examined import FAILURE, SKIPPED, SUCCESS, WARNING, case_of, findings
 from tests.cli.terminal import PSK, Terminal, environment
@@ -37,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
 @pytest.fixture
 def good_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host with a synchronised clock and a disk of its own."""
-    good = clock.Synchronisation(True, 0.01)
+    good = Synchronisation(True, 0.01)
     monkeypatch.setattr(clock, "synchronisation", lambda: good)
     monkeypatch.setattr(disk, "file_system", lambda *_: "ext4")
     monkeypatch.setattr(disk, "time_syncs", lambda _: [0.001])
