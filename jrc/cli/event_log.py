@@ -176,7 +176,7 @@ def _writing(file: str) -> Iterator[TextIO]:
     if file == STDIO:
         yield sys.stdout
         return
-    from jrc.store.keyfile import sync_folder
+    from jrc.store.syncing import sync
 
     try:
         number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -191,7 +191,7 @@ def _writing(file: str) -> Iterator[TextIO]:
                 yield out
                 out.flush()
                 os.fsync(number)
-            sync_folder(Path(file).parent)
+            sync(Path(file).parent)
         except OSError as error:
             raise OperatorError(f"{file} can't be written: {error.strerror}") from None
         undo.pop_all()

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.store.ledger import Instance
+from jrc.store.syncing import sync
 
 _HINT = (
     "put the newest database file back if you have it; opened as it is, the database is"
@@ -73,17 +74,9 @@ def write(path: Path, instance: Instance, expected: Memory | None = None) -> Non
             opened.flush()
             os.fsync(file)
         os.replace(temporary, path)
-        _sync_directory(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise OperatorError(f"{path} can't be written ({error.strerror})") from None
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def read(path: Path) -> Memory:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jrc.errors import OperatorError
 from jrc.model import Secret
+from jrc.store.syncing import sync
 
 KEY_BYTES = 32
 _GROUP = 8
@@ -89,7 +90,7 @@ def write_key(path: Path, text: str, owner: tuple[int, int] | None = None) -> No
             opened.write(text)
             opened.flush()
             os.fsync(file)
-        sync_folder(path.parent)
+        sync(path.parent)
     except FileExistsError:
         raise OperatorError(
             f"{path} exists; nothing was overwritten",
@@ -97,12 +98,3 @@ def write_key(path: Path, text: str, owner: tuple[int, int] | None = None) -> No
         ) from None
     except OSError as error:
         raise OperatorError(f"{path} can't be made ({error.strerror})") from None
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on disk."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -5,7 +5,6 @@ A migration runs in one explicit transaction (without ``BEGIN`` SQLite keeps DDL
 back), on a database of which a copy was made.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +20,7 @@ from jrc.errors import OperatorError
 from jrc.store import postgresql
 from jrc.store.engine import check_private, create_private_file, database_path, writer_engine
 from jrc.store.schema import SCHEMA_REVISION
+from jrc.store.syncing import sync
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -182,15 +182,6 @@ def copy_file(source: Path, target: Path) -> Path:
     sync(target)
     sync(target.parent)
     return target
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def instance_file_unsynced() -> None:
     """The instance file is written and renamed, and nothing of it is synced."""
     from jrc.store import instancefile
 
-    replace(instancefile, "_sync_directory", lambda _path: None)
+    replace(instancefile, "sync", lambda _path: None)
     replace(instancefile, "os", _WithoutSync())
 
 

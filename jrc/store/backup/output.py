@@ -11,7 +11,7 @@ from jrc.model import Secret
 from jrc.store.backup.container import Header, read_header
 from jrc.store.backup.content import Ignored, Seal, read_content
 from jrc.store.backup.dump import at_once
-from jrc.store.migrate import sync
+from jrc.store.syncing import sync
 
 Take = Callable[[bytes], object]
 

@@ -32,10 +32,11 @@ from jrc.store.engine import create_private_file, database_path, writer_engine
 from jrc.store.keyring import Keyring
 from jrc.store.ledger import Instance, Ledger
 from jrc.store.lock import StateLock
-from jrc.store.migrate import check_foreign_keys, foreign_keys_off, migrate, sync
+from jrc.store.migrate import check_foreign_keys, foreign_keys_off, migrate
 from jrc.store.postgresql import said_by
 from jrc.store.registry import StoreRegistry
 from jrc.store.server import server_of
+from jrc.store.syncing import sync
 
 ENDS = ("", "-wal", "-shm")
 """What SQLite puts beside a database's file."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from jrc.errors import OperatorError
 from jrc.store.backup.container import Header
 from jrc.store.backup.content import Head
-from jrc.store.migrate import sync
+from jrc.store.syncing import sync
 
 FINAL_WITHIN_MS = 24 * 3600 * 1000
 """A move takes minutes; what is older has most likely been used, or given up."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jrc.errors import OperatorError
-from jrc.store.migrate import sync
+from jrc.store.syncing import sync
 
 _NAME = re.compile(r"jrc-([0-9]{8}T[0-9]{6}Z)\.backup")
 _STAMP = "%Y%m%dT%H%M%SZ"
