@@ -17,6 +17,7 @@ from jrc.store.backup.frames import FrameError, FrameReader, compressed, encoded
 Target = Callable[[bytes], None]
 
 _GZIP = 31
+_BEGIN, _END = b"-----BEGIN AGE ENCRYPTED FILE-----\n", b"-----END AGE ENCRYPTED FILE-----\n"
 
 
 def fuzz_import(data: bytes) -> None:
@@ -78,7 +79,13 @@ FILE_TARGETS: dict[Target, tuple[bytes, ...]] = {
         b'[[installer]]\nnetwork = "lab"\nkind = "exec"\n',
     ),
     fuzz_event_line: (json.dumps(_EVENT).encode(), b'{"number": 1, "number": 2}', b"[1]"),
-    fuzz_backup_header: (Header().encoded(), Header(is_spent=True).encoded(), b"jrc-backup 2\n"),
+    fuzz_backup_header: (
+        Header().encoded(),
+        Header(is_spent=True).encoded(),
+        Header(_BEGIN + _END).encoded(),
+        Header(_BEGIN + _END + b"x" + _END).encoded(),
+        b"jrc-backup 2\n",
+    ),
     fuzz_backup_content: (
         b"".join(zlib.decompress(each, wbits=_GZIP) for each in [
             b"".join(compressed([encoded("head", {"format": 1}), encoded("end", {}, b"")])),

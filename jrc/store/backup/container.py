@@ -88,7 +88,7 @@ def _read_armor(file: BinaryIO, name: str) -> bytes:
         lines.append(file.readline(MAX_HEADER_BYTES))
         if lines[-1] == end and file.readline(1) == b"\n":
             return b"".join(lines)
-        if lines[-1] == b"":
+        if lines[-1] in (b"", end):
             break
     raise damaged(name, "its header was changed")
 
