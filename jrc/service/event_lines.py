@@ -97,7 +97,7 @@ def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _moment(at_ms: int) -> str | None:
     try:
         return utc_text(at_ms)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # the last for years that the system lacks
         return None
 
 

@@ -78,7 +78,9 @@ FILE_TARGETS: dict[Target, tuple[bytes, ...]] = {
         b'[coap]\nlisten = ["[::]:5683"]\n[rollover]\nquorum = 1.5\n',
         b'[[installer]]\nnetwork = "lab"\nkind = "exec"\n',
     ),
-    fuzz_event_line: (json.dumps(_EVENT).encode(), b'{"number": 1, "number": 2}', b"[1]"),
+    fuzz_event_line: (
+        json.dumps(_EVENT).encode(),
+        json.dumps({**_EVENT, "at_ms": 666_666_665_600_000_000_000}).encode(), b'{"number": 1, "number": 2}', b"[1]"),
     fuzz_backup_header: (
         Header().encoded(),
         Header(is_spent=True).encoded(),
