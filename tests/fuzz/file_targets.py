@@ -80,7 +80,10 @@ FILE_TARGETS: dict[Target, tuple[bytes, ...]] = {
     ),
     fuzz_event_line: (
         json.dumps(_EVENT).encode(),
-        json.dumps({**_EVENT, "at_ms": 666_666_665_600_000_000_000}).encode(), b'{"number": 1, "number": 2}', b"[1]"),
+        json.dumps({**_EVENT, "at_ms": 666_666_665_600_000_000_000}).encode(),
+        b'{"number": 1, "number": 2}',
+        b"[1]",
+    ),
     fuzz_backup_header: (
         Header().encoded(),
         Header(is_spent=True).encoded(),
