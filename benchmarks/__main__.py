@@ -2,27 +2,37 @@
 
 import argparse
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.audit import audit_figures
+from benchmarks.backup import backup_figures
 from benchmarks.bad import Strangers
 from benchmarks.client import MeasurementError
 from benchmarks.core import core_figures
-from benchmarks.daemon import Daemon, bed_in
+from benchmarks.daemon import Bed, Daemon, bed_in
 from benchmarks.fleet import Fleet
 from benchmarks.flood import flood_figures
+from benchmarks.importing import importing_figures
 from benchmarks.joins import Joining, echo_figures, echoes
+from benchmarks.postgresql import postgresql_figures
 from benchmarks.proxy import proxy_figures
+from benchmarks.recovery import recovery_figures
 from benchmarks.report import Figure, Report, file_system, machine
 from benchmarks.rollover import rollover_figures
 from benchmarks.scale import FULL, QUICK, Scale
 from benchmarks.size import size_figures
+from tests import postgresql
 
 BUILD = Path("build")
-NAMES = ("first-join", "rejoin", "bad", "memory", "size", "core", "proxy", "rollover", "flood")
+TRAFFIC = ("first-join", "rejoin", "bad", "memory")
+"""What one daemon with pledges gives."""
 _IN_MEMORY = ("tmpfs", "ramfs")
+
+_InBed = Callable[[Bed, Scale], Iterator[Figure]]
+_InFolder = Callable[[Path, Scale], Iterator[Figure]]
 
 
 def main() -> int:
@@ -40,11 +50,11 @@ def main() -> int:
         for figure in _figures(folder, scale, arguments.only or NAMES):
             _progress(figure)
             report.add([figure])
+            report.write(arguments.json)  # each as it comes: a run that is broken off leaves those
     except MeasurementError as error:
         print(f"can't be measured: {error}", file=sys.stderr)
         code = 1
     if report.figures:
-        report.write(arguments.json)
         print("\n".join(f"{name}: {value}" for name, value in report.machine.items()))
         print(f"\n{report.table()}\n\nwritten to {arguments.json}")
     return code
@@ -65,19 +75,45 @@ def _progress(figure: Figure) -> None:
 
 
 def _figures(folder: Path, scale: Scale, wanted: Collection[str]) -> Iterator[Figure]:
-    if {"first-join", "rejoin", "bad", "memory"}.intersection(wanted):
+    if set(TRAFFIC).intersection(wanted):
         yield from _traffic(folder, scale, wanted)
-    if "size" in wanted:
+    for name, measure in _OTHERS.items():
+        if name in wanted:
+            yield from measure(folder, scale)
+
+
+def _in_bed(measure: _InBed) -> _InFolder:
+    """With an empty registrar of its own."""
+
+    def run(folder: Path, scale: Scale) -> Iterator[Figure]:
         with bed_in(folder) as bed:
-            yield from size_figures(bed, scale)
-    if "core" in wanted:
-        yield from core_figures()
-    if "proxy" in wanted:
-        yield from proxy_figures(scale)
-    if "flood" in wanted:
-        yield from flood_figures(folder, scale)
-    if "rollover" in wanted:
-        yield from rollover_figures(folder, scale)
+            yield from measure(bed, scale)
+
+    return run
+
+
+def _on_server(folder: Path, scale: Scale) -> Iterator[Figure]:
+    """Nothing, and a sentence, where there is no PostgreSQL."""
+    missing = postgresql.missing()
+    if missing is None:
+        yield from postgresql_figures(folder, scale)
+    else:
+        print(f"postgresql is left out: {missing}", file=sys.stderr)
+
+
+_OTHERS: dict[str, _InFolder] = {
+    "size": _in_bed(size_figures),
+    "core": lambda _folder, _scale: core_figures(),
+    "proxy": lambda _folder, scale: proxy_figures(scale),
+    "flood": flood_figures,
+    "rollover": rollover_figures,
+    "import-scale": importing_figures,
+    "backup": _in_bed(backup_figures),
+    "audit": _in_bed(audit_figures),
+    "recovery": _in_bed(recovery_figures),
+    "postgresql": _on_server,
+}
+NAMES = (*TRAFFIC, *_OTHERS)
 
 
 def _traffic(folder: Path, scale: Scale, wanted: Collection[str]) -> Iterator[Figure]:

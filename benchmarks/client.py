@@ -44,26 +44,28 @@ class Client:
         for each in self._sockets:
             each.close()
 
-    def exchange(self, requests: Sequence[bytes], in_flight: int) -> None:
-        """Send all requests, ``in_flight`` of them unanswered at any time, and wait for the rest.
+    def exchange(self, requests: Sequence[bytes], in_flight: int) -> list[bytes]:
+        """Send all requests, ``in_flight`` of them unanswered at any time; all the answers.
 
         Raises:
             MeasurementError: one of them got no answer.
         """
         client = self._sockets[0]
         waiting = iter(requests)
+        answers: list[bytes] = []
         for request in requests[:in_flight]:
             client.send(request)
             next(waiting)
         for received in range(len(requests)):
             try:
-                client.recv(LARGEST_ANSWER_BYTES)
+                answers.append(client.recv(LARGEST_ANSWER_BYTES))
             except TimeoutError:
                 left = len(requests) - received
                 raise MeasurementError(f"{left} of {len(requests)} requests unanswered") from None
             request = next(waiting, b"")
             if request:
                 client.send(request)
+        return answers
 
     def flood(self, datagrams: Sequence[bytes]) -> None:
         """Send datagrams as fast as they are read; when it returns they have been dealt with.

@@ -8,18 +8,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 
 from benchmarks.client import HOST, MeasurementError, free_port
+from benchmarks.command import Cost, Running
 from benchmarks.fleet import NETWORK, NETWORK_ID, PREFIX, Fleet
-from benchmarks.process import cpu_ns, resident_bytes
+from benchmarks.process import cpu_ns, forget_peak, peak_bytes, resident_bytes
+
+T = TypeVar("T")
 
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
+API_TIMEOUT_S = 60.0
 _JRC = (sys.executable, "-m", "jrc.cli.main")
 
 
@@ -33,24 +38,38 @@ class Bed:
         self.port = free_port()
 
     @classmethod
-    def make(cls, folder: Path) -> "Bed":
-        """An empty one, made by the command line."""
+    def make(cls, folder: Path, url: str | None = None) -> "Bed":
+        """An empty one, made by the command line; ``url`` is that of a server's database."""
         bed = cls(folder)
-        _run("init", "--dir", str(folder))
-        text = bed.config.read_text()
-        listen = f'listen = ["[{HOST}]:{bed.port}"]'
-        bed.config.write_text(text.replace('listen = ["[::]:5683"]', listen, 1))
-        if listen not in bed.config.read_text():
-            raise MeasurementError("the example configuration no longer listens on [::]:5683")
+        _run("init", "--dir", str(folder), *(("--database-url", url) if url else ()))
+        bed._listen(5683, "::")
         bed.jrc("network", "add", NETWORK, f"--network-id={NETWORK_ID.hex()}", f"--prefix={PREFIX}")
         return bed
 
-    def enroll(self, fleet: Fleet) -> float:
-        """Import the fleet's pledges; the seconds that took."""
+    def copy(self, folder: Path) -> "Bed":
+        """Another host that shares the database: its files but the sockets, and another port."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.sock", "*.log"))
+        bed = Bed(folder)
+        text = bed.config.read_text()
+        bed.config.write_text(text.replace(str(self.folder), str(folder)))
+        bed._listen(self.port)
+        return bed
+
+    def _listen(self, port: int, host: str = HOST) -> None:
+        before, after = (
+            f'listen = ["[{at}]:{to}"]' for at, to in ((host, port), (HOST, self.port))
+        )
+        text = self.config.read_text()
+        if before not in text:
+            raise MeasurementError(f"the configuration does not say {before}")
+        self.config.write_text(text.replace(before, after, 1))
+
+    def enroll(self, fleet: Fleet, label: str = "") -> float:
+        """Import the fleet's pledges, those that there are with another label; the seconds."""
         rows = self.folder / "pledges.csv"
-        fleet.write_csv(rows)
+        fleet.write_csv(rows, label)
         started_s = time.perf_counter()
-        self.jrc("pledge", "import", str(rows))
+        self.jrc("pledge", "import", str(rows), *(("--on-conflict", "replace") if label else ()))
         return time.perf_counter() - started_s
 
     def set_section(self, name: str, values: Mapping[str, object]) -> None:
@@ -62,6 +81,14 @@ class Bed:
     def jrc(self, *arguments: str) -> str:
         """What one command prints."""
         return _run("--config", str(self.config), *arguments)
+
+    def begin(self, *arguments: str) -> Running:
+        """A command under way, to be measured."""
+        return Running([*_JRC, "--config", str(self.config), *arguments])
+
+    def cost(self, *arguments: str) -> Cost:
+        """What one command costs."""
+        return self.begin(*arguments).wait()
 
     def evict(self) -> None:
         """Let the kernel forget the database's pages, as after a boot."""
@@ -100,6 +127,7 @@ class Daemon:
         self._api = httpx.Client(
             transport=httpx.HTTPTransport(uds=str(bed.folder / "admin.sock")),
             base_url="http://jrc",
+            timeout=API_TIMEOUT_S,
         )
 
     @classmethod
@@ -122,6 +150,11 @@ class Daemon:
             self._process.kill()
             self._process.wait()
 
+    def kill(self) -> None:
+        """As a power cut would."""
+        self._process.kill()
+        self._process.wait()
+
     @property
     def pid(self) -> int:
         """Its process."""
@@ -134,6 +167,13 @@ class Daemon:
     def resident_bytes(self) -> int:
         """Memory at the moment."""
         return resident_bytes(self.pid)
+
+    def peak_growth_bytes(self, work: Callable[[], T]) -> tuple[int, T]:
+        """How far memory went beyond what it was before ``work``, and what that gives."""
+        before = self.resident_bytes()
+        forget_peak(self.pid)
+        result = work()
+        return peak_bytes(self.pid) - before, result
 
     def joins(self) -> int:
         """Configurations it has given out."""
@@ -148,6 +188,12 @@ class Daemon:
         dropped = self._status()["datagrams_dropped"]
         assert isinstance(dropped, dict)
         return dropped
+
+    def conducts(self) -> bool:
+        """Whether it is the one that tells nodes and moves rollovers."""
+        registrars = self._status()["registrars"]
+        assert isinstance(registrars, dict)
+        return bool(registrars["is_conductor"])
 
     def _status(self) -> dict[str, object]:
         found: dict[str, object] = self._api.get("/v1/status").raise_for_status().json()

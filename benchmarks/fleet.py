@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Network
 from pathlib import Path
 
-from jrc.cojp import message, oscore
+from jrc.cojp import message, oscore, recovery
 from jrc.cojp.codec import encode_join_request
 from jrc.cojp.constants import JOIN_PATH, JRC_HOST, CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Message
@@ -52,14 +52,15 @@ class Fleet:
         self._order = self._random.sample(self._keys, count)
         self._last_number = 0
 
-    def write_csv(self, path: Path) -> None:
+    def write_csv(self, path: Path, label: str = "") -> None:
         """The file for ``jrc pledge import``."""
         rows = (
-            f"{identifier.hex()},{psk.hex()},{self._network}\n" for identifier, psk in self._keys
+            f"{identifier.hex()},{psk.hex()},{self._network},{label}\n"
+            for identifier, psk in self._keys
         )
         path.touch(mode=0o600)
         with path.open("w") as file:
-            file.write("pledge_id,psk,network\n")
+            file.write("pledge_id,psk,network,label\n")
             file.writelines(rows)
 
     def pledges(self, count: int | None = None) -> list[SimulatedPledge]:
@@ -97,6 +98,32 @@ class Fleet:
                 ciphertext,
             )
         )
+
+    def renewed(
+        self,
+        pledges: Sequence[SimulatedPledge],
+        requests: Sequence[bytes],
+        answers: Iterable[bytes],
+    ) -> list[SimulatedPledge]:
+        """The pledges, each with the context that response #1 offers it (RFC 8613 App. B.2).
+
+        ``answers``, to ``requests`` of these pledges, may come in any order; those that are no
+        such response are left out.
+        """
+        psks = dict(self._keys)
+        asked = zip(requests, pledges, strict=True)
+        tokens = {message.decode(request).token: each.identifier for request, each in asked}
+        renewed = []
+        for answer in answers:
+            found = message.decode(answer)
+            identifier = tokens[found.token]
+            (option,) = message.option_values(found.options, OptionNumber.OSCORE)
+            r2 = recovery.r2_of(oscore.decode_option(option))
+            if r2 is not None:
+                id3 = r2 + self._random.randbytes(recovery.MIN_NONCE_BYTES)
+                security = oscore.derive_for_jrc(psks[identifier], id3).mirrored()
+                renewed.append(SimulatedPledge(identifier, security))
+        return renewed
 
     def unknown(self, pledge: SimulatedPledge, count: int) -> list[bytes]:
         """Requests that are well-formed, each under another identifier that nobody has."""

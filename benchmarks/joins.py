@@ -1,6 +1,7 @@
 """CPU time of joins, and of an echo between the same two sockets."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Protocol
 
 from benchmarks.client import Client, MeasurementError
@@ -19,7 +20,7 @@ class _Measured(Protocol):
     def cpu_ns(self) -> int: ...
 
 
-def per_request_us(measured: _Measured, work: Callable[[], None], count: int) -> float:
+def per_request_us(measured: _Measured, work: Callable[[], object], count: int) -> float:
     """CPU time of ``measured`` for one of the ``count`` requests of ``work``, in microseconds."""
     before_ns = measured.cpu_ns()
     work()
@@ -41,6 +42,14 @@ def echoes(requests: Sequence[bytes], scale: Scale) -> dict[int, float]:
         }
         client.close()
     return floors
+
+
+def echo_us(requests: Sequence[bytes]) -> float:
+    """What an echo takes now, with as many in flight as joins have, in microseconds."""
+    with Echo.running() as echo, closing(Client(echo.port)) as client:
+        few = requests[:ECHOES]
+        client.exchange(few, IN_FLIGHT[0])
+        return per_request_us(echo, lambda: client.exchange(few, IN_FLIGHT[0]), len(few))
 
 
 def echo_figures(floors: dict[int, float]) -> Iterator[Figure]:

@@ -1,12 +1,16 @@
 """What the kernel says of another process: CPU time, memory, its socket's queue."""
 
+import os
 import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 _SCHEDULER_CLOCK = 2
+_STOLEN = 8
+"""The column of /proc/stat (proc_stat(5))."""
 _RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB$", re.MULTILINE)
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 _UDP6 = Path("/proc/net/udp6")
 _LOCAL, _QUEUES, _DROPS = 1, 4, -1
 
@@ -21,9 +25,31 @@ def cpu_ns(pid: int) -> int:
 
 def resident_bytes(pid: int) -> int:
     """VmRSS."""
-    found = _RESIDENT.search(Path(f"/proc/{pid}/status").read_text())
-    assert found is not None
-    return int(found[1]) * 1024
+    return _kilobytes(pid, _RESIDENT)
+
+
+def peak_bytes(pid: int) -> int:
+    """VmHWM: the most that was resident since the start, or since ``forget_peak``.
+
+    0 of a process that has ended and is not waited for yet.
+    """
+    return _kilobytes(pid, _PEAK)
+
+
+def forget_peak(pid: int) -> None:
+    """Have VmHWM count from what is resident now (proc_pid_clear_refs(5))."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _kilobytes(pid: int, pattern: re.Pattern[str]) -> int:
+    found = pattern.search(Path(f"/proc/{pid}/status").read_text())
+    return 0 if found is None else int(found[1]) * 1024
+
+
+def stolen_cpu_s() -> float:
+    """CPU time that a hypervisor has given to others while this host wanted it, of all cores."""
+    line = Path("/proc/stat").read_text().partition("\n")[0].split()
+    return int(line[_STOLEN]) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from benchmarks.bad import MB
 from benchmarks.client import Client, MeasurementError
 from benchmarks.daemon import Bed, Daemon, bed_in
 from benchmarks.fleet import NETWORK, PREFIX, Fleet
+from benchmarks.joins import echo_us
 from benchmarks.report import Figure
 from benchmarks.scale import Scale
 from benchmarks.unshared import unshared_figures
@@ -226,7 +227,7 @@ def _figures(folder: Path, nodes: int, aside: int) -> Iterator[Figure]:
     with bed_in(folder) as bed, Crowd.running(nodes) as crowd:
         bed.enroll(fleet)
         with _rolling(bed, crowd, fleet, _UNLIMITED) as (rolling, daemon):
-            yield from _costs(rolling, daemon)
+            yield from _costs(rolling, daemon, partial(echo_us, fleet.requests(fleet.pledges())))
         bed.jrc(
             "network", "add", ASIDE, f"--network-id={ASIDE_ID.hex()}", f"--prefix={ASIDE_PREFIX}"
         )
@@ -263,13 +264,19 @@ def _rolling(
         yield Rolling(bed, daemon, crowd, len(pledges)), daemon
 
 
-def _costs(rolling: Rolling, daemon: Daemon) -> Iterator[Figure]:
-    """CPU time and memory, with no pace in the way."""
+def _costs(rolling: Rolling, daemon: Daemon, echo_us: Callable[[], float]) -> Iterator[Figure]:
+    """CPU time and memory, with no pace in the way; ``echo_us`` measures the floor."""
     nodes = f"{rolling.nodes:,} nodes"
-    runs = [rolling.cpu_us() for _ in range(RUNS)]
-    yield Figure("rollover: start, a node", "us", [start for start, _ in runs], note=nodes)
+    floors = [echo_us()]
+    runs = []
+    for _ in range(RUNS):
+        runs.append(rolling.cpu_us())
+        floors.append(echo_us())
+    floor = statistics.median(floors)
+    yield Figure("udp echo, between rollovers", "us", floors)
+    yield Figure("rollover: start, a node", "us", [start for start, _ in runs], None, floor, nodes)
     told = [telling for _, telling in runs]
-    yield Figure("rollover: a node", "us", told, TARGET_US, note=f"{nodes}, no loss")
+    yield Figure("rollover: a node", "us", told, TARGET_US, floor, f"{nodes}, no loss")
     resident = daemon.resident_bytes() / MB
     yield Figure("resident, after rollovers", "MB", [resident], RESIDENT_TARGET_MB, note=nodes)
 

@@ -18,9 +18,12 @@ class Scale:
     memory_datagrams: int
     many_pledges: int
     many_joins: int
+    import_rows: int
     starts: int
     rollover_nodes: int
     rollover_joins: int
+    events: int
+    recovering: int
 
 
 FULL = Scale(
@@ -32,9 +35,12 @@ FULL = Scale(
     memory_datagrams=1_000_000,
     many_pledges=100_000,
     many_joins=20_000,
+    import_rows=1_000_000,
     starts=5,
     rollover_nodes=10_000,
     rollover_joins=5_000,
+    events=100_000,
+    recovering=9_600,
 )
 QUICK = Scale(
     repeats=2,
@@ -45,7 +51,10 @@ QUICK = Scale(
     memory_datagrams=100_000,
     many_pledges=20_000,
     many_joins=4_000,
+    import_rows=50_000,
     starts=2,
     rollover_nodes=3_000,
     rollover_joins=1_500,
+    events=20_000,
+    recovering=2_400,
 )

@@ -120,8 +120,10 @@ class Cause(StrEnum):
     OPEN_FILES = "open_files"
     IO_ERROR = "io_error"
     CORRUPT = "corrupt"
+    REPLACED = "replaced"
     DATABASE = "database"
     SERVER = "server"
+    NOT_DURABLE = "not_durable"
     INSTANCE_FILE = "instance_file"
 
 
@@ -138,10 +140,16 @@ REMEDIES = {
     " again when it works",
     Cause.CORRUPT: "nobody is answered from a database file that is damaged: stop the daemon,"
     " keep a copy of the file, look with `jrc doctor`, then restore a backup",
+    Cause.REPLACED: "nobody is answered from a database file that is not in its place: stop the"
+    " daemon, put the newest database file and its -wal back there, and start it again"
+    " (docs/recovery.md)",
     Cause.DATABASE: "see whether its disk is full or broken; joins are answered again when it"
     " works",
     Cause.SERVER: "see whether PostgreSQL runs, can be reached from here and takes writes; joins"
     " are answered again by themselves",
+    Cause.NOT_DURABLE: "set it back and reload the server, then run `sync` on its host: what was"
+    " written meanwhile may not be on disk (docs/postgresql.md); joins are answered again by"
+    " themselves",
     Cause.INSTANCE_FILE: "see whether its disk is full or read-only, or whether the process may"
     " open no more files; joins are answered again by themselves",
 }
@@ -154,6 +162,13 @@ class StoreError(OperatorError):
     def __init__(self, what: str, cause: Cause = Cause.DATABASE) -> None:
         super().__init__(f"the database can't be used ({what})", REMEDIES[cause])
         self.cause = cause
+
+
+class CommitError(Exception):
+    """The commit itself failed: whether it is on disk is unknown, so nothing may go on.
+
+    No ``JrcError``: nobody who goes on after those may go on after this one.
+    """
 
 
 class ClosedError(OperatorError):

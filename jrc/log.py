@@ -1,9 +1,12 @@
-"""Log lines: JSON for machines, readable on a terminal, without a key in either.
+"""Log lines: JSON for machines, entries of the journal under systemd, readable on a terminal.
+
+None of them has a key in it.
 
 Modules log through structlog; what libraries log through the standard library takes the same way.
 """
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +16,8 @@ from typing import Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from jrc import journal
 
 REDACTED = "[redacted]"
 SAY_AGAIN_S = 60.0
@@ -28,32 +33,36 @@ SECRET_WORDS = frozenset(
 )
 """A field is redacted whose name is one of these words, or ends in one: ``sender_key``."""
 
+Style = Literal["auto", "console", "json"]
+Form = Literal["console", "json", "journal"]
+
 _MAX_DEPTH = 6
 _URL_PASSWORD = re.compile(r"(\b[\w+.-]+://[^\s:/@]*:)[^\s@]+@")
 
 
 def configure(
     level: Literal["debug", "info", "warning", "error"],
-    style: Literal["auto", "console", "json"],
+    style: Style,
     stream: TextIO,
     handler: logging.Handler | None = None,
-) -> None:
-    """Sets up structlog and the standard library's logging, both to ``stream``.
+) -> Form:
+    """Sets up structlog and the standard library's logging, both to ``stream``; the form of lines.
 
-    ``auto`` is ``console`` if ``stream`` is a terminal, else ``json``. ``handler`` writes the lines
-    there in its own way.
+    ``handler`` writes the lines there in its own way; without one the form is never ``journal``.
     """
     tty = stream.isatty()
-    console = style == "console" or (style == "auto" and tty)
+    form = form_of(style, stream, journal_taken=handler is not None)
     number = logging.getLevelNamesMapping()[level.upper()]
     finish = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_collect(), processors=_render(console, colors=tty)
+        foreign_pre_chain=_collect(), processors=_render(form, colors=tty)
     )
     handler = handler or logging.StreamHandler(stream)
     handler.setFormatter(finish)
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
+    for earlier in handler.filters[:]:  # it may have been set up with another level before
+        handler.removeFilter(earlier)
     handler.addFilter(Seldom())
     root.addHandler(handler)
     root.setLevel(number)
@@ -65,6 +74,23 @@ def configure(
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
+    )
+    return form
+
+
+def form_of(style: Style, stream: TextIO, *, journal_taken: bool = True) -> Form:
+    """``auto``: the journal's if it is behind ``stream``, console on a terminal, else JSON."""
+    if style != "auto":
+        return style
+    if journal_taken and journal.is_behind(stream, os.environ):
+        return "journal"
+    return "console" if stream.isatty() else "json"
+
+
+def console(*, colors: bool) -> structlog.dev.ConsoleRenderer:
+    """Renders lines for a person; tracebacks are plain, for local variables would show keys."""
+    return structlog.dev.ConsoleRenderer(
+        colors=colors, exception_formatter=structlog.dev.plain_traceback
     )
 
 
@@ -103,13 +129,13 @@ def _collect() -> list[Processor]:
     ]
 
 
-def _render(console: bool, *, colors: bool) -> list[Processor]:
-    """Redaction, then the line. Tracebacks are plain: one with local variables would show keys."""
+def _render(form: Form, *, colors: bool) -> list[Processor]:
+    """Redaction, then the line."""
     last: Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
-    if console:
-        last = structlog.dev.ConsoleRenderer(
-            colors=colors, exception_formatter=structlog.dev.plain_traceback
-        )
+    if form == "console":
+        last = console(colors=colors)
+    elif form == "journal":
+        last = journal.rendered
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         redact,

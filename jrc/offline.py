@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from jrc import __version__
@@ -14,7 +15,7 @@ from jrc.net.installers import programs
 from jrc.net.interfaces import look
 from jrc.opened import Opened, slot_key
 from jrc.policy.interface import Interface
-from jrc.service.backups import BackupWish
+from jrc.service.backups import BackupWish, failed_at
 from jrc.service.condition import closed_sentence
 from jrc.service.installers import (
     InstallationReport,
@@ -49,6 +50,7 @@ def surveyed(found: Survey) -> dict[str, object]:
         "key_notices": [asdict(each) for each in found.key_notices],
         "recovering": found.recovering._asdict(),
         "key_warnings": list(found.key_warnings),
+        "backup_failed": utc_text(failed_at(found.last_events_ms)),
     }
 
 
@@ -112,6 +114,17 @@ class Offline:
     def attempts(self) -> None:
         """As ``Services.attempts``: nobody has listened."""
         return None
+
+    @property
+    def spool_folder(self) -> Path:
+        """As ``Services.spool_folder``."""
+        return self._opened.settings.state_dir
+
+    @property
+    def disk(self) -> Path | None:
+        """As ``Services.disk``."""
+        file = self._opened.settings.database.file
+        return None if file is None else file.parent
 
     @property
     def newest_event(self) -> int:
@@ -189,7 +202,7 @@ class Offline:
         """As ``Services.interface``."""
         return await look(name)
 
-    async def status(self) -> Mapping[str, object]:
+    async def status(self, *, anew: bool = True) -> Mapping[str, object]:
         """As ``Services.status``."""
         return {
             **surveyed(self._opened.read(survey)),
@@ -198,9 +211,9 @@ class Offline:
             "why": closed_sentence(self._opened.database_state) or "the daemon is not running",
         }
 
-    def metrics_text(self) -> bytes:
-        """As ``Services.metrics_text``."""
-        return b""
+    def metrics(self) -> tuple[bytes, ...]:
+        """As ``Services.metrics``: nothing was counted."""
+        return ()
 
     def health(self) -> Health:
         """As ``Services.health``."""

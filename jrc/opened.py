@@ -26,7 +26,7 @@ from jrc.service.recover import quarantine, was_set_apart
 from jrc.service.registry import Registry
 from jrc.store import instancefile, postgresql
 from jrc.store.contexts import Lookup
-from jrc.store.database import Database, Transaction
+from jrc.store.database import Database
 from jrc.store.engine import (
     check_private,
     connected,
@@ -37,13 +37,20 @@ from jrc.store.engine import (
 from jrc.store.faults import readable
 from jrc.store.keyfile import KeyMissingError, read_key
 from jrc.store.lock import LockHeldError, StateLock
+from jrc.store.logfile import check_file, set_log_aside
 from jrc.store.migrate import check_schema
+from jrc.store.on_disk import Reached, reached_by_file
 from jrc.store.registry import StoreRegistry
+from jrc.store.server import expect_known, let_go
+from jrc.store.transaction import Transaction
 
 T = TypeVar("T")
 
 ACTOR = "jrc"
 """Who quarantines an old copy, in the audit log."""
+
+REFUSED = "joins.refused"
+"""The event of ``Opened.note_refusals``."""
 
 LOCK_WITHIN_S = 5.0
 """What a command, or a daemon's start until it answers on its socket, takes at most as a rule."""
@@ -82,8 +89,10 @@ class Opened:
     clock: Clock
     database: Database
     lookup: Lookup
+    _lock: StateLock
     _undo: ExitStack
     _remembered: int = -1
+    _in_file: Reached | None = None
     quarantined: str | None = None
     """Why it was quarantined as it was opened."""
     expected: instancefile.Memory | None = None
@@ -106,7 +115,8 @@ class Opened:
         kinds = FOR_EVERY_DAY if read_slot_key is None else tuple(SlotKind)
         key = read_key()
         with ExitStack() as undo:
-            undo.callback(StateLock(path or settings.instance_file).acquire().release)
+            lock = undo.enter_context(StateLock.of(path, settings.instance_file))
+            aside = None if path is None else set_log_aside(settings.instance_file, path)
             # On a server the writer's connection says best why it may not be used.
             first_engine = lookup_engine(url) if path is not None else writer_engine(url)
             with closing(connected(first_engine)) as first_look:
@@ -117,20 +127,23 @@ class Opened:
             # Opened last and so closed first: the writer is the one that checkpoints.
             reader = connected(lookup_engine(url))
             lookup = undo.enter_context(closing(Lookup(reader, database.keyring, database.mac)))
-            judgement = instancefile.judge(settings.instance_file, database.instance)
+            judgement = database.judged(partial(instancefile.judge, settings.instance_file))
             if isinstance(clock, HostClock):
                 clock.begin(
                     database.instance.clock_high_water_ms,
                     wait_for_synchronisation=settings.clock.wait_for_synchronisation,
                 )
-            opened = cls(settings, clock, database, lookup, undo, expected=judgement.expected)
+            opened = cls(settings, clock, database, lookup, lock, undo, expected=judgement.expected)
             opened._refuse_newcomer(judgement)
-            opened._look_whether_old(opened._doubt(judgement))
+            doubt = _with_log(opened._doubt(judgement), aside)
+            opened._look_whether_old(doubt, is_copied=judgement.is_copied and aside is None)
             opened._clean_up()
+            database.writer.checkpointed = opened._checkpointed
+            opened.remember(anew=True)
             opened._undo = undo.pop_all()
         return opened
 
-    def _look_whether_old(self, why: str | None) -> None:
+    def _look_whether_old(self, why: str | None, *, is_copied: bool) -> None:
         """Quarantine the database if it is not the one this host last used (RFC 9031 §8.3.3).
 
         The instance file follows after the commit. Should the process die in between, the next
@@ -138,7 +151,12 @@ class Opened:
         """
         if why is None or self.condition is Condition.MOVED:
             return
-        self.database.write(lambda tx: self._quarantine(tx, why), self.clock.now_ms())
+
+        def set_apart(tx: Transaction) -> None:
+            tx.ledger.set_server(self.database.server)
+            quarantine(StoreRegistry(tx), why, actor=ACTOR, is_copied=is_copied)
+
+        self.database.write(set_apart, self.clock.now_ms())
         self.remember()
         self.quarantined = why
 
@@ -164,10 +182,6 @@ class Opened:
                 exit_code=ExitCode.REFUSED,
             )
 
-    def _quarantine(self, tx: Transaction, why: str) -> None:
-        tx.ledger.set_server(self.database.server)
-        quarantine(StoreRegistry(tx), why, actor=ACTOR)
-
     def _doubt(self, judgement: instancefile.Judgement) -> str | None:
         """Why the database is not what was last used, None where it is.
 
@@ -177,8 +191,8 @@ class Opened:
         instance, server = self.database.instance, self.database.server
         if instance.server != server:
             return (
-                f"the database was on PostgreSQL server and timeline {instance.server}, and is now"
-                f" on {server}, which may lack its last transactions"
+                f"the database was {instance.server} (PostgreSQL server, timeline, database and"
+                f" table), and is now {server}, which may lack its last transactions"
             )
         if judgement.why is None or server is None or judgement.expected is None:
             return judgement.why
@@ -218,23 +232,90 @@ class Opened:
 
         Raises:
             StoreError: the server can't be reached.
+            ReplacedError: another database answers there, or an old copy.
         """
+        known = self.database.instance
         with readable():
-            self.lookup.use(lookup_engine(self.settings.database.url).connect())
+            connection = lookup_engine(self.settings.database.url).connect()
+        try:
+            expect_known(connection, known, self.database.mac)
+        except BaseException:
+            let_go(connection)
+            raise
+        self.lookup.use(connection)
 
-    def remember(self) -> None:
-        """Write the instance file, if the database has moved on since."""
+    def remember(self, *, anew: bool = False) -> None:
+        """Write the instance file, if the database has moved on since, or ``anew``.
+
+        Raises:
+            StoreError: the database file is no longer in its place.
+            OperatorError: the instance file can't be written.
+        """
         instance = self.database.instance
-        if instance.commit_number != self._remembered:
+        is_written = self.database.writer.look_at_file()
+        if is_written or anew:
+            self._look_into_file()
+        if is_written or anew or instance.commit_number != self._remembered:
             if instance.condition == Condition.OPEN:
                 self.expected = None
-            instancefile.write(self.settings.instance_file, instance, self.expected)
+            self._remembered = -1
+            where, expected = self.settings.instance_file, self.expected
+            instancefile.write(where, instance, expected, self._in_file)
             self._remembered = instance.commit_number
+
+    def note_refusals(self) -> None:
+        """Leave an event where joins have left none since the last one.
+
+        A pledge that is refused is answered, and nothing but an event that follows tells from an
+        old copy of before that has as many transactions again.
+
+        Raises:
+            StoreError: it can't be written.
+        """
+        count = self.database.unrecorded
+        if count and self.condition is Condition.OPEN:
+            event = Event(REFUSED, ACTOR, detail={"transactions": count})
+            self.write(lambda tx: tx.record(event))
+
+    def _look_into_file(self) -> None:
+        """How far the database file has come without its log, once that is on disk.
+
+        Raises:
+            OperatorError: it can't be brought there.
+        """
+        path = self.settings.database.file
+        if path is not None:
+            try:
+                self._lock.sync()
+            except OSError as error:
+                raise OperatorError(
+                    f"{path} can't be synced ({error.strerror})",
+                    "see whether its disk is broken (`dmesg`)",
+                ) from None
+            self._in_file = reached_by_file(path) or self._in_file
+
+    def _checkpointed(self) -> None:
+        """After a commit with which SQLite has emptied its log into the file.
+
+        A copy that was made before is told by that from now on, so nobody is answered earlier.
+        Where this fails it is tried again within a second, and then said.
+        """
+        try:
+            self.remember(anew=True)
+        except (OperatorError, OSError):
+            self._remembered = -1
 
     def close(self) -> None:
         """Remember how far the database has come, close it, give the lock back."""
         with self._undo:
             self.remember()
+
+
+def _with_log(why: str | None, aside: Path | None) -> str | None:
+    """Why a database is not what was last used, and where the log of that one is."""
+    if why is None or aside is None:
+        return why
+    return f"{why}; the log beside it was not its own, and was set aside as {aside.name}"
 
 
 def accept_server(
@@ -249,11 +330,13 @@ def accept_server(
         OperatorError: the database is behind what this host remembers, or it is not open.
     """
     with ExitStack() as undo:
-        undo.enter_context(StateLock(settings.database.file or settings.instance_file))
+        undo.enter_context(StateLock.of(settings.database.file, settings.instance_file))
+        if settings.database.file is not None:
+            check_file(settings.instance_file, settings.database.file)
         database = undo.enter_context(
             closing(Database.open(settings.database.url, slot_key(settings)))
         )
-        instancefile.check(settings.instance_file, database.instance)
+        database.judged(partial(instancefile.check, settings.instance_file))
         before, now = database.instance.server, database.server
         if Condition(database.instance.condition) is not Condition.OPEN:
             state = database.instance.state()

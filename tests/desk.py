@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import make_url, text
 
+from jrc.config import Settings, parse
 from jrc.model import PledgeId, Secret
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge
@@ -20,7 +21,11 @@ from jrc.service.networks import AddNetwork, add_network
 from jrc.service.registry import Registry
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
+from jrc.store.engine import writer_engine
+from jrc.store.ledger import Ledger
 from jrc.store.registry import StoreRegistry
+from jrc.store.sealing import open_keys
+from jrc.store.server import server_of
 from tests.postgresql import shared_server
 
 T = TypeVar("T")
@@ -36,6 +41,18 @@ ON_SERVER = os.environ.get("JRC_TEST_DATABASE") == "postgresql"
 
 
 ON_FILE = pytest.mark.skipif(ON_SERVER, reason=_OF_SQLITE)
+
+
+def settings_at(folder: Path, url: str) -> Settings:
+    """The settings of a host that has its files in ``folder``; the key file is made."""
+    key = folder / "kek"
+    key.write_text(KEK.reveal().hex())
+    key.chmod(0o600)
+    return parse(
+        f'[database]\nurl = "{url}"\n[keys]\nkek_file = "{key}"\n'
+        f'[instance]\nfile = "{folder / "jrc.instance"}"\n',
+        path=str(folder / "config.toml"),
+    )
 
 
 class Desk:
@@ -77,8 +94,8 @@ class Desk:
 
     def sql(self, statement: str, **values: object) -> list[tuple[object, ...]]:
         """Rows of a statement given as text; what it changes is committed past the program."""
-        with self.database._connection.begin():
-            result = self.database._connection.execute(text(self._spoken(statement)), values)
+        with self.database.writer.connection.begin():
+            result = self.database.writer.connection.execute(text(self._spoken(statement)), values)
             return [tuple(row) for row in result] if result.returns_rows else []
 
     def _spoken(self, statement: str) -> str:
@@ -124,9 +141,13 @@ def _original() -> tuple[str, bytes]:
 
 
 def copied() -> tuple[str, bytes]:
-    """The URL of a new database on the server, and its epoch."""
+    """The URL of a new database on the server, and its epoch; it says that it is where it is."""
     name, epoch = _original()
-    return shared_server().new_database(like=name), epoch
+    url = shared_server().new_database(like=name)
+    with writer_engine(url).connect() as connection, connection.begin():
+        ledger = Ledger(connection, open_keys(connection, KEK).mac, NOW_MS)
+        ledger._write(ledger.instance._replace(server=server_of(connection)))
+    return url, epoch
 
 
 @cache

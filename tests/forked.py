@@ -42,10 +42,11 @@ class Forked:
         stderr: int,
         environ: Mapping[str, str] | None = None,
         new_session: bool = False,
+        folder: str | None = None,
     ) -> None:
         order = {
             "arguments": arguments,
-            "folder": os.getcwd(),
+            "folder": folder or os.getcwd(),
             "environ": dict(os.environ if environ is None else environ),
             "new_session": new_session,
         }
@@ -102,6 +103,7 @@ def piped(
     environ: Mapping[str, str] | None = None,
     new_session: bool = False,
     errors_apart: bool = False,
+    folder: str | None = None,
 ) -> Forked:
     """A process without input, whose output is to be read as text.
 
@@ -118,6 +120,7 @@ def piped(
                 stderr=err_theirs,
                 environ=environ,
                 new_session=new_session,
+                folder=folder,
             )
     finally:
         os.close(out_theirs)

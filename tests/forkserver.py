@@ -23,7 +23,21 @@ from typing import Any, Final, NoReturn, cast
 MESSAGE_BYTES: Final = 1 << 17
 FILES: Final = 4
 """Standard input, output and error, and where process id and exit code are told."""
-PRELOADED: Final = ("jrc.app.run", "jrc.cli.run", "jrc.cli.proxy", "jrc.cli.tree")
+PRELOADED: Final = (
+    "jrc.app.run",
+    "jrc.cli.run",
+    "jrc.cli.proxy",
+    "jrc.cli.tree",
+    "jrc.cli.checks",
+    "jrc.cli.diagnosis.course",
+    "jrc.store.bootstrap",
+    # What libraries load when they are used.
+    "anyio._backends._asyncio",
+    "cryptography.hazmat.primitives.asymmetric.rsa",
+    "httpcore",
+    "pydantic.type_adapter",
+    "uvicorn.lifespan.off",
+)
 _PR_SET_PDEATHSIG = 1
 """linux/prctl.h."""
 _HIGHEST = 1 << 16
@@ -37,6 +51,9 @@ def preload() -> None:
     del sys.modules["rich"]
     for name in PRELOADED:
         importlib.import_module(name)
+    importlib.import_module("tests.warm").keep()
+    # Arguments are looked at in a tree of all commands, which is made when the first one is given.
+    importlib.import_module("typer.main").get_command(sys.modules["jrc.cli.tree"].app)
     # Else each process would copy this memory at its first collection.
     gc.collect()
     gc.freeze()

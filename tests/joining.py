@@ -22,10 +22,11 @@ from jrc.service.records import Domain
 from jrc.service.registry import Registry
 from jrc.store import schema
 from jrc.store.contexts import Lookup
-from jrc.store.database import Database, Transaction
+from jrc.store.database import Database
 from jrc.store.engine import lookup_engine
 from jrc.store.joins import Joins
 from jrc.store.policy import sealed_keys
+from jrc.store.transaction import Transaction
 from jrc.store.writer import Writer
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, Desk, pledge_id
@@ -225,7 +226,7 @@ def lease_row(desk: Desk, value: int, pledge: int, last: int, *, released: bool)
 
 def connection_of(desk: Desk) -> Connection:
     """The writer's connection, to break it."""
-    return desk.database._connection
+    return desk.database.writer.connection
 
 
 def burst(hall: Hall, count: int) -> list[OddPledge]:

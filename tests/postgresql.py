@@ -68,7 +68,7 @@ NEEDED = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 _GUARD = """\
 read -r _
-kill -QUIT "$(head -n 1 "$0/data/postmaster.pid")" 2>/dev/null
+kill -QUIT "$(head -n 1 "$0/data/postmaster.pid" 2>/dev/null)" 2>/dev/null
 rm -rf "$0"
 """
 """Ends a server whose test process is gone, however it ended: then its standard input ends."""

@@ -145,8 +145,8 @@ class Registrar:
     def now_ms(self) -> int:
         return self._rig.tick()
 
-    def way_to(self, address: IPv6Address) -> Way:
-        return Way((str(address), COAP_PORT, 0, 0), b"", 0, None)  # type: ignore[arg-type]
+    def way_to(self, address: IPv6Address, port: int = COAP_PORT) -> Way:
+        return Way((str(address), port, 0, 0), b"", 0, None)  # type: ignore[arg-type]
 
     def ask(self, datagram: Outgoing, way: Way) -> bool:
         self._rig.fly(datagram, way)

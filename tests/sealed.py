@@ -9,7 +9,11 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from jrc.model import Admission, Secret
+from jrc.policy.scopes import Scope as TokenScope
 from jrc.service.enroll import remove_pledge
+from jrc.service.handovers import Handover, mark_opened
+from jrc.service.identities import Sighting, record
+from jrc.service.identity_store import Origin
 from jrc.service.join_ports import RecoveryRun
 from jrc.service.key_records import Course
 from jrc.service.key_slots import RotationReport, begin_rotation, go_on_rotating
@@ -17,14 +21,17 @@ from jrc.service.records import InstallationRecord, PledgeChange
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverCause
 from jrc.service.rollover_wishes import want_rollover
+from jrc.service.tokens import add_token
 from jrc.service.windows import OpenWindow, open_window
-from jrc.store.database import Database, ReadTransaction, Transaction
+from jrc.store.database import Database
 from jrc.store.keyring import wrapping_key
 from jrc.store.recovery_runs import begin_run
 from jrc.store.rotation import SEALED, WRAPPED, Rotation
 from jrc.store.schema import data_key
 from jrc.store.scope import Scope
+from jrc.store.transaction import ReadTransaction, Transaction
 from tests.desk import ACTOR, KEK, NOW_MS, Desk, pledge_id
+from tests.identities import credential
 from tests.joining import hall_at
 from tests.rollovers import Floor
 
@@ -49,7 +56,12 @@ def furnish(floor: Floor) -> None:
 
 
 def _begin_more(tx: Registry) -> None:
-    """An installer that has tried, a rollover that is to follow, an import that was broken off."""
+    """An installer that has tried, a token, an identity, a sealed file, half an import."""
+    add_token(tx, "ci", TokenScope.IMPORT, expires_in_s=None, actor=ACTOR)
+    shown = Sighting(
+        identifier=pledge_id(1), credential=credential(1), provenance=Origin.SERIAL, place="tty"
+    )
+    record(tx, shown, actor=ACTOR)
     tx.installations.save(InstallationRecord(network_id=1, installer="radio", failures=1))
     want_rollover(tx, 1, cause=RolloverCause.OPERATOR, actor=ACTOR)
     change = PledgeChange(
@@ -62,7 +74,10 @@ def _begin_more(tx: Registry) -> None:
         provenance="import",
         source="file",
     )
-    tx.imports.change(tx.imports.begin("file"), change, pledge_id(2).value)
+    number = tx.imports.begin("file", ACTOR, "")
+    tx.imports.change(number, change, pledge_id(2).value, waits=False)
+    file = Handover(bytes(16), "batch-7", bytes(32), NOW_MS)
+    mark_opened(tx, file, import_id=number, rows=1, actor=ACTOR, reason="")
 
 
 def _begin_recovery(tx: Transaction) -> None:
@@ -174,18 +189,18 @@ def copied_at_commits(
 ) -> Iterator[list[Copied]]:
     """Copies of the database as a kill right before and right after each commit would leave it."""
     copies: list[Copied] = []
-    commit = desk.database._commit
+    commit = desk.database.writer.commit
 
     def copying(transaction: object) -> None:
         copies.append(Copied(desk, folder / f"{len(copies)}", key()))
         commit(transaction)  # type: ignore[arg-type]
         copies.append(Copied(desk, folder / f"{len(copies)}", key()))
 
-    desk.database._commit = copying  # type: ignore[method-assign]
+    desk.database.writer.commit = copying  # type: ignore[method-assign]
     try:
         yield copies
     finally:
-        desk.database._commit = commit  # type: ignore[method-assign]
+        desk.database.writer.commit = commit  # type: ignore[method-assign]
         for copy in copies:
             with closing(copy):
                 pass

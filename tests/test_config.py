@@ -14,6 +14,9 @@ from jrc.errors import OperatorError
 CHECKOUT = Path(__file__).parent.parent
 CANARY = "9f1c5bd2a7e84436"
 _EXEC = "[[installer]]\nnetwork = 'a'\nkind = 'exec'\n"
+_ACME = "[[provision.pattern]]\nname = 'acme'\n"
+_BOOTS = f"{_ACME}boot = 'a'\n"
+_VALUE = "identity = '(?P<value>a)'\n"
 _LINUX = "[[installer]]\nnetwork = 'a'\nkind = 'linux'\n"
 _PROXY = "[proxy]\ninterface = 'a'\njrc = '[::1]:5'\n"
 _RUN = f"{_EXEC}command = ['a']\n"
@@ -28,7 +31,8 @@ def refusal(text: str) -> OperatorError:
 
 def uncommented(text: str) -> str:
     """The example with its commented-out keys switched on, but for those that exclude others."""
-    return re.sub(r"^#(?=[\[a-z])(?!credential|join_rate)", "", text, flags=re.MULTILINE)
+    others = r"credential|join_rate|interface = \"wpan0|helper"
+    return re.sub(rf"^#(?=[\[a-z])(?!{others})", "", text, flags=re.MULTILINE)
 
 
 def test_an_empty_file_gives_the_defaults_of_a_system() -> None:
@@ -182,11 +186,22 @@ def test_any_text_is_an_endpoint_or_a_value_error(text: str) -> None:
         (_LINUX, "installer.interface belongs to", ""),
         (f"{_LINUX}interface = 'a b'", "installer[0].interface holds characters", ""),
         (f"{_LINUX}interface = 'a'\ncommand = ['b']", "installer.command belongs to", ""),
+        (f"{_RUN}helper = '/a'", "installer.helper belongs to", ""),
+        ("[metrics]\nhosts = ['a b']", "metrics.hosts[0] holds characters", ""),
         (
             f"{_LINUX}interface = 'a'\n{_LINUX}interface = 'a'\nname = 'b'",
             "installer.interface: one radio is given to two installers",
             "",
         ),
+        (f"{_ACME}boot = '('", "provision.pattern[0].boot must be a regular expression", ""),
+        (f"{_ACME}boot = 'a*'", "provision.pattern[0].boot matches an empty line", ""),
+        (f"{_ACME}boot = ''", "provision.pattern[0].boot must not be empty", ""),
+        (f"{_ACME}device_id = 'a'", "provision.pattern[0].boot is missing", ""),
+        (f"{_BOOTS}device_id = 'a'", "provision.pattern[0].device_id lacks the group (?P<va", ""),
+        (f"{_BOOTS}identity = '(a)'", "provision.pattern[0].identity lacks the group (?P<va", ""),
+        (_BOOTS, "provision.pattern needs device_id or identity", ""),
+        (f"{_BOOTS}{_VALUE}{_BOOTS}{_VALUE}", "provision.pattern: two of them have one name", ""),
+        (f"{_BOOTS}{_VALUE}name_ = 'a'", "provision.pattern[0].name_ is not a known key", ""),
         (f"{_RUN}{_RUN}", "installer.name: two installers of one network need names", ""),
         ("a = [", "config.toml is not valid TOML:", "mend"),
         ("x = 1\nx = 2\ny = 3", "(at line 2, column 6)", "mend"),

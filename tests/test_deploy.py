@@ -1,6 +1,8 @@
 """What is shipped to operators fits the program and the example config."""
 
 import shlex
+import shutil
+import subprocess
 import tomllib
 from collections import defaultdict
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from jrc import config
+from jrc.cli.wpan import REGISTRARS_USER
 
 CHECKOUT = Path(__file__).parent.parent
 Unit = dict[tuple[str, str], list[str]]
@@ -33,9 +36,18 @@ def test_the_service_runs_the_daemon_on_a_config_file_that_is_also_searched() ->
     service = unit("jrc.service")
     (command,) = service["Service", "ExecStart"]
     program, option, path, verb = shlex.split(command)
-    assert (program, option, verb) == ("/usr/bin/jrc", "--config", "run")
+    assert (program, option, verb) == ("jrc", "--config", "run")
     assert Path(path) in config.SEARCHED
     assert service["Service", "Type"] == ["notify"]
+
+
+def test_a_later_systemd_waits_until_settings_are_in_force() -> None:
+    """Type=notify-reload sends SIGHUP itself, and the one before it knows no such type."""
+    assert unit("jrc.service")["Service", "ExecReload"] == ["kill -HUP $MAINPID"]
+    assert unit("notify-reload.conf") == {
+        ("Service", "Type"): ["notify-reload"],
+        ("Service", "ExecReload"): [""],
+    }
 
 
 def test_the_service_owns_the_folders_of_the_example_config() -> None:
@@ -52,7 +64,8 @@ def test_the_service_owns_the_folders_of_the_example_config() -> None:
 @pytest.mark.parametrize(
     ("key", "values"),
     [
-        ("User", ["jrc"]),
+        ("DynamicUser", ["yes"]),
+        ("Group", ["jrc"]),
         ("CapabilityBoundingSet", [""]),
         ("AmbientCapabilities", [""]),
         ("NoNewPrivileges", ["yes"]),
@@ -74,13 +87,84 @@ def test_the_service_sees_who_asks_on_the_admin_socket() -> None:
     """In a user namespace SO_PEERCRED gives 65534 for every user (user_namespaces(7))."""
     service = unit("jrc.service")
     assert [key for _, key in service if key in ("PrivateUsers", "PrivateUsersEx")] == []
-    assert "DynamicUser" not in {key for _, key in service}
 
 
-def test_the_service_can_speak_every_family_the_daemon_opens() -> None:
-    """CoAP over IPv6, metrics over IPv4, the admin socket and readiness over Unix sockets."""
+def test_the_groups_name_is_no_users() -> None:
+    """systemd.exec(5): a dynamic user's name may not be that of a group that is there always."""
+    text = (CHECKOUT / "deploy/systemd/jrc.sysusers").read_text()
+    (group,) = [line.split()[1] for line in text.splitlines() if line.startswith("g ")]
+    for name in ("jrc.service", "jrc-proxy.service", "jrc-backup.service"):
+        service = unit(name)
+        assert service["Service", "Group"] == [group]
+        assert service["Service", "User"] != [group]
+    users = [unit(f"{name}.service")["Service", "User"] for name in ("jrc", "jrc-proxy")]
+    assert users[0] != users[1]
+
+
+def test_the_process_that_has_the_keys_opens_no_socket_to_the_network() -> None:
+    """Its ports are passed in; a drop-in lets who needs more open some."""
     (families,) = unit("jrc.service")["Service", "RestrictAddressFamilies"]
-    assert {"AF_UNIX", "AF_INET", "AF_INET6"} <= set(families.split())
+    assert {"AF_UNIX", "AF_NETLINK"} == set(families.split())
+    assert unit("jrc.service")["Unit", "Requires"] == ["jrc.socket"]
+    drop_in = unit("ip.conf")
+    assert drop_in == {("Service", "RestrictAddressFamilies"): ["AF_INET AF_INET6"]}
+
+
+@pytest.mark.parametrize("section", ["metrics", "page"])
+def test_the_other_sockets_listen_where_their_sections_do(section: str) -> None:
+    """The section without a line of its own, the commented one, and the unit go together."""
+    (listening,) = unit(f"jrc-{section}.socket")["Socket", "ListenStream"]
+    assert str(getattr(config.parse(f"[{section}]"), section).listen) == listening
+    assert f'#listen = "{listening}"' in config.example()
+
+
+def test_the_socket_of_the_api_listens_where_its_section_does() -> None:
+    """Which can't be left empty: it names a certificate."""
+    (listening,) = unit("jrc-api.socket")["Socket", "ListenStream"]
+    section = config.parse('[api]\ncertificate = "a"\nprivate_key = "b"').api
+    assert section is not None
+    assert str(section.listen) == listening
+    assert f'#listen = "{listening}"' in config.example()
+
+
+def test_the_watchdog_ends_a_daemon_that_hangs_and_it_is_started_again() -> None:
+    """Restart=on-failure counts a watchdog's end as a failure (systemd.service(5))."""
+    for name in ("jrc.service", "jrc-proxy.service"):
+        service = unit(name)
+        assert service["Service", "WatchdogSec"] == ["60"]
+        assert service["Service", "Restart"] == ["on-failure"]
+        assert service["Service", "NotifyAccess"] == ["main"]
+
+
+def test_the_key_is_a_credential_under_the_name_that_documents_have() -> None:
+    """One that is not there is no error where it is named without a path (systemd.exec(5))."""
+    assert unit("jrc.service")["Service", "LoadCredentialEncrypted"] == ["jrc-kek"]
+    assert '#credential = "jrc-kek"' in config.example()
+
+
+def test_the_backup_needs_neither_network_nor_the_database() -> None:
+    """It asks the daemon, and writes into a folder of its own."""
+    service = unit("jrc-backup.service")
+    (command,) = service["Service", "ExecStart"]
+    words = shlex.split(command)
+    assert ["jrc", "--config", "/etc/jrc/config.toml", "backup", "create"] == words[:5]
+    assert Path(words[5]) == Path("/var/lib") / service["Service", "StateDirectory"][0]
+    assert service["Service", "PrivateNetwork"] == ["yes"]
+    assert service["Unit", "Requisite"] == ["jrc.service"]
+    assert ("Install", "WantedBy") in unit("jrc-backup.timer")
+
+
+def test_a_backup_that_fails_is_told_to_the_registrar() -> None:
+    """By a unit with the same rights, as the same user; `jrc backup failed` is all that it does."""
+    backup, told = unit("jrc-backup.service"), unit("jrc-backup-failed.service")
+    assert backup["Unit", "OnFailure"] == ["jrc-backup-failed.service"]
+    (command,) = told["Service", "ExecStart"]
+    words = shlex.split(command)
+    assert ["jrc", "--config", "/etc/jrc/config.toml", "backup", "failed", "--reason"] == words[:6]
+    own = {"ExecStart", "StateDirectory", "StateDirectoryMode", "Nice"}
+    for (section, key), values in backup.items():
+        if section == "Service" and key not in own:
+            assert told[section, key] == values
 
 
 def test_the_proxys_service_has_no_more_rights_than_the_registrars() -> None:
@@ -88,13 +172,16 @@ def test_the_proxys_service_has_no_more_rights_than_the_registrars() -> None:
     proxy, registrar = unit("jrc-proxy.service"), unit("jrc.service")
     (command,) = proxy["Service", "ExecStart"]
     assert ["--config", "/etc/jrc/proxy.toml", "proxy"] == shlex.split(command)[1:]
-    own = {"ExecStart", "StateDirectory", "PrivateUsers"}
+    own = {"ExecStart", "StateDirectory", "PrivateUsers", "User", "RestrictAddressFamilies"}
+    own |= {"LoadCredentialEncrypted", "InaccessiblePaths"}
     limits = {"MemoryMax", "TasksMax", "LimitNOFILE"}
     for (section, key), values in proxy.items():
         if section == "Service" and key not in own | limits:
             assert values == registrar[section, key], key
     left_out = {key for section, key in registrar if (section, key) not in proxy}
-    assert {"RuntimeDirectory", "RuntimeDirectoryMode"} == left_out
+    runtime = {"RuntimeDirectory", "RuntimeDirectoryMode"}
+    assert runtime | {"ExecReload", "Requires", "Also", "TimeoutStartSec"} == left_out
+    assert proxy["Service", "InaccessiblePaths"] == ["-/run/jrc"]
 
 
 def test_the_drop_in_for_a_serial_line_opens_that_and_no_more() -> None:
@@ -109,16 +196,33 @@ def test_the_drop_in_for_a_serial_line_opens_that_and_no_more() -> None:
     assert service["Service", "ExecPaths"] == ["/usr"]
 
 
-def test_the_drop_in_for_a_radio_of_this_host_gives_one_capability() -> None:
-    """Link-layer keys are set with CAP_NET_ADMIN over netlink; all else of the sandbox stays."""
-    drop_in, service = unit("wpan.conf"), unit("jrc.service")
-    assert drop_in == {
-        ("Service", "CapabilityBoundingSet"): ["CAP_NET_ADMIN"],
-        ("Service", "AmbientCapabilities"): ["CAP_NET_ADMIN"],
-    }
-    (families,) = service["Service", "RestrictAddressFamilies"]
-    assert "AF_NETLINK" in families.split()
-    assert ("Service", "PrivateNetwork") not in service
+def test_the_helper_of_a_radio_has_one_capability_and_no_socket_to_the_network() -> None:
+    """Link-layer keys are set with CAP_NET_ADMIN over netlink; all else is as in the service."""
+    helper, registrar = unit("jrc-wpan@.service"), unit("jrc.service")
+    for key in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        assert helper["Service", key] == ["CAP_NET_ADMIN"]
+    assert helper["Service", "ExecStart"] == ["jrc wpan %i"]
+    assert helper["Service", "User"] != registrar["Service", "User"]
+    own = {"ExecStart", "User", "CapabilityBoundingSet", "AmbientCapabilities", "IPAddressDeny"}
+    own |= {"TimeoutStopSec", "LimitNOFILE", "MemoryMax", "TasksMax"}
+    for (section, key), values in helper.items():
+        if section == "Service" and key not in own:
+            assert values == registrar[section, key], key
+    assert ("Service", "PrivateNetwork") not in helper
+    assert ("Service", "PrivateUsers") not in helper
+
+
+def test_the_helper_listens_where_the_config_file_looks_for_it() -> None:
+    """Whoever is in the group may connect; whom it hears, it decides by itself."""
+    listening = unit("jrc-wpan@.socket")
+    (path,) = listening["Socket", "ListenStream"]
+    assert f'#helper = "{path.replace("%i", "wpan0")}"' in config.example()
+    assert (["jrc"], ["0660"]) == (
+        listening["Socket", "SocketGroup"],
+        listening["Socket", "SocketMode"],
+    )
+    assert ("Socket", "Accept") not in listening
+    assert REGISTRARS_USER == unit("jrc.service")["Service", "User"][0]
 
 
 def test_the_socket_unit_listens_where_the_default_config_does() -> None:
@@ -127,11 +231,76 @@ def test_the_socket_unit_listens_where_the_default_config_does() -> None:
     assert (config.endpoint(listening),) == config.parse("").coap.listen
 
 
+ANALYZE = shutil.which("systemd-analyze")
+UNITS = CHECKOUT / "deploy/systemd"
+KINDS = ("*.service", "*.socket", "*.timer")
+TENTHS = {
+    "jrc.service": 10, "jrc-backup.service": 10, "jrc-backup-failed.service": 10,
+    "jrc-proxy.service": 15, "jrc-wpan@.service": 11,
+}  # fmt: skip
+"""What `systemd-analyze security` may say at most; a Join Proxy needs the network, and a helper its
+capability."""
+needs_analyze = pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze here")
+
+
+def analyzed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What `systemd-analyze` says."""
+    return subprocess.run(
+        [str(ANALYZE), *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@needs_analyze
+@pytest.mark.parametrize("drop_in", [None, "ip.conf", "serial-radio.conf"])
+def test_systemd_finds_no_fault_in_the_units(tmp_path: Path, drop_in: str | None) -> None:
+    """It prints nothing, with each drop-in as well; the program need not be installed."""
+    for unit_file in (file for kind in KINDS for file in UNITS.glob(kind)):
+        text = unit_file.read_text().replace("ExecStart=jrc ", "ExecStart=/bin/true ")
+        (tmp_path / unit_file.name).write_text(text)
+    if drop_in is not None:
+        folder = tmp_path / "jrc.service.d"
+        folder.mkdir()
+        shutil.copy(UNITS / drop_in, folder)
+    names = sorted(str(file) for kind in KINDS for file in tmp_path.glob(kind))
+    assert 11 == len(names)
+    done = analyzed("verify", *names)
+    assert ("", "", 0) == (done.stdout, done.stderr, done.returncode)
+
+
+@needs_analyze
+@pytest.mark.parametrize("name", TENTHS)
+def test_systemd_finds_little_that_a_service_may_do(name: str) -> None:
+    """`systemd-analyze security --offline=true`: 1.0 of 10 for the process that has the keys."""
+    limit = f"--threshold={TENTHS[name]}"
+    done = analyzed("security", "--offline=true", "--no-pager", limit, str(UNITS / name))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+
+
+@pytest.mark.parametrize("name", ["install.sh", "jrc-offline"])
+def test_the_scripts_are_what_any_shell_reads(name: str) -> None:
+    """Small hosts have no bash."""
+    script = UNITS / name
+    assert script.read_text().startswith("#!/bin/sh\n")
+    assert script.stat().st_mode & 0o111
+    done = subprocess.run(["sh", "-n", str(script)], capture_output=True, text=True, check=False)
+    assert ("", 0) == (done.stderr, done.returncode)
+
+
+def test_the_install_script_brings_every_unit() -> None:
+    """And names no file that is not there."""
+    text = (UNITS / "install.sh").read_text()
+    for name in ("jrc.sysusers", "jrc.tmpfiles", "jrc-offline", "notify-reload.conf"):
+        assert name in text
+        assert (UNITS / name).is_file()
+    shipped = {file.name for kind in KINDS for file in UNITS.glob(kind)}
+    assert all(name.startswith("jrc") for name in shipped)
+
+
 def test_the_image_runs_as_nobody_important_and_installs_what_is_pinned() -> None:
     """The last USER is no root, and nothing is installed without hash or from elsewhere."""
     lines = (CHECKOUT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
     users = [line.split()[1] for line in lines if line.startswith("USER ")]
-    assert users == ["jrc"]
+    assert users == ["10001:10001"]
     installs = [part for line in lines for part in line.split("&&") if "pip install" in part]
     assert installs
     for part in installs:
@@ -142,7 +311,7 @@ def test_the_image_runs_as_nobody_important_and_installs_what_is_pinned() -> Non
 def test_every_dependency_is_pinned_by_hash() -> None:
     """What pyproject.toml asks for is in both lock files, and no line there is without a hash."""
     wanted = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["dependencies"]
-    for name in ("run.txt", "dev.txt"):
+    for name in ("run.txt", "image.txt", "dev.txt"):
         text = (CHECKOUT / "requirements" / name).read_text()
         pinned = [line for line in text.splitlines() if line and line[0] not in " #"]
         assert [line for line in pinned if "==" not in line or not line.endswith("\\")] == []
@@ -154,3 +323,17 @@ def test_no_lock_file_names_an_index(path: Path) -> None:
     """Where packages come from is the operator's choice, and none of ours."""
     text = path.read_text()
     assert [word for word in ("://", "--index-url", "--find-links") if word in text] == []
+
+
+def test_the_image_has_the_versions_that_are_tested() -> None:
+    """What it installs is what `make test` has: dependencies, and PostgreSQL's driver."""
+    run, image, dev = (_pinned(name) for name in ("run.txt", "image.txt", "dev.txt"))
+    assert {"psycopg", "psycopg-binary"} == image.keys() - run.keys()
+    assert run.items() <= image.items()
+    assert image.items() <= dev.items()
+
+
+def _pinned(name: str) -> dict[str, str]:
+    text = (CHECKOUT / "requirements" / name).read_text()
+    pins = (line.split()[0] for line in text.splitlines() if line and line[0] not in " #")
+    return dict(pin.split("==") for pin in pins)

@@ -167,6 +167,18 @@ def test_auto_is_console_on_a_terminal_and_json_elsewhere() -> None:
     assert str(shown["timestamp"]).endswith("Z")
 
 
+def test_it_may_be_set_up_again_with_the_same_handler() -> None:
+    """As a reload does: each line comes once, at the level that was set last."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    for level in ("debug", "info", "warning"):
+        log.configure(level, "json", stream, handler)
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+    assert ["loud"] == [json.loads(each)["event"] for each in stream.getvalue().splitlines()]
+    assert 1 == len(handler.filters)
+
+
 def test_what_libraries_log_takes_the_same_way_and_level() -> None:
     """The standard library's records become the same lines, redacted."""
     stream = io.StringIO()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jrc.config import Settings, parse
+from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError, StateError
 from jrc.model import Condition
 from jrc.opened import Opened, open_in_turn
@@ -20,7 +20,7 @@ from jrc.store import instancefile
 from jrc.store.bootstrap import create_database
 from jrc.store.database import Database
 from jrc.store.lock import LockHeldError, StateLock
-from tests.desk import KEK, NOW_MS, Desk
+from tests.desk import KEK, NOW_MS, Desk, settings_at
 from tests.service.fakes import GivenClock
 
 
@@ -36,14 +36,7 @@ def settings(desk: Desk, tmp_path: Path) -> Settings:
     desk.network()
     instancefile.write(tmp_path / "jrc.instance", desk.database.instance)
     desk.close()
-    kek = tmp_path / "kek"
-    kek.write_text(KEK.reveal().hex())
-    kek.chmod(0o600)
-    return parse(
-        f'[database]\nurl = "{desk.url}"\n[keys]\nkek_file = "{kek}"\n'
-        f'[instance]\nfile = "{tmp_path / "jrc.instance"}"\n',
-        path=str(tmp_path / "config.toml"),
-    )
+    return settings_at(tmp_path, desk.url)
 
 
 def opened(settings: Settings) -> Opened:
@@ -97,6 +90,21 @@ def test_remembering_writes_only_what_is_new(
     one.close()
 
 
+def test_f04_a_database_that_can_not_be_synced_is_one_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the instance file names it; the lock is given back."""
+
+    def fail(_lock: StateLock) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StateLock, "sync", fail)
+        with pytest.raises(OperatorError, match="can't be synced"):
+            opened(settings)
+    opened(settings).close()
+
+
 def test_files_are_private(settings: Settings, tmp_path: Path) -> None:
     """Mode 0600, whatever the umask: the database, what SQLite and we put beside it."""
     before = os.umask(0)
@@ -108,7 +116,8 @@ def test_files_are_private(settings: Settings, tmp_path: Path) -> None:
         one.close()
     finally:
         os.umask(before)
-    names = {"jrc.db", "jrc.db-wal", "jrc.db-shm", "jrc.db.lock", "jrc.instance"}
+    names = {"jrc.db", "jrc.db-wal", "jrc.db-shm", "jrc.instance"}
+    names |= {"jrc.db.lock", "jrc.instance.lock"}
     assert dict.fromkeys(names, 0o600) == modes
 
 

@@ -8,18 +8,20 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from jrc.config import Settings, parse
-from jrc.errors import OperatorError
-from jrc.model import Condition
+from jrc.config import Settings
+from jrc.errors import OperatorError, StoreError
+from jrc.model import Condition, Event
 from jrc.opened import Opened, accept_server
 from jrc.service.recover import quarantine
 from jrc.store import instancefile
-from jrc.store.database import Database, Transaction
+from jrc.store.database import Database
 from jrc.store.engine import lookup_engine, reader_engine
 from jrc.store.lock import LockHeldError
 from jrc.store.postgresql import LOCKS, Lock, watcher
 from jrc.store.registry import StoreRegistry
-from tests.desk import ACTOR, KEK, NOW_MS, Desk
+from jrc.store.server import ReplacedError
+from jrc.store.transaction import Transaction
+from tests.desk import ACTOR, KEK, NOW_MS, Desk, settings_at
 from tests.postgresql import NEEDED, Server, new_folder, shared_server
 from tests.service.fakes import GivenClock
 
@@ -40,14 +42,7 @@ def host(desk: Desk, folder: Path, *, knows: bool = True, url: str | None = None
     folder.mkdir()
     if knows:
         instancefile.write(folder / "jrc.instance", desk.database.instance)
-    key = folder / "kek"
-    key.write_text(KEK.reveal().hex())
-    key.chmod(0o600)
-    return parse(
-        f'[database]\nurl = "{url or desk.url}"\n[keys]\nkek_file = "{key}"\n'
-        f'[instance]\nfile = "{folder / "jrc.instance"}"\n',
-        path=str(folder / "config.toml"),
-    )
+    return settings_at(folder, url or desk.url)
 
 
 def condition(settings: Settings) -> Condition:
@@ -95,7 +90,7 @@ def test_e08_a_standby_is_refused_and_one_that_was_promoted_is_quarantined(
     assert [(True,)] == standby.sql(promoted)
     opened = Opened.open(settings, GivenClock())
     assert Condition.QUARANTINED is opened.condition
-    assert str(opened.database.server).endswith("/2")
+    assert "2" == str(opened.database.server).split("/")[1]
     opened.close()
 
 
@@ -183,9 +178,135 @@ def test_an_import_of_another_registrar_is_left_alone(desk: Desk, tmp_path: Path
     """Only what is older than any import takes is taken for broken off."""
     settings = host(desk, tmp_path / "one")
     database = Database.open(desk.url, KEK)
-    database.write(lambda tx: StoreRegistry(tx).imports.begin("pledges.csv"), NOW_MS)
+    database.write(lambda tx: StoreRegistry(tx).imports.begin("pledges.csv", "a", ""), NOW_MS)
     database.close()
     for later_ms, left in ((0, "staged"), (3_700_000, "discarded")):
         opened = Opened.open(settings, GivenClock(NOW_MS + later_ms))
         opened.close()
         assert [(left,)] == desk.sql("SELECT state FROM import_batch")
+
+
+# A database that was rolled back on its server
+
+
+def rolled_back(desk: Desk) -> str:
+    """The URL of a copy of the database as it is now, as it may take the place of this one."""
+    name = make_url(desk.url).database
+    return shared_server().new_database(like=str(name))
+
+
+def put_in_place(desk: Desk, copy: str) -> None:
+    """The database is dropped, and the copy has its name."""
+    name, other = make_url(desk.url).database, make_url(copy).database
+    shared_server().sql(f"DROP DATABASE {name} WITH (FORCE)")
+    shared_server().sql(f"ALTER DATABASE {other} RENAME TO {name}")
+
+
+@pytest.fixture
+def lone(desk: Desk) -> Desk:
+    """The same, with no connection to it: it can be copied."""
+    desk.database.close()
+    return desk
+
+
+def changed(url: str, kind: str, times: int = 1) -> None:
+    """Somebody works on it."""
+    with closing(Database.open(url, KEK)) as database:
+        for _ in range(times):
+            database.write(lambda tx: tx.record(Event(kind, ACTOR)), NOW_MS)
+
+
+def test_e08_a_database_that_was_restored_on_its_server_is_quarantined(
+    lone: Desk, tmp_path: Path
+) -> None:
+    """RFC 9031 §8.3.3: by a host that had seen less of it, too, and by each other host then."""
+    behind, ahead = host(lone, tmp_path / "behind"), host(lone, tmp_path / "ahead")
+    copy = rolled_back(lone)
+    opened = Opened.open(ahead, GivenClock())
+    opened.write(lambda tx: tx.policy_changed())
+    opened.close()
+    put_in_place(lone, copy)
+    assert Condition.QUARANTINED is condition(behind)
+    assert Condition.QUARANTINED is condition(ahead)
+
+
+def test_e08_a_database_that_was_rolled_back_and_worked_on_is_told_by_its_audit_log(
+    lone: Desk, tmp_path: Path
+) -> None:
+    """RFC 9031 §8.3.3: rows put back in place change no number of the server's."""
+    settings = host(lone, tmp_path / "one")
+    copy = rolled_back(lone)
+    changed(lone.url, "ours")
+    with closing(Database.open(lone.url, KEK)) as database:
+        instancefile.write(settings.instance_file, database.instance)
+    put_in_place(lone, copy)
+    changed(lone.url, "theirs", times=3)
+    with closing(Database.open(lone.url, KEK)) as database:
+        database.write(lambda tx: tx.ledger.set_server(database.server), NOW_MS)
+        with pytest.raises(OperatorError, match="its audit log lacks event"):
+            accept_server(settings, NOW_MS, actor=ACTOR, reason="")
+    opened = Opened.open(settings, GivenClock())
+    assert "its audit log lacks event" in (opened.quarantined or "")
+    opened.close()
+
+
+def test_no_host_takes_what_others_did_for_an_old_copy(desk: Desk, tmp_path: Path) -> None:
+    """Whatever was done while it was down; what retention has removed can't be asked for."""
+    settings = host(desk, tmp_path / "one")
+    desk.write(lambda tx: tx.record(Event("test", ACTOR)))
+    assert Condition.OPEN is condition(settings)
+    for _ in range(2):
+        desk.write(lambda tx: tx.record(Event("test", ACTOR)))
+    last = desk.database.read_instance().event_number
+    for upto in (last - 2, last - 1, last):
+        desk.write(lambda tx, upto=upto: tx.events.remove_up_to(upto, 100))  # type: ignore[misc]
+        assert Condition.OPEN is condition(settings)
+        desk.write(lambda tx: tx.record(Event("test", ACTOR)))
+    assert Condition.OPEN is condition(settings)
+
+
+def test_e08_a_registrar_whose_database_is_restored_under_it_ends(
+    lone: Desk, tmp_path: Path
+) -> None:
+    """Its lookups don't go on either: a copy may be asked for that was answered otherwise."""
+    opened = Opened.open(host(lone, tmp_path / "one"), GivenClock())
+    opened.close()
+    copy = rolled_back(lone)
+    opened = Opened.open(settings_at(tmp_path / "one", lone.url), GivenClock())
+    opened.write(lambda tx: tx.policy_changed())
+    put_in_place(lone, copy)
+    with pytest.raises(StoreError):  # which finds that the connection is gone
+        opened.write(lambda tx: tx.policy_changed())
+    with pytest.raises(ReplacedError):
+        opened.write(lambda tx: tx.policy_changed())
+    with pytest.raises(ReplacedError):
+        opened.connect_lookup_again()
+    opened.lookup.close()
+
+
+def test_e08_a_registrar_ends_whose_rows_are_put_back_on_its_open_connection(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """Others may soon have as many transactions again; the next start tells what it is."""
+    ours = Database.open(desk.url, KEK)
+    (row,) = desk.sql("SELECT * FROM instance")
+    names = [str(name) for (name,) in desk.sql(_COLUMNS)]
+    ours.write(lambda tx: tx.record(Event("test", ACTOR)), NOW_MS)
+    sets = ", ".join(f"{name} = :{name}" for name in names)
+    desk.sql(f"UPDATE instance SET {sets}", **dict(zip(names, row, strict=True)))
+    with pytest.raises(ReplacedError, match="went back"):
+        ours.write(lambda tx: None, NOW_MS)
+    with pytest.raises(ReplacedError, match="went back"):
+        ours.refresh()
+    desk.sql("DELETE FROM event WHERE number > :last", last=row[names.index("event_number")])
+    desk.database.write(lambda tx: tx.record(Event("other", ACTOR)), NOW_MS)
+    desk.database.write(lambda tx: tx.record(Event("other", ACTOR)), NOW_MS)
+    with pytest.raises(ReplacedError, match="its audit log lacks event"):
+        ours.refresh()
+    ours.close()
+
+
+_COLUMNS = (
+    "SELECT column_name FROM information_schema.columns WHERE table_name = 'instance'"
+    " ORDER BY ordinal_position"
+)

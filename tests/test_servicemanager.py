@@ -11,7 +11,13 @@ import pytest
 
 from jrc import servicemanager
 from jrc.errors import OperatorError
-from jrc.servicemanager import notify, passed_sockets
+from jrc.servicemanager import (
+    Passed,
+    notify,
+    passed_sockets,
+    passed_unix_listener,
+    watchdog_s,
+)
 
 FREE = itertools.count(200, 10)
 """Numbers of descriptors; each test has its own, as a socket may be closed late."""
@@ -52,11 +58,59 @@ def test_passed_sockets_are_taken_in_their_order(passed: Callable[..., dict[str,
     names = [first.getsockname(), second.getsockname()]
     environ = passed(first, second)
     found = passed_sockets(environ)
-    assert names == [one.getsockname() for one in found]
+    assert names == [one.getsockname() for one in found.datagrams]
     assert {"HOME": "/"} == environ
-    assert not any(one.get_inheritable() for one in found)
-    for one in found:
-        one.close()
+    assert not any(one.get_inheritable() for one in found.datagrams)
+    found.close()
+
+
+def tcp_socket(host: str = "127.0.0.1") -> socket.socket:
+    one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    one.bind((host, 0))
+    one.listen(1)
+    return one
+
+
+def test_a_tcp_socket_goes_to_whoever_names_its_address(
+    passed: Callable[..., dict[str, str]],
+) -> None:
+    """Again and again, as a sealed daemon and the one after it do; who asks has one of his own."""
+    listening, other = tcp_socket(), tcp_socket("::1")
+    port, other_port = listening.getsockname()[1], other.getsockname()[1]
+    found = passed_sockets(passed(datagram_socket(), listening, other))
+    assert 1 == len(found.datagrams)
+    for _ in range(2):
+        given = found.stream_at("127.0.0.1", port)
+        assert given is not None
+        with given, socket.create_connection(("127.0.0.1", port)):
+            given.accept()[0].close()
+    assert found.stream_at("127.0.0.1", 1) is None
+    assert [f"::1:{other_port}"] == found.unused()
+    found.close()
+
+
+def test_nothing_passed_is_nothing_for_anybody() -> None:
+    """As without a service manager."""
+    assert Passed().stream_at("127.0.0.1", 9631) is None
+    assert [] == Passed().unused()
+
+
+@pytest.mark.parametrize(
+    ("environ", "limit_s"),
+    [
+        ({}, None),
+        ({"WATCHDOG_USEC": "30000000"}, 30.0),
+        ({"WATCHDOG_USEC": "0"}, None),
+        ({"WATCHDOG_USEC": "-1"}, None),
+        ({"WATCHDOG_USEC": "1", "WATCHDOG_PID": str(os.getpid())}, 1e-6),
+        ({"WATCHDOG_USEC": "1", "WATCHDOG_PID": str(os.getpid() + 1)}, None),
+    ],
+)
+def test_the_watchdogs_limit_is_that_of_this_process(
+    environ: dict[str, str], limit_s: float | None
+) -> None:
+    """sd_watchdog_enabled(3)."""
+    assert limit_s == watchdog_s(environ)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +127,8 @@ def test_passed_sockets_are_taken_in_their_order(passed: Callable[..., dict[str,
 )
 def test_without_sockets_for_us_there_are_none(environ: dict[str, str]) -> None:
     """Variables that were meant for a parent count for nothing, and go."""
-    assert [] == passed_sockets(environ)
+    found = passed_sockets(environ)
+    assert ([], []) == (found.datagrams, found.unused())
     assert {} == environ
 
 
@@ -88,7 +143,7 @@ def test_another_kind_of_socket_is_refused(
     passed: Callable[..., dict[str, str]], family: int, kind: int
 ) -> None:
     """The unit is named that has to be mended."""
-    with pytest.raises(OperatorError, match="not IPv6 and datagram") as caught:
+    with pytest.raises(OperatorError, match="not IPv6 and datagram, and does not") as caught:
         passed_sockets(passed(socket.socket(family, kind)))
     assert "ListenDatagram=" in caught.value.hint
 
@@ -139,3 +194,28 @@ def test_nobody_to_tell_is_no_error(environ: dict[str, str], tmp_path: Path) -> 
     before = dict(environ)
     notify(environ, "READY=1")
     assert before == environ
+
+
+def test_a_helper_is_passed_one_socket_that_listens_on_a_path(
+    passed: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    """Of a socket unit with one ListenStream=/...; by hand there is none."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(str(tmp_path / "sock"))
+    listening.listen()
+    environ = passed(listening)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        found = passed_unix_listener(environ)
+        assert found is not None
+        asking.connect(str(tmp_path / "sock"))
+        assert not found.get_inheritable()
+        found.close()
+    assert {"HOME": "/"} == environ
+    assert passed_unix_listener(environ) is None
+
+
+def test_a_helper_takes_no_other_socket(passed: Callable[..., dict[str, str]]) -> None:
+    """Neither one of the network, nor one that does not listen, nor two."""
+    for wrong in ([datagram_socket()], [socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)]):
+        with pytest.raises(OperatorError, match="one socket that listens on a path"):
+            passed_unix_listener(passed(*wrong))

@@ -1,14 +1,14 @@
 """The admin API: every command of the operator, with or without a daemon, goes through here."""
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from jrc.admin.attempts import AttemptRoutes
 from jrc.admin.backups import BackupRoutes
+from jrc.admin.contract import Operation, routes_of
 from jrc.admin.event_log import EventLogRoutes
 from jrc.admin.events import EventRoutes
+from jrc.admin.handovers import HandoverRoutes
+from jrc.admin.identities import IdentityRoutes
 from jrc.admin.imports import ImportRoutes
 from jrc.admin.keys import KeyRoutes
 from jrc.admin.networks import NetworkRoutes
@@ -22,16 +22,24 @@ from jrc.admin.replacements import ReplacementRoutes
 from jrc.admin.revocations import RevocationRoutes
 from jrc.admin.rollovers import RolloverRoutes
 from jrc.admin.services import Services
+from jrc.admin.status import StatusRoutes
+from jrc.admin.tokens import TokenRoutes
+from jrc.admin.transfers import TransferRoutes
 from jrc.admin.windows import WindowRoutes
 
 
 def build_api(services: Services) -> Starlette:
-    """The API over ``services``; its requests carry a peer (``peers.py``)."""
+    """The API over ``services``; its requests carry a caller (``peers.py``)."""
+    app = Starlette(routes=routes_of(operations_of(services)), exception_handlers=HANDLERS)
+    # It would send whoever adds a slash to the place that the request's own header names.
+    app.router.redirect_slashes = False
+    return app
 
-    async def status(_request: Request) -> Response:
-        return JSONResponse(dict(await services.status()))
 
+def operations_of(services: Services) -> list[Operation]:
+    """Every route of the API, in the order of the document."""
     groups = (
+        StatusRoutes(services),
         NetworkRoutes(services),
         PledgeRoutes(services),
         PledgeSettingRoutes(services),
@@ -39,15 +47,18 @@ def build_api(services: Services) -> Starlette:
         RevocationRoutes(services),
         PledgeRecoveryRoutes(services),
         ReplacementRoutes(services),
+        TransferRoutes(services),
         RecoveryRoutes(services),
         NodeRoutes(services),
         RolloverRoutes(services),
         AttemptRoutes(services),
         ImportRoutes(services),
+        HandoverRoutes(services),
+        IdentityRoutes(services),
         BackupRoutes(services),
         EventRoutes(services),
         KeyRoutes(services),
         EventLogRoutes(services),
+        TokenRoutes(services),
     )
-    routes = [Route("/v1/status", status), *(route for group in groups for route in group.routes())]
-    return Starlette(routes=routes, exception_handlers=HANDLERS)
+    return [each for group in groups for each in group.operations()]

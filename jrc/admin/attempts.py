@@ -4,14 +4,24 @@ from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from jrc.admin.params import json_params, pledge_id, query_params
+from jrc.admin.contract import Listed, Maybe, Operation, get, post
+from jrc.admin.fields import NETWORK, REASON, limit
+from jrc.admin.params import json_params, page_limit, pledge_id, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.services import Services
 from jrc.errors import Reason
-from jrc.service.approvals import approve_pledge
-from jrc.service.explain import explain_pledge, explain_strangers
+from jrc.service.approvals import Approved, approve_pledge
+from jrc.service.explain import (
+    Explanation,
+    StrangerReport,
+    explain_pledge,
+    explain_strangers,
+)
+from jrc.service.latest_attempts import LatestAttempt, latest_attempts
+
+MAX_LATEST = 200
+"""Attempts that one request gives at most."""
 
 
 class AttemptRoutes:
@@ -20,18 +30,23 @@ class AttemptRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         one = "/v1/pledges/{pledge_id}"
         return [
-            Route("/v1/attempts/unknown", self.unknown, methods=["GET"]),
-            Route(f"{one}/attempts", self.explain, methods=["GET"]),
-            Route(f"{one}/approve", self.approve, methods=["POST"]),
+            get(
+                "/v1/attempts",
+                self.latest,
+                {"attempts": Maybe(Listed(LatestAttempt))},
+                query=(limit(MAX_LATEST),),
+            ),
+            get("/v1/attempts/unknown", self.unknown, {"unknown": Maybe(Listed(StrangerReport))}),
+            get(f"{one}/attempts", self.explain, Explanation),
+            post(f"{one}/approve", self.approve, Approved, body=(NETWORK, REASON)),
         ]
 
     async def explain(self, request: Request) -> Response:
         """Why a pledge gets in or not; ``attempts`` is null where no daemon runs."""
-        query_params(request, ())
         identifier = pledge_id(request.path_params["pledge_id"])
         heard = self._services.attempts
         tried = None if heard is None else heard.of(identifier.value)
@@ -40,9 +55,17 @@ class AttemptRoutes:
             self._services.distrust()
         return JSONResponse(asdict(found))
 
-    async def unknown(self, request: Request) -> Response:
+    async def latest(self, request: Request) -> Response:
+        """What pledges have tried lately, the last first; null without a daemon."""
+        most = page_limit(query_params(request), MAX_LATEST)
+        heard = self._services.attempts
+        if heard is None:
+            return JSONResponse({"attempts": None})
+        found = await self._services.run_read(lambda tx: latest_attempts(tx, heard.latest(most)))
+        return JSONResponse({"attempts": [asdict(report) for report in found]})
+
+    async def unknown(self, _request: Request) -> Response:
         """Identifiers that were asked for lately and that nobody has; null without a daemon."""
-        query_params(request, ())
         heard = self._services.attempts
         if heard is None:
             return JSONResponse({"unknown": None})
@@ -52,7 +75,7 @@ class AttemptRoutes:
 
     async def approve(self, request: Request) -> Response:
         """Let a pledge in that waits."""
-        params = await json_params(request, ("network", "reason"))
+        params = await json_params(request)
         identifier = pledge_id(request.path_params["pledge_id"])
         network, reason = params.maybe_text("network"), params.reason()
         actor = actor_of(request.scope)

@@ -6,18 +6,24 @@ the dump is broken off, the body ends early, and what is sealed in it tells that
 
 from collections.abc import AsyncIterator
 
+import structlog
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from jrc.admin.contract import Operation, Plain, post
+from jrc.admin.fields import REASON, TRUTH, flag, hexed, obliged, texts
 from jrc.admin.params import hex_bytes, json_params
 from jrc.admin.peers import actor_of
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
-from jrc.service.backups import BackupWish, needs_note, note_backup
+from jrc.policy.scopes import Scope
+from jrc.service.backups import BackupWish, needs_note, note_backup, note_failure
 
 MAX_RECIPIENTS = 16
 _DIGEST_BYTES = 32
+_MEDIA = "application/octet-stream"
+
+_log = structlog.get_logger("jrc")
 
 
 class BackupRoutes:
@@ -26,13 +32,36 @@ class BackupRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
-        return [Route("/v1/backups", self.make, methods=["POST"])]
+        recipients = texts("recipients", "Recipients of the age format that can open it.")
+        return [
+            Operation(
+                method="POST",
+                path="/v1/backups",
+                handler=self.make,
+                needs=Scope.ADMIN,
+                answer=Plain({"type": "string", "format": "binary"}),
+                media=_MEDIA,
+                body=(
+                    obliged(recipients),
+                    obliged(hexed("header", "SHA-256 of the file's header.", _DIGEST_BYTES)),
+                    flag("final", "End this database: it goes on elsewhere."),
+                    REASON,
+                ),
+            ),
+            post(
+                "/v1/backups/failed",
+                self.failed,
+                {"noted": TRUTH},
+                needs=Scope.ADMIN,
+                body=(REASON,),
+            ),
+        ]
 
     async def make(self, request: Request) -> Response:
         """A backup; a final one ends this database before its first byte leaves."""
-        params = await json_params(request, ("recipients", "header", "final", "reason"))
+        params = await json_params(request)
         recipients = params.maybe_texts("recipients") or ()
         header = params.parsed("header", hex_bytes) or b""
         if not 1 <= len(recipients) <= MAX_RECIPIENTS or len(header) != _DIGEST_BYTES:
@@ -43,7 +72,14 @@ class BackupRoutes:
         wish = BackupWish(recipients, header, params.flag("final"))
         actor, reason = actor_of(request.scope), params.reason()
         pieces = await begun_backup(self._services, wish, actor=actor, reason=reason)
-        return StreamingResponse(pieces, media_type="application/octet-stream")
+        return StreamingResponse(pieces, media_type=_MEDIA)
+
+    async def failed(self, request: Request) -> Response:
+        """A backup failed that another process was to make: it is told to whoever watches."""
+        actor, reason = actor_of(request.scope), (await json_params(request)).reason()
+        await self._services.run_write(lambda tx: note_failure(tx, actor=actor, reason=reason))
+        _log.error("backup_failed", error=reason, hint=f"told by {actor}; its own log says why")
+        return JSONResponse({"noted": True})
 
 
 async def begun_backup(

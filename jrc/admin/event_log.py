@@ -5,16 +5,18 @@ from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from jrc.admin.event_params import WHICH, moment, wanted_of
+from jrc.admin.contract import Listed, Maybe, Operation, get, post
+from jrc.admin.event_params import AFTER, LINE, WHICH_FIELDS, moment, wanted_of
+from jrc.admin.fields import AGREED, PLAN, REASON, WHOLE, hexed, limit, number, obliged, text
 from jrc.admin.params import Params, hex_bytes, json_params, page_limit, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services, Transactions
 from jrc.errors import ExitCode, OperatorError
+from jrc.policy.scopes import Scope
 from jrc.service.event_chain import Place
-from jrc.service.event_check import verify_stretch
+from jrc.service.event_check import ChainReport, verify_stretch
 from jrc.service.event_lines import line_of
 from jrc.service.event_removal import (
     Removal,
@@ -40,13 +42,41 @@ class EventLogRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
+        keep = number("keep_at_least", "The newest ones stay, however old.", minimum=0)
+        going = (obliged(text("before", "A time, or how long ago.", examples=["365d"])), keep)
         return [
-            Route("/v1/events/verify", self.verify, methods=["GET"]),
-            Route("/v1/events/export", self.export, methods=["GET"]),
-            Route("/v1/events/removal/plan", self.plan_removal, methods=["POST"]),
-            Route("/v1/events/removal", self.remove, methods=["POST"]),
+            get(
+                "/v1/events/verify",
+                self.verify,
+                ChainReport,
+                query=(
+                    number("after", "The event that was reached.", minimum=0),
+                    hexed("hash", "And its hash.", _HASH_BYTES),
+                    limit(MAX_STRETCH),
+                ),
+            ),
+            get(
+                "/v1/events/export",
+                self.export,
+                {"events": Listed(LINE), "next": Maybe(WHOLE)},
+                query=(AFTER, number("up_to", "The last one."), limit(MAX_LINES), *WHICH_FIELDS),
+            ),
+            post(
+                "/v1/events/removal/plan",
+                self.plan_removal,
+                {**PLAN, "removed": Maybe(Removal)},
+                body=going,
+                needs=Scope.READ,
+            ),
+            post(
+                "/v1/events/removal",
+                self.remove,
+                {"removed": WHOLE, "first": Maybe(WHOLE), "last": Maybe(WHOLE)},
+                body=(*going, number("last", "As the plan said."), REASON, AGREED),
+                needs=Scope.ADMIN,
+            ),
         ]
 
     async def verify(self, request: Request) -> Response:
@@ -54,7 +84,7 @@ class EventLogRoutes:
 
         ``after`` and ``hash`` are number and hash that the stretch before has reached.
         """
-        params = query_params(request, ("after", "hash", "limit"))
+        params = query_params(request)
         place = _place(params)
         most = page_limit(params, MAX_STRETCH) if "limit" in params else None
         known = self._services.newest_event
@@ -68,31 +98,31 @@ class EventLogRoutes:
 
         ``next`` is null after the last one.
         """
-        params = query_params(request, ("after", "up_to", "limit", *WHICH))
+        params = query_params(request)
         up_to = params.maybe_number("up_to")
-        after, limit = params.maybe_number("after") or 0, page_limit(params, MAX_LINES)
+        after, most = params.maybe_number("after") or 0, page_limit(params, MAX_LINES)
 
         def read(tx: Registry) -> list[dict[str, object]]:
             wanted = wanted_of(params, tx.now_ms)
             if not after:
                 check_known(tx, kind=wanted.kind, network=wanted.network)
-            page = tx.events.links(wanted, after=after, limit=limit)
+            page = tx.events.links(wanted, after=after, limit=most)
             return [line_of(each) for each in page if up_to is None or each.number <= up_to]
 
         found = await self._services.run_read(read)
-        last = found[-1]["number"] if len(found) == limit else None
+        last = found[-1]["number"] if len(found) == most else None
         return JSONResponse({"events": found, "next": last})
 
     async def plan_removal(self, request: Request) -> Response:
         """What removing events from before a time does."""
-        params = await json_params(request, ("before", "keep_at_least"))
+        params = await json_params(request)
         removal = await self._due(params)
         shown = None if removal is None else asdict(removal)
         return JSONResponse({**plan_json(plan_removal(removal)), "removal": shown})
 
     async def remove(self, request: Request) -> Response:
         """Remove events from before a time; ``last`` as the plan said, or nothing is done."""
-        params = await json_params(request, ("before", "keep_at_least", "last", "reason", "agreed"))
+        params = await json_params(request)
         agreed, reason = params.flag("agreed"), params.reason()
         removal = await self._due(params)
         if removal is None:

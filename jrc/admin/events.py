@@ -7,9 +7,10 @@ from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from jrc.admin.event_params import WHICH, wanted_of
+from jrc.admin.contract import Listed, Operation, get
+from jrc.admin.event_params import AFTER, BEFORE, OF_FIELDS, WHICH_FIELDS, wanted_of
+from jrc.admin.fields import WHOLE, limit, number
 from jrc.admin.params import Params, page_limit, query_params
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
@@ -32,20 +33,33 @@ class EventRoutes:
         self._services = services
         self._followers = 0
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         return [
-            Route("/v1/events", self.list, methods=["GET"]),
-            Route("/v1/events/following", self.follow, methods=["GET"]),
+            get(
+                "/v1/events",
+                self.list,
+                {"events": Listed(EventReport)},
+                query=(AFTER, BEFORE, limit(MAX_PAGE), *WHICH_FIELDS),
+            ),
+            get(
+                "/v1/events/following",
+                self.follow,
+                {"events": Listed(EventReport), "next": WHOLE},
+                query=(
+                    AFTER,
+                    limit(MAX_PAGE),
+                    number("wait", "Seconds until an empty answer.", minimum=0, maximum=MAX_WAIT_S),
+                    *OF_FIELDS,
+                ),
+            ),
         ]
 
     async def list(self, request: Request) -> Response:
-        """One page after a number, else the newest ones; ascending."""
-        params = query_params(request, ("after", "limit", *WHICH))
-        after, limit = params.maybe_number("after"), page_limit(params, MAX_PAGE)
-        found = await self._services.run_read(
-            lambda tx: _page(tx, params, after=after, limit=limit)
-        )
+        """One page after a number, else the newest ones, which may end before one; ascending."""
+        params = query_params(request)
+        after, most = params.maybe_number("after"), page_limit(params, MAX_PAGE)
+        found = await self._services.run_read(lambda tx: _page(tx, params, after=after, limit=most))
         return JSONResponse({"events": [asdict(report) for report in found]})
 
     async def follow(self, request: Request) -> Response:
@@ -54,19 +68,17 @@ class EventRoutes:
         ``next`` is the number to go on from; it is lower than ``after`` where the log has fewer.
         Without ``after`` it is the newest ones, at once.
         """
-        params = query_params(request, ("after", "limit", "wait", "kind", "pledge", "network"))
+        params = query_params(request)
         after = params.maybe_number("after")
         wanted_of(params, 0)
-        limit = page_limit(params, MAX_PAGE if after is None else FOLLOWED_PAGE)
+        most = page_limit(params, MAX_PAGE if after is None else FOLLOWED_PAGE)
         if after is not None:
             with self._one_more():
                 await self._wait(request, after, _seconds(params))
         newest = self._services.newest_event
-        found = await self._services.run_read(
-            lambda tx: _page(tx, params, after=after, limit=limit)
-        )
+        found = await self._services.run_read(lambda tx: _page(tx, params, after=after, limit=most))
         last = found[-1].number if found else 0
-        is_full = after is not None and len(found) == limit
+        is_full = after is not None and len(found) == most
         return JSONResponse(
             {
                 "events": [asdict(report) for report in found],

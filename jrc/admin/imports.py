@@ -2,23 +2,69 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import ExitStack, aclosing
 from dataclasses import asdict, replace
+from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import IO, TypeVar
 
+import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
 
-from jrc.admin.params import choice, query_params
-from jrc.admin.peers import actor_of
+from jrc.admin.contract import Listed, Operation, Parts
+from jrc.admin.fields import REASON, TEXT, WHOLE, flag, number, text, word
+from jrc.admin.handovers import handover_of
+from jrc.admin.import_room import ImportRoom
+from jrc.admin.import_spool import Spool
+from jrc.admin.pace import Pace
+from jrc.admin.params import Params, choice, query_params
+from jrc.admin.peers import actor_of, caller_of
+from jrc.admin.preparing import Form, prepared
 from jrc.admin.problems import problem
 from jrc.admin.services import Services
+from jrc.errors import ExitCode, JrcError, OperatorError
+from jrc.policy.scopes import Scope, may
+from jrc.service.applicants import Purpose
 from jrc.service.examine import OnConflict
-from jrc.service.import_file import FileReader, format_of
+from jrc.service.handovers import fingerprint_text
+from jrc.service.import_file import Format, format_of
+from jrc.service.import_prepared import Entry
 from jrc.service.import_rows import Row, RowError
-from jrc.service.imports import CHUNK_ROWS, Import, ImportReport
+from jrc.service.imports import AT_ONCE, CHUNK_ROWS, LISTED_ROWS, Import, ImportReport
+from jrc.service.registry import Registry
 
-_PARAMS = ("source", "format", "on_conflict", "partial", "dry_run", "reason")
+T = TypeVar("T")
+
+_log = structlog.get_logger("jrc")
+
+_LINES = "application/x-ndjson"
+_HARMLESS = (None, OnConflict.FAIL, OnConflict.SKIP)
+_ERROR = {"line": WHOLE, "column": TEXT, "reason": TEXT, "hint": TEXT}
+_QUERY = (
+    text("source", "What the audit log calls the file; its ending may tell the format."),
+    word("format", Format, "How it is written, where that is not to be guessed."),
+    word("on_conflict", OnConflict, "What becomes of pledges that differ."),
+    flag("partial", "Store the good rows if others are wrong."),
+    flag("dry_run", "Check, store nothing."),
+    number("rows", "Store nothing if there are more or fewer.", minimum=0),
+    text("map", "A JSON object: names in the file and the columns they stand for."),
+    flag("outcomes", "Behind the answer, a line of JSON for each row."),
+    flag("pending_firmware", "The keys wait beside those in force, for a first join."),
+    text("handover", "A JSON object: the sealed file that the rows are from (docs/handover.md)."),
+    REASON,
+)
+_UPLOADS = (
+    "text/csv",
+    "application/json",
+    _LINES,
+    "application/cbor",
+    "application/cose-key",
+    "application/cose-key-set",
+    "application/yaml",
+)
 _MAX_SOURCE_CHARACTERS = 200
 _CLIENT_CLOSED = 499
 _PIECE_ERRORS = 1000
@@ -29,56 +75,200 @@ class ImportRoutes:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._room = ImportRoom()
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
-        return [Route("/v1/imports", self.run, methods=["POST"])]
+        return [
+            Operation(
+                method="POST",
+                path="/v1/imports",
+                handler=self.run,
+                needs=Scope.IMPORT,
+                answer=Parts((ImportReport, {"errors": Listed(_ERROR)})),
+                also=_LINES,
+                upload=_UPLOADS,
+                query=_QUERY,
+            )
+        ]
 
     async def run(self, request: Request) -> Response:
         """Stage the rows chunk by chunk, then publish all of them or none.
 
-        Whatever ends it early, a client that goes away included, leaves nothing behind.
+        Whatever ends it early, a client that goes away included, leaves nothing behind. The answer
+        is the report as JSON; where ``outcomes`` were asked for, a line of JSON for each row is
+        behind it: ``import_report.RowOutcome`` as an array.
         """
-        job, reader = _job(request, allow_weak=self._services.allows_weak_keys)
-        try:
-            await self._stage(job, reader, request.stream())
-            report = await self._services.run_write(job.finish)
-        except ClientDisconnect:
-            return problem("the client went away", "nothing was stored", status=_CLIENT_CLOSED)
-        finally:
-            while await self._services.run_write(job.sweep):
-                pass
-        return StreamingResponse(_report_json(report), media_type="application/json")
+        params = query_params(request)
+        _refuse_replacing(request, params)
+        folder = self._services.spool_folder
+        with (
+            SpooledTemporaryFile(max_size=1, dir=str(folder)) as room,
+            ExitStack() as until_streamed,
+        ):
+            job, form = self._job(request, params, room)
+            spool = None
+            if params.flag("outcomes"):
+                spool = until_streamed.enter_context(Spool(folder))
+            try:
+                await self._services.run_write(job.begin)
+                async with aclosing(self._body(request)) as body:
+                    if spool is None:
+                        await self._stage(job, form, body)
+                    else:
+                        await self._stage_listed(job, form, body, spool)
+                report = await self._finish(job)
+            except ClientDisconnect:
+                return problem("the client went away", "nothing was stored", status=_CLIENT_CLOSED)
+            finally:
+                await self._paced(job.sweep, Pace(200, 100, 5000))
+            until_streamed.pop_all()
+        kind = "application/json" if spool is None else "application/x-ndjson"
+        return StreamingResponse(_answer(report, spool), media_type=kind)
 
-    async def _stage(self, job: Import, reader: FileReader, body: AsyncIterator[bytes]) -> None:
-        await self._services.run_write(job.begin)
-        waiting: list[Row | RowError] = []
+    def _body(self, request: Request) -> AsyncGenerator[bytes, None]:
+        caller = caller_of(request.scope)
+        return self._room.within(request.stream(), caller, self._services.disk)
+
+    async def _stage(self, job: Import, form: Form, body: AsyncIterator[bytes]) -> None:
+        pace, of_keys = Pace(CHUNK_ROWS, 200, 2000), Pace(1000, 500, 10_000)
+        waiting: list[Entry] = []
+        async with aclosing(prepared(form, body)) as rows:
+            async for entries in rows:
+                waiting += entries
+                while len(waiting) >= pace.size:
+                    chunk, waiting = waiting[: pace.size], waiting[pace.size :]
+                    await self._timed(partial(job.stage, rows=chunk), pace, len(chunk))
+        if waiting:
+            await self._services.run_write(lambda tx: job.stage(tx, waiting))
+        await self._paced(job.enter_keys, of_keys)
+        longest_ms = max(pace.longest_ms, of_keys.longest_ms)
+        _log.info("import_staged", source=job.source, longest_transaction_ms=round(longest_ms))
+
+    async def _finish(self, job: Import) -> ImportReport:
+        alone = Pace(1, 1, 1)
+        await self._timed(job.finish, alone, 1)
+        try:
+            await self._paced(job.settle, Pace(AT_ONCE, 5, 500))
+        except JrcError as error:
+            # It is decided; the rest comes into force by and by (``app/import_keeper.py``).
+            _log.error("import_not_settled", source=job.source, error=str(error))
+        report = job.report
+        _log.info(
+            "import_finished",
+            source=report.source,
+            rows=report.rows,
+            errors=report.error_count,
+            published=report.published,
+            last_transaction_ms=round(alone.longest_ms),
+        )
+        if job.opened is not None:
+            builder = fingerprint_text(job.opened.builder)
+            _log.info("handover_opened", builder=builder, serial=job.opened.serial)
+        return report
+
+    async def _paced(self, work: Callable[[Registry, int], bool], pace: Pace) -> None:
+        """Run ``work``, which says whether anything is left, in transactions that are short."""
+        while await self._timed(lambda tx, size=pace.size: work(tx, size), pace, pace.size):  # type: ignore[misc]
+            pass
+
+    async def _timed(self, work: Callable[[Registry], T], pace: Pace, size: int) -> T:
+        started_s = worked_s = 0.0
+
+        def timed(tx: Registry) -> T:
+            nonlocal started_s, worked_s
+            started_s = time.perf_counter()
+            result = work(tx)
+            worked_s = time.perf_counter()
+            return result
+
+        result = await self._services.run_write(timed)
+        ended_s = time.perf_counter()
+        pace.took(size, (worked_s - started_s) * 1000, (ended_s - worked_s) * 1000)
+        return result
+
+    async def _stage_listed(
+        self, job: Import, form: Form, body: AsyncIterator[bytes], spool: Spool
+    ) -> None:
+        """As ``_stage``, with the outcome of each row: its keys are entered with it, which takes
+        longer."""
+        reader, waiting = form.reader(), list[Row | RowError]()
         async for piece in body:
             waiting += await asyncio.to_thread(list, reader.feed(piece))
-            while len(waiting) >= CHUNK_ROWS:
-                chunk, waiting = waiting[:CHUNK_ROWS], waiting[CHUNK_ROWS:]
-                await self._write(job, chunk)
-        waiting += reader.finish()
-        if waiting:
-            await self._write(job, waiting)
+            while len(waiting) >= LISTED_ROWS:
+                chunk, waiting = waiting[:LISTED_ROWS], waiting[LISTED_ROWS:]
+                await self._write(job, chunk, spool)
+        await self._write(job, [*waiting, *reader.finish()], spool)
 
-    async def _write(self, job: Import, rows: list[Row | RowError]) -> None:
-        await self._services.run_write(lambda tx: job.stage(tx, rows))
+    async def _write(self, job: Import, rows: list[Row | RowError], spool: Spool) -> None:
+        for at in range(0, len(rows), LISTED_ROWS):
+            chunk = rows[at : at + LISTED_ROWS]
+            outcomes = await self._services.run_write(lambda tx, chunk=chunk: job.stage(tx, chunk))  # type: ignore[misc]
+            await asyncio.to_thread(spool.add, outcomes)
+
+    def _job(self, request: Request, params: Params, room: IO[bytes]) -> tuple[Import, Form]:
+        source = (params.maybe_text("source") or "upload")[-_MAX_SOURCE_CHARACTERS:]
+        job = Import(
+            source,
+            actor=actor_of(request.scope),
+            reason=params.reason(),
+            on_conflict=params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL,
+            partial=params.flag("partial"),
+            dry_run=params.flag("dry_run"),
+            allow_weak=self._services.allows_weak_keys,
+            is_listed=params.flag("outcomes"),
+            expected_rows=params.maybe_number("rows"),
+            purpose=Purpose.NEXT_FIRMWARE if params.flag("pending_firmware") else Purpose.ENROLL,
+            handover=handover_of(params.maybe_text("handover")),
+            room=room,
+        )
+        form = Form(
+            format=format_of(source, params.maybe_text("format")),
+            mapped=_mapped(params.maybe_text("map")),
+            allow_weak=self._services.allows_weak_keys,
+        )
+        return job, form
 
 
-def _job(request: Request, *, allow_weak: bool) -> tuple[Import, FileReader]:
-    params = query_params(request, _PARAMS)
-    source = (params.maybe_text("source") or "upload")[-_MAX_SOURCE_CHARACTERS:]
-    job = Import(
-        source,
-        actor=actor_of(request.scope),
-        reason=params.reason(),
-        on_conflict=params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL,
-        partial=params.flag("partial"),
-        dry_run=params.flag("dry_run"),
-        allow_weak=allow_weak,
+def _refuse_replacing(request: Request, params: Params) -> None:
+    """Nothing, if the caller may replace the keys of pledges, or the import does not.
+
+    Who makes new devices has no business with the keys of those in the field.
+
+    Raises:
+        OperatorError: it would, and they may not.
+    """
+    adds_alone = params.maybe_text("on_conflict") in _HARMLESS
+    caller = caller_of(request.scope)
+    if (adds_alone and not params.flag("pending_firmware")) or may(caller.scopes, Scope.OPERATE):
+        return
+    raise OperatorError(
+        f"{caller.actor} may add pledges, and give no other keys to those that are there",
+        "on_conflict=replace and pending_firmware need the scope operate: ask an operator",
+        exit_code=ExitCode.REFUSED,
     )
-    return job, FileReader(format_of(source, params.maybe_text("format")))
+
+
+def _mapped(text: str | None) -> dict[str, str]:
+    """The columns of the file's own names: a JSON object of strings."""
+    try:
+        given = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
+        raise OperatorError(
+            "map must be a JSON object of names and columns", exit_code=ExitCode.USAGE
+        )
+    return given
+
+
+async def _answer(report: ImportReport, spool: Spool | None) -> AsyncIterator[str | bytes]:
+    async for piece in _report_json(report):
+        yield piece
+    if spool is not None:
+        yield "\n"
+        async for rows in spool.pieces():
+            yield rows
 
 
 async def _report_json(report: ImportReport) -> AsyncIterator[str]:

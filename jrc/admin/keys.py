@@ -9,16 +9,19 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from jrc.admin.contract import Operation, get, post
+from jrc.admin.fields import REASON, TRUTH, hexed, obliged, text, texts, word
 from jrc.admin.params import Params, choice, json_params
 from jrc.admin.peers import actor_of
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Secret
+from jrc.policy.scopes import Scope
 from jrc.service.key_records import Course, NewSlot, SlotKind
 from jrc.service.key_slots import (
     KeysReport,
+    RotationReport,
     add_slot,
     begin_rotation,
     go_on_rotating,
@@ -28,6 +31,7 @@ from jrc.service.key_slots import (
 )
 
 KEY_BYTES = 32
+_KEY = hexed("key", octets=KEY_BYTES).schema
 
 
 class KeyRoutes:
@@ -37,15 +41,32 @@ class KeyRoutes:
         self._services = services
         self._course: Course | None = None
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
+        name = obliged(text("name", "The slot's name."))
+        key = hexed("key", "Of a slot of the kind file: its key.", KEY_BYTES)
+        public = hexed("public_key", "Of a recovery slot: its X25519 public key.", KEY_BYTES)
+        others = texts("others", "The keys of the other file slots.", _KEY)
+        change = partial(post, needs=Scope.ADMIN)
         return [
-            Route("/v1/keys", self.show, methods=["GET"]),
-            Route("/v1/keys/slots", self.add, methods=["POST"]),
-            Route("/v1/keys/slots/{name}", self.remove, methods=["DELETE"]),
-            Route("/v1/keys/rotate", self.rotate, methods=["POST"]),
-            Route("/v1/keys/rotation", self.begin, methods=["POST"]),
-            Route("/v1/keys/rotation/step", self.step, methods=["POST"]),
+            get("/v1/keys", self.show, KeysReport),
+            change(
+                "/v1/keys/slots",
+                self.add,
+                KeysReport,
+                body=(name, obliged(word("kind", SlotKind)), key, public, REASON),
+            ),
+            change(
+                "/v1/keys/slots/{name}", self.remove, KeysReport, body=(REASON,), method="DELETE"
+            ),
+            change(
+                "/v1/keys/rotate",
+                self.rotate,
+                KeysReport,
+                body=(others, hexed("replacement", "A new key for this slot.", KEY_BYTES), REASON),
+            ),
+            change("/v1/keys/rotation", self.begin, {"begun": TRUTH}, body=(REASON,)),
+            change("/v1/keys/rotation/step", self.step, RotationReport, body=(REASON,)),
         ]
 
     async def show(self, _request: Request) -> Response:
@@ -58,7 +79,7 @@ class KeyRoutes:
 
     async def add(self, request: Request) -> Response:
         """Add a slot."""
-        params = await json_params(request, ("name", "kind", "key", "public_key", "reason"))
+        params = await json_params(request)
         slot, key = _new_slot(params), self._services.slot_key()
         actor, reason = actor_of(request.scope), params.reason()
         added = partial(add_slot, slot_key=key, slot=slot, actor=actor, reason=reason)
@@ -66,7 +87,7 @@ class KeyRoutes:
 
     async def remove(self, request: Request) -> Response:
         """Remove a slot."""
-        params = await json_params(request, ("reason",))
+        params = await json_params(request)
         name, key = request.path_params["name"], self._services.slot_key()
         actor, reason = actor_of(request.scope), params.reason()
         removed = partial(remove_slot, name=name, slot_key=key, actor=actor, reason=reason)
@@ -74,7 +95,7 @@ class KeyRoutes:
 
     async def rotate(self, request: Request) -> Response:
         """A new key encryption key."""
-        params = await json_params(request, ("others", "replacement", "reason"))
+        params = await json_params(request)
         others = [_key("others", text) for text in params.maybe_texts("others") or ()]
         new = params.maybe_text("replacement")
         rotated = partial(
@@ -89,7 +110,7 @@ class KeyRoutes:
 
     async def begin(self, request: Request) -> Response:
         """New data keys, if none are being changed to."""
-        params = await json_params(request, ("reason",))
+        params = await json_params(request)
         key, actor, reason = self._services.slot_key(), actor_of(request.scope), params.reason()
         begun = await self._services.run_write(
             lambda tx: begin_rotation(tx, key, actor=actor, reason=reason)
@@ -99,7 +120,7 @@ class KeyRoutes:
 
     async def step(self, request: Request) -> Response:
         """A few rows more."""
-        params = await json_params(request, ("reason",))
+        params = await json_params(request)
         course, actor, reason = self._course, actor_of(request.scope), params.reason()
         self._course, report = await self._services.run_write(
             lambda tx: go_on_rotating(tx, course, actor=actor, reason=reason)

@@ -1,36 +1,27 @@
-"""Counters of the join path and how Prometheus reads them.
+"""Counters of the join path.
 
-The hot path adds to plain integers; text is made only when somebody asks.
+The hot path adds to plain numbers; text is made only when somebody asks (``join_metrics.py``).
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
-from prometheus_client.registry import Collector
+import structlog
 
+from jrc.admin.histogram import BATCH_BOUNDS, DURATION_BOUNDS_S, Histogram
 from jrc.errors import Reason
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-BATCH_BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Upper bounds of the histogram of requests that share a commit."""
 
 RATE_WINDOW_S = 60
 JOINED = "joined"
 
+_log = structlog.get_logger("jrc")
+
 
 @dataclass(slots=True)
 class Counters:
-    """Plain counters, one writing thread each: the loop, but for the commits (the writer).
+    """Plain counters, one writing thread each: the loop, but for times (the writer thread).
 
-    It is what ``service/ports.py`` calls ``Metrics``.
+    It is what ``service/ports.py`` calls ``Metrics``, and ``WriterMeter``.
     """
 
     datagrams_received: int = 0
@@ -39,10 +30,14 @@ class Counters:
     joins_total: int = 0
     answers_resent: int = 0
     recoveries: int = 0
+    keys_changed: int = 0
     send_failures: int = 0
     commits: int = 0
-    committed_requests: int = 0
-    batches: list[int] = field(default_factory=lambda: [0] * (len(BATCH_BOUNDS) + 1))
+    batches: Histogram = field(default_factory=lambda: Histogram(BATCH_BOUNDS))
+    commit_waits_s: Histogram = field(default_factory=lambda: Histogram(DURATION_BOUNDS_S))
+    transactions_s: Histogram = field(default_factory=lambda: Histogram(DURATION_BOUNDS_S))
+    joins_busy_s: float = 0
+    changes_busy_s: float = 0
     damage: str | None = None
     _samples: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -75,6 +70,11 @@ class Counters:
         """An RFC 8613 App. B.2 run was completed."""
         self.recoveries += 1
 
+    def key_changed(self, identifier: bytes) -> None:
+        """A pledge has joined with a key that waited, which is its only one from now on."""
+        self.keys_changed += 1
+        _log.info("pledge_key_changed", pledge_id=identifier.hex())
+
     def send_failed(self) -> None:
         """An answer could not be handed to the network."""
         self.send_failures += 1
@@ -82,12 +82,19 @@ class Counters:
     def committed(self, batch: int) -> None:
         """A transaction with ``batch`` requests is on disk."""
         self.commits += 1
-        self.committed_requests += batch
-        for index, bound in enumerate(BATCH_BOUNDS):
-            if batch <= bound:
-                self.batches[index] += 1
-                return
-        self.batches[-1] += 1
+        self.batches.observe(batch)
+
+    def transacted(self, whole_s: float, commit_s: float) -> None:
+        """A transaction of joins took so long, its commit included."""
+        self.transactions_s.observe(whole_s)
+        self.commit_waits_s.observe(commit_s)
+
+    def worked(self, seconds: float, *, at_joins: bool) -> None:
+        """The writer thread was busy for so long."""
+        if at_joins:
+            self.joins_busy_s += seconds
+        else:
+            self.changes_busy_s += seconds
 
     def sample(self, now_s: float) -> None:
         """Note the joins so far, about once a second; ``now_s`` is a monotonic time."""
@@ -120,159 +127,3 @@ class Counters:
     def joins_last_minute(self) -> int:
         """Joins between the oldest sample of the last minute and now."""
         return self.joins_total - self._samples[0][1] if self._samples else 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gauges:
-    """What is looked up now and then: ``pledges`` by state, ``short_ids_left`` by network."""
-
-    ready: bool
-    quarantined: bool = False
-    contexts_cached: int
-    pledges: Mapping[str, int]
-    short_ids_left: Mapping[str, int]
-    events: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallerCount:
-    """Runs of one installer since the start; ``installed_at_ms`` is of its last good one ever."""
-
-    network: str
-    installer: str
-    installed: bool
-    successes: int
-    failures: int
-    installed_at_ms: int | None
-
-
-class InstallerCollector(Collector):
-    """What installers of link-layer keys have done, as ``counts`` gives it."""
-
-    def __init__(self, counts: Callable[[], Sequence[InstallerCount]]) -> None:
-        self._counts = counts
-
-    def describe(self) -> list[Metric]:
-        """Nothing, so that registering does not ask."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """All metrics as of now."""
-        which = ["network", "installer"]
-        installed = GaugeMetricFamily(
-            "jrc_installer_installed", "1 while the radio has the keys in force.", labels=which
-        )
-        good = CounterMetricFamily("jrc_installer_success", "Runs that went well.", labels=which)
-        bad = CounterMetricFamily("jrc_installer_failures", "Runs that failed.", labels=which)
-        last = GaugeMetricFamily(
-            "jrc_installer_last_success_timestamp_seconds",
-            "When keys were last put in; its age is time() less this.",
-            labels=which,
-        )
-        for each in self._counts():
-            labels = [each.network, each.installer]
-            installed.add_metric(labels, int(each.installed))
-            good.add_metric(labels, each.successes)
-            bad.add_metric(labels, each.failures)
-            if each.installed_at_ms is not None:
-                last.add_metric(labels, each.installed_at_ms / 1000)
-        yield from (installed, good, bad, last)
-
-
-class _JoinCollector(Collector):
-    def __init__(self, counters: Counters, gauges: Callable[[], Gauges], version: str) -> None:
-        self._counters = counters
-        self._gauges = gauges
-        self._version = version
-
-    def describe(self) -> list[Metric]:
-        """Nothing, so that registering does not look the gauges up."""
-        return []
-
-    def collect(self) -> Iterator[Metric]:
-        """All metrics as of now."""
-        yield from self._counted()
-        yield self._batch_sizes()
-        yield from self._looked_up(self._gauges())
-
-    def _counted(self) -> Iterator[Metric]:
-        c = self._counters
-        yield _counter(
-            "datagrams_received", "Datagrams read from the sockets.", c.datagrams_received
-        )
-        dropped = CounterMetricFamily(
-            "jrc_datagrams_dropped", "Datagrams that ended in silence.", labels=["reason"]
-        )
-        for reason, count in sorted(c.datagrams_dropped.items()):
-            dropped.add_metric([reason.value], count)
-        yield dropped
-        joins = CounterMetricFamily(
-            "jrc_joins", "New protected answers to Join Requests.", labels=["network", "result"]
-        )
-        for labels, count in sorted(c.joins.items()):
-            joins.add_metric(labels, count)
-        yield joins
-        yield _counter("answers_resent", "Stored answers that left once more.", c.answers_resent)
-        begun = sum(n for (_, why), n in c.joins.items() if why == Reason.RECOVERING.value)
-        yield _counter("recoveries_begun", "RFC 8613 App. B.2 runs begun.", begun)
-        yield _counter("recoveries_completed", "Of them, completed.", c.recoveries)
-        yield _counter("send_failures", "Answers the network did not take.", c.send_failures)
-        yield _counter("commits", "Transactions of joins on disk.", c.commits)
-
-    def _batch_sizes(self) -> Metric:
-        buckets: list[tuple[str, float]] = []
-        total = 0
-        for bound, count in zip(
-            (*map(str, BATCH_BOUNDS), "+Inf"), self._counters.batches, strict=True
-        ):
-            total += count
-            buckets.append((bound, total))
-        sizes = HistogramMetricFamily("jrc_commit_batch_size", "Requests that share a commit.")
-        sizes.add_metric([], buckets, sum_value=self._counters.committed_requests)
-        return sizes
-
-    def _looked_up(self, gauges: Gauges) -> Iterator[Metric]:
-        yield GaugeMetricFamily("jrc_ready", "1 while joins are answered.", int(gauges.ready))
-        yield GaugeMetricFamily(
-            "jrc_quarantined",
-            "1 while the database is quarantined: nobody is answered until `jrc recover`.",
-            int(gauges.quarantined),
-        )
-        yield GaugeMetricFamily(
-            "jrc_contexts_cached", "OSCORE contexts in memory.", gauges.contexts_cached
-        )
-        yield GaugeMetricFamily("jrc_events", "Events in the audit log.", gauges.events)
-        pledges = GaugeMetricFamily("jrc_pledges", "Pledges by state.", labels=["state"])
-        for state, count in sorted(gauges.pledges.items()):
-            pledges.add_metric([state], count)
-        yield pledges
-        left = GaugeMetricFamily(
-            "jrc_short_identifiers_left",
-            "Short identifiers that can still be given out.",
-            labels=["network"],
-        )
-        for network, count in sorted(gauges.short_ids_left.items()):
-            left.add_metric([network], count)
-        yield left
-        build = GaugeMetricFamily("jrc_build_info", "The version that runs.", labels=["version"])
-        build.add_metric([self._version], 1)
-        yield build
-
-
-def _counter(name: str, text: str, value: int) -> CounterMetricFamily:
-    return CounterMetricFamily(f"jrc_{name}", text, value)
-
-
-def registry_of(
-    counters: Counters, gauges: Callable[[], Gauges], version: str
-) -> CollectorRegistry:
-    """A registry of its own with the program's metrics and those of the process."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_JoinCollector(counters, gauges, version))
-    ProcessCollector(registry=registry)
-    return registry
-
-
-def text_of(registry: CollectorRegistry) -> bytes:
-    """All metrics in Prometheus' text format (``CONTENT_TYPE``)."""
-    return generate_latest(registry)

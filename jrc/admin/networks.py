@@ -3,32 +3,62 @@
 from contextlib import suppress
 from dataclasses import asdict
 from ipaddress import IPv6Network
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from jrc.admin.params import Params, choice, hex_bytes, ipv6_address, json_params, query_params
+from jrc.admin.contract import Field, Listed, Operation, get, post
+from jrc.admin.fields import (
+    AGREED,
+    NULL,
+    PLAN,
+    REASON,
+    TEXT,
+    address,
+    flag,
+    hexed,
+    number,
+    numbers,
+    obliged,
+    or_null,
+    text,
+    texts,
+    word,
+)
+from jrc.admin.params import Params, choice, hex_bytes, ipv6_address, json_params
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Admission, Profile, ShortIdRange
 from jrc.policy.interface import Seen
+from jrc.policy.scopes import Scope
 from jrc.service import network_reports, networks
 from jrc.service.border_routers import radio_restarted
-from jrc.service.installers import none_configured
+from jrc.service.installers import InstallationReport, none_configured
+from jrc.service.network_reports import NetworkReport
 from jrc.service.networks import KEEP, AddNetwork, NetworkChanges, Unset
 from jrc.service.takeover import TakeOver, parse_take_over
 
 T = TypeVar("T")
 _ADDRESS = "write it as 2001:db8:0:1::7"
-_SETTINGS = frozenset(
-    {"identifiers", "prefix", "key_usages", "short_ids", "lease_hours", "jrc_address", "profile"}
-    | {"join_rate_bytes_per_s", "admission", "prefix_from", "jrc_address_from"}
-    | {"quiet_outside_windows"}
+_TAKE_OVER: Final = {"type": "object", "description": "docs/take-over.md has the format."}
+SETTINGS: Final = (
+    texts("identifiers", "What it answers to, in hex.", hexed("identifier").schema),
+    text("prefix", "An IPv6 prefix.", examples=["2001:db8:0:1::/64"]),
+    numbers("key_usages", "Key usages of its link-layer keys (RFC 9031 §8.4.3.1)."),
+    text("short_ids", "The range of short identifiers.", examples=["0001-7fff"]),
+    or_null(number("lease_hours", "How long one is leased; null: for good.")),
+    or_null(address("jrc_address", "Where its nodes reach the registrar.")),
+    word("profile", Profile),
+    or_null(number("join_rate_bytes_per_s", "The join rate of its Join Proxies.")),
+    word("admission", Admission, "Who is let in."),
+    or_null(text("prefix_from", "An interface whose prefix it takes.")),
+    or_null(text("jrc_address_from", "An interface whose address it takes.")),
+    flag("quiet_outside_windows", "Tell Join Proxies to be silent while no window is open."),
 )
+"""What a network can be told to be."""
 
 
 class NetworkRoutes:
@@ -37,23 +67,34 @@ class NetworkRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         one = "/v1/networks/{name}"
+        added = (
+            obliged(text("name", "The network's name.")),
+            *SETTINGS,
+            text("key_domain", "Networks of one key domain share their link-layer keys."),
+            Field("keys_file", _TAKE_OVER, "Keys and addresses of a network that runs already."),
+        )
+        restarted = flag("restarted", "The radio has lost its frame counters: change the keys.")
         return [
-            Route("/v1/networks", self.list, methods=["GET"]),
-            Route("/v1/networks", self.add, methods=["POST"]),
-            Route(one, self.show, methods=["GET"]),
-            Route(one, self.set, methods=["PATCH"]),
-            Route(one, self.remove, methods=["DELETE"]),
-            Route(f"{one}/plan", self.plan_change, methods=["POST"]),
-            Route(f"{one}/removal", self.plan_removal, methods=["GET"]),
-            Route(f"{one}/install", self.install, methods=["POST"]),
+            get("/v1/networks", self.list, {"networks": Listed(NetworkReport), "next": NULL}),
+            post("/v1/networks", self.add, NetworkReport, body=(*added, REASON)),
+            get(one, self.show, NetworkReport),
+            post(one, self.set, NetworkReport, body=(*SETTINGS, REASON, AGREED), method="PATCH"),
+            post(one, self.remove, {"name": TEXT, **PLAN}, body=(REASON, AGREED), method="DELETE"),
+            post(f"{one}/plan", self.plan_change, PLAN, body=SETTINGS, needs=Scope.READ),
+            get(f"{one}/removal", self.plan_removal, PLAN),
+            post(
+                f"{one}/install",
+                self.install,
+                {"network": TEXT, "installers": Listed(InstallationReport)},
+                body=(REASON, restarted),
+            ),
         ]
 
-    async def list(self, request: Request) -> Response:
+    async def list(self, _request: Request) -> Response:
         """Every network."""
-        query_params(request, ())
         found = await self._services.run_read(network_reports.list_networks)
         return JSONResponse({"networks": [asdict(report) for report in found], "next": None})
 
@@ -65,8 +106,7 @@ class NetworkRoutes:
 
     async def add(self, request: Request) -> Response:
         """Make a network with fresh keys."""
-        known = _SETTINGS | {"name", "key_domain", "keys_file", "reason"}
-        params = await json_params(request, known)
+        params = await json_params(request)
         command = _to_add(params)
         actor, reason = actor_of(request.scope), params.reason()
         seen = await self._seen(params)
@@ -77,7 +117,7 @@ class NetworkRoutes:
 
     async def plan_change(self, request: Request) -> Response:
         """What a change means for those who have joined."""
-        params = await json_params(request, _SETTINGS)
+        params = await json_params(request)
         changes, name, seen = _to_change(params), _name(request), await self._seen(params)
         plan = await self._services.run_read(
             lambda tx: networks.plan_network_change(tx, name, changes, seen)
@@ -86,7 +126,7 @@ class NetworkRoutes:
 
     async def set(self, request: Request) -> Response:
         """Change a network."""
-        params = await json_params(request, _SETTINGS | {"reason", "agreed"})
+        params = await json_params(request)
         changes, agreed, reason = _to_change(params), params.flag("agreed"), params.reason()
         name, actor = _name(request), actor_of(request.scope)
         seen = await self._seen(params)
@@ -114,7 +154,7 @@ class NetworkRoutes:
 
     async def remove(self, request: Request) -> Response:
         """Remove a network."""
-        params = await json_params(request, ("reason", "agreed"))
+        params = await json_params(request)
         agreed, reason = params.flag("agreed"), params.reason()
         name, actor = _name(request), actor_of(request.scope)
         plan = await self._services.run_write(
@@ -124,7 +164,7 @@ class NetworkRoutes:
 
     async def install(self, request: Request) -> Response:
         """Put the network's keys into the radios of its 6LBRs now."""
-        params = await json_params(request, ("reason", "restarted"))
+        params = await json_params(request)
         reason, restarted = params.reason(), params.flag("restarted")
         name, actor = _name(request), actor_of(request.scope)
         await self._services.run_read(lambda tx: network_reports.find_network(tx, name))

@@ -1,12 +1,25 @@
 """``/v1/nodes``: joined nodes, what they lack, and what is asked of them."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from jrc.admin.params import Params, json_params, page_limit, pledge_id, query_params
+from jrc.admin.contract import Listed, Maybe, Operation, Parts, get, post
+from jrc.admin.fields import (
+    NETWORK,
+    PLEDGE_IDS,
+    REASON,
+    TEXT,
+    duration,
+    flag,
+    identifier,
+    limit,
+    number,
+    obliged,
+    or_null,
+)
+from jrc.admin.params import MAX_PAGE, Params, json_params, page_limit, pledge_id, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
@@ -17,7 +30,6 @@ from jrc.service.registry import Registry
 from jrc.service.windows import parse_duration
 
 _DURATIONS = "write it as 90s, 10m, 2h or 1d"
-_THROTTLE = ("pledge_ids", "network", "join_rate_bytes_per_s", "lift", "reason")
 
 
 class NodeRoutes:
@@ -26,29 +38,50 @@ class NodeRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         one = "/v1/nodes/{pledge_id}"
+        names = replace(PLEDGE_IDS, required=False)
+        rate = number("join_rate_bytes_per_s", "The most; 0 closes joining.", minimum=0)
         return [
-            Route("/v1/nodes", self.list, methods=["GET"]),
-            Route("/v1/nodes/push", self.push, methods=["POST"]),
-            Route("/v1/nodes/throttle", self.throttle, methods=["POST"]),
-            Route(one, self.show, methods=["GET"]),
-            Route(one, self.set, methods=["PATCH"]),
+            get(
+                "/v1/nodes",
+                self.list,
+                {"nodes": Listed(nodes.NodeReport), "next": Maybe(TEXT)},
+                query=(
+                    NETWORK,
+                    flag("behind", "Those alone that lack something."),
+                    identifier("after", "`next` of the page before."),
+                    limit(MAX_PAGE),
+                ),
+            ),
+            post("/v1/nodes/push", self.push, node_orders.Pushed, body=(names, NETWORK, REASON)),
+            post(
+                "/v1/nodes/throttle",
+                self.throttle,
+                Throttled,
+                body=(names, NETWORK, rate, flag("lift", "No limit any more."), REASON),
+            ),
+            get(one, self.show, Parts((nodes.NodeReport, nodes.NodeDetails), without=("node",))),
+            post(
+                one,
+                self.set,
+                nodes.NodeReport,
+                body=(obliged(or_null(duration("sleeps", "How long; null: never."))), REASON),
+                method="PATCH",
+            ),
         ]
 
     async def list(self, request: Request) -> Response:
         """One page, and after which identifier the next one begins."""
-        params = query_params(request, ("network", "behind", "after", "limit"))
-        network, limit = params.maybe_text("network"), page_limit(params)
+        params = query_params(request)
+        network, most = params.maybe_text("network"), page_limit(params)
         behind = params.flag("behind")
         after = params.parsed("after", PledgeId.from_hex)
         found = await self._services.run_read(
-            lambda tx: nodes.list_nodes(
-                tx, network=network, behind=behind, after=after, limit=limit
-            )
+            lambda tx: nodes.list_nodes(tx, network=network, behind=behind, after=after, limit=most)
         )
-        last = found[-1].pledge_id if len(found) == limit else None
+        last = found[-1].pledge_id if len(found) == most else None
         return JSONResponse({"nodes": [asdict(report) for report in found], "next": last})
 
     async def show(self, request: Request) -> Response:
@@ -59,7 +92,7 @@ class NodeRoutes:
 
     async def push(self, request: Request) -> Response:
         """Have nodes told at once what they lack."""
-        params = await json_params(request, ("pledge_ids", "network", "reason"))
+        params = await json_params(request)
         names, network = _whom(params)
         actor, reason = actor_of(request.scope), params.reason()
         done = await self._services.run_write(
@@ -71,7 +104,7 @@ class NodeRoutes:
 
     async def set(self, request: Request) -> Response:
         """Say how long a node sleeps; null is awake."""
-        params = await json_params(request, ("sleeps", "reason"))
+        params = await json_params(request)
         if "sleeps" not in params:
             raise OperatorError("sleeps is missing", exit_code=ExitCode.USAGE)
         sleep_s = params.parsed("sleeps", parse_duration, _DURATIONS)
@@ -84,7 +117,7 @@ class NodeRoutes:
 
     async def throttle(self, request: Request) -> Response:
         """Limit the join traffic of nodes or of a network, or lift that."""
-        params = await json_params(request, _THROTTLE)
+        params = await json_params(request)
         names, network = _whom(params)
         rate, actor, reason = _rate(params), actor_of(request.scope), params.reason()
 

@@ -98,6 +98,15 @@ class Params:
             raise _wrong(f"{name} must be a JSON object")
         return value
 
+    def maybe_objects(self, name: str) -> tuple[Mapping[str, object], ...] | None:
+        """A list of JSON objects, or ``None``; what is in them is for whoever takes them."""
+        value = self._given.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise _wrong(f"{name} must be a list of JSON objects")
+        return tuple(value)
+
     def flag(self, name: str) -> bool:
         """True or false (in a query: ``1`` or ``0``); false where it was left out."""
         value = self._given.get(name, False)
@@ -199,8 +208,10 @@ def pledge_id(text: str) -> PledgeId:
         raise _wrong(str(error)) from None
 
 
-async def json_params(request: Request, known: Collection[str]) -> Params:
+async def json_params(request: Request, known: Collection[str] | None = None) -> Params:
     """The parameters in the JSON object of the request's body; no body is no parameters.
+
+    ``known`` are those that the route's contract names.
 
     Raises:
         OperatorError: it is too long, or no JSON object.
@@ -216,11 +227,18 @@ async def json_params(request: Request, known: Collection[str]) -> Params:
         raise _wrong("the body is not JSON") from None
     if not isinstance(given, dict):
         raise _wrong("the body must be a JSON object")
+    if known is None:
+        known = [field.name for field in request.scope["operation"].body]
     return Params(given, known)
 
 
-def query_params(request: Request, known: Collection[str]) -> Params:
-    """The parameters in the request's query."""
+def query_params(request: Request) -> Params:
+    """The parameters in the request's query: those that the route's contract names.
+
+    Raises:
+        OperatorError: there are others.
+    """
+    known = [field.name for field in request.scope["operation"].query]
     return Params(dict(request.query_params), known)
 
 

@@ -4,13 +4,15 @@ from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from jrc.admin.contract import Operation, post
+from jrc.admin.fields import AGREED, PLAN, PLEDGE_IDS, REASON
 from jrc.admin.params import json_params
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.revocations import identifiers_of
 from jrc.admin.services import Services
+from jrc.policy.scopes import Scope
 from jrc.service import pledge_recovery
 
 
@@ -20,16 +22,27 @@ class PledgeRecoveryRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         return [
-            Route("/v1/pledge-recoveries", self.recover, methods=["POST"]),
-            Route("/v1/pledge-recoveries/plan", self.plan, methods=["POST"]),
+            post(
+                "/v1/pledge-recoveries",
+                self.recover,
+                pledge_recovery.PledgeRecoveries,
+                body=(PLEDGE_IDS, REASON, AGREED),
+            ),
+            post(
+                "/v1/pledge-recoveries/plan",
+                self.plan,
+                PLAN,
+                body=(PLEDGE_IDS,),
+                needs=Scope.READ,
+            ),
         ]
 
     async def plan(self, request: Request) -> Response:
         """What it will do."""
-        params = await json_params(request, ("pledge_ids",))
+        params = await json_params(request)
         identifiers = identifiers_of(params)
         plan = await self._services.run_read(
             lambda tx: pledge_recovery.plan_recovery(tx, identifiers)
@@ -38,7 +51,7 @@ class PledgeRecoveryRoutes:
 
     async def recover(self, request: Request) -> Response:
         """Have these pledges begin a new context at their next request."""
-        params = await json_params(request, ("pledge_ids", "reason", "agreed"))
+        params = await json_params(request)
         identifiers, agreed = identifiers_of(params), params.flag("agreed")
         actor, reason = actor_of(request.scope), params.reason()
         done = await self._services.run_write(

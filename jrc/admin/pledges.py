@@ -2,12 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from jrc.admin.contract import Listed, Maybe, Operation, Parts, get, post
+from jrc.admin.fields import (
+    AGREED,
+    NETWORK,
+    PLAN,
+    REASON,
+    TEXT,
+    address,
+    flag,
+    hexed,
+    identifier,
+    limit,
+    obliged,
+    or_null,
+    text,
+    texts,
+    word,
+)
 from jrc.admin.params import (
+    MAX_PAGE,
     Params,
     choice,
     ipv6_address,
@@ -23,20 +42,41 @@ from jrc.cojp.algorithms import Aead, Hkdf, aead_by_name, hkdf_by_name
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Profile, Secret
 from jrc.service import enroll
-from jrc.service.applicants import Applicant, DerivedKeys
+from jrc.service.applicants import Applicant, DerivedKeys, Purpose
 from jrc.service.examine import OnConflict
-from jrc.service.node_addresses import set_address
-from jrc.service.pledges import list_pledges, show_pledge
+from jrc.service.node_addresses import Readdressed, set_address
+from jrc.service.pledges import PledgeDetails, PledgeReport, list_pledges, show_pledge
+from jrc.service.records import KeyOrigin
 from jrc.service.registry import Registry
 from jrc.service.reports import Cleared, clear_reports
 from jrc.service.wording import parse_role
 
 DERIVED = ("pledge_sender_key", "pledge_recipient_key", "common_iv")
-_ADD = frozenset(
-    {"pledge_id", "psk", *DERIVED, "networks", "role", "label", "profile", "aead", "hkdf"}
-    | {"on_conflict", "reason", "used_before"}
+KEYS: Final = (
+    hexed("psk", "Its key; else the three that follow."),
+    *(hexed(name, "Derived (RFC 9031 App. B).") for name in DERIVED),
+    text("aead", "OSCORE's AEAD algorithm.", examples=["AES-CCM-16-64-128"]),
+    text("hkdf", "OSCORE's HKDF algorithm.", examples=["HKDF SHA-256"]),
+)
+DETAILS: Final = (
+    *KEYS,
+    texts("networks", "Those it may join; left out: the only one there is."),
+    text("role", "What it may be.", examples=["6ln", "6lbr"]),
+    text("label", "A name for people."),
+    word("profile", Profile),
+    word("provenance", KeyOrigin, "Where the key comes from."),
+)
+"""Parameters of a pledge that is enrolled."""
+_ADD: Final = (
+    obliged(identifier("pledge_id", "Its identifier in hex.")),
+    *DETAILS,
+    word("on_conflict", OnConflict, "What becomes of one that is there with another key."),
+    flag("pending_firmware", "The key waits beside the one in force, for a first join."),
+    flag("used_before", "Its counters are not known: it begins with RFC 8613 App. B.2."),
+    REASON,
 )
 _ADDRESS = "write it as 2001:db8:0:1::7"
+MAX_SEARCH_CHARACTERS = 100
 _Change = Callable[[Registry, PledgeId, str, str, bool], enroll.Changed | Cleared]
 
 
@@ -46,34 +86,63 @@ class PledgeRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         one = "/v1/pledges/{pledge_id}"
         return [
-            Route("/v1/pledges", self.list, methods=["GET"]),
-            Route("/v1/pledges", self.add, methods=["POST"]),
-            Route(one, self.show, methods=["GET"]),
-            Route(one, self.remove, methods=["DELETE"]),
-            Route(f"{one}/removal", self.plan_removal, methods=["GET"]),
-            Route(f"{one}/clear-reports", self.clear_reports, methods=["POST"]),
-            Route(f"{one}/address", self.set_address, methods=["POST"]),
+            get(
+                "/v1/pledges",
+                self.list,
+                {"pledges": Listed(PledgeReport), "next": Maybe(TEXT)},
+                query=(
+                    NETWORK,
+                    word("state", PledgeState),
+                    flag("recovering", "Those alone that lost their security context."),
+                    text(
+                        "search",
+                        "A part of the label, or digits of the identifier.",
+                        minLength=1,
+                        maxLength=MAX_SEARCH_CHARACTERS,
+                    ),
+                    identifier("after", "`next` of the page before."),
+                    limit(MAX_PAGE),
+                ),
+            ),
+            post("/v1/pledges", self.add, enroll.Enrolled, body=_ADD),
+            get(one, self.show, Parts((PledgeReport, PledgeDetails), without=("pledge",))),
+            post(one, self.remove, enroll.Changed, body=(REASON, AGREED), method="DELETE"),
+            get(f"{one}/removal", self.plan_removal, PLAN),
+            post(f"{one}/clear-reports", self.clear_reports, Cleared, body=(REASON, AGREED)),
+            post(
+                f"{one}/address",
+                self.set_address,
+                Readdressed,
+                body=(or_null(address("address", "Where it is reached; null: as joined.")), REASON),
+            ),
         ]
 
     async def list(self, request: Request) -> Response:
         """One page, and after which identifier the next one begins."""
-        params = query_params(request, ("network", "state", "recovering", "after", "limit"))
-        network, limit = params.maybe_text("network"), page_limit(params)
+        params = query_params(request)
+        network, most = params.maybe_text("network"), page_limit(params)
         state = params.parsed("state", choice(PledgeState))
         after = params.parsed("after", PledgeId.from_hex)
         recovering = params.flag("recovering") if "recovering" in params else False
+        search = params.parsed("search", _searched)
         found = await self._services.run_read(
             lambda tx: list_pledges(
-                tx, network=network, state=state, recovering=recovering, after=after, limit=limit
+                tx,
+                network=network,
+                state=state,
+                recovering=recovering,
+                search=search,
+                after=after,
+                limit=most,
             )
         )
         if any(report.damaged for report in found):
             self._services.distrust()
-        last = found[-1].pledge_id if len(found) == limit else None
+        last = found[-1].pledge_id if len(found) == most else None
         return JSONResponse({"pledges": [asdict(report) for report in found], "next": last})
 
     async def show(self, request: Request) -> Response:
@@ -86,13 +155,20 @@ class PledgeRoutes:
 
     async def add(self, request: Request) -> Response:
         """Enroll one pledge."""
-        params = await json_params(request, _ADD)
+        params = await json_params(request)
         applicant = applicant_of(params, allow_weak=self._services.allows_weak_keys)
         on_conflict = params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL
+        is_next = params.flag("pending_firmware")
+        purpose = Purpose.NEXT_FIRMWARE if is_next else Purpose.ENROLL
         actor, reason = actor_of(request.scope), params.reason()
         done = await self._services.run_write(
             lambda tx: enroll.add_pledge(
-                tx, applicant, actor=actor, reason=reason, on_conflict=on_conflict
+                tx,
+                applicant,
+                actor=actor,
+                reason=reason,
+                on_conflict=on_conflict,
+                purpose=purpose,
             )
         )
         return JSONResponse(asdict(done))
@@ -109,7 +185,7 @@ class PledgeRoutes:
 
     async def set_address(self, request: Request) -> Response:
         """Say where the node is reached; null takes that back."""
-        params = await json_params(request, ("address", "reason"))
+        params = await json_params(request)
         address = params.parsed("address", ipv6_address, _ADDRESS)
         identifier, reason = _identifier(request), params.reason()
         actor = actor_of(request.scope)
@@ -123,7 +199,7 @@ class PledgeRoutes:
         return await self._change(request, _remove)
 
     async def _change(self, request: Request, change: _Change) -> Response:
-        params = await json_params(request, ("reason", "agreed"))
+        params = await json_params(request)
         identifier, reason, agreed = _identifier(request), params.reason(), params.flag("agreed")
         actor = actor_of(request.scope)
         done = await self._services.run_write(
@@ -144,24 +220,33 @@ def _clear_reports(
     return clear_reports(tx, identifier, actor=actor, reason=reason)
 
 
+def _searched(given: str) -> str:
+    if not 1 <= len(given) <= MAX_SEARCH_CHARACTERS:
+        raise ValueError(f"must have 1 to {MAX_SEARCH_CHARACTERS} characters")
+    return given
+
+
 def _identifier(request: Request) -> PledgeId:
     return pledge_id(request.path_params["pledge_id"])
 
 
-def applicant_of(params: Params, *, allow_weak: bool) -> Applicant:
-    """The pledge that a request enrolls.
+def applicant_of(
+    params: Params, *, allow_weak: bool, identifier: PledgeId | None = None
+) -> Applicant:
+    """The pledge that a request enrolls, by the parameter ``pledge_id`` if not by another one.
 
     Raises:
         OperatorError: a parameter is missing, or can't be read.
     """
     aead, hkdf = params.parsed("aead", aead_by_name), params.parsed("hkdf", hkdf_by_name)
     return Applicant(
-        identifier=pledge_id(params.text("pledge_id")),
+        identifier=identifier or pledge_id(params.text("pledge_id")),
         keys=_keys(params),
         networks=params.maybe_texts("networks") or (),
         role=params.parsed("role", parse_role),
         label=params.maybe_text("label"),
         profile=params.parsed("profile", choice(Profile)),
+        provenance=(params.parsed("provenance", choice(KeyOrigin)) or KeyOrigin.OPERATOR).value,
         aead=int(Aead.AES_CCM_16_64_128 if aead is None else aead),
         hkdf=int(Hkdf.SHA_256 if hkdf is None else hkdf),
         allow_weak=allow_weak,

@@ -2,7 +2,7 @@
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from jrc.errors import ExitCode, OperatorError, StateError
@@ -17,6 +17,7 @@ _STATUS = {
     ExitCode.UNFINISHED: 503,
 }
 _UNPROCESSABLE = 422
+_CLIENT_CLOSED = 499
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +54,11 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
     return answer
 
 
+async def on_client_gone(_request: Request, _error: Exception) -> Response:
+    """For the counts: whoever asked went away before the end of the body, and reads no answer."""
+    return problem("the client went away", "nothing was changed", status=_CLIENT_CLOSED)
+
+
 async def on_fault(_request: Request, error: Exception) -> Response:
     """A fault of the program: the log has it, the client gets its kind and no detail."""
     return problem(
@@ -66,5 +72,6 @@ HANDLERS = {
     OperatorError: on_operator_error,
     StateError: on_state_error,
     HTTPException: on_http_error,
+    ClientDisconnect: on_client_gone,
     500: on_fault,
 }

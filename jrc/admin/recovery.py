@@ -1,25 +1,36 @@
 """``/v1/recovery`` and ``/v1/quarantine``: a database that is an old copy (RFC 9031 §8.3.3)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from jrc.admin.params import MAX_PAGE, Params, json_params, pledge_id, query_params
+from jrc.admin.contract import Listed, Maybe, Operation, Parts, get, post
+from jrc.admin.fields import AGREED, PLAN, PLEDGE_IDS, REASON, TEXT, WHOLE, identifier, limit
+from jrc.admin.params import MAX_PAGE, Params, json_params, page_limit, pledge_id, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId
+from jrc.policy.scopes import Scope
 from jrc.service.recover import (
+    Progress,
     plan_quarantine,
     quarantine_by_operator,
     recover_step,
     revoke_confirmed,
 )
-from jrc.service.recovery_reports import plan_recovery, recovery_report, waiting_pledges
+from jrc.service.recovery_reports import (
+    RecoveryPlan,
+    RecoveryReport,
+    WaitingReport,
+    plan_recovery,
+    recovery_report,
+    waiting_pledges,
+)
 
 
 class RecoveryRoutes:
@@ -28,16 +39,34 @@ class RecoveryRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
+        named = replace(PLEDGE_IDS, required=False)
+        change = partial(post, needs=Scope.ADMIN)
+        plan = partial(post, needs=Scope.READ)
         return [
-            Route("/v1/recovery", self.status, methods=["GET"]),
-            Route("/v1/recovery/pledges", self.waiting, methods=["GET"]),
-            Route("/v1/recovery/plan", self.plan, methods=["POST"]),
-            Route("/v1/recovery/revocations", self.revoke, methods=["POST"]),
-            Route("/v1/recovery/step", self.step, methods=["POST"]),
-            Route("/v1/quarantine/plan", self.plan_quarantine, methods=["POST"]),
-            Route("/v1/quarantine", self.quarantine, methods=["POST"]),
+            get("/v1/recovery", self.status, RecoveryReport),
+            get(
+                "/v1/recovery/pledges",
+                self.waiting,
+                {"pledges": Listed(WaitingReport), "next": Maybe(TEXT)},
+                query=(identifier("after", "`next` of the page before."), limit(MAX_PAGE)),
+            ),
+            plan(
+                "/v1/recovery/plan",
+                self.plan,
+                Parts((RecoveryPlan, PLAN), without=("plan",)),
+                body=(named,),
+            ),
+            change(
+                "/v1/recovery/revocations",
+                self.revoke,
+                {"revoked": WHOLE, "unknown": WHOLE},
+                body=(named, REASON, AGREED),
+            ),
+            change("/v1/recovery/step", self.step, Progress, body=(REASON, AGREED)),
+            plan("/v1/quarantine/plan", self.plan_quarantine, PLAN),
+            change("/v1/quarantine", self.quarantine, PLAN, body=(REASON, AGREED)),
         ]
 
     async def status(self, _request: Request) -> Response:
@@ -48,19 +77,19 @@ class RecoveryRoutes:
 
     async def waiting(self, request: Request) -> Response:
         """Pledges that have not come back."""
-        params = query_params(request, ("after", "limit"))
-        limit = min(params.maybe_number("limit") or MAX_PAGE, MAX_PAGE)
+        params = query_params(request)
+        most = page_limit(params)
         name = params.maybe_text("after")
         after = None if name is None else pledge_id(name)
         found = await self._services.run_read(
-            lambda tx: waiting_pledges(tx, after=after, limit=limit)
+            lambda tx: waiting_pledges(tx, after=after, limit=most)
         )
-        following = found[-1].pledge_id if len(found) == limit else None
+        following = found[-1].pledge_id if len(found) == most else None
         return JSONResponse({"pledges": [asdict(each) for each in found], "next": following})
 
     async def plan(self, request: Request) -> Response:
         """What recovering means."""
-        params = await json_params(request, ("pledge_ids",))
+        params = await json_params(request)
         named, installers = _named(params), self._services.installers
         plan = await self._services.run_read(lambda tx: plan_recovery(tx, named, installers))
         shown = {**asdict(plan), **plan_json(plan.plan)}
@@ -69,7 +98,7 @@ class RecoveryRoutes:
 
     async def revoke(self, request: Request) -> Response:
         """Revoke some of those that the operator's list names."""
-        params = await json_params(request, ("pledge_ids", "reason", "agreed"))
+        params = await json_params(request)
         _require_agreed(params)
         named, actor, reason = _named(params), actor_of(request.scope), params.reason()
         settings = self._services.rollover_settings
@@ -80,7 +109,7 @@ class RecoveryRoutes:
 
     async def step(self, request: Request) -> Response:
         """Do the next step."""
-        params = await json_params(request, ("reason", "agreed"))
+        params = await json_params(request)
         _require_agreed(params)
         actor, reason = actor_of(request.scope), params.reason()
         done = await self._services.run_write(
@@ -90,12 +119,12 @@ class RecoveryRoutes:
 
     async def plan_quarantine(self, request: Request) -> Response:
         """What a quarantine means."""
-        await json_params(request, ())
+        await json_params(request)
         return JSONResponse(plan_json(await self._services.run_read(plan_quarantine)))
 
     async def quarantine(self, request: Request) -> Response:
         """Answer nobody any more."""
-        params = await json_params(request, ("reason", "agreed"))
+        params = await json_params(request)
         actor, reason, agreed = actor_of(request.scope), params.reason(), params.flag("agreed")
         plan = await self._services.run_write(
             lambda tx: quarantine_by_operator(tx, actor=actor, reason=reason, agreed=agreed)

@@ -6,15 +6,18 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from jrc.admin.contract import Operation, Parts, get, post
+from jrc.admin.fields import AGREED, PLAN, PLEDGE_IDS, REASON, flag
 from jrc.admin.params import Params, json_params, pledge_id, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId
+from jrc.policy.scopes import Scope
 from jrc.service import revoking
+from jrc.service.enroll import Changed
 from jrc.service.revocation_wording import not_all_error
 
 
@@ -24,25 +27,42 @@ class RevocationRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         one = "/v1/pledges/{pledge_id}"
+        rekey = flag("rekey", "Change the keys that it knows, which is so if left out.")
         return [
-            Route("/v1/revocations", self.revoke_many, methods=["POST"]),
-            Route("/v1/revocations/plan", self.plan_many, methods=["POST"]),
-            Route(f"{one}/revocation", self.plan_one, methods=["GET"]),
-            Route(f"{one}/revoke", self.revoke_one, methods=["POST"]),
-            Route(f"{one}/restore", self.restore, methods=["POST"]),
+            post(
+                "/v1/revocations",
+                self.revoke_many,
+                revoking.Revoked,
+                body=(PLEDGE_IDS, REASON, AGREED, rekey),
+            ),
+            post(
+                "/v1/revocations/plan",
+                self.plan_many,
+                PLAN,
+                body=(PLEDGE_IDS, rekey),
+                needs=Scope.READ,
+            ),
+            get(f"{one}/revocation", self.plan_one, PLAN, query=(rekey,)),
+            post(
+                f"{one}/revoke",
+                self.revoke_one,
+                Parts((Changed, revoking.Revoked), without=("pledges",)),
+                body=(REASON, AGREED, rekey),
+            ),
+            post(f"{one}/restore", self.restore, revoking.Restored, body=(REASON, AGREED)),
         ]
 
     async def plan_many(self, request: Request) -> Response:
         """What revoking pledges will do; their identifiers come in the body, since many may."""
-        params = await json_params(request, ("pledge_ids", "rekey"))
+        params = await json_params(request)
         return await self._plan(identifiers_of(params), rekey=_rekey(params))
 
     async def plan_one(self, request: Request) -> Response:
         """What revoking the pledge will do."""
-        params = query_params(request, ("rekey",))
+        params = query_params(request)
         return await self._plan([pledge_id(request.path_params["pledge_id"])], rekey=_rekey(params))
 
     async def _plan(self, identifiers: Sequence[PledgeId], *, rekey: bool) -> Response:
@@ -54,12 +74,12 @@ class RevocationRoutes:
 
     async def revoke_many(self, request: Request) -> Response:
         """Answer these pledges no more, and change the keys that they have."""
-        params = await json_params(request, ("pledge_ids", "reason", "agreed", "rekey"))
+        params = await json_params(request)
         return JSONResponse(await self._revoke(request, params, identifiers_of(params)))
 
     async def revoke_one(self, request: Request) -> Response:
         """As ``revoke_many``; what became of the pledge stands beside the rest."""
-        params = await json_params(request, ("reason", "agreed", "rekey"))
+        params = await json_params(request)
         identifier = pledge_id(request.path_params["pledge_id"])
         done = await self._revoke(request, params, [identifier])
         (pledge,) = done.pop("pledges")
@@ -85,7 +105,7 @@ class RevocationRoutes:
 
     async def restore(self, request: Request) -> Response:
         """Take a revocation back."""
-        params = await json_params(request, ("reason", "agreed"))
+        params = await json_params(request)
         identifier = pledge_id(request.path_params["pledge_id"])
         actor, reason = actor_of(request.scope), params.reason()
         done = await self._services.run_write(

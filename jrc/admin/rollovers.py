@@ -7,8 +7,20 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from jrc.admin.contract import Field, Listed, Maybe, Operation, Parts, get, post
+from jrc.admin.fields import (
+    AGREED,
+    NULL,
+    PLAN,
+    REASON,
+    TEXT,
+    WHOLE,
+    duration,
+    flag,
+    number,
+    text,
+)
 from jrc.admin.params import MAX_PAGE, Params, choice, json_params, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.plans import plan_json
@@ -19,12 +31,36 @@ from jrc.service import rollover, rollover_consent
 from jrc.service.registry import Registry
 from jrc.service.rollover_consent import RolloverPlan, Shown
 from jrc.service.rollover_records import RolloverSettings
-from jrc.service.rollover_reports import RolloverStatus, status
-from jrc.service.rollover_sizes import sizes_of
+from jrc.service.rollover_reports import NodeReport, RolloverStatus, status
+from jrc.service.rollover_sizes import DomainSize, sizes_of
 from jrc.service.windows import parse_duration
 from jrc.service.wording import parse_share
 
-_RULES = frozenset({"quorum", "deadline", "at"})
+_QUORUM = text("quorum", "The share that must have the new keys.", examples=["0.95", "95%"])
+_DEADLINE = duration("deadline", "When a person is asked about the rest.")
+_AT = text("at", "When it begins, with a time zone.", examples=["2026-11-22T02:00Z"])
+_RULES = (_QUORUM, _DEADLINE, _AT)
+_ANYWAY = flag("anyway", "Go on without those that are missing.")
+_SHOWN = Field(
+    "shown",
+    {
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer"},
+            "phase": {"type": "string", "enum": [each.value for each in Phase]},
+            "affected": {"type": "integer"},
+        },
+        "required": ["id", "phase", "affected"],
+        "additionalProperties": False,
+    },
+    "As the plan had it: the yes is for that alone.",
+)
+_PAGE = (
+    number("after", "`next` of the page before.", minimum=0),
+    number("limit", "Nodes of a page; 0: none.", minimum=0, maximum=MAX_PAGE, default=MAX_PAGE),
+    text("states", "Those in these states alone, with commas between them."),
+    number("id", "Not the one that runs or ran last.", minimum=0),
+)
 _DURATION = "write it as 90s, 10m, 2h or 1d"
 _SHARE = "write it as 0.95 or 95%"
 _MOMENT = "write it as 2026-11-22T02:00Z"
@@ -36,25 +72,33 @@ class RolloverRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    def routes(self) -> list[Route]:
+    def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
         one = "/v1/rollovers/{network}"
+        brief = Parts((RolloverStatus, {"hindered": Maybe(TEXT)}), without=("nodes", "next_page"))
+        pages = {"nodes": Listed(NodeReport), "next": Maybe(WHOLE)}
+        shown = {**PLAN, "shown": Maybe(Shown)}
+        yes = (REASON, AGREED)
         return [
-            Route("/v1/rollovers", self.list, methods=["GET"]),
-            Route(one, self.show, methods=["GET"]),
-            Route(one, self.start, methods=["POST"]),
-            Route(f"{one}/plan", self.plan_start, methods=["GET"]),
-            Route(f"{one}/size", self.size, methods=["GET"]),
-            Route(f"{one}/pause", self.pause, methods=["POST"]),
-            Route(f"{one}/resume", self.plan_resume, methods=["GET"]),
-            Route(f"{one}/resume", self.resume, methods=["POST"]),
-            Route(f"{one}/abort", self.plan_abort, methods=["GET"]),
-            Route(f"{one}/abort", self.abort, methods=["POST"]),
+            get("/v1/rollovers", self.list, {"rollovers": Listed(brief), "next": NULL}),
+            get(one, self.show, Parts((brief, pages)), query=_PAGE),
+            post(one, self.start, brief, body=(*_RULES, *yes)),
+            get(f"{one}/plan", self.plan_start, PLAN, query=_RULES),
+            get(
+                f"{one}/size",
+                self.size,
+                Parts((DomainSize, {"quorum_permille": WHOLE, "deadline_s": WHOLE})),
+                query=(_QUORUM, _DEADLINE),
+            ),
+            post(f"{one}/pause", self.pause, brief, body=(REASON,)),
+            get(f"{one}/resume", self.plan_resume, shown, query=(_ANYWAY,)),
+            post(f"{one}/resume", self.resume, brief, body=(_ANYWAY, *yes, _SHOWN)),
+            get(f"{one}/abort", self.plan_abort, shown),
+            post(f"{one}/abort", self.abort, brief, body=(*yes, _SHOWN)),
         ]
 
-    async def list(self, request: Request) -> Response:
+    async def list(self, _request: Request) -> Response:
         """The running or last rollover of every network, without its nodes."""
-        query_params(request, ())
         status_of = self._status_of()
 
         def work(tx: Registry) -> list[RolloverStatus]:
@@ -69,7 +113,7 @@ class RolloverRoutes:
 
         ``id`` names one of the last; else it is the one that runs, or ran last.
         """
-        params = query_params(request, ("after", "limit", "states", "id"))
+        params = query_params(request)
         after, limit = params.maybe_number("after"), _limit(params)
         states, number = _states(params), params.maybe_number("id")
         name, status_of = _network(request), self._status_of()
@@ -83,7 +127,7 @@ class RolloverRoutes:
 
     async def plan_start(self, request: Request) -> Response:
         """What new keys mean for whom."""
-        params = query_params(request, _RULES)
+        params = query_params(request)
         _settings(params, self._services.rollover_settings)
         name, not_before_ms = _network(request), _not_before_ms(params)
         plan = await self._services.run_read(
@@ -93,7 +137,7 @@ class RolloverRoutes:
 
     async def size(self, request: Request) -> Response:
         """How many there are to be told in each network, and the rules, for a rehearsal."""
-        params = query_params(request, ("quorum", "deadline"))
+        params = query_params(request)
         rules = _settings(params, self._services.rollover_settings)
         name = _network(request)
         found = await self._services.run_read(lambda tx: sizes_of(tx, name))
@@ -102,7 +146,7 @@ class RolloverRoutes:
 
     async def start(self, request: Request) -> Response:
         """Start one."""
-        params = await json_params(request, _RULES | {"reason", "agreed"})
+        params = await json_params(request)
         settings = _settings(params, self._services.rollover_settings)
         not_before_ms, agreed = _not_before_ms(params), params.flag("agreed")
         name, actor, reason = _network(request), actor_of(request.scope), params.reason()
@@ -122,7 +166,7 @@ class RolloverRoutes:
 
     async def pause(self, request: Request) -> Response:
         """Hold the one that runs."""
-        reason = (await json_params(request, ("reason",))).reason()
+        reason = (await json_params(request)).reason()
         name, actor = _network(request), actor_of(request.scope)
         done = await self._services.run_write(
             lambda tx: rollover.pause_rollover(tx, name, actor=actor, reason=reason)
@@ -136,7 +180,7 @@ class RolloverRoutes:
 
     async def plan_resume(self, request: Request) -> Response:
         """Who is left behind."""
-        anyway, name = query_params(request, ("anyway",)).flag("anyway"), _network(request)
+        anyway, name = query_params(request).flag("anyway"), _network(request)
         plan = await self._services.run_read(
             lambda tx: rollover_consent.plan_resume(tx, name, anyway=anyway)
         )
@@ -144,7 +188,7 @@ class RolloverRoutes:
 
     async def resume(self, request: Request) -> Response:
         """Let a paused one go on."""
-        params = await json_params(request, ("anyway", "reason", "agreed", "shown"))
+        params = await json_params(request)
         anyway, agreed, reason = params.flag("anyway"), params.flag("agreed"), params.reason()
         name, actor, shown = _network(request), actor_of(request.scope), _shown(params)
         installers = self._services.installers
@@ -160,14 +204,13 @@ class RolloverRoutes:
 
     async def plan_abort(self, request: Request) -> Response:
         """What becomes of those that have the new keys."""
-        query_params(request, ())
         name = _network(request)
         plan = await self._services.run_read(lambda tx: rollover_consent.plan_abort(tx, name))
         return JSONResponse(_with_what_is_shown(plan))
 
     async def abort(self, request: Request) -> Response:
         """Call off one that has not switched."""
-        params = await json_params(request, ("reason", "agreed", "shown"))
+        params = await json_params(request)
         agreed, reason = params.flag("agreed"), params.reason()
         name, actor, shown = _network(request), actor_of(request.scope), _shown(params)
 

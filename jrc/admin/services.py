@@ -1,7 +1,8 @@
 """What the admin API needs from the program; ``app/`` gives it, with or without a daemon."""
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from jrc.model import Secret
@@ -27,8 +28,8 @@ class Health:
 class Observed(Protocol):
     """What the metrics port needs of a program, be it a registrar or a Join Proxy."""
 
-    def metrics_text(self) -> bytes:
-        """The metrics in Prometheus' text format."""
+    def metrics(self) -> Iterable[bytes]:
+        """The metrics in Prometheus' text format, in pieces that take a moment."""
         ...
 
     def health(self) -> Health:
@@ -63,6 +64,16 @@ class Services(Transactions, Observed, Protocol):
     @property
     def allows_weak_keys(self) -> bool:
         """Whether this is a lab's, which takes keys that everybody can compute."""
+        ...
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where a file without a name can be made for what is too long for memory."""
+        ...
+
+    @property
+    def disk(self) -> Path | None:
+        """The folder on whose disk the database grows; None where that is a server's."""
         ...
 
     @property
@@ -128,6 +139,7 @@ class Services(Transactions, Observed, Protocol):
         """An interface of this host as it is now, None where there is none of this name."""
         ...
 
-    async def status(self) -> Mapping[str, object]:
-        """What ``jrc status`` shows, as JSON values."""
+    async def status(self, *, anew: bool = True) -> Mapping[str, object]:
+        """What ``jrc status`` shows, as JSON values; unless ``anew``, what is slow to count may be
+        of a minute ago."""
         ...

@@ -79,6 +79,11 @@ class Backups:
     def changed(self) -> None:
         """As ``Part.changed``: the next backup has it."""
 
+    def use(self, settings: Backup) -> None:
+        """These from the next look on; a backup that failed is tried again then."""
+        self._settings = settings
+        self._error = None
+
     def status(self) -> Mapping[str, object]:
         """As ``Part.status``."""
         return {
@@ -151,7 +156,7 @@ class Backups:
     def _write(
         self, path: Path, header: Header, identity: Secret, wish: BackupWish, now_ms: int
     ) -> None:
-        pace = Pace(BESIDE_JOINS, self._rest, self._monotonic_s)
+        pace = Pace(BESIDE_JOINS, self._rest)
         database = self._opened.database
         write_backup(
             path,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from jrc.model import Network, Pledge
 from jrc.service.border_routers import joins_as_border_router
 from jrc.service.rollover_records import RolloverSettings
-from jrc.store.database import Transaction
 from jrc.store.registry import StoreRegistry
+from jrc.store.transaction import Transaction
 
 
 def look_at_border_routers(

@@ -1,13 +1,16 @@
-"""The running registrar: what takes joins, what runs beside them, and its life."""
+"""The running registrar: what takes joins, what runs beside them, and its life.
+
+Longer than other modules, since every part is made and tied to the others here and nowhere else.
+"""
 
 import asyncio
 import gc
+import os
 import secrets
 import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -15,36 +18,41 @@ from prometheus_client import CollectorRegistry
 
 from jrc import __version__
 from jrc.admin.api import build_api
-from jrc.admin.backup_metrics import BackupCollector
+from jrc.admin.api_metrics import ApiCounts, Counted
 from jrc.admin.health import build_metrics
-from jrc.admin.host_metrics import HostCollector
-from jrc.admin.metrics import Counters, InstallerCollector, registry_of
-from jrc.admin.rollover_metrics import RolloverCollector
-from jrc.admin.server import AdminServer, metrics_server
+from jrc.admin.metrics import Counters
+from jrc.admin.server import metrics_server
+from jrc.app.admin_socket import admin_server
 from jrc.app.backups import Backups
 from jrc.app.border_routers import look_at_border_routers
 from jrc.app.cautions import cautions
 from jrc.app.closure import Closure
 from jrc.app.daemon_services import DaemonServices
 from jrc.app.event_keeper import EventKeeper
-from jrc.app.host import host_figures
-from jrc.app.housekeeping import Housekeeping
+from jrc.app.event_watch import EventWatch
+from jrc.app.housekeeping import SUMMARY_EVERY_S, Housekeeping
+from jrc.app.import_keeper import ImportKeeper
 from jrc.app.installers import Installers
 from jrc.app.link import Link
 from jrc.app.listening import Listening
+from jrc.app.logs import Logs
+from jrc.app.measured import Measured
+from jrc.app.page import Page
 from jrc.app.part import Part
 from jrc.app.proxy import join_proxy
 from jrc.app.registrars import Registrars
+from jrc.app.reloading import Reloading, Taking
 from jrc.app.rollover_survey import RolloverSurvey
 from jrc.app.rollovers import RolloverKeeper
 from jrc.app.transactions import DaemonTransactions
 from jrc.app.troubles import Troubles
 from jrc.app.updates import Updates
+from jrc.app.watchdog import Pulse
 from jrc.app.windows import WindowKeeper
 from jrc.coap.endpoint import Datagram, Endpoint
 from jrc.config import Endpoint as Place
+from jrc.config import Settings
 from jrc.errors import ExitCode, JrcError
-from jrc.logwriter import LogWriter
 from jrc.net.interfaces import InterfaceWatch
 from jrc.offline import configured_installers, rollover_settings
 from jrc.opened import Opened
@@ -55,6 +63,7 @@ from jrc.service.intake import Intake
 from jrc.service.join import Ask, Outcome, decide
 from jrc.service.open_runs import RUN_LIFETIME_MS
 from jrc.service.survey import survey
+from jrc.servicemanager import Passed
 from jrc.store.writer import Writer
 
 T = TypeVar("T")
@@ -73,11 +82,19 @@ class Daemon:
         opened: Opened,
         listeners: Sequence[socket.socket],
         places: Sequence[Place] = (),
-        log: LogWriter | None = None,
+        *,
+        logs: Logs,
+        passed: Passed,
+        read_settings: Callable[[], Settings],
         clock_doubt: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """``places`` are addresses of ``coap.listen``: link-local ones have no listener yet."""
-        self._log = log
+        """``places`` are addresses of ``coap.listen``: link-local ones have no listener yet.
+
+        ``read_settings`` gives what the config file says now.
+        """
+        self._logs = logs
+        self._passed = passed
+        self._read_settings = read_settings
         self._clock_doubt = clock_doubt
         self._opened = opened
         self._settings = opened.settings
@@ -90,6 +107,7 @@ class Daemon:
         self._counters = Counters()
         self._contexts = Contexts(opened.lookup)
         self._writer = self._made_writer()
+        self._pulse = Pulse(self._writer)
         self._endpoint = Endpoint(
             listeners, self._arrived, self._is_held, self._counters.send_failed
         )
@@ -117,13 +135,17 @@ class Daemon:
         )
         self._survey_of_keys = RolloverSurvey(self._transactions, self._housekeeping.every)
         self._backups = self._made_backups()
+        self._listening = Listening(places, self._endpoint, InterfaceWatch)
+        self._event_watch = self._made_event_watch()
         self._services = self._made_services()
-        self._registry = self._made_registry()
+        self._app, self._api_counts = build_api(self._services), ApiCounts()
+        self._page = self._made_page()
+        registry = self._made_registry()
         self._proxy = join_proxy(
-            self._settings, self._endpoint, self._transactions, self._registry, self._fatal
+            self._settings, self._endpoint, self._transactions, registry, self._fatal
         )
-        self._parts = self._made_parts(places)
-        self._services.begin(self._registry, self._parts)
+        self._parts = self._made_parts()
+        self._services.begin(registry, self._parts)
 
     def _made_writer(self) -> Writer[Ask, Outcome]:
         return Writer(
@@ -134,6 +156,7 @@ class Daemon:
             self._finished,
             self._let_go,
             self._fatal,
+            self._counters,
         )
 
     def _made_intake(self) -> Intake:
@@ -148,6 +171,7 @@ class Daemon:
             first_message_id=secrets.randbelow(0x10000),
             attempts=self._attempts,
             failed=self._troubles.failed,
+            report=self._logs.joins.note,
         )
 
     def _made_housekeeping(self) -> Housekeeping:
@@ -182,6 +206,7 @@ class Daemon:
             lambda: self._intake.in_flight,
             configured_installers(self._settings),
             self._clock_doubt,
+            self._settings.lab,
         )
 
     def _made_backups(self) -> Backups | None:
@@ -208,24 +233,53 @@ class Daemon:
             is_ending=self._ended.is_set,
         )
 
+    def _made_event_watch(self) -> EventWatch:
+        return EventWatch(
+            self._transactions,
+            self._opened.clock,
+            lambda: self._opened.database.instance.event_number,
+            self._housekeeping.every,
+        )
+
+    def _made_page(self) -> Page:
+        return Page(
+            self._settings,
+            self._opened.clock,
+            self._services,
+            self._counters,
+            self._updates,
+            self._housekeeping.every,
+            self._passed.stream_at,
+        )
+
     def _made_registry(self) -> CollectorRegistry:
         """The metrics of all but the Join Proxy, which adds its own."""
-        registry = registry_of(self._counters, self._services.gauges, __version__)
-        host = partial(
-            host_figures, self._troubles, self._endpoint, self._log, self._settings.state_dir
+        measured = Measured(
+            opened=self._opened,
+            counters=self._counters,
+            housekeeping=self._housekeeping,
+            contexts=self._contexts,
+            intake=self._intake,
+            attempts=self._attempts,
+            endpoint=self._endpoint,
+            troubles=self._troubles,
+            closure=self._closure,
+            log=self._logs.writer,
+            installers=self._installers,
+            updates=self._updates,
+            rollovers=self._survey_of_keys,
+            registrars=self._registrars,
+            listening=self._listening,
+            event_watch=self._event_watch,
+            page=self._page,
+            backups=self._backups,
+            api=self._api_counts,
+            is_ready=lambda: self._services.is_ready,
+            clock_doubt=self._clock_doubt,
         )
-        registry.register(HostCollector(host))
-        registry.register(InstallerCollector(self._installers.counts))
-        if self._backups is not None:
-            registry.register(BackupCollector(self._backups.figures))
-        registry.register(
-            RolloverCollector(
-                self._survey_of_keys.figures, self._updates.counts, self._opened.clock.now_ms
-            )
-        )
-        return registry
+        return measured.registry()
 
-    def _made_parts(self, places: Sequence[Place]) -> list[Part]:
+    def _made_parts(self) -> list[Part]:
         """What runs beside the joins, in the order in which it begins; it ends the other way."""
         every = self._housekeeping.every
         database = self._transactions
@@ -233,20 +287,36 @@ class Daemon:
         keeper = RolloverKeeper(
             self._settings.rollover, database, configured_installers(self._settings), every
         )
+        events = EventKeeper(self._settings.events, database, self._opened.clock, every)
+        taking = Taking(
+            self._opened, self._logs, self._updates, keeper, events, self._backups, self._proxy
+        )
+        self._reloading = Reloading(self._settings, self._read_settings, taking, os.environ)
         self._registrars.conducts(link, self._updates, keeper)
         parts: list[Part] = [
             self._registrars,
-            Listening(places, self._endpoint, InterfaceWatch),
+            self._listening,
             link,
             self._installers,
             WindowKeeper(database, every),
             self._updates,
             keeper,
             self._survey_of_keys,
-            EventKeeper(self._settings.events, database, self._opened.clock, every),
+            ImportKeeper(database, every),
+            events,
+            self._reloading,
+            self._event_watch,
+            self._page,
         ]
         if self._backups is not None:
             parts.append(self._backups)
+        if self._settings.api is not None:
+            from jrc.app.remote_api import RemoteApi  # loads what reads certificates
+
+            passed = self._passed.stream_at
+            section, counts = self._settings.api, self._api_counts
+            api = RemoteApi(section, self._app, database, counts, every, passed)
+            parts.append(api)
         return parts if self._proxy is None else [*parts, self._proxy]
 
     # Life
@@ -262,10 +332,12 @@ class Daemon:
         await self._start_servers()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ended.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reloading.reload)
         for part in self._parts:
             await part.start()
         self._endpoint.start(self._loop)
         self._housekeeping.start()
+        self._housekeeping.every(SUMMARY_EVERY_S, self._logs.joins.summarise)
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         self._services.is_up = True
@@ -274,12 +346,15 @@ class Daemon:
         _log.info("ready", version=__version__, listening=self._endpoint.addresses())
 
     async def _start_servers(self) -> None:
-        admin = AdminServer(build_api(self._services), self._settings.admin.socket)
+        beside = self._page.beside(Counted(self._app, self._api_counts, "unix"))
+        admin = admin_server(beside, self._settings.admin)
         self._servers.push_async_callback(admin.stop)
         await admin.start()
         if self._settings.metrics is not None:
-            place = self._settings.metrics.listen
-            metrics = metrics_server(build_metrics(self._services), place.host, place.port)
+            place, hosts = self._settings.metrics.listen, self._settings.metrics.hosts
+            passed = self._passed.stream_at(place.host, place.port)
+            app = build_metrics(self._services)
+            metrics = metrics_server(app, place.host, place.port, passed, hosts=hosts)
             self._servers.push_async_callback(metrics.stop)
             await metrics.start()
 
@@ -304,6 +379,10 @@ class Daemon:
         await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
         self._endpoint.close()
         _log.info("stopped", joins=self._counters.joins_total)
+
+    def works(self) -> bool:
+        """Whether the writer thread gets on; for the watchdog."""
+        return self._pulse.beats()
 
     # Joins
 

@@ -2,13 +2,15 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
-from jrc.admin.metrics import Counters, Gauges, text_of
+from jrc.admin.metric_families import pieces_of
+from jrc.admin.metrics import Counters
 from jrc.admin.services import Health
 from jrc.app.closure import Closure
 from jrc.app.housekeeping import Housekeeping
@@ -18,6 +20,7 @@ from jrc.app.transactions import DaemonTransactions
 from jrc.app.troubles import Troubles
 from jrc.app.updates import Updates
 from jrc.coap.endpoint import Endpoint
+from jrc.config import Settings
 from jrc.errors import StoreError
 from jrc.model import Secret
 from jrc.net.interfaces import look
@@ -30,7 +33,6 @@ from jrc.service.contexts import Contexts
 from jrc.service.installers import InstallationReport, InstallerId
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverSettings
-from jrc.service.survey import survey
 from jrc.store.backup.dump import BESIDE_JOINS, Pace
 from jrc.store.backup.seal import check_recipients
 
@@ -59,7 +61,6 @@ class DaemonServices:
     ) -> None:
         self.is_up = False
         self._opened = opened
-        self._settings = opened.settings
         self._transactions = transactions
         self._contexts = contexts
         self._attempts = attempts
@@ -76,6 +77,11 @@ class DaemonServices:
         self._registry = CollectorRegistry()
         self._parts: Sequence[Part] = ()
 
+    @property
+    def _settings(self) -> Settings:
+        """Those in force; SIGHUP may bring others."""
+        return self._opened.settings
+
     def begin(self, registry: CollectorRegistry, parts: Sequence[Part]) -> None:
         """These are the metrics, and what runs beside the joins."""
         self._registry = registry
@@ -90,6 +96,17 @@ class DaemonServices:
     def attempts(self) -> Attempts:
         """As ``Services.attempts``."""
         return self._attempts
+
+    @property
+    def spool_folder(self) -> Path:
+        """As ``Services.spool_folder``."""
+        return self._settings.state_dir
+
+    @property
+    def disk(self) -> Path | None:
+        """As ``Services.disk``."""
+        file = self._settings.database.file
+        return None if file is None else file.parent
 
     @property
     def newest_event(self) -> int:
@@ -134,14 +151,14 @@ class DaemonServices:
         """As ``Services.interface``."""
         return await look(name)
 
-    async def status(self) -> Mapping[str, object]:
+    async def status(self, *, anew: bool = True) -> Mapping[str, object]:
         """As ``Services.status``."""
         return {
-            **await self._surveyed(),
+            **await self._surveyed(anew=anew),
             "clock_doubt": self._clock_doubt(),
             **identity(self._opened),
             "pid": os.getpid(),
-            "ready": self._is_ready(),
+            "ready": self.is_ready,
             "why": "; ".join(self._why()) or None,
             "troubles": [each._asdict() for each in self._troubles.standing()],
             "uptime_s": round(time.monotonic() - self._started_s, 1),
@@ -153,10 +170,11 @@ class DaemonServices:
             **{part.name: part.status() for part in self._parts},
         }
 
-    async def _surveyed(self) -> dict[str, object]:
+    async def _surveyed(self, *, anew: bool) -> dict[str, object]:
         """What the database holds; nothing where it can't be read, which ``why`` says then."""
         with suppress(StoreError):
-            return surveyed(await self.run_read(survey))
+            keeping = self._housekeeping
+            return surveyed(await (keeping.count() if anew else keeping.recent()))
         return {}
 
     def check_recipients(self, recipients: Sequence[str]) -> None:
@@ -175,15 +193,15 @@ class DaemonServices:
         """As ``Services.distrust``."""
         self._contexts.forget_all()
 
-    def metrics_text(self) -> bytes:
-        """As ``Services.metrics_text``."""
-        return text_of(self._registry)
+    def metrics(self) -> Iterator[bytes]:
+        """As ``Services.metrics``."""
+        return pieces_of(self._registry)
 
     def health(self) -> Health:
         """As ``Services.health``."""
         return Health(
             alive=not self._is_ending(),
-            ready=self._is_ready(),
+            ready=self.is_ready,
             why=self._why(),
         )
 
@@ -191,17 +209,8 @@ class DaemonServices:
         closed, troubles = self._closure.why, self._troubles.sentences()
         return troubles if closed is None else (closed, *troubles)
 
-    def _is_ready(self) -> bool:
+    @property
+    def is_ready(self) -> bool:
+        """Whether joins are answered."""
         hindered = bool(self._troubles) or self._closure.is_closed
         return self.is_up and not hindered and not self._is_ending()
-
-    def gauges(self) -> Gauges:
-        """What the metrics say of this moment."""
-        return Gauges(
-            ready=self._is_ready(),
-            quarantined=self._closure.is_quarantined,
-            contexts_cached=len(self._contexts),
-            pledges=self._housekeeping.survey.pledges,
-            short_ids_left=self._housekeeping.survey.short_ids_left,
-            events=self._housekeeping.survey.events,
-        )

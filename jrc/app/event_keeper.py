@@ -53,9 +53,8 @@ class EventKeeper:
         self._removed = 0
 
     async def start(self) -> None:
-        """As ``Part.start``: nothing is to be done where everything is kept."""
-        if self._settings.keep_days:
-            self._every(LOOK_EVERY_S, self.look)
+        """As ``Part.start``."""
+        self._every(LOOK_EVERY_S, self.look)
 
     async def stop(self) -> None:
         """As ``Part.stop``; whoever repeats the work ends it."""
@@ -63,13 +62,17 @@ class EventKeeper:
     def changed(self) -> None:
         """As ``Part.changed``: it does not matter here."""
 
+    def use(self, settings: Events) -> None:
+        """These from the next look on."""
+        self._settings = settings
+
     def status(self) -> Mapping[str, object]:
         """As ``Part.status``; ``removed`` since the daemon was started."""
         return {"keep_days": self._settings.keep_days or None, "removed": self._removed}
 
     async def look(self) -> None:
         """Remove what is too old, from the second look on, and only by a clock that runs well."""
-        if not self._runs_well():
+        if not self._runs_well() or not self._settings.keep_days:
             return
         removal = await self._transactions.run_read(self._due)
         if removal is None:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from jrc.admin.host_metrics import HostFigures
 from jrc.app.troubles import Troubles
@@ -9,23 +10,47 @@ from jrc.coap.endpoint import Endpoint
 from jrc.logwriter import LogWriter
 
 
+class Room(NamedTuple):
+    """Bytes of a file system: what this user may still write there, and all; None if not told."""
+
+    free: int | None
+    size: int | None
+
+
 def host_figures(
-    troubles: Troubles, endpoint: Endpoint, log: LogWriter | None, folder: Path
+    troubles: Troubles,
+    endpoint: Endpoint,
+    log: LogWriter | None,
+    folder: Path,
+    database: Path | None,
 ) -> HostFigures:
-    """As of now; ``folder`` is where the database is."""
+    """As of now; ``folder`` is where the database is, ``database`` its file if it has one."""
+    queues, room = endpoint.queues(), _room(folder)
     return HostFigures(
         troubles=[each.cause for each in troubles.standing()],
         begun=troubles.begun(),
-        datagrams_lost=endpoint.lost(),
+        datagrams_lost=queues.lost,
+        queued_bytes=queues.used_bytes,
+        queue_bytes=queues.size_bytes,
         log_lines_lost=0 if log is None else log.lost,
-        free_bytes=_free_bytes(folder),
+        free_bytes=room.free,
+        disk_bytes=room.size,
+        database_bytes=None if database is None else _size(database),
+        wal_bytes=None if database is None else _size(database.with_name(f"{database.name}-wal")),
     )
 
 
-def _free_bytes(folder: Path) -> int | None:
-    """What this user may still write there; None where the file system does not say."""
+def _room(folder: Path) -> Room:
     try:
         found = os.statvfs(folder)
     except OSError:
+        return Room(None, None)
+    return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize)
+
+
+def _size(file: Path) -> int | None:
+    """None for one that is not there, or not to be looked at."""
+    try:
+        return file.stat().st_size
+    except OSError:
         return None
-    return found.f_bavail * found.f_frsize

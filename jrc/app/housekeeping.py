@@ -22,6 +22,8 @@ SUMMARY_EVERY_S = 10.0
 """One log line for all datagrams in between, however many there were."""
 SURVEY_EVERY_S = 60.0
 """How old the counts in the metrics may be."""
+RECENT_SHARE = 0.02
+"""Of one thread's time: a million pledges take seconds, and are told as of a minute ago then."""
 
 _log = structlog.get_logger("jrc")
 
@@ -50,6 +52,7 @@ class Housekeeping:
         self._attempt = attempt
         self._troubles = troubles
         self._fatal = fatal
+        self._recent_until_s = 0.0
         self._logged: Mapping[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -58,19 +61,19 @@ class Housekeeping:
         self.every(REMEMBER_EVERY_S, self._tick)
         self.every(TRY_EVERY_S, self._try)
         self.every(SUMMARY_EVERY_S, self._summarise)
-        self.every(SURVEY_EVERY_S, self._count)
+        self.every(SURVEY_EVERY_S, self.count)
 
     def stop(self) -> None:
         """Do nothing more."""
         for task in self._tasks:
             task.cancel()
 
-    def every(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    def every(self, period_s: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do ``work`` now and then again and again, whatever it meets of the expected errors."""
         repeated = partial(self._repeat, period_s, work)
         self._tasks.append(asyncio.create_task(guarded(repeated, self._fatal)))
 
-    async def _repeat(self, period_s: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(self, period_s: float, work: Callable[[], Awaitable[object]]) -> None:
         failed = False
         while True:
             try:
@@ -86,6 +89,8 @@ class Housekeeping:
         self._counters.sample(time.monotonic())
         try:
             await self._remember()
+        except StoreError as error:  # the database file is not in its place
+            self._troubles.failed(error)
         except (OperatorError, OSError) as error:
             # An old copy of the database could not be told from this one.
             self._troubles.begin(Cause.INSTANCE_FILE, str(error))
@@ -99,8 +104,16 @@ class Housekeeping:
                 await self._attempt()
                 self._troubles.database_works()
 
-    async def _count(self) -> None:
+    async def recent(self) -> Survey:
+        """Counted now, or so lately that counting takes ``RECENT_SHARE`` of the time at most."""
+        return await self.count() if time.monotonic() >= self._recent_until_s else self.survey
+
+    async def count(self) -> Survey:
+        """Count now; what is found stays in ``survey`` until the next time."""
+        began_s = time.monotonic()
         before, self.survey = self.survey, await self._look_around()
+        ended_s = time.monotonic()
+        self._recent_until_s = ended_s + (ended_s - began_s) / RECENT_SHARE
         for network in set(self.survey.low) - set(before.low):
             _log.warning(
                 "short_identifiers_run_low",
@@ -108,6 +121,7 @@ class Housekeeping:
                 left=self.survey.short_ids_left[network],
                 hint="only new link-layer keys make burned ones free again: a rollover is due",
             )
+        return self.survey
 
     async def _summarise(self) -> None:
         totals = self._counters.totals()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import structlog
 
-from jrc.admin.metrics import InstallerCount
+from jrc.admin.installer_metrics import InstallerCount
 from jrc.admin.services import Transactions
 from jrc.app.tasks import guarded
 from jrc.app.upkeep import Upkeep

@@ -161,6 +161,11 @@ class JoinProxyPart:
         """As ``Part.changed``: the rate may be another, or somebody revoked."""
         self._catching_up.news()
 
+    def use(self, settings: Proxy) -> None:
+        """Rate and blocklist of these from now on."""
+        self._settings = settings
+        self.host.use(settings)
+
     def status(self) -> Mapping[str, object]:
         """As ``Part.status``."""
         host = self.host.status()

@@ -4,22 +4,23 @@ import asyncio
 import gc
 import os
 import signal
-import sys
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import structlog
 
-from jrc import __version__, log, servicemanager
+from jrc import __version__, servicemanager
 from jrc.admin.health import build_metrics
-from jrc.admin.metrics import text_of
+from jrc.admin.metric_families import pieces_of
 from jrc.admin.proxy_metrics import proxy_registry
 from jrc.admin.server import metrics_server
 from jrc.admin.services import Health
+from jrc.app.logs import Logs
 from jrc.app.proxy_host import ProxyHost
 from jrc.app.proxy_neighbours import say_neighbours
+from jrc.app.watchdog import Watchdog
 from jrc.config import Proxy, Settings
 from jrc.errors import ExitCode
-from jrc.logwriter import writer_to
 from jrc.net.interfaces import InterfaceWatch
 
 _log = structlog.get_logger("jrc")
@@ -31,18 +32,22 @@ def run_proxy(settings: Settings, proxy: Proxy) -> int:
     Raises:
         OperatorError: it can't start.
     """
-    log.configure(settings.log.level, settings.log.format, sys.stderr, writer_to(sys.stderr))
+    Logs(settings.log)
     return asyncio.run(_serve(settings, proxy))
 
 
 async def _serve(settings: Settings, proxy: Proxy) -> int:
     async with AsyncExitStack() as stack:
+        watchdog = Watchdog()
+        watchdog.start()
+        stack.callback(watchdog.stop)
         daemon = ProxyDaemon(proxy)
         await daemon.host.start()
         stack.push_async_callback(daemon.host.stop)
         if settings.metrics is not None:
-            place = settings.metrics.listen
-            metrics = metrics_server(build_metrics(daemon), place.host, place.port)
+            place, hosts = settings.metrics.listen, settings.metrics.hosts
+            app = build_metrics(daemon)
+            metrics = metrics_server(app, place.host, place.port, hosts=hosts)
             stack.push_async_callback(metrics.stop)
             await metrics.start()
         await say_neighbours(proxy.interface)
@@ -72,9 +77,9 @@ class ProxyDaemon:
         await self._ended.wait()
         return int(self._exit_code)
 
-    def metrics_text(self) -> bytes:
-        """As ``Observed.metrics_text``."""
-        return text_of(self._registry)
+    def metrics(self) -> Iterator[bytes]:
+        """As ``Observed.metrics``."""
+        return pieces_of(self._registry)
 
     def health(self) -> Health:
         """As ``Observed.health``: ready is who listens and has a way to the registrar."""

@@ -18,10 +18,10 @@ import structlog
 
 from jrc.admin.proxy_metrics import ProxyFigures
 from jrc.app.proxy_credential import Credential
+from jrc.app.proxy_limits import ProxyLimits
 from jrc.app.proxy_place import Place
 from jrc.app.tasks import guarded
 from jrc.coap import token
-from jrc.coap.blocklist import Blocklist
 from jrc.coap.endpoint import COAP_PORT, Datagram
 from jrc.coap.proxy import JoinProxy
 from jrc.coap.proxy_endpoint import (
@@ -75,8 +75,7 @@ class ProxyHost:
         self.proxy = JoinProxy(sealer, secrets.randbelow(1 << 16), rate)
         self._settings = settings
         self._fatal = fatal
-        self._blocked = tuple(map(bytes.fromhex, settings.blocklist))
-        self.proxy.blocklist = Blocklist.of(self._blocked)
+        self._limited = ProxyLimits(self.proxy, settings)
         self._is_limited = False
         self._covering = covering
         self._never_binds = never_binds
@@ -162,33 +161,26 @@ class ProxyHost:
     # What it is told
 
     def limit(self, rate: int | None, blocked: Iterable[bytes]) -> None:
-        """Rate (None: the default) and blocklist from now on, whatever a registrar tells.
-
-        The rate of the config file counts where it is the smaller one; its blocklist is added.
-        RFC 9031 §8.4.2
-        """
+        """Rate (None: the default) and blocklist from now on, whatever a registrar tells."""
         self._is_limited = True
-        self._set_rate(rate)
-        self._block(blocked)
+        self._limited.set_rate(rate)
+        self._limited.block(blocked)
 
     def take(self, datagrams: list[Datagram]) -> list[Datagram]:
         """Forward what of the registrar's datagrams is the proxy's; what is left is not."""
         return self._endpoint.take(datagrams)
 
-    def _set_rate(self, rate: int | None) -> None:
-        known = [each for each in (rate, self._settings.join_rate_bytes_per_s) if each is not None]
-        self.proxy.rate.set(min(known, default=None), _now_ms())
-
-    def _block(self, blocked: Iterable[bytes]) -> None:
-        self.proxy.blocklist = Blocklist.of((*self._blocked, *blocked))
+    def use(self, settings: Proxy) -> None:
+        """Rate and blocklist of these; all else stays as it is."""
+        self._limited.use(settings)
 
     def _configured(self, config: Configuration, whole: bool) -> None:
         if self._is_limited:
             return
         if whole or config.join_rate_bytes_per_s is not None:
-            self._set_rate(config.join_rate_bytes_per_s)
+            self._limited.set_rate(config.join_rate_bytes_per_s)
         if config.blocklist is not None:
-            self._block(config.blocklist)
+            self._limited.block(config.blocklist)
         _log.info("proxy_configured", **self._limits())
 
     def _send(self, datagram: bytes) -> bool:

@@ -23,6 +23,7 @@ from jrc.errors import Cause, JrcError, StoreError
 from jrc.opened import Opened
 from jrc.service.contexts import Contexts
 from jrc.service.open_runs import RUN_LIFETIME_MS
+from jrc.store.server import ReplacedError
 from jrc.store.watch import Sight, Watch
 
 LEASE_S = 3.0
@@ -74,6 +75,11 @@ class Registrars:
         self._watch: Watch | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_conductor(self) -> bool:
+        """Whether this registrar tells nodes and moves rollovers."""
+        return self._is_conductor
+
     def conducts(self, *conducted: Conducted) -> None:
         """These are for the conductor alone."""
         self._conducted = conducted
@@ -113,6 +119,10 @@ class Registrars:
         """The watch has looked."""
         self._seen_s = self._monotonic_s()
         self._conductor = sight.conductor
+        if sight.at_risk is None:
+            self._troubles.end(Cause.NOT_DURABLE)
+        else:
+            self._troubles.begin(Cause.NOT_DURABLE, sight.at_risk)
         if self._is_late or self._opened.lookup.is_lost:
             self._look_anew()
         elif sight.is_first:
@@ -154,6 +164,8 @@ class Registrars:
             self._is_late = False
         except StoreError as error:
             self._troubles.failed(error)
+        except ReplacedError as error:
+            self._fatal(error)
         self._contexts.forget_all()
         self._news.set()
 

@@ -16,8 +16,10 @@ import structlog
 from jrc import __version__, servicemanager
 from jrc.admin.health import build_metrics
 from jrc.admin.sealed import SealedServices, build_sealed_api
-from jrc.admin.server import AdminServer, metrics_server
+from jrc.admin.server import metrics_server
+from jrc.app.admin_socket import admin_server
 from jrc.config import Settings
+from jrc.servicemanager import Passed
 from jrc.store.engine import shown_url
 from jrc.store.keyfile import KeyMissingError
 
@@ -27,7 +29,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger("jrc")
 
 
-async def wait_for_key(settings: Settings, missing: KeyMissingError) -> bool:
+async def wait_for_key(settings: Settings, missing: KeyMissingError, passed: Passed) -> bool:
     """True once the key file is there, False if the process was told to end before.
 
     Meanwhile `jrc status` and ``/readyz`` say that the registrar is sealed.
@@ -39,10 +41,14 @@ async def wait_for_key(settings: Settings, missing: KeyMissingError) -> bool:
     assert path is not None, "a credential does not come later"
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     async with AsyncExitStack() as stack:
-        await _serve(stack, settings, missing)
+        await _serve(stack, settings, missing, passed)
         for number in _SIGNALS:
             loop.add_signal_handler(number, ended.set)
             stack.callback(loop.remove_signal_handler, number)
+        loop.add_signal_handler(signal.SIGHUP, _read_later)
+        # Removed, it would end the process until the daemon listens to it.
+        stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
         _log.error("sealed", error=missing.message, hint=missing.hint)
         # Ready is what a service manager waits for before it starts what comes after: `systemctl
         # start` would hang until somebody has put the file there.
@@ -52,6 +58,13 @@ async def wait_for_key(settings: Settings, missing: KeyMissingError) -> bool:
         _log.info("unsealing", key_file=str(path))
         servicemanager.notify(os.environ, "STATUS=")
     return has_come
+
+
+def _read_later() -> None:
+    """SIGHUP: nothing is in force yet that could change."""
+    _log.warning("reload_refused", hint="a restart reads the config file again")
+    servicemanager.notify(os.environ, servicemanager.reloading())
+    servicemanager.notify(os.environ, "READY=1")
 
 
 async def _come(path: Path, ended: asyncio.Event) -> bool:
@@ -65,18 +78,22 @@ async def _come(path: Path, ended: asyncio.Event) -> bool:
     return False
 
 
-async def _serve(stack: AsyncExitStack, settings: Settings, missing: KeyMissingError) -> None:
+async def _serve(
+    stack: AsyncExitStack, settings: Settings, missing: KeyMissingError, passed: Passed
+) -> None:
     identity = {
         "version": __version__,
         "pid": os.getpid(),
         "database": shown_url(settings.database.url),
     }
     services = SealedServices(missing.message, missing.hint, identity)
-    admin = AdminServer(build_sealed_api(services), settings.admin.socket)
+    admin = admin_server(build_sealed_api(services), settings.admin)
     stack.push_async_callback(admin.stop)
     await admin.start()
     if settings.metrics is not None:
-        place = settings.metrics.listen
-        metrics = metrics_server(build_metrics(services), place.host, place.port)
+        place, hosts = settings.metrics.listen, settings.metrics.hosts
+        listener = passed.stream_at(place.host, place.port)
+        app = build_metrics(services)
+        metrics = metrics_server(app, place.host, place.port, listener, hosts=hosts)
         stack.push_async_callback(metrics.stop)
         await metrics.start()

@@ -103,8 +103,11 @@ class DaemonTransactions:
         self.look_again()
 
     async def remember(self) -> None:
-        """Write the instance file (``store/instancefile.py``)."""
-        await self._on_writer(lambda _database: self._opened.remember())
+        """Write the instance file (``store/instancefile.py``), after what it is to remember."""
+        try:
+            await self._on_writer(lambda _database: self._opened.note_refusals())
+        finally:
+            await self._on_writer(lambda _database: self._opened.remember())
 
     async def _on_writer(self, run: Callable[[Database], T]) -> T:
         future: asyncio.Future[T] = self._loop.create_future()

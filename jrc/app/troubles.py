@@ -15,10 +15,13 @@ from jrc.errors import REMEDIES, Cause, ConflictError, StoreError
 SAY_AGAIN_S = 10.0
 """A cause that comes and goes is said once in so long."""
 
-HOLDING = frozenset({Cause.CORRUPT, Cause.INSTANCE_FILE})
-"""While these stand, an answer could be one that was given before in another way."""
-LASTING = frozenset({Cause.CORRUPT})
+HOLDING = frozenset({Cause.CORRUPT, Cause.REPLACED, Cause.INSTANCE_FILE, Cause.NOT_DURABLE})
+"""While these stand, an answer could be one that was given before in another way, or is again."""
+LASTING = frozenset({Cause.CORRUPT, Cause.REPLACED})
 """Nothing that goes well later shows that these are over: only a new start looks again."""
+
+_OF_OTHERS = frozenset({Cause.INSTANCE_FILE, Cause.NOT_DURABLE})
+"""A database that is read and written does not end these: who has begun them looks by itself."""
 
 _log = structlog.get_logger("jrc")
 
@@ -88,13 +91,13 @@ class Troubles:
     def database_works(self) -> None:
         """A transaction is on disk, and the database was read."""
         for cause in list(self._standing):
-            if cause is not Cause.INSTANCE_FILE:
+            if cause not in _OF_OTHERS:
                 self.end(cause)
 
     @property
     def of_database(self) -> bool:
         """Whether it is worth while to try whether the database works again."""
-        return any(cause not in LASTING | {Cause.INSTANCE_FILE} for cause in self._standing)
+        return any(cause not in LASTING | _OF_OTHERS for cause in self._standing)
 
     def standing(self) -> list[Trouble]:
         """What stands, the first that began before the others."""

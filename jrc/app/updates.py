@@ -14,29 +14,22 @@ import structlog
 from jrc.admin.rollover_metrics import UpdateCounts
 from jrc.admin.services import Transactions
 from jrc.app.tasks import RETRY_S, guarded
-from jrc.coap.endpoint import Datagram, Endpoint
+from jrc.app.update_turns import POLL_S, UpdateTurns
+from jrc.coap.endpoint import COAP_PORT, Datagram, Endpoint
 from jrc.coap.update_driver import UpdateDriver
 from jrc.coap.update_message import Outgoing
 from jrc.coap.updates import UpdateClient
 from jrc.cojp.constants import CoapCode
 from jrc.cojp.exchange import RetransmissionTiming
-from jrc.config import Rollover
-from jrc.errors import ConflictError, JrcError, Reason, StateError
+from jrc.config import Lab, Rollover
+from jrc.errors import ConflictError, JrcError, Reason
 from jrc.policy.pacing import Pace
-from jrc.service.condition import closed_sentence, is_open
 from jrc.service.installers import InstallerId
-from jrc.service.keying import Keying
-from jrc.service.outcomes import Ref, Retry
+from jrc.service.outcomes import Retry
 from jrc.service.ports import Clock
-from jrc.service.pushing import Pushing
-from jrc.service.registry import Registry
-from jrc.service.rollover import advance
-from jrc.service.telling import Facts
-from jrc.service.update import Errand, Room, Turned, record, turn
+from jrc.service.update import Room
 from jrc.service.update_ports import Answered, PreparedUpdate, UpdateOutcome
 
-POLL_S = 1.0
-"""While a rollover runs, whoever joins is to be told at once; joins give no other sign."""
 BATCH = 256
 """Updates that share a transaction; with the usual pace it is a few."""
 BATCH_BESIDE_JOINS = 64
@@ -60,7 +53,7 @@ class Updates:
     ``next_message_id`` is shared with the answers to joins, and so is ``endpoint``.
     ``joins_under_way`` is how many requests wait for their transaction.
     ``installers`` are those of the config file. While ``clock_doubt`` says why the clock does not
-    count, nobody is told anything.
+    count, nobody is told anything. ``lab`` may say where simulated nodes are.
     """
 
     name = "updates"
@@ -78,14 +71,16 @@ class Updates:
         joins_under_way: Callable[[], int],
         installers: Collection[InstallerId],
         clock_doubt: Callable[[], str | None] = lambda: None,
+        lab: Lab | None = None,
     ) -> None:
-        self._transactions = transactions
+        nodes = None if lab is None else lab.nodes
+        self._all_at = IPv6Address(nodes.host) if nodes else None
+        self._port = nodes.port if nodes else COAP_PORT
         self._endpoint = endpoint
         self._clock = clock
         self._forget = forget
         self._fatal = fatal
         self._joins_under_way = joins_under_way
-        self._installers = installers
         self._clock_doubt = clock_doubt
         self._loop = asyncio.get_running_loop()
         timing = RetransmissionTiming(
@@ -101,23 +96,19 @@ class Updates:
             next_message_id,
             Pace(section.rate_bytes_per_s, section.in_flight),
             timing,
+            port=self._port,
         )
         self._driver = UpdateDriver(self._client, self._loop)
         self._each = AHEAD * section.in_flight
-        self._facts = Facts()
-        retry = Retry(section.retry_s, section.retry_max_s)
-        self._keying = Keying(retry, self._facts)
-        self._pushing = Pushing(retry, self._facts)
-        self._errands: Sequence[Errand] = (self._keying, self._pushing)
+        self._turns = UpdateTurns(
+            Retry(section.retry_s, section.retry_max_s), transactions, clock, installers
+        )
         self._open: dict[int, PreparedUpdate] = {}
         self._outcomes: list[UpdateOutcome] = []
         self._counts: dict[str, int] = {}
-        self._advanced_s = 0.0
         self._is_changed = True
-        self._is_taken_up = False
         self._idle_turns = 0
         self._due_ms: int | None = None
-        self._has_rollover = True
         self._trouble: str | None = None
         self._conducts = True
         self._term = 0
@@ -140,7 +131,7 @@ class Updates:
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             try:
-                await self._record(outcomes)
+                await self._turns.record(outcomes)
             except JrcError as error:
                 _log.error("updates_not_recorded", error=str(error), count=len(outcomes))
 
@@ -151,10 +142,7 @@ class Updates:
         self._woken.set()
 
     def conduct(self, is_conductor: bool) -> None:
-        """Tell nodes, or tell nobody any more and forget what was under way, at once.
-
-        What another registrar has told meanwhile is not known here: all is read again.
-        """
+        """Tell nodes, or tell nobody any more and forget what was under way, at once."""
         self._conducts = is_conductor
         self._term += 1
         self._driver.hold()
@@ -163,9 +151,7 @@ class Updates:
                 self._driver.cancel(node)
             self._open.clear()
             self._outcomes.clear()
-            self._is_taken_up = False
-        self._keying.anew = True
-        self._pushing.look_again()
+        self._turns.begin_term(is_conductor)
         self._is_changed = True
         self._woken.set()
 
@@ -195,11 +181,21 @@ class Updates:
         """Take the answers to updates; what is left is for others."""
         return self._driver.receive(datagrams)
 
+    def use(self, section: Rollover) -> None:
+        """Its pace from now on; how messages are sent again stays as it is."""
+        self._driver.use(Pace(section.rate_bytes_per_s, section.in_flight))
+        self._each = AHEAD * section.in_flight
+        self._woken.set()
+
     # What the client calls
 
     def _send(self, datagram: Outgoing, address: IPv6Address) -> bool:
-        way = self._endpoint.way_to(address)
+        way = self._endpoint.way_to(address, self._port)
         return way is not None and self._endpoint.ask(datagram, way)
+
+    def _placed(self, update: PreparedUpdate) -> PreparedUpdate:
+        """The update with the address it goes to."""
+        return update if self._all_at is None else update._replace(address=self._all_at)
 
     def _finished(self, outcomes: list[UpdateOutcome]) -> None:
         if not self._conducts:
@@ -220,8 +216,8 @@ class Updates:
                 wait_s = await self._turn() if self._conducts else None
             except ConflictError:
                 # Somebody has joined meanwhile: what is in memory is out of date.
-                wait_s = RETRY_S if self._keying.anew else 0.0
-                self._keying.anew = True
+                wait_s = RETRY_S if self._turns.reads_anew else 0.0
+                self._turns.read_anew()
             except JrcError as error:
                 self._note(str(error))
                 wait_s = RETRY_S
@@ -248,40 +244,33 @@ class Updates:
         if self._is_changed:
             self._idle_turns = 0
             await self._look_whom_to_tell()
-            closed = await self._transactions.run_read(lambda tx: closed_sentence(tx.database))
+            closed = await self._turns.closed()
             if closed is not None:
                 self._note(closed)
                 return None
             self._due_ms = self._clock.now_ms()
         if not self._outcomes and self._wait_s() != 0:
             # A join during a rollover makes a node due, and says so on disk alone.
-            self._due_ms = await self._transactions.run_read(self._next_due_ms)
+            self._due_ms = await self._turns.next_due_ms()
         if not self._outcomes and self._wait_s() != 0:
             return self._wait_s()
         outcomes, self._outcomes = self._outcomes, []
         room, term = self._room(), self._term
         try:
-            turned = await self._transactions.run_write(
-                lambda tx: self._turn_in(tx, outcomes, room)
-            )
+            turned = await self._turns.turn(outcomes, room)
         except JrcError:
             self._keep(outcomes, term)
-            self._pushing.look_again()
             raise
         except Exception:
-            self._pushing.look_again()
-            await self._record_apart(outcomes)
+            await self._turns.record_apart(outcomes)
             raise
         if term != self._term:
             return 0.0  # what was prepared never leaves; its numbers are not used again
-        self._is_taken_up = True
-        self._keying.anew = False
         self._note(turned.no_numbers or self._clock_doubt())
-        for kid_context in (*turned.told, *self._pushing.changed_contexts):
+        for kid_context in (*turned.told, *self._turns.turned()):
             self._forget(kid_context)
-        self._pushing.changed_contexts.clear()
         self._open.update((update.node, update) for update in turned.updates)
-        self._driver.begin(*turned.updates)
+        self._driver.begin(*map(self._placed, turned.updates))
         self._due_ms = turned.next_due_ms
         await self._advance_touched()
         if turned.updates or outcomes:
@@ -292,21 +281,15 @@ class Updates:
         self._idle_turns += 1
         return float(min(POLL_S * 2**self._idle_turns, MAX_IDLE_S))
 
+    async def _advance_touched(self) -> None:
+        """Have rollovers go on once nobody is being told; till then ``RolloverKeeper`` looks."""
+        if not self._open:
+            await self._turns.advance_touched()
+
     def _keep(self, outcomes: list[UpdateOutcome], term: int) -> None:
         """For the next turn; after a term of another registrar all is read, and told again."""
         if term == self._term:
             self._outcomes = outcomes + self._outcomes
-
-    async def _record(self, outcomes: Sequence[UpdateOutcome]) -> None:
-        await self._transactions.run_write(lambda tx: record(tx, self._errands, outcomes))
-
-    async def _record_apart(self, outcomes: Sequence[UpdateOutcome]) -> None:
-        """Write each by itself after a fault: one that has it takes no other with it."""
-        for outcome in outcomes:
-            try:
-                await self._record([outcome])
-            except Exception as error:  # noqa: BLE001 - its node is told again later
-                _log.error("update_not_recorded", error=str(error), kind=type(error).__name__)
 
     def _room(self) -> Room:
         networks = {node: update.network for node, update in self._open.items()}
@@ -320,43 +303,7 @@ class Updates:
             return None
         # No longer than until then, since the clock may be set back and forth meanwhile.
         wait_s = min(max(0.0, (self._due_ms - self._clock.now_ms()) / 1000), MAX_REST_S)
-        return min(wait_s, POLL_S) if self._has_rollover else wait_s
-
-    def _next_due_ms(self, tx: Registry) -> int | None:
-        if not is_open(tx):
-            self._has_rollover = False
-            return None
-        due = [at for at in (errand.next_due_ms(tx) for errand in self._errands) if at is not None]
-        self._has_rollover = bool(tx.rollovers.all_running())
-        if self._has_rollover:
-            due.append(self._clock.now_ms() + int(POLL_S * 1000))
-        return min(due, default=None)
-
-    def _turn_in(self, tx: Registry, outcomes: Sequence[UpdateOutcome], room: Room) -> Turned:
-        """On the writer's thread, which may not look at what the loop changes."""
-        if not self._is_taken_up:
-            for errand in self._errands:
-                errand.take_up(tx)
-        return turn(tx, self._errands, outcomes, room, self._facts)
-
-    async def _advance_touched(self) -> None:
-        """Have rollovers go on whose nodes have; now and then while many are told."""
-        now_s = self._loop.time()
-        if self._open and now_s - self._advanced_s < POLL_S:
-            return
-        for rollover_id in sorted(self._keying.touched):
-            await self._advance(rollover_id)
-            self._keying.touched.discard(rollover_id)
-            self._advanced_s = now_s
-
-    async def _advance(self, rollover_id: int) -> None:
-        try:
-            await self._transactions.run_write(
-                lambda tx: advance(tx, rollover_id, installers=self._installers)
-            )
-        except StateError as error:
-            # Damaged: the others' nodes are told all the same.
-            _log.error("rollover_not_advanced", rollover=rollover_id, error=str(error))
+        return min(wait_s, POLL_S) if self._turns.has_rollover else wait_s
 
     async def _look_whom_to_tell(self) -> None:
         """After a change: nothing leaves before it is known who may still be told."""
@@ -373,21 +320,7 @@ class Updates:
         """Stop telling whoever may not be told any more, or was told by what is over."""
         if not self._open:
             return
-        asked = {
-            errand.name: {
-                node: update.ref.inner
-                for node, update in self._open.items()
-                if isinstance(update.ref, Ref) and update.ref.errand == errand.name
-            }
-            for errand in self._errands
-        }
-        stale = await self._transactions.run_read(
-            lambda tx: (
-                [node for errand in self._errands for node in errand.stale(tx, asked[errand.name])]
-                if is_open(tx)
-                else list(self._open)
-            )
-        )
+        stale = await self._turns.stale(self._open)
         for node in stale:
             self._driver.cancel(node)
 

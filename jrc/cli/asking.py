@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import typer
 
+from jrc.cli.answers import number, words
 from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
 
@@ -22,7 +23,7 @@ def confirm(plan: Plan, *, yes: bool) -> None:
     """
     if not plan["needs_yes"]:
         return
-    for sentence in _words(plan["sentences"]):
+    for sentence in words(plan["sentences"]):
         say(sentence)
     for name in _concerned(plan):
         say(f"  {name}")
@@ -40,14 +41,8 @@ def confirm(plan: Plan, *, yes: bool) -> None:
 
 def _concerned(plan: Plan) -> list[str]:
     """The first pledges, and how many more there are; one alone stands in the sentence."""
-    count = plan["count"]
-    assert isinstance(count, int)
+    count = number(plan["count"])
     if count == 1:
         return []
-    shown = _words(plan["pledges"])[:MAX_SHOWN]
+    shown = words(plan["pledges"])[:MAX_SHOWN]
     return [*shown, f"and {count - len(shown)} more"] if count > len(shown) else shown
-
-
-def _words(value: object) -> list[str]:
-    assert isinstance(value, list)
-    return [str(item) for item in value]

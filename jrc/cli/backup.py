@@ -1,6 +1,7 @@
 """``jrc backup``: copies of the database that can be anywhere, and are restored safely."""
 
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,18 @@ from jrc.cli.asking import confirm
 from jrc.cli.backup_restore import restore
 from jrc.cli.backup_screen import HEADINGS, examined_fields, examined_remarks, shown_progress
 from jrc.cli.backup_source import Fill, Take
+from jrc.cli.client import connect
 from jrc.cli.keyfiles import passphrase_from
 from jrc.cli.options import AsJson, IdentityFile, PassphraseFile, Reason, Yes, common
 from jrc.cli.reporting import say
+from jrc.cli.written_files import refuse_own_files
 from jrc.errors import ExitCode, OperatorError
+from jrc.model import Condition
 
 if TYPE_CHECKING:
     from jrc.service.backups import BackupWish
     from jrc.store.backup.content import Seal
+    from jrc.store.backup.shelf import Shelf
 
 app = typer.Typer(
     help="Backups of the database: make, verify, restore; docs/backup.md.", no_args_is_help=True
@@ -63,6 +68,12 @@ def create(
         typer.Option("--final", help="The last one: the registrar moves elsewhere with it."),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of this name.")] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--keep", metavar="N", min=1, help="In a folder: delete all but the newest N."
+        ),
+    ] = None,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -72,6 +83,8 @@ def create(
     Without --passphrase-file and --recipient it is sealed as [backup] of the config file has it;
     where that names nobody, a passphrase is asked for. The file is read back before it gets its
     name. The key that opens the keys in it is not in it: keep a copy of the key file apart.
+    Where FILE is a folder, the file is named by the time; --keep deletes older ones of such names,
+    but none while the database is quarantined.
 
     --final first ends this database for good: this host answers nobody any more. The restored
     backup goes on where it was, once, within a day.
@@ -80,13 +93,18 @@ def create(
     Examples:
       jrc backup create /mnt/stick/jrc.backup
       jrc backup create nightly.backup --passphrase-file /etc/jrc/passphrase --force
+      jrc backup create /var/backups/jrc --keep 14
       jrc backup create move.backup --final --reason "a new border router"
     """
     from jrc.store.backup.output import check_free, write_backup
 
     asked = common(context)
     settings = asked.settings()
+    shelf = _shelf(file, keep)
+    if shelf is not None:
+        file = shelf.place(time.time_ns() // 1_000_000)
     check_free(file, replaces=force)
+    refuse_own_files(file, asked)
     sealing = backup_source.sealing(settings, passphrase_file, recipients or [], is_final=final)
     if final:
         confirm(_FINAL_PLAN, yes=yes)
@@ -98,7 +116,34 @@ def create(
             if not final or error.exit_code is ExitCode.REFUSED:
                 raise
             raise OperatorError(error.message, _GO_BACK, exit_code=error.exit_code) from None
-    _say_created(file, seal, as_json=as_json)
+    dropped = _dropped(shelf, keep, seal)
+    _say_created(file, seal, dropped, as_json=as_json)
+
+
+def _shelf(folder: Path, keep: int | None) -> "Shelf | None":
+    """The folder that files are named in by their time, None for a file's name.
+
+    Raises:
+        OperatorError: there is no such folder to keep some in.
+    """
+    from jrc.store.backup.shelf import Shelf
+
+    if folder.is_dir():
+        return Shelf(folder)
+    if keep is not None:
+        raise OperatorError(
+            f"--keep needs a folder, and {folder} is none",
+            "make the folder, or leave --keep out",
+            exit_code=ExitCode.USAGE,
+        )
+    return None
+
+
+def _dropped(shelf: "Shelf | None", keep: int | None, seal: "Seal") -> list[Path]:
+    """The older ones that were deleted; those of before may hold what a quarantined one lacks."""
+    if shelf is None or keep is None or seal.head.condition != Condition.OPEN:
+        return []
+    return shelf.drop_all_but(keep)
 
 
 def _pour(
@@ -115,7 +160,7 @@ def _pour(
     fill(wish, reason, counted)
 
 
-def _say_created(file: Path, seal: "Seal", *, as_json: bool) -> None:
+def _say_created(file: Path, seal: "Seal", dropped: list[Path], *, as_json: bool) -> None:
     size, head = file.stat().st_size, seal.head
     if as_json:
         output.document(
@@ -126,13 +171,35 @@ def _say_created(file: Path, seal: "Seal", *, as_json: bool) -> None:
                 "commit_number": head.commit_number,
                 "epoch": head.epoch.hex(),
                 "final": head.is_final,
+                "deleted": [str(each) for each in dropped],
             }
         )
         return
     say(f"{file}: {size} bytes, {seal.row_count} rows, written and read back")
+    for each in dropped:
+        say(f"{each}: deleted")
     if head.is_final:
         say("this database is moved: nobody is answered here any more")
         say(f"on the other host: put the key file there, then jrc backup restore {file.name}")
+
+
+@app.command()
+def failed(context: typer.Context, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Tell the registrar that a backup failed which a timer or script was to make.
+
+    It is in the audit log, `jrc status`, `jrc doctor` and the metrics until the next one is begun:
+    alerts come of that. jrc-backup-failed.service runs it.
+
+    \b
+    Example:
+      jrc backup failed --reason "cron: the stick is full"
+    """
+    with connect(common(context)) as api:
+        told = api.post("/v1/backups/failed", {"reason": reason})
+    if as_json:
+        output.document(told)
+    else:
+        say("noted; `jrc backup create` makes another one")
 
 
 @app.command()
@@ -173,6 +240,7 @@ def verify(
 
 @app.command()
 def keygen(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The key file to make.")],
     passphrase_file: PassphraseFile = None,
 ) -> None:
@@ -189,6 +257,7 @@ def keygen(
 
     if os.path.lexists(file):
         raise OperatorError(f"{file} exists; nothing was overwritten", exit_code=ExitCode.REFUSED)
+    refuse_own_files(file, common(context), but=("key file",))
     key = new_backup_key(passphrase_from(passphrase_file, is_new=True))
     try:
         how = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC

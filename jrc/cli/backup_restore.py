@@ -10,9 +10,10 @@ import typer
 from jrc.cli import backup_source, output
 from jrc.cli.asking import confirm
 from jrc.cli.backup_screen import HEADINGS, examined_fields, examined_remarks, shown_progress
-from jrc.cli.client import daemon_answers, refuse_other_owner
+from jrc.cli.client import daemon_answers
 from jrc.cli.options import AsJson, IdentityFile, PassphraseFile, Reason, Yes, common
 from jrc.cli.reporting import say
+from jrc.cli.users import refuse_other_owner
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
 from jrc.service.wording import counted
@@ -61,13 +62,15 @@ def restore(
       jrc backup restore /mnt/stick/jrc.backup --replace --reason "the disk has died"
       jrc backup restore move.backup --passphrase-file FILE
     """
+    from jrc.store.backup.container import read_header
     from jrc.store.backup.restore import restore as carry_out
 
     settings = common(context).settings()
-    hindered = _hindrance(settings, replaces=replace)
-    if hindered is not None and not dry_run:
-        raise hindered
     with backup_source.open_backup(file) as opened:
+        used_by = read_header(opened, str(file)).used_by
+        hindered = _hindrance(settings, replaces=replace, used_by=used_by)
+        if hindered is not None and not dry_run:
+            raise hindered
         open_keys = _key_opener(settings, recovery_file)
         job = _job(settings, file, opened, open_keys, passphrase_file, identity_file)
         job = replaced(job, reason=reason, replaces=replace, as_ordinary=as_ordinary)
@@ -90,13 +93,15 @@ def _key_opener(settings: Settings, recovery_file: Path | None) -> "OpenKeys":
     return backup_source.key_opener(lambda: settings)
 
 
-def _hindrance(settings: Settings, *, replaces: bool) -> OperatorError | None:
+def _hindrance(
+    settings: Settings, *, replaces: bool, used_by: bytes | None
+) -> OperatorError | None:
     """What is in the way of a restore, if anything is; a dry run goes on and says it."""
-    from jrc.store.backup.restore import check_target
+    from jrc.store.backup.target import check_target
 
     try:
         _check_place(settings)
-        check_target(settings.database.url, replaces=replaces)
+        check_target(settings.database.url, replaces=replaces, used_by=used_by)
     except OperatorError as error:
         return error
     return None

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from jrc.cli.client import connect_daemon, daemon_answers, refuse_other_owner
+from jrc.cli.client import connect_daemon, daemon_answers
 from jrc.cli.keyfiles import passphrase_from, text_of
 from jrc.cli.options import Common
+from jrc.cli.users import refuse_other_owner
 from jrc.config import Settings
 from jrc.errors import ExitCode, JrcError, OperatorError
 from jrc.model import Secret

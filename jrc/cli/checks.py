@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from jrc.cli.client import as_user, quoted, user_name
 from jrc.cli.diagnosis.holders import holders
 from jrc.cli.proxy import is_proxy_alone
+from jrc.cli.users import as_user, quoted, user_name
 from jrc.coap.endpoint import COAP_PORT
 from jrc.config import Endpoint, Proxy, Settings
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Condition, Secret
-from jrc.service.applicants import WEAK_KEYS
+from jrc.service.applicants import SIMULATED_NODES, WEAK_KEYS
 from jrc.service.condition import remedy
 
 _UNREADABLE = "the database could not be looked at without changing a file"
@@ -41,7 +41,10 @@ def check(settings: Settings) -> Iterator[str]:
             yield f"{error.message}; jrc run listens on it when it comes"
     if settings.metrics is not None:
         check_address("metrics.listen", settings.metrics.listen, socket.SOCK_STREAM)
+    if settings.page is not None:
+        check_address("page.listen", settings.page.listen, socket.SOCK_STREAM)
     check_folder("admin.socket", settings)
+    check_api(settings)
     check_programs(settings)
     yield from _note_radios(settings)
     yield from notes(settings)
@@ -52,6 +55,8 @@ def notes(settings: Settings) -> Iterator[str]:
     """Sentences about what only a lab may have."""
     if settings.lab.allow_weak_keys:
         yield f"lab.allow_weak_keys is set: {WEAK_KEYS}"
+    if settings.lab.nodes is not None:
+        yield f"lab.nodes is set: {SIMULATED_NODES}"
 
 
 def check_proxy(settings: Settings, proxy: Proxy) -> None:
@@ -124,6 +129,24 @@ def check_address(key: str, place: Endpoint, kind: socket.SocketKind) -> None:
             ) from None
 
 
+def check_api(settings: Settings) -> None:
+    """That the groups of [admin] are there, and that [api] has an address and a certificate.
+
+    Raises:
+        OperatorError: one is not, or is of no use.
+    """
+    from jrc.admin.certificate import Certificate
+    from jrc.admin.peers import group_number
+    from jrc.app.admin_socket import rights_of
+
+    if settings.admin.group is not None:
+        group_number("admin.group", settings.admin.group)
+    rights_of(settings.admin)
+    if settings.api is not None:
+        check_address("api.listen", settings.api.listen, socket.SOCK_STREAM)
+        Certificate(settings.api.certificate, settings.api.private_key)
+
+
 def check_folder(key: str, settings: Settings) -> None:
     """That the folder of the admin socket is there.
 
@@ -181,7 +204,7 @@ def _check_server(settings: Settings, key: Secret | None) -> Iterator[str]:
         OperatorError: it can't be reached, `jrc run` would refuse it, or a network is missing.
     """
     from jrc.service.installers import check_known
-    from jrc.store.database import examine
+    from jrc.store.examine import examine
     from jrc.store.registry import StoreRegistry
 
     if key is None:

@@ -4,26 +4,33 @@ Both ways lead to the same ASGI application, so that a command does the same wit
 """
 
 import asyncio
-import os
-import pwd
-import shlex
+import json
+import logging
 import socket
+import ssl
 import sys
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
+import structlog
 
+from jrc.admin.sudo import sudo_headers
+from jrc.cli.inprocess import InProcess
 from jrc.cli.options import Common, refuse_undecoded
+from jrc.cli.remote import Remote
 from jrc.cli.reporting import say
+from jrc.cli.users import owner_of, refuse_other_owner, who_may_talk
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
 
 BASE_URL = "http://jrc"
 _TIMEOUT = httpx.Timeout(5.0, read=600.0, write=600.0)
 _STATUS_WITHIN_S = 3.0
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For the socket: httpx would read all the certificates of the web, which takes 27 ms."""
 Query = Mapping[str, str | int]
 
 
@@ -42,9 +49,12 @@ def segment(name: str, text: str) -> str:
 class Api:
     """The admin API, called synchronously. Errors of the far side come as ``OperatorError``."""
 
-    def __init__(self, runner: asyncio.Runner, client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, client: httpx.AsyncClient, remote: Remote | None = None
+    ) -> None:
         self._runner = runner
         self._client = client
+        self._remote = remote
 
     def get(self, path: str, query: Query | None = None) -> dict[str, object]:
         """The JSON object at ``path``."""
@@ -62,6 +72,41 @@ class Api:
         """The answer to a body that is sent piece by piece."""
         return self._call("POST", path, params=_checked_words(query), content=content)
 
+    def upload_for_lines(
+        self,
+        path: str,
+        query: Query,
+        content: AsyncIterable[bytes],
+        take: Callable[[Mapping[str, object], Sequence[bytes]], object],
+    ) -> dict[str, object]:
+        """As ``upload``, where more lines follow the answer: ``take`` gets it with some of them."""
+        _checked_words(query)
+        try:
+            return self._runner.run(self._lines(path, query, content, take))
+        except httpx.TransportError as error:
+            raise self._broken_off(error) from None
+
+    async def _lines(
+        self,
+        path: str,
+        query: Query,
+        content: AsyncIterable[bytes],
+        take: Callable[[Mapping[str, object], Sequence[bytes]], object],
+    ) -> dict[str, object]:
+        async with self._client.stream("POST", path, params=query, content=content) as answer:
+            if not answer.is_success:
+                await answer.aread()
+                self._checked(answer)
+            first: dict[str, object] = {}
+            rest = b""
+            async for piece in answer.aiter_bytes():
+                *lines, rest = (rest + piece).split(b"\n")
+                if lines and not first:
+                    first = json.loads(lines.pop(0))
+                if lines:
+                    take(first, lines)
+        return first
+
     def download(
         self, path: str, body: Mapping[str, object], take: Callable[[bytes], object]
     ) -> None:
@@ -69,7 +114,7 @@ class Api:
         try:
             self._runner.run(self._download(path, _checked_words(body), take))
         except httpx.TransportError as error:
-            raise _broken_off(error) from None
+            raise self._broken_off(error) from None
 
     async def _download(
         self, path: str, body: Mapping[str, object], take: Callable[[bytes], object]
@@ -77,7 +122,7 @@ class Api:
         async with self._client.stream("POST", path, json=body) as answer:
             if not answer.is_success:
                 await answer.aread()
-                _checked(answer)
+                self._checked(answer)
             async for piece in answer.aiter_raw():
                 take(piece)
 
@@ -102,8 +147,14 @@ class Api:
                 self._client.request(method, path, **content)  # type: ignore[arg-type]
             )
         except httpx.TransportError as error:
-            raise _broken_off(error) from None
-        return _checked(answer)
+            raise self._broken_off(error) from None
+        return self._checked(answer)
+
+    def _broken_off(self, error: httpx.TransportError) -> OperatorError:
+        return _broken_off(error) if self._remote is None else self._remote.unreachable(error)
+
+    def _checked(self, answer: httpx.Response) -> dict[str, object]:
+        return _checked(answer, None if self._remote is None else self._remote.base_url)
 
 
 def _broken_off(error: httpx.TransportError) -> OperatorError:
@@ -120,15 +171,16 @@ def _checked_words(words: Mapping[str, object]) -> dict[str, object]:
     return dict(words)
 
 
-def _checked(answer: httpx.Response) -> dict[str, object]:
+def _checked(answer: httpx.Response, url: str | None = None) -> dict[str, object]:
     try:
         body = answer.json()
     except ValueError:
         body = None
     if not isinstance(body, dict):
         raise OperatorError(
-            f"what listens on the admin socket is no jrc daemon (HTTP {answer.status_code})",
-            "see admin.socket in the config file",
+            f"what listens {'on the admin socket' if url is None else f'at {url}'} is no jrc daemon"
+            f" (HTTP {answer.status_code})",
+            "see admin.socket in the config file" if url is None else "see --url",
             exit_code=ExitCode.UNREACHABLE,
         )
     if answer.is_success:
@@ -151,12 +203,17 @@ def connect(common: Common) -> Iterator[Api]:
     Raises:
         OperatorError: the daemon can't be reached, or the database can't be opened in its stead.
     """
-    settings = common.settings()
+    remote = common.remote
+    settings = common.settings() if remote is None else None
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
-            client = runner.run(_client(stack, settings))
-            yield Api(runner, client)
+            if settings is not None:
+                client = runner.run(_client(stack, settings))
+            else:
+                assert remote is not None
+                client = runner.run(_remote_client(stack, remote))
+            yield Api(runner, client, remote)
         finally:
             runner.run(stack.aclose())
 
@@ -168,16 +225,40 @@ def connect_daemon(common: Common) -> Iterator[Api]:
     Raises:
         OperatorError: none is running, or it can't be reached.
     """
-    if not daemon_answers(common.settings().admin.socket):
+    if not is_served(common):
         raise not_running(common)
     with connect(common) as api:
         yield api
 
 
+def is_served(common: Common) -> bool:
+    """Whether a daemon has the database; what answers over TCP is one.
+
+    Raises:
+        OperatorError: this user may not connect.
+    """
+    return common.remote is not None or daemon_answers(common.settings().admin.socket)
+
+
+async def _remote_client(stack: AsyncExitStack, remote: Remote) -> httpx.AsyncClient:
+    client = httpx.AsyncClient(
+        base_url=remote.base_url,
+        headers={"authorization": f"Bearer {remote.token().reveal().decode()}"},
+        verify=remote.context(),
+        timeout=_TIMEOUT,
+        trust_env=False,
+    )
+    return await stack.enter_async_context(client)
+
+
 async def _client(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncClient:
     transport = await _transport(stack, settings)
     client = httpx.AsyncClient(
-        transport=transport, base_url=BASE_URL, timeout=_TIMEOUT, trust_env=False
+        transport=transport,
+        base_url=BASE_URL,
+        headers=sudo_headers(),
+        timeout=_TIMEOUT,
+        trust_env=False,
     )
     return await stack.enter_async_context(client)
 
@@ -200,14 +281,24 @@ async def _transport(stack: AsyncExitStack, settings: Settings) -> httpx.AsyncBa
     except LockHeldError:
         return _to_daemon(path)
     stack.callback(opened.close)
+    _quiet_log(stack)
     if opened.quarantined is not None:
         say(f"the database is quarantined now: {opened.quarantined}")
         say("nobody is answered; put the newest database back, or see `jrc recover --dry-run`")
-    return httpx.ASGITransport(as_this_process(build_api(Offline(opened))))
+    return InProcess(as_this_process(build_api(Offline(opened))))
+
+
+def _quiet_log(stack: AsyncExitStack) -> None:
+    """Standard output is the command's: of the log, warnings alone, and beside it."""
+    stack.callback(structlog.configure, **structlog.get_config())
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _to_daemon(path: Path) -> httpx.AsyncHTTPTransport:
-    return httpx.AsyncHTTPTransport(uds=str(path))
+    return httpx.AsyncHTTPTransport(verify=_NO_TLS, uds=str(path))
 
 
 def daemon_answers(path: Path) -> bool:
@@ -225,7 +316,7 @@ def daemon_answers(path: Path) -> bool:
         except PermissionError:
             raise OperatorError(
                 f"this user may not talk to the daemon on {path}",
-                f"become a member of the group that owns it, or: {as_user(_owner_of(path))}",
+                f"become a member of the group that owns it, or: {who_may_talk(owner_of(path))}",
                 exit_code=ExitCode.UNREACHABLE,
             ) from None
         except OSError as error:
@@ -245,7 +336,7 @@ def daemon_status(path: Path) -> dict[str, object] | None:
     """
     if not daemon_answers(path):
         return None
-    transport = httpx.HTTPTransport(uds=str(path))
+    transport = httpx.HTTPTransport(verify=_NO_TLS, uds=str(path))
     with httpx.Client(transport=transport, timeout=_STATUS_WITHIN_S, trust_env=False) as client:
         try:
             return _checked(client.get(f"{BASE_URL}/v1/status"))
@@ -261,46 +352,3 @@ def not_running(common: Common) -> OperatorError:
         f"start it: `{start}`, or `systemctl start jrc` where it is a service",
         exit_code=ExitCode.UNREACHABLE,
     )
-
-
-def refuse_other_owner(settings: Settings) -> None:
-    """Refuses to work on a database of another user: files made now would be in his way.
-
-    Raises:
-        OperatorError: naming the user, and how to become him.
-    """
-    file = settings.database.file
-    kept_by = _owner_of(file if file is not None and file.exists() else settings.state_dir)
-    if kept_by is not None and kept_by != os.geteuid():
-        raise OperatorError(
-            f"{settings.state_dir} belongs to {user_name(kept_by)}, and this is"
-            f" {user_name(os.geteuid())}: what is made now would be in the daemon's way",
-            f"run: {as_user(kept_by)}",
-            exit_code=ExitCode.REFUSED,
-        )
-
-
-def _owner_of(path: Path) -> int | None:
-    try:
-        return path.stat().st_uid
-    except OSError:
-        return None
-
-
-def user_name(uid: int) -> str:
-    """The user's name, or its number where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"
-
-
-def as_user(uid: int | None) -> str:
-    """This very command, run by another user."""
-    user = "USER" if uid is None else user_name(uid)
-    return f"sudo -u {quoted(user)} {shlex.join(['jrc', *sys.argv[1:]])}"
-
-
-def quoted(word: str) -> str:
-    """A word as a shell reads it back."""
-    return shlex.quote(word)

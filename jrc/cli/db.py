@@ -1,6 +1,7 @@
 """``jrc db``: the database's schema."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -8,14 +9,15 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.asking import confirm
-from jrc.cli.client import refuse_other_owner
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
+from jrc.cli.users import refuse_other_owner
 from jrc.config import Settings
-from jrc.errors import JrcError
+from jrc.errors import JrcError, OperatorError
 
 if TYPE_CHECKING:
     from jrc.store.migrate import UpgradeReport
+    from jrc.store.vouching import Doubtful
 
 app = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
@@ -33,7 +35,7 @@ def upgrade(context: typer.Context, reason: Reason = "", as_json: AsJson = False
 
     \b
     Example:
-      systemctl stop jrc && sudo -u jrc jrc db upgrade && systemctl start jrc
+      systemctl stop jrc.socket jrc && jrc-offline db upgrade && systemctl start jrc
     """
     settings = common(context).settings()
     refuse_other_owner(settings)
@@ -85,6 +87,99 @@ def accept_server(
         output.line("start the registrars again")
 
 
+@app.command("accept-copy")
+def accept_copy(
+    context: typer.Context, reason: Reason = "", yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Say that the registrar's files were copied by you, and are the newest there are.
+
+    After a move to another disk or folder with nothing running, or where a deleted instance file
+    was put back. Without it the database stays quarantined; no daemon may run. After a copy of an
+    earlier day was put back: `jrc recover`.
+
+    \b
+    Example:
+      jrc db accept-copy --reason "moved to the new disk"
+    """
+    from jrc.admin.peers import this_process
+    from jrc.clock import SystemClock
+    from jrc.opened import Opened
+    from jrc.service.recover import accept_copy
+
+    settings = common(context).settings()
+    refuse_other_owner(settings)
+    plan = {"needs_yes": True, "sentences": [_ACCEPTING_COPY], "count": 0, "pledges": []}
+    confirm(plan, yes=yes)
+    opened = Opened.open(settings, SystemClock())
+    try:
+        opened.write(lambda tx: accept_copy(tx, actor=this_process().actor, reason=reason))
+    finally:
+        opened.close()
+    if as_json:
+        output.document({"condition": "open"})
+    else:
+        output.line("the database is open, and goes on where it was")
+        output.line("next: start the registrar again")
+
+
+@app.command("accept-rows")
+def accept_rows(
+    context: typer.Context, reason: Reason = "", yes: Yes = False, as_json: AsJson = False
+) -> None:
+    """Vouch for damaged rows of networks and key domains, which hinder a recovery. Shows them.
+
+    For a quarantined database; no daemon may run. What a row says is taken as it is: look whether
+    that is what it should be, and mend the rest with `jrc network set` after the recovery.
+
+    \b
+    Example:
+      jrc db accept-rows --reason "the network is as in our notes"
+    """
+    from jrc.admin.peers import this_process
+    from jrc.clock import SystemClock
+    from jrc.opened import Opened
+    from jrc.store.vouching import doubtful, vouch
+
+    settings = common(context).settings()
+    refuse_other_owner(settings)
+    opened = Opened.open(settings, SystemClock())
+    try:
+        now_ms = opened.clock.now_ms()
+        with opened.database.read(now_ms) as tx:
+            found = doubtful(tx.connection, tx.mac)
+        if found:
+            confirm(_plan_of_rows(found), yes=yes)
+            actor = this_process().actor
+            opened.database.write(lambda tx: vouch(tx, actor, reason), now_ms)
+    finally:
+        opened.close()
+    good = [each.name for each in found if each.nonsense is None]
+    bad = {each.name: each.nonsense for each in found if each.nonsense is not None}
+    if as_json:
+        output.document({"accepted": good, "refused": bad})
+    else:
+        output.line(f"accepted: {', '.join(good)}" if good else "nothing was changed")
+        output.line("next: `jrc recover --dry-run`")
+    if bad:
+        raise OperatorError(
+            "; ".join(f"{name} can't be used: {why}" for name, why in bad.items()),
+            "recover from another backup (docs/recovery.md)",
+        )
+
+
+def _plan_of_rows(found: "Sequence[Doubtful]") -> dict[str, object]:
+    sentences = ["These rows do not authenticate. Go on only if they say what they should:"]
+    for each in found:
+        told = ", ".join(f"{name} {value}" for name, value in each.shown.items())
+        sentences.append(f"{each.name}: {each.nonsense or told}")
+    return {"needs_yes": True, "sentences": sentences, "count": 0, "pledges": []}
+
+
+_ACCEPTING_COPY = (
+    "If anybody was answered after the files were copied, from the originals or from another copy,"
+    " requests will be answered twice under one nonce. Go on only if no registrar has run since,"
+    " and none will run from the originals."
+)
 _ACCEPTING = (
     "If a transaction was lost between the two servers, requests will be answered twice under one"
     " nonce. Go on only if every registrar was stopped before the change, and all was copied."
@@ -94,9 +189,13 @@ _ACCEPTING = (
 def _upgrade(settings: Settings) -> "UpgradeReport":
     """Under the lock, so that no daemon works on the database meanwhile."""
     from jrc.store.lock import StateLock
+    from jrc.store.logfile import check_file
     from jrc.store.migrate import upgrade as migrate
 
-    with StateLock(settings.database.file or settings.instance_file):
+    file = settings.database.file
+    with StateLock.of(file, settings.instance_file):
+        if file is not None:
+            check_file(settings.instance_file, file)
         return migrate(settings.database.url, time.time_ns() // 1_000_000)
 
 

@@ -57,7 +57,7 @@ def doctor(
 
     \b
     Examples:
-      sudo -u jrc jrc doctor
+      sudo jrc doctor
       jrc --config ./config.toml doctor --json --no-join
     """
     # What it looks with is loaded when it runs, and by no other command.

@@ -18,6 +18,7 @@ from jrc.cli.asking import confirm
 from jrc.cli.client import Api, Query, connect
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
+from jrc.cli.written_files import refuse_own_files
 from jrc.errors import ExitCode, OperatorError
 from jrc.service.event_check import verify_lines
 from jrc.service.wording import counted, utc_text
@@ -142,7 +143,10 @@ def export(
       jrc events export - --since 7d --kind pledge.revoked | jq .pledge
     """
     query = which(since=since, until=until, kind=kind, pledge=pledge, network=network)
-    with connect(common(context)) as api:
+    asked = common(context)
+    if file != STDIO:
+        refuse_own_files(Path(file), asked)
+    with connect(asked) as api:
         count, last = export_to(api, file, query)
     to = "" if file == STDIO else f" to {file}"
     so_far = "" if last is None else f"; the hash of the last one is {last}"
@@ -226,7 +230,10 @@ def prune(
       jrc events prune --before 400d --export events-2026.jsonl --reason "yearly"
       jrc events prune --before 2026-01-01 --yes
     """
-    with connect(common(context)) as api:
+    asked = common(context)
+    if export_file not in (None, STDIO):
+        refuse_own_files(Path(str(export_file)), asked)
+    with connect(asked) as api:
         plan = api.post("/v1/events/removal/plan", {"before": before})
         removal = plan["removal"]
         if isinstance(removal, dict):

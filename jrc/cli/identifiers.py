@@ -18,12 +18,21 @@ def identifiers_from(name: str) -> list[str]:
     Raises:
         OperatorError: it can't be read, or one of them is none; says which.
     """
-    text = _read(name)
-    found = _from_json(name, text) if text.lstrip()[:1] == "[" else _from_lines(name, text)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(listed_in(name)))
 
 
-def _read(name: str) -> str:
+def listed_in(name: str) -> list[str]:
+    """As ``identifiers_from``, one that is there twice twice."""
+    text = read_list(name)
+    return list(_from_json(name, text) if text.lstrip()[:1] == "[" else _from_lines(name, text))
+
+
+def read_list(name: str) -> str:
+    """The text of a list in a file, or of standard input for ``-``.
+
+    Raises:
+        OperatorError: it can't be read, or is too long.
+    """
     try:
         with nullcontext(sys.stdin.buffer) if name == STDIN else open(name, "rb") as file:
             content = file.read(MAX_LIST_BYTES + 1)
@@ -31,14 +40,14 @@ def _read(name: str) -> str:
         raise OperatorError(f"{name} can't be read ({error.strerror})") from None
     if len(content) > MAX_LIST_BYTES:
         raise OperatorError(f"{name} is longer than {MAX_LIST_BYTES} bytes")
-    return content.decode(errors="replace")
+    return content.decode("utf-8-sig", errors="replace")
 
 
 def _from_json(name: str, text: str) -> Iterator[str]:
     try:
         for entry in json.loads(text):
             yield _identifier(entry if isinstance(entry, str) else entry["pledge_id"], name)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise _no_list(name) from None
 
 

@@ -1,31 +1,32 @@
 """``jrc pledge import``: many pledges from one file."""
 
+import json
 import os
-import stat
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO, Protocol
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jrc.cli import output
-from jrc.cli.client import connect
+from jrc.cli.client import Query, connect
+from jrc.cli.import_progress import pieces, shown_progress
+from jrc.cli.import_report import STORED, report_file
 from jrc.cli.keyfiles import STDIN, open_input
-from jrc.cli.options import AsJson, Reason, common
+from jrc.cli.options import AsJson, Common, Reason, common
 from jrc.cli.reporting import say
+from jrc.cli.written_files import refuse_own_files
 from jrc.errors import ExitCode, OperatorError
 
-_PIECE_BYTES = 64 * 1024
 _MAX_TABLE_ROWS = 1000
 """A terminal's table of more takes long to lay out, and nobody reads it there."""
+_MAX_HINTS = 5
 _ERROR = {"line": "LINE", "column": "COLUMN", "reason": "REASON"}
-_STORED = ("added", "returned", "replaced", "changed")
-_OUTCOMES = (*_STORED, "unchanged", "skipped")
+_OUTCOMES = (*STORED, "unchanged", "skipped")
+_BINARY = (_CBOR, _COSE) = ("cbor", "cose")
+_BINARY_ENDINGS = (".cbor", ".cose")
 
 
 class Format(StrEnum):
@@ -34,6 +35,9 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
+    CBOR = _CBOR
+    COSE = _COSE
+    YAML = "yaml"
 
 
 class OnConflict(StrEnum):
@@ -46,111 +50,148 @@ class OnConflict(StrEnum):
 
 def import_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="CSV, JSON or JSON lines.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="CSV, JSON, JSON lines, YAML, CBOR or COSE.")
+    ],
     format_: Annotated[
         Format | None, typer.Option("--format", help="Else told by name and contents.")
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="THEIRS=OURS",
+            help="The column that a name in the file stands for; THEIRS= leaves it out."
+            " May be repeated.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, store nothing.")] = False,
     on_conflict: Annotated[
         OnConflict, typer.Option("--on-conflict", help="For pledges that differ.")
     ] = OnConflict.FAIL,
+    pending_firmware: Annotated[
+        bool,
+        typer.Option(
+            "--pending-firmware", help="The keys wait beside those in force, for a first join."
+        ),
+    ] = False,
     partial: Annotated[
         bool, typer.Option("--partial", help="Store the good rows if others are wrong.")
     ] = False,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            "--rows", metavar="N", min=0, help="Store nothing if the file has another number."
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE", help="A line for each row: .csv, or .jsonl (JSON lines)."
+        ),
+    ] = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """Add the pledges in a file, all or none. Each wrong row is named, all of them in one run.
 
-    Up to 100,000 errors are listed, on a terminal 1,000; what goes beyond is counted.
+    Up to 100,000 errors are listed, on a terminal 1,000; what goes beyond is counted, and all are
+    in the --report. A row is known by its line, in a JSON array and in CBOR by its number. A
+    COSE_Key has the identifier as its kid.
 
     Columns: pledge_id, psk (or pledge_sender_key, pledge_recipient_key, common_iv), and as wanted
-    network (several with ;), role, label, profile, aead, hkdf, used_before (yes or no).
+    network (several with ;), role, label, profile, aead, hkdf, used_before (yes or no), key_check
+    (refuses the row if its key has another key check value). ssn_start and recv_start are for the
+    device and are not stored. docs/import.md has more.
+
+    A CSV file that was cut off on its way to standard input may look whole: --rows tells.
 
     \b
     Examples:
       jrc pledge import --dry-run pledges.csv
-      jrc pledge import pledges.csv --reason "batch 7"
+      jrc pledge import pledges.csv --reason "batch 7" --report batch7.csv
+      jrc pledge import vendor.csv --map "Device EUI=pledge_id" --map Key=psk --map "Serial No="
       zcat pledges.jsonl.gz | jrc pledge import - --format jsonl
+      ssh router jrc pledge import - --rows 200 < pledges.csv
+      jrc pledge import next.csv --pending-firmware --reason "firmware 2.1"
     """
-    content = open_input(file)
-    try:
-        with connect(common(context)) as api, _progress(content) as bar:
-            query: dict[str, str | int] = {
-                "source": "standard input" if file == STDIN else _shown_path(file),
-                "on_conflict": on_conflict.value,
-                "dry_run": int(dry_run),
-                "partial": int(partial),
-                "reason": reason,
-            }
-            if format_ is not None:
-                query["format"] = format_.value
-            done = api.upload("/v1/imports", query, _pieces(content, bar))
-    finally:
-        if file != STDIN:
-            content.close()
+    if pending_firmware and on_conflict is not OnConflict.FAIL:
+        raise typer.BadParameter("--pending-firmware and --on-conflict exclude each other")
+    query: dict[str, str | int] = {
+        "source": shown_path(file),
+        "on_conflict": on_conflict.value,
+        "dry_run": int(dry_run),
+        "partial": int(partial),
+        "reason": reason,
+    }
+    if format_ is not None:
+        query["format"] = format_.value
+    if map_:
+        query["map"] = json.dumps(mapping(map_))
+    if rows is not None:
+        query["rows"] = rows
+    if pending_firmware:
+        query["pending_firmware"] = 1
+    done = _upload(common(context), file, query, report)
     if as_json:
         output.document(done)
     else:
-        _tell(done)
-    _exit(done, partial=partial)
+        tell(done)
+    leave(done, partial=partial)
 
 
-def _shown_path(file: str) -> str:
+def _upload(asked: Common, file: str, query: Query, report: Path | None) -> dict[str, object]:
+    """The answer of the registrar; the report is written on the way."""
+    if report is not None:
+        refuse_own_files(report, asked)
+    content = open_input(file)
+    is_binary = query.get("format") in _BINARY or file.lower().endswith(_BINARY_ENDINGS)
+    reporting = nullcontext(None) if report is None else report_file(report, file)
+    try:
+        with (
+            reporting as outcomes,
+            connect(asked) as api,
+            shown_progress(content, counts_lines=not is_binary) as bar,
+        ):
+            body = pieces(content, bar)
+            if outcomes is None:
+                return api.upload("/v1/imports", query, body)
+            asking = {**query, "outcomes": 1}
+            return api.upload_for_lines("/v1/imports", asking, body, outcomes)
+    finally:
+        if file != STDIN:
+            content.close()
+
+
+def mapping(texts: list[str]) -> dict[str, str]:
+    """The columns of a file's own names, from ``THEIRS=OURS``."""
+    found: dict[str, str] = {}
+    for text in texts:
+        theirs, equals, ours = text.rpartition("=")
+        theirs, ours = theirs.strip(), ours.strip().lower()
+        if not equals or not theirs:
+            raise typer.BadParameter(f"--map {text!r} is no THEIRS=OURS")
+        if found.setdefault(theirs, ours) != ours:
+            raise typer.BadParameter(f"--map: {theirs!r} is there twice")
+    return found
+
+
+def shown_path(file: str) -> str:
     """The file's absolute path; bytes in it that are no UTF-8 as backslash escapes."""
+    if file == STDIN:
+        return "standard input"
     return os.fsencode(Path(file).absolute()).decode(errors="backslashreplace")
 
 
-class _Bar(Protocol):
-    def __call__(self, piece: bytes) -> None: ...
-
-
-class _Progress:
-    """A bar on a terminal's standard error, nothing elsewhere."""
-
-    def __init__(self, content: BinaryIO) -> None:
-        status = os.fstat(content.fileno())
-        self._total = status.st_size if stat.S_ISREG(status.st_mode) else None
-        self._lines = 0
-        self._bar = Progress(
-            BarColumn(),
-            DownloadColumn(),
-            TextColumn("{task.fields[lines]} lines"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        task = self._bar.add_task("import", total=self._total, lines=0)
-
-        def advance(piece: bytes) -> None:
-            self._lines += piece.count(b"\n")
-            self._bar.update(task, advance=len(piece), lines=self._lines)
-
-        return advance
-
-    def __exit__(self, *_error: object) -> None:
-        self._bar.stop()
-
-
-def _progress(content: BinaryIO) -> AbstractContextManager[_Bar]:
-    return _Progress(content) if sys.stderr.isatty() else nullcontext(lambda _piece: None)
-
-
-async def _pieces(content: BinaryIO, bar: _Bar) -> AsyncIterator[bytes]:
-    while piece := content.read(_PIECE_BYTES):
-        yield piece
-        bar(piece)
-
-
-def _tell(done: dict[str, object]) -> None:
+def tell(done: dict[str, object]) -> None:
+    """The errors and the counts of an import, for a person."""
     errors = done["errors"]
     assert isinstance(errors, list)
     listed = errors[:_MAX_TABLE_ROWS] if sys.stdout.isatty() else errors
     if listed:
         output.listing(listed, _ERROR, as_json=False)
+    for hint in _hints(listed):
+        say(f"hint: {hint}")
     more = _count(done, "error_count") - len(listed)
     if more:
         say(f"and {more} more that are not listed")
@@ -159,6 +200,17 @@ def _tell(done: dict[str, object]) -> None:
         f"{_count(done, name)} {would}{name}" for name in _OUTCOMES if _count(done, name)
     )
     say(f"{_verdict(done)}: {_count(done, 'rows')} rows read{counts and ', '}{counts}")
+    if done["unsettled"]:
+        say("some changes come into force by and by; `jrc events` has each of them")
+
+
+def _hints(errors: list[dict[str, object]]) -> list[str]:
+    """What to do about them, each once, with the first line that it is for."""
+    firsts: dict[object, object] = {}
+    for error in errors:
+        firsts.setdefault(error["hint"], error["line"])
+    told = [f"line {line}: {hint}" for hint, line in firsts.items() if hint]
+    return told[:_MAX_HINTS]
 
 
 def _verdict(done: dict[str, object]) -> str:
@@ -173,13 +225,14 @@ def _count(done: dict[str, object], name: str) -> int:
     return value
 
 
-def _exit(done: dict[str, object], *, partial: bool) -> None:
+def leave(done: dict[str, object], *, partial: bool) -> None:
+    """Ends the command as the import ended."""
     wrong = _count(done, "error_count")
     if not wrong:
         return
     if done["published"]:
         raise typer.Exit(ExitCode.PARTLY)
-    would_help = not partial and any(_count(done, name) for name in _STORED)
+    would_help = not partial and any(_count(done, name) for name in STORED)
     raise OperatorError(
         f"{wrong} {'error' if wrong == 1 else 'errors'} in the file; nothing was stored",
         "mend them, or say --partial to store the good rows" if would_help else "mend them",

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from jrc.admin.peers import this_process
-from jrc.cli.client import refuse_other_owner
 from jrc.cli.key_rotation import gone_if_refused
+from jrc.cli.users import refuse_other_owner
 from jrc.clock import SystemClock
 from jrc.config import Settings
 from jrc.opened import Opened

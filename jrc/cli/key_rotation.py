@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jrc.cli.client import Api, quoted
+from jrc.cli.client import Api
 from jrc.cli.reporting import say
+from jrc.cli.users import quoted
 from jrc.config import Settings
 from jrc.errors import ExitCode, JrcError, OperatorError, StoreError
 from jrc.model import Secret

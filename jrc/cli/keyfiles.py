@@ -111,6 +111,20 @@ def derived_from(name: str) -> dict[str, str]:
     return {field: _hex(str(value), f"{field} in {name}") for field, value in given.items()}
 
 
+def keys_from(psk_file: str | None, derived_file: str | None) -> dict[str, str]:
+    """A pledge's PSK, or its derived values, from the file that was named; nothing if none was.
+
+    Raises:
+        BadParameter: both were named.
+        OperatorError: the file holds something else.
+    """
+    if psk_file is not None and derived_file is not None:
+        raise typer.BadParameter("--psk-file and --derived-file exclude each other")
+    if psk_file is not None:
+        return {"psk": psk_from(psk_file)}
+    return {} if derived_file is None else derived_from(derived_file)
+
+
 def take_over_from(name: str) -> dict[str, object]:
     """The JSON object of a file with the keys of a running network (``service/takeover.py``).
 

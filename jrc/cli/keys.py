@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import records
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
 from jrc.cli.key_rotation import (
@@ -62,7 +63,7 @@ def slots(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         output.document(found)
     else:
-        output.listing(_records(found["slots"]), _SLOTS, as_json=False, empty="no slot")
+        output.listing(records(found["slots"]), _SLOTS, as_json=False, empty="no slot")
         _warn(found)
     if found["warnings"]:
         raise typer.Exit(ExitCode.UNFINISHED)
@@ -290,11 +291,6 @@ def restore(
 
 def _plan(sentence: str) -> dict[str, object]:
     return {"needs_yes": True, "sentences": [sentence], "count": 1, "pledges": []}
-
-
-def _records(value: object) -> list[dict[str, object]]:
-    assert isinstance(value, list)
-    return value
 
 
 def _warn(found: Mapping[str, Any]) -> None:

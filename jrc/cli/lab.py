@@ -1,16 +1,13 @@
-"""``jrc lab``: simulated pledges. What it needs is loaded when a command of it runs."""
+"""``jrc lab``: simulated devices. What it needs is loaded when a command of it runs."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Simulated pledges, to see a registrar at work.")
+from jrc.cli.options import common
 
-
-@app.callback()
-def _group() -> None:
-    """Keeps ``run`` a command of its own while it is the only one."""
+app = typer.Typer(no_args_is_help=True, help="Simulated devices, to see a registrar at work.")
 
 
 @app.command()
@@ -36,3 +33,39 @@ def run(
     from jrc.cli.lab_demo import demonstrate
 
     raise typer.Exit(demonstrate(pledges, folder, once=once))
+
+
+@app.command()
+def join(
+    context: typer.Context,
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Import files: whose keys they have.")
+    ],
+    network_id: Annotated[
+        str,
+        typer.Option("--network-id", metavar="HEX", help="The network in the beacons they hear."),
+    ],
+    once: Annotated[bool, typer.Option("--once", help="End after the joins.")] = False,
+) -> None:
+    """Let simulated devices join the registrar that runs on this host, and stay as its nodes.
+
+    They join through a Join Proxy on loopback, 6LBRs first, and their OSCORE is aiocoap's. Where
+    the config file has `nodes` under [lab] they stay until Ctrl-C, take updates there, and say when
+    all of them have switched to new keys. With --once, or without `nodes`, it ends after the
+    joins, with exit code 1 if one has failed.
+
+    \b
+    Examples:
+      jrc pledge generate --count 20 --format csv --out pledges.csv
+      jrc pledge import pledges.csv
+      jrc lab join pledges.csv --network-id cafe
+    """
+    from jrc.cli.lab_join import join as join_all
+
+    try:
+        identifier = bytes.fromhex(network_id)
+    except ValueError:
+        raise typer.BadParameter(
+            "--network-id: that is no identifier of a network in hex"
+        ) from None
+    raise typer.Exit(join_all(common(context).settings(), files, identifier, once=once))

@@ -8,15 +8,16 @@ import asyncio
 import secrets
 import signal
 import tempfile
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from jrc.cli.lab_registrar import LabRegistrar, typed
-from jrc.cli.lab_screen import screen, tell
-from jrc.cli.reporting import INTERRUPTED, say
-from jrc.errors import ExitCode, OperatorError
+from jrc.cli.lab_screen import judge, screen, tell, tell_switch
+from jrc.cli.reporting import INTERRUPTED
+from jrc.errors import OperatorError
 from jrc.lab import demo
-from jrc.lab.network import JoinResult
+from jrc.lab.crowd import Crowd
+from jrc.lab.node import LBR
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -38,7 +39,8 @@ class _Lab:
 
     def __init__(self, folder: Path, pledges: int) -> None:
         self._folder = folder
-        self._devices = demo.make_devices(pledges, secrets.token_bytes)
+        first, *others = demo.make_devices(pledges, secrets.token_bytes)
+        self._devices = [replace(first, role=LBR), *others]
         self._registrar = LabRegistrar(folder, self._devices)
         self._code_when_stopped: int = INTERRUPTED
 
@@ -59,16 +61,18 @@ class _Lab:
         async with self._registrar.running() as daemon:
             await self._registrar.enroll()
             tell(f"{len(self._devices)} pledges join the registrar at [{jrc[0]}]:{jrc[1]}")
-            with screen(len(self._devices)) as shown:
-                results = await demo.join_devices(self._devices, jrc, shown.show)
-            code = _judge(results)
-            if not once:
-                self._code_when_stopped = code
-                await self._linger(daemon)
+            crowd = Crowd([device.pledge() for device in self._devices])
+            async with crowd.listening(self._registrar.nodes):
+                with screen(len(self._devices)) as shown:
+                    results = await crowd.join(jrc, shown.show)
+                code = judge(results)
+                if not once:
+                    self._code_when_stopped = code
+                    await self._linger(daemon, crowd)
         return code
 
-    async def _linger(self, daemon: asyncio.subprocess.Process) -> None:
-        """Tells what can be tried with the registrar, and lets it run until Ctrl-C.
+    async def _linger(self, daemon: asyncio.subprocess.Process, crowd: Crowd) -> None:
+        """Tells what can be tried with registrar and nodes, and lets them run until Ctrl-C.
 
         Raises:
             OperatorError: it has ended without being asked.
@@ -80,21 +84,16 @@ class _Lab:
             ("network", "show", demo.NETWORK_NAME),
             ("pledge", "list"),
             ("pledge", "show", first),
+            ("rollover", "start", demo.NETWORK_NAME, "--yes"),
+            ("rollover", "watch", demo.NETWORK_NAME),
             ("pledge", "revoke", last, "--reason", "lost"),
             ("events",),
         ):
             tell(f"  {typed('--config', str(self._registrar.config), *words)}")
         tell(f"\nIts log is {self._registrar.log}. Ctrl-C stops it.")
-        await daemon.wait()
+        living = asyncio.ensure_future(crowd.live(tell_switch))
+        try:
+            await daemon.wait()
+        finally:
+            living.cancel()
         raise OperatorError("the registrar has stopped by itself", self._registrar.last_words())
-
-
-def _judge(results: Sequence[JoinResult]) -> ExitCode:
-    """Says what is wrong with the joins, or that nothing is."""
-    faults = demo.find_faults(results)
-    for fault in faults:
-        say(f"fault: {fault}")
-    if faults:
-        return ExitCode.FAILED
-    tell(f"all {len(results)} joined, with the same link-layer keys and a short address each")
-    return ExitCode.DONE

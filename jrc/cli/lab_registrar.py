@@ -34,6 +34,7 @@ class LabRegistrar:
     def __init__(self, folder: Path, devices: Sequence[LabDevice]) -> None:
         self.config = folder / "config.toml"
         self.log = folder / "daemon.log"
+        self.nodes: Address = LOOPBACK, _free_port()
         self._folder = folder
         self._devices = devices
 
@@ -47,7 +48,9 @@ class LabRegistrar:
         address = LOOPBACK, _free_port()
         text = self.config.read_text()
         listen = f'listen = ["[{address[0]}]:{address[1]}"]'
-        self.config.write_text(re.sub(r"(?m)^listen = .*$", listen, text, count=1))
+        text = re.sub(r"(?m)^listen = .*$", listen, text, count=1)
+        nodes = f'[lab]\nnodes = "[{self.nodes[0]}]:{self.nodes[1]}"\n'
+        self.config.write_text(f"{text}\n{nodes}")
         return address
 
     async def enroll(self) -> None:
@@ -113,6 +116,7 @@ def _write_pledges(file: Path, devices: Sequence[LabDevice]) -> None:
                 "pledge_id": device.identifier.hex(),
                 "psk": device.psk.reveal().hex(),
                 "network": demo.NETWORK_NAME,
+                "role": "6lbr" if device.role else "6ln",
                 "label": f"simulated {number}",
             }
             stream.write(json.dumps(row) + "\n")
@@ -161,7 +165,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def _command(*arguments: str) -> tuple[str, ...]:
-    return sys.executable, "-m", "jrc.cli.main", *arguments
+    return sys.executable, "-P", "-m", "jrc.cli.main", *arguments
 
 
 def typed(*arguments: str) -> str:

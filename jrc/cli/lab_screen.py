@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from jrc.cli.output import line
-from jrc.lab.demo import describe, short_id_of
+from jrc.cli.reporting import say
+from jrc.errors import ExitCode
+from jrc.lab.demo import describe, find_faults, short_id_of
 from jrc.lab.network import JoinResult
 from jrc.lab.pledge import Joined
 
@@ -86,6 +88,25 @@ def screen(expected: int) -> Iterator[Screen]:
         table = LiveTable(console, live, expected)
         yield table
     table.finish()
+
+
+def judge(results: Sequence[JoinResult]) -> ExitCode:
+    """Says what is wrong with the joins, or that nothing is."""
+    faults = find_faults(results)
+    for fault in faults:
+        say(f"fault: {fault}")
+    if faults:
+        return ExitCode.FAILED
+    tell(f"all {len(results)} joined, with the same link-layer keys and a short address each")
+    return ExitCode.DONE
+
+
+def tell_switch(nodes: int, key_ids: Sequence[int]) -> None:
+    """All nodes send with other keys than before."""
+    tell(
+        f"all {nodes} nodes send with {'key' if len(key_ids) == 1 else 'keys'} "
+        f"{', '.join(map(str, key_ids))}"
+    )
 
 
 def _cells(result: JoinResult) -> tuple[str, str, str, str, str]:

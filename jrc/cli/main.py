@@ -1,12 +1,12 @@
-"""The entry point ``jrc``. Daemons start here without loading what other commands need."""
+"""The entry point ``jrc``. Daemons and what looks after them need not load what commands do."""
 
 import os
 import sys
 from collections.abc import Sequence
 
 from jrc import coredumps
-from jrc.cli.reporting import INTERRUPTED, report
-from jrc.errors import ExitCode, JrcError
+from jrc.cli.reporting import INTERRUPTED, report, report_doubt
+from jrc.errors import CommitError, ExitCode, JrcError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,6 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except JrcError as error:
         return report(error)
+    except CommitError as error:
+        return report_doubt(error)
     except BrokenPipeError:
         _drop_stdout()
         return ExitCode.FAILED
@@ -36,6 +38,14 @@ def _dispatch(arguments: list[str]) -> int:
         from jrc.cli.proxy import run as run_proxy
 
         return run_proxy(config)
+    if arguments[:1] == ["wpan"] and len(arguments) == 2 and not arguments[1].startswith("-"):
+        from jrc.cli.wpan import run as run_helper
+
+        return run_helper(arguments[1])
+    if verb == "healthcheck":
+        from jrc.cli.healthcheck import run as check_health
+
+        return check_health(config)
     from jrc.cli.tree import invoke
 
     return invoke(arguments)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import records, words
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect
 from jrc.cli.keyfiles import take_over_from
@@ -13,12 +14,10 @@ from jrc.cli.network_show import (
     installation,
     list_,
     path_of,
-    records,
     show,
     show_network,
 )
-from jrc.cli.options import AsJson, Common, Reason, Yes, common
-from jrc.cli.output import Record
+from jrc.cli.options import AsJson, Common, Reason, Yes, common, given
 from jrc.cli.reporting import say
 from jrc.errors import ExitCode
 
@@ -43,6 +42,7 @@ JrcAddressFrom = Annotated[
         help="Take it from an interface of this host, and follow it; or `none`.",
     ),
 ]
+Prefix = Annotated[str | None, typer.Option(metavar="PREFIX/64", help="The nodes' IPv6 prefix.")]
 PrefixFrom = Annotated[
     str | None,
     typer.Option(
@@ -86,9 +86,7 @@ def add(
         list[str],
         typer.Option("--network-id", metavar="HEX", help="Its identifier; may be repeated."),
     ],
-    prefix: Annotated[
-        str | None, typer.Option(metavar="PREFIX/64", help="The nodes' IPv6 prefix.")
-    ] = None,
+    prefix: Prefix = None,
     prefix_from: PrefixFrom = None,
     key_usage: Annotated[
         list[int] | None,
@@ -129,26 +127,26 @@ def add(
     """
     if keys_file is not None and key_usage:
         raise typer.BadParameter("--keys-file says what its keys are for; leave --key-usage out")
-    body: dict[str, object | None] = {
-        "name": name,
-        "identifiers": network_id,
-        "prefix": prefix,
-        "prefix_from": prefix_from,
-        "key_usages": key_usage,
-        "short_ids": short_ids,
-        "lease_hours": None if lease_hours is None else _limit("--lease-hours", lease_hours),
-        "join_rate_bytes_per_s": None if join_rate is None else _limit("--join-rate", join_rate),
-        "quiet_outside_windows": quiet,
-        "jrc_address": jrc_address,
-        "jrc_address_from": jrc_address_from,
-        "profile": profile,
-        "admission": admission,
-        "key_domain": key_domain,
-        "keys_file": None if keys_file is None else take_over_from(keys_file),
-        "reason": reason,
-    }
+    limits = _limits(lease_hours, join_rate)
+    body: dict[str, object] = given(
+        name=name,
+        identifiers=network_id,
+        prefix=prefix,
+        prefix_from=prefix_from,
+        key_usages=key_usage,
+        short_ids=short_ids,
+        **limits,
+        quiet_outside_windows=quiet,
+        jrc_address=jrc_address,
+        jrc_address_from=jrc_address_from,
+        profile=profile,
+        admission=admission,
+        key_domain=key_domain,
+        keys_file=None if keys_file is None else take_over_from(keys_file),
+        reason=reason,
+    )
     with connect(common(context)) as api:
-        made = api.post("/v1/networks", {k: v for k, v in body.items() if v is not None})
+        made = api.post("/v1/networks", body)
     show_network(made, as_json=as_json)
 
 
@@ -161,9 +159,7 @@ def set_(
     context: typer.Context,
     name: Name,
     network_id: NetworkIds = None,
-    prefix: Annotated[
-        str | None, typer.Option(metavar="PREFIX/64", help="The nodes' IPv6 prefix.")
-    ] = None,
+    prefix: Prefix = None,
     prefix_from: PrefixFrom = None,
     key_usage: Annotated[
         list[int] | None, typer.Option("--key-usage", metavar="N", help="0..14.")
@@ -190,33 +186,20 @@ def set_(
       jrc network set lab --prefix 2001:db8:0:9::/64 --reason "new provider"
       jrc network set lab --prefix-from lowpan0
     """
-    changes: dict[str, object] = {}
-    if network_id:
-        changes["identifiers"] = network_id
-    if key_usage:
-        changes["key_usages"] = key_usage
-    given = {
-        "prefix": prefix,
-        "short_ids": short_ids,
-        "profile": profile,
-        "admission": admission,
-        "quiet_outside_windows": quiet,
-    }
-    changes |= {field: value for field, value in given.items() if value is not None}
-    if lease_hours is not None:
-        changes["lease_hours"] = _limit("--lease-hours", lease_hours)
-    if join_rate is not None:
-        changes["join_rate_bytes_per_s"] = _limit("--join-rate", join_rate)
-    nullable = {
-        "jrc_address": jrc_address,
-        "prefix_from": prefix_from,
-        "jrc_address_from": jrc_address_from,
-    }
-    changes |= {
-        field: None if text == "none" else text
-        for field, text in nullable.items()
-        if text is not None
-    }
+    changes: dict[str, object] = given(
+        identifiers=network_id or None,
+        key_usages=key_usage or None,
+        prefix=prefix,
+        short_ids=short_ids,
+        profile=profile,
+        admission=admission,
+        quiet_outside_windows=quiet,
+    )
+    changes |= _limits(lease_hours, join_rate)
+    texts = given(
+        jrc_address=jrc_address, prefix_from=prefix_from, jrc_address_from=jrc_address_from
+    )
+    changes |= {field: None if text == "none" else text for field, text in texts.items()}
     if not changes:
         raise typer.BadParameter("nothing to change was given; see jrc network set --help")
     with connect(common(context)) as api:
@@ -224,8 +207,8 @@ def set_(
         confirm(plan, yes=yes)
         changed = api.send("PATCH", path_of(name), {**changes, "reason": reason, "agreed": True})
     if not plan["needs_yes"]:
-        for sentence in _words(plan):
-            say(str(sentence))
+        for sentence in words(plan["sentences"]):
+            say(sentence)
     show_network(changed, as_json=as_json)
 
 
@@ -282,7 +265,7 @@ def remove(
     asked = common(context)
     with connect(asked) as api:
         plan = api.get(f"{path_of(name)}/removal")
-        confirm({**plan, "sentences": [*_words(plan), *_named(asked, name)]}, yes=yes)
+        confirm({**plan, "sentences": [*words(plan["sentences"]), *_named(asked, name)]}, yes=yes)
         done = api.send("DELETE", path_of(name), {"reason": reason, "agreed": True})
     if as_json:
         output.document(done)
@@ -290,18 +273,24 @@ def remove(
         say(f"removed {name}")
 
 
-def _words(plan: Record) -> list[object]:
-    sentences = plan["sentences"]
-    assert isinstance(sentences, list)
-    return sentences
-
-
 def _named(asked: Common, name: str) -> list[str]:
-    """What waits for a network of this name once it is gone."""
+    """What waits for a network of this name once it is gone, as far as this host knows."""
+    if asked.remote is not None:
+        return []
     keys = [key for key, named in asked.settings().named_networks.items() if named == name]
     return [f"The config file names it ({', '.join(keys)}), and waits for another then."] * bool(
         keys
     )
+
+
+def _limits(lease_hours: str | None, join_rate: str | None) -> dict[str, int | None]:
+    """Those that were given; None lifts one."""
+    limits = {}
+    if lease_hours is not None:
+        limits["lease_hours"] = _limit("--lease-hours", lease_hours)
+    if join_rate is not None:
+        limits["join_rate_bytes_per_s"] = _limit("--join-rate", join_rate)
+    return limits
 
 
 def _limit(option: str, text: str) -> int | None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import records
 from jrc.cli.client import connect, segment
 from jrc.cli.options import AsJson, common
 from jrc.cli.output import Record
@@ -102,12 +103,6 @@ def installation(done: Record) -> str:
         return has
     failed = f"failed: {done['error']}"
     return failed if done["generation"] is None else f"{failed}; {has}"
-
-
-def records(value: object) -> list[Record]:
-    """A list of objects in an answer."""
-    assert isinstance(value, list)
-    return value
 
 
 def path_of(name: str) -> str:

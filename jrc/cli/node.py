@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
-from jrc.cli.client import connect, daemon_answers, segment
+from jrc.cli.client import connect, is_served, segment
 from jrc.cli.node_wait import wait_until_told
 from jrc.cli.options import AsJson, Common, Reason, common
 from jrc.cli.reporting import say
@@ -168,7 +168,7 @@ def _say_pushed(asked: Common, done: output.Record, network: str | None) -> None
         say(f"nobody is to be told anything: {nodes} to have")
         return
     say(f"{done['told']} told now, {done['up_to_date']} have all they are to have")
-    if done["told"] and not daemon_answers(asked.settings().admin.socket):
+    if done["told"] and not is_served(asked):
         say("the daemon is not running: they are told when `jrc run` does")
     count, first = done["must_join_count"], done["must_join"]
     assert isinstance(first, list)

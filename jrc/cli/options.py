@@ -3,13 +3,18 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from jrc import config as settings_files
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
+
+if TYPE_CHECKING:
+    from jrc.cli.remote import Remote
+
+T = TypeVar("T")
 
 
 def refuse_undecoded(name: str, value: object) -> None:
@@ -43,6 +48,16 @@ Reason = Annotated[
     typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit log.", callback=_reason),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DerivedFile = Annotated[
+    str | None,
+    typer.Option("--derived-file", metavar="FILE|-", help="Derived keys in place of a PSK."),
+]
+Networks = Annotated[
+    list[str] | None,
+    typer.Option("--network", metavar="NAME", help="May be repeated. [the only one]"),
+]
+AeadName = Annotated[str | None, typer.Option("--aead", help="OSCORE's AEAD algorithm.")]
+HkdfName = Annotated[str | None, typer.Option("--hkdf", help="OSCORE's HKDF algorithm.")]
 PassphraseFile = Annotated[
     str | None,
     typer.Option(
@@ -60,11 +75,17 @@ IdentityFile = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Carry the plan out without asking.")]
 
 
+def given(**options: T | None) -> dict[str, T]:
+    """The options that were given, by the names of fields that the API has for them."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What was said before the command's name."""
+    """What was said before the command's name; ``remote`` is a registrar on another host."""
 
     config: str | None
+    remote: "Remote | None" = None
 
     @property
     def path(self) -> Path:
@@ -75,8 +96,14 @@ class Common:
         """The settings in it.
 
         Raises:
-            OperatorError: there is none, or it is not in order.
+            OperatorError: there is none, it is not in order, or another host's is meant.
         """
+        if self.remote is not None:
+            raise OperatorError(
+                "this works on the registrar's own host alone, and not with --url",
+                "log in there, or leave --url and $JRC_URL out if the registrar is on this one",
+                exit_code=ExitCode.USAGE,
+            )
         return settings_files.load(self.path)
 
 

@@ -5,26 +5,43 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import records
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
 from jrc.cli.explain import explain
 from jrc.cli.imports import OnConflict, import_
-from jrc.cli.keyfiles import derived_from, psk_from
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.keyfiles import keys_from, psk_from
+from jrc.cli.options import (
+    AeadName,
+    AsJson,
+    DerivedFile,
+    HkdfName,
+    Networks,
+    Reason,
+    Yes,
+    common,
+    given,
+)
+from jrc.cli.pledge_generate import generate
 from jrc.cli.pledge_recover import recover
 from jrc.cli.pledge_replace import replace
 from jrc.cli.pledge_revoke import restore, revoke
 from jrc.cli.pledge_set import set_
+from jrc.cli.pledge_transfer import app as transfer
+from jrc.cli.pledge_withdraw import withdraw
 from jrc.cli.reporting import say
 
 app = typer.Typer(help="Pledges: the devices that may join, and their keys.", no_args_is_help=True)
 app.command("import")(import_)
+app.command()(generate)
 app.command()(explain)
 app.command("set")(set_)
 app.command()(revoke)
 app.command()(restore)
 app.command()(replace)
 app.command()(recover)
+app.command()(withdraw)
+app.add_typer(transfer, name="transfer")
 
 _LISTED = {
     "pledge_id": "PLEDGE",
@@ -68,12 +85,14 @@ _SHOWN = {
     "highest_number": "highest Partial IV",
     "created": "added",
     "updated": "changed",
+    "identity": "identity",
     "damage": "damage",
     "recovery_means": "recovery",
 }
 _KEYS = {
     "kind": "KEY",
     "state": "STATE",
+    "key_check": "KEY CHECK",
     "aead": "AEAD",
     "hkdf": "HKDF",
     "provenance": "PROVENANCE",
@@ -96,22 +115,16 @@ def add(
     psk_file: Annotated[
         str | None, typer.Option("--psk-file", metavar="FILE|-", help="Its PSK in hex.")
     ] = None,
-    derived_file: Annotated[
-        str | None,
-        typer.Option("--derived-file", metavar="FILE|-", help="Derived keys in place of a PSK."),
-    ] = None,
-    network: Annotated[
-        list[str] | None,
-        typer.Option("--network", metavar="NAME", help="May be repeated. [the only one]"),
-    ] = None,
+    derived_file: DerivedFile = None,
+    network: Networks = None,
     role: Annotated[str | None, typer.Option(help="6ln or 6lbr. [6ln]")] = None,
     label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     profile: Annotated[
         str | None,
         typer.Option(metavar="P", help="rfc9031, openwsn or join-proxy. [the network's]"),
     ] = None,
-    aead: Annotated[str | None, typer.Option(help="OSCORE's AEAD algorithm.")] = None,
-    hkdf: Annotated[str | None, typer.Option(help="OSCORE's HKDF algorithm.")] = None,
+    aead: AeadName = None,
+    hkdf: HkdfName = None,
     used_before: Annotated[
         bool,
         typer.Option(
@@ -121,38 +134,55 @@ def add(
     on_conflict: Annotated[
         OnConflict, typer.Option("--on-conflict", help="If it is there and differs.")
     ] = OnConflict.FAIL,
+    pending_firmware: Annotated[
+        bool,
+        typer.Option(
+            "--pending-firmware", help="The key waits beside the one in force, for its first join."
+        ),
+    ] = False,
+    provenance: Annotated[
+        str | None,
+        typer.Option(metavar="P", help="operator, api, handover, serial, generate. [operator]"),
+    ] = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """Add a pledge. Without a file its key is asked for; it never stands on the command line.
 
+    With --pending-firmware the key is that of a device's next firmware: the one in force is good
+    until the device has joined with the new one. `jrc pledge withdraw` takes it back.
+
     \b
     Examples:
       jrc pledge add 00124b0014b5b67e --psk-file key.hex --network lab
       pass show node7 | jrc pledge add 00-12-4b-00-14-b5-b6-7e --psk-file - --label "node 7"
+      jrc pledge add 00124b0014b5b67e --psk-file next.hex --pending-firmware
     """
-    if psk_file is not None and derived_file is not None:
-        raise typer.BadParameter("--psk-file and --derived-file exclude each other")
-    keys = {"psk": psk_from(psk_file)} if derived_file is None else derived_from(derived_file)
-    given: dict[str, object | None] = {
-        "pledge_id": pledge_id,
-        **keys,
-        "networks": network,
-        "role": role,
-        "label": label,
-        "profile": profile,
-        "aead": aead,
-        "hkdf": hkdf,
-        "used_before": used_before or None,
-        "on_conflict": on_conflict.value,
-        "reason": reason,
-    }
+    if pending_firmware and on_conflict is not OnConflict.FAIL:
+        raise typer.BadParameter("--pending-firmware and --on-conflict exclude each other")
+    keys = keys_from(psk_file, derived_file) or {"psk": psk_from(None)}
+    body: dict[str, object] = given(
+        pledge_id=pledge_id,
+        networks=network,
+        role=role,
+        label=label,
+        profile=profile,
+        aead=aead,
+        hkdf=hkdf,
+        used_before=used_before or None,
+        on_conflict=on_conflict.value,
+        pending_firmware=pending_firmware or None,
+        provenance=provenance,
+        reason=reason,
+    )
     with connect(common(context)) as api:
-        done = api.post("/v1/pledges", {k: v for k, v in given.items() if v is not None})
+        done = api.post("/v1/pledges", {**keys, **body})
     if as_json:
         output.document(done)
-    else:
-        say(f"{done['pledge_id']}: {done['outcome']}, network {output.shown_as(done['networks'])}")
+        return
+    say(f"{done['pledge_id']}: {done['outcome']}, network {output.shown_as(done['networks'])}")
+    if done["outcome"] == "pending":
+        say("its first join with this key deletes the one before, which is good until then")
 
 
 @app.command("list")
@@ -167,6 +197,10 @@ def list_(
     recovering: Annotated[
         bool, typer.Option("--recovering", help="Those whose security context was lost.")
     ] = False,
+    search: Annotated[
+        str | None,
+        typer.Option("--search", metavar="TEXT", help="A part of the label or the identifier."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List pledges, in the order of their identifiers.
@@ -179,8 +213,9 @@ def list_(
       jrc pledge list --network lab
       jrc pledge list --state joined --json
       jrc pledge list --recovering
+      jrc pledge list --search b67e
     """
-    query = {k: v for k, v in (("network", network), ("state", state)) if v is not None}
+    query = given(network=network, state=state, search=search)
     if recovering:
         query["recovering"] = "1"
     with connect(common(context)) as api:
@@ -203,15 +238,16 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
         output.document(found)
         return
     none_yet = {"highest_number": None} if found["highest_number"] == -1 else {}
-    rare = ("replaces", "replaced_by", "recovery_means")
+    rare = ("replaces", "replaced_by", "recovery_means", "identity")
     seldom = {name for name in rare if found[name] is None}
     shown = {name: heading for name, heading in _SHOWN.items() if name not in seldom}
-    output.fields({**found, **none_yet}, shown, as_json=False)
+    identity = records([found["identity"] or {"edn": None}])[0]["edn"]
+    output.fields({**found, **none_yet, "identity": identity}, shown, as_json=False)
     tables = (("credentials", _KEYS), ("unsupported", _UNSUPPORTED), ("events", _EVENT))
+    both = zip(records(found["credentials"]), records(found["keys"]), strict=True)
+    known = {**found, "credentials": [{**each, **key} for each, key in both]}
     for name, columns in tables:
-        rows = found[name]
-        assert isinstance(rows, list)
-        if rows:
+        if rows := records(known[name]):
             output.line("")
             output.listing(rows, columns, as_json=False)
     if found["unsupported"]:
@@ -236,7 +272,7 @@ def approve(
       jrc pledge list --state waiting
       jrc pledge approve 00124b0014b5b67e --reason "lamp in room 12"
     """
-    body = {"reason": reason} | ({} if network is None else {"network": network})
+    body: dict[str, object] = {"reason": reason, **given(network=network)}
     with connect(common(context)) as api:
         done = api.post(f"{_path(pledge_id)}/approve", body)
     if as_json:

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import words
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
-from jrc.cli.keyfiles import derived_from, psk_from
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.keyfiles import keys_from
+from jrc.cli.options import AeadName, AsJson, DerivedFile, HkdfName, Reason, Yes, common, given
 from jrc.cli.reporting import say
 
 
@@ -22,12 +23,9 @@ def replace(
             "--psk-file", metavar="FILE|-", help="The PSK of NEW in hex, if not enrolled."
         ),
     ] = None,
-    derived_file: Annotated[
-        str | None,
-        typer.Option("--derived-file", metavar="FILE|-", help="Derived keys in place of a PSK."),
-    ] = None,
-    aead: Annotated[str | None, typer.Option(help="OSCORE's AEAD algorithm.")] = None,
-    hkdf: Annotated[str | None, typer.Option(help="OSCORE's HKDF algorithm.")] = None,
+    derived_file: DerivedFile = None,
+    aead: AeadName = None,
+    hkdf: HkdfName = None,
     revoke: Annotated[
         bool,
         typer.Option("--revoke", help="OLD was stolen: block it, and change the keys it has."),
@@ -47,16 +45,8 @@ def replace(
       jrc pledge replace 00124b0014b5b67e 00124b0014b5b690 --psk-file key.hex --reason "broken"
       jrc pledge replace 00124b0014b5b67e 00124b0014b5b690 --revoke --reason "stolen"
     """
-    if psk_file is not None and derived_file is not None:
-        raise typer.BadParameter("--psk-file and --derived-file exclude each other")
-    keys: dict[str, str] = {}
-    if psk_file is not None:
-        keys = {"psk": psk_from(psk_file)}
-    elif derived_file is not None:
-        keys = derived_from(derived_file)
-    given = {"aead": aead, "hkdf": hkdf}
-    named = {name: value for name, value in given.items() if value is not None}
-    body = {"pledge_id": new, **keys, **named, "revoke": revoke}
+    keys = keys_from(psk_file, derived_file)
+    body = {"pledge_id": new, **keys, **given(aead=aead, hkdf=hkdf), "revoke": revoke}
     path = f"/v1/pledges/{segment('the pledge identifier', old)}/replace"
     with connect(common(context)) as api:
         confirm(api.post(f"{path}/plan", body), yes=yes)
@@ -67,7 +57,5 @@ def replace(
     networks = output.shown_as(done["networks"])
     say(f"{done['pledge_id']}: {done['state']}, replaced by {done['replaced_by']}")
     say(f"{done['replaced_by']}: {done['role']} in network {networks}, and may join")
-    said = done["said"]
-    assert isinstance(said, list)
-    for sentence in said:
-        say(str(sentence))
+    for sentence in words(done["said"]):
+        say(sentence)

@@ -1,21 +1,19 @@
 """``jrc pledge revoke`` and ``restore``: devices put out of their networks, and taken back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import records, words
 from jrc.cli.asking import confirm
-from jrc.cli.client import Api, connect, connect_daemon, daemon_answers, segment
+from jrc.cli.client import Api, connect, connect_daemon, is_served, segment
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
-from jrc.cli.rollover_screen import screen
-from jrc.cli.rollover_wait import Timeout, Wait, Watcher, seconds_of, wait_for
+from jrc.cli.rollover_wait import Timeout, Wait, Watcher, seconds_of, wait_on_screen
 from jrc.errors import ExitCode
-
-_ROWS_WHILE_WAITING = 5
 
 
 def revoke(
@@ -53,7 +51,7 @@ def revoke(
         confirm(api.post("/v1/revocations/plan", body), yes=yes)
         done = api.post("/v1/revocations", {**body, "reason": reason, "agreed": True})
         _report(done, as_json=as_json)
-        if done["rollovers"] and not daemon_answers(asked.settings().admin.socket):
+        if done["rollovers"] and not is_served(asked):
             say("the daemon is not running: the nodes are told when `jrc run` does")
         if wait:
             code = _wait_for_all(api, done, for_s)
@@ -62,7 +60,7 @@ def revoke(
 
 
 def _report(done: Mapping[str, object], *, as_json: bool) -> None:
-    pledges = _records(done["pledges"])
+    pledges = records(done["pledges"])
     if as_json:
         # What became of a pledge that is alone stands beside the rest, as it always did.
         alone = dict(pledges[0]) if len(pledges) == 1 else {}
@@ -70,7 +68,7 @@ def _report(done: Mapping[str, object], *, as_json: bool) -> None:
         return
     for each in pledges:
         say(f"{each['pledge_id']}: {each['state']}{'' if each['changed'] else ', as before'}")
-    for sentence in _words(done["said"]):
+    for sentence in words(done["said"]):
         say(sentence)
 
 
@@ -81,15 +79,14 @@ def _wait_for_all(api: Api, done: Mapping[str, object], for_s: float) -> int:
     """
     daemon = Patient(api, for_s)
     codes = []
-    for each in _records(done["rollovers"]):
+    for each in records(done["rollovers"]):
         if each["outcome"] == "omitted":
             continue
-        network = _words(each["networks"])[0]
-        number = each["rollover"] if each["outcome"] != "wanted" else None
-        assert number is None or isinstance(number, int)
-        watcher = Watcher(daemon, network, number)
-        with screen(to_stderr=True, each_node=False, most_rows=_ROWS_WHILE_WAITING) as shown:
-            code, _ = wait_for(watcher, shown)
+        network = words(each["networks"])[0]
+        known = each["rollover"] if each["outcome"] != "wanted" else None
+        assert known is None or isinstance(known, int)
+        watcher = Watcher(daemon, network, known)
+        code, _ = wait_on_screen(watcher)
         codes.append(code)
         if code == ExitCode.DONE:
             say(f"{network}: the old keys are retired, and who was revoked is out")
@@ -121,15 +118,5 @@ def restore(
         output.document(done)
         return
     say(f"{done['pledge_id']}: {done['state']}{'' if done['changed'] else ', as before'}")
-    for sentence in _words(done["said"]):
+    for sentence in words(done["said"]):
         say(sentence)
-
-
-def _records(value: object) -> Sequence[Mapping[str, object]]:
-    assert isinstance(value, list)
-    return value
-
-
-def _words(value: object) -> Sequence[str]:
-    assert isinstance(value, list)
-    return [str(item) for item in value]

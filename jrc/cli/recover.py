@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import number, records
 from jrc.cli.asking import confirm
-from jrc.cli.client import Api, connect, daemon_answers
+from jrc.cli.client import Api, connect, is_served
 from jrc.cli.identifiers import identifiers_from
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.options import AsJson, Common, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
 from jrc.service.wording import counted
@@ -19,7 +20,6 @@ app = typer.Typer()
 _AT_ONCE = 500
 _NAMED_IN_PLAN = 2000
 """Identifiers of a list that are looked up for the plan at a time."""
-_LISTED_REVOCATIONS = {"at": "TIME", "pledge": "REVOKED", "actor": "BY", "reason": "REASON"}
 _STATUS = {
     "condition": "database",
     "since": "since",
@@ -96,11 +96,7 @@ def recover(
             return
         if not confirmed:
             _show_plan(plan, as_json=as_json)
-            raise OperatorError(
-                "the revocations were not confirmed; nothing was changed",
-                "say --confirm-revocations, with --revocations FILE for those that are missing",
-                exit_code=ExitCode.REFUSED,
-            )
+            raise _not_confirmed()
         if not yes:
             _show_revocations(plan)
         confirm(plan, yes=yes)
@@ -108,10 +104,16 @@ def recover(
         report = api.get("/v1/recovery")
     if as_json:
         output.document({**report, **done})
-        return
-    _say_next(report)
-    if not daemon_answers(asked.settings().admin.socket):
-        say("the daemon is not running: joins are answered when `jrc run` does")
+    else:
+        _say_next(asked, report)
+
+
+def _not_confirmed() -> OperatorError:
+    return OperatorError(
+        "the revocations were not confirmed; nothing was changed",
+        "say --confirm-revocations, with --revocations FILE for those that are missing",
+        exit_code=ExitCode.REFUSED,
+    )
 
 
 def _plan(api: Api, named: Sequence[str]) -> dict[str, Any]:
@@ -142,14 +144,14 @@ def _carry_out(api: Api, named: Sequence[str], reason: str) -> dict[str, object]
     for at in range(0, len(named), _AT_ONCE):
         body = {"pledge_ids": named[at : at + _AT_ONCE], "reason": reason, "agreed": True}
         answer = api.post("/v1/recovery/revocations", body)
-        revoked += _number(answer["revoked"])
-        unknown += _number(answer["unknown"])
+        revoked += number(answer["revoked"])
+        unknown += number(answer["unknown"])
     if named:
         say(f"{counted(revoked, 'pledge')} revoked, {unknown} of the list not known here")
     renewed: list[dict[str, object]] = []
     for step in _steps(api, reason):
         if step["step"] == "contexts":
-            contexts += _number(step["contexts"])
+            contexts += number(step["contexts"])
             say(f"{counted(contexts, 'context')} marked as lost")
         elif step["step"] == "keys":
             renewed.append({name: step[name] for name in ("key_domain", "networks", "key_ids")})
@@ -172,15 +174,17 @@ def _renewed_sentence(step: Mapping[str, Any]) -> str:
     return f"key domain {step['key_domain']}: new keys, key ids {ids}, all short identifiers free"
 
 
-def _say_next(report: Mapping[str, Any]) -> None:
+def _say_next(asked: Common, report: Mapping[str, Any]) -> None:
     say(
-        f"the database is open: {counted(_number(report['waiting']), 'pledge')} can come back, at"
+        f"the database is open: {counted(number(report['waiting']), 'pledge')} can come back, at"
         f" the next request of each; {report['reprovision']} of these need a new key first"
     )
     for each in report["border_routers"]:
         if each["by"] == "join":
             say(f"next: {each['what_to_do']} ({each['network']})")
     say("`jrc recover status` shows who has come back, and what is left to do")
+    if not is_served(asked):
+        say("the daemon is not running: joins are answered when `jrc run` does")
 
 
 @app.command()
@@ -208,8 +212,7 @@ def status(
             return
         report = api.get("/v1/recovery")
     output.fields(report, _STATUS, as_json=as_json)
-    routers = report["border_routers"]
-    assert isinstance(routers, list)
+    routers = records(report["border_routers"])
     if not as_json and routers:
         output.listing(routers, _BORDER_ROUTERS, as_json=False)
     is_done = not report["waiting"] and all(each["done"] for each in routers)
@@ -239,8 +242,3 @@ def quarantine(
         return
     say("the database is quarantined: nobody is answered, and no node is told anything")
     say("next: `jrc recover --dry-run` says what bringing it back means")
-
-
-def _number(value: object) -> int:
-    assert isinstance(value, int)
-    return value

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from jrc.cli.answers import number, records
 from jrc.cojp.exchange import RetransmissionTiming
 from jrc.config import Rollover
 from jrc.errors import ExitCode, OperatorError
@@ -82,11 +83,8 @@ def rehearsal_of(size: Mapping[str, object], section: Rollover, texts: Sequence[
     Raises:
         OperatorError: something is assumed that can't be.
     """
-    networks, usages = _records(size["networks"]), size["key_usages"]
-    quorum_permille, deadline_s = size["quorum_permille"], size["deadline_s"]
+    usages = size["key_usages"]
     assert isinstance(usages, list)
-    assert isinstance(quorum_permille, int)
-    assert isinstance(deadline_s, int)
     settings = Settings(
         key_usages=tuple(usages),
         timing=RetransmissionTiming(
@@ -94,11 +92,11 @@ def rehearsal_of(size: Mapping[str, object], section: Rollover, texts: Sequence[
         ),
         pace=Pace(section.rate_bytes_per_s, section.in_flight),
         retry=Retry(section.retry_s, section.retry_max_s),
-        quorum_permille=quorum_permille,
-        deadline_s=deadline_s,
+        quorum_permille=number(size["quorum_permille"]),
+        deadline_s=number(size["deadline_s"]),
         guard_time_s=section.guard_time_s,
     )
-    sizes = [Size(**_numbers(each)) for each in networks]
+    sizes = [Size(**_numbers(each)) for each in records(size["networks"])]
     return rehearse(sizes, settings, assumptions(texts, _known(size, sizes)))
 
 
@@ -114,8 +112,3 @@ def _known(size: Mapping[str, object], sizes: Sequence[Size]) -> Assumptions:
 def _numbers(network: Mapping[str, object]) -> dict[str, int]:
     names = ("nodes", "border_routers", "must_join")
     return {name: value for name in names if isinstance(value := network[name], int)}
-
-
-def _records(value: object) -> list[Mapping[str, object]]:
-    assert isinstance(value, list)
-    return value

@@ -2,7 +2,7 @@
 
 import sys
 
-from jrc.errors import ExitCode, JrcError, OperatorError, StateError
+from jrc.errors import CommitError, ExitCode, JrcError, OperatorError, StateError
 
 INTERRUPTED = 130
 """What shells report for a program that SIGINT ended."""
@@ -18,6 +18,16 @@ def report(error: JrcError) -> int:
     say(f"error: {error}")
     if isinstance(error, StateError):
         say("hint: nothing was changed; the database may be damaged, keep a copy of it")
+    return ExitCode.FAILED
+
+
+def report_doubt(error: CommitError) -> int:
+    """As ``report``, where nobody knows whether a change is on disk."""
+    say(f"error: the database failed as a change was being written ({error})")
+    say(
+        "hint: it may be on disk, or may not: `jrc events` shows what was done, before you do it"
+        " again; see whether the disk is broken (`dmesg`)"
+    )
     return ExitCode.FAILED
 
 

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import number
 from jrc.cli.asking import confirm
-from jrc.cli.client import Api, Query, connect, connect_daemon, daemon_answers
-from jrc.cli.options import AsJson, Common, Reason, Yes, common
+from jrc.cli.client import Api, Query, connect, connect_daemon, is_served
+from jrc.cli.options import AsJson, Common, Reason, Yes, common, given
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
-from jrc.cli.rollover_screen import screen
 from jrc.cli.rollover_show import list_, status, watch
 from jrc.cli.rollover_wait import (
     Timeout,
@@ -21,7 +21,7 @@ from jrc.cli.rollover_wait import (
     Watcher,
     path_of,
     seconds_of,
-    wait_for,
+    wait_on_screen,
 )
 from jrc.cli.rollover_words import headline, summary
 from jrc.errors import ExitCode, OperatorError
@@ -30,8 +30,6 @@ app = typer.Typer(help="Change the link-layer keys of whole networks.", no_args_
 app.command("list")(list_)
 app.command()(status)
 app.command()(watch)
-
-ROWS_WHILE_WAITING = 5
 
 Network = Annotated[str, typer.Argument(metavar="NETWORK", help="The network's name.")]
 AsksNothing = Annotated[
@@ -84,16 +82,8 @@ def start(
       jrc rollover start lab --at 2026-11-22T02:00 --quorum 0.95 --deadline 4h --yes
     """
     asked, for_s = common(context), seconds_of(timeout, waits=wait)
-    if assume and not rehearse:
-        raise OperatorError("--assume goes with --rehearse", exit_code=ExitCode.USAGE)
-    if rehearse and wait:
-        raise OperatorError(
-            "--rehearse starts nothing that --wait could wait for",
-            "leave one of them out",
-            exit_code=ExitCode.USAGE,
-        )
-    given = {"quorum": quorum, "deadline": deadline, "at": None if at is None else _in_utc(at)}
-    rules = {name: value for name, value in given.items() if value is not None}
+    _refuse_contradictions(rehearse=rehearse, assumes=bool(assume), waits=wait)
+    rules = given(quorum=quorum, deadline=deadline, at=None if at is None else _in_utc(at))
     if rehearse:
         _rehearse(asked, network, rules, assume or [], as_json=as_json)
         return
@@ -101,6 +91,17 @@ def start(
         confirm(api.get(f"{path_of(network)}/plan", rules), yes=yes)
         begun = api.post(path_of(network), {**rules, "reason": reason, "agreed": True})
         _finish(asked, api, network, begun, for_s if wait else None, as_json=as_json)
+
+
+def _refuse_contradictions(*, rehearse: bool, assumes: bool, waits: bool) -> None:
+    if assumes and not rehearse:
+        raise OperatorError("--assume goes with --rehearse", exit_code=ExitCode.USAGE)
+    if rehearse and waits:
+        raise OperatorError(
+            "--rehearse starts nothing that --wait could wait for",
+            "leave one of them out",
+            exit_code=ExitCode.USAGE,
+        )
 
 
 def _in_utc(text: str) -> str:
@@ -152,11 +153,8 @@ def _finish(
         say(headline(done))
         _say_what_next(asked, network, done)
     else:
-        number = done["id"]
-        assert isinstance(number, int)
-        watcher = Watcher(Patient(api, for_s), network, number)
-        with screen(to_stderr=True, each_node=False, most_rows=ROWS_WHILE_WAITING) as shown:
-            code, last = wait_for(watcher, shown)
+        watcher = Watcher(Patient(api, for_s), network, number(done["id"]))
+        code, last = wait_on_screen(watcher)
         done = last or done
     if as_json:
         output.document({name: value for name, value in done.items() if name not in _PAGE})
@@ -170,7 +168,7 @@ _PAGE = ("nodes", "next")
 def _say_what_next(asked: Common, network: str, done: output.Record) -> None:
     if done["ended"]:
         return
-    if daemon_answers(asked.settings().admin.socket):
+    if is_served(asked):
         say(f"`jrc rollover watch {network}` shows how far it is")
     else:
         say("the daemon is not running: the nodes are told when `jrc run` does")

@@ -16,11 +16,12 @@ from jrc.cli.client import segment
 from jrc.cli.output import Record
 from jrc.cli.patience import Patient, TimeIsUp
 from jrc.cli.reporting import INTERRUPTED, say
-from jrc.cli.rollover_screen import Screen
+from jrc.cli.rollover_screen import Screen, screen
 from jrc.errors import ExitCode, OperatorError
 from jrc.service.windows import parse_duration
 
 LOOK_EVERY_S = 1.0
+_ROWS_WHILE_WAITING = 5
 NODES_PER_S = 1000
 """So many nodes may be fetched a second: those of 10,000 are as of ten seconds ago at most."""
 
@@ -151,6 +152,12 @@ def wait_for(watcher: Watcher, shown: Screen) -> tuple[int, Record | None]:
         if successor := watcher.successor(status):
             say(successor)
     return exit_code_of(status), status
+
+
+def wait_on_screen(watcher: Watcher) -> tuple[int, Record | None]:
+    """``wait_for``, shown on standard error: what the command prints at last is its answer."""
+    with screen(to_stderr=True, each_node=False, most_rows=_ROWS_WHILE_WAITING) as shown:
+        return wait_for(watcher, shown)
 
 
 def _goes_on(network: str) -> str:

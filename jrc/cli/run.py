@@ -12,9 +12,11 @@ def run(config: str | None) -> int:
     Raises:
         OperatorError: the settings or the database are not in order.
     """
-    settings = settings_files.load(settings_files.find(config, os.environ))
+    # As it is found now: whoever reads it again may have another folder to start from.
+    path = settings_files.find(config, os.environ).absolute()
+    settings = settings_files.load(path)
     # structlog takes rich for its tracebacks where it finds it; the daemon's are plain.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from jrc.app.run import run_daemon
 
-    return run_daemon(settings)
+    return run_daemon(settings, lambda: settings_files.load(path))

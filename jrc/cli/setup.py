@@ -5,7 +5,7 @@ import pwd
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from jrc import config as settings_files
+from jrc.cli.options import Common, common
 from jrc.cli.output import line
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
@@ -21,6 +22,8 @@ SYSTEM_CONFIG = Path("/etc/jrc/config.toml")
 SERVICE_USER = "jrc"
 _CONFIG_MODE = 0o640
 _FOLDER_MODE = 0o750
+_WHERE_ELSE = "run it as root, or say --dir DIR to put everything in a folder of your own"
+_WHO_WRITES = "let this user write there, or name another place in the config file"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
+    context: typer.Context,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -48,12 +52,20 @@ def init(
 ) -> None:
     """Make config.toml, the key file and the database. Overwrites nothing.
 
+    With --config, the key file and the database that this config file names.
+
     \b
     Examples:
       jrc init --dir ./registrar
       sudo jrc init
       sudo jrc init --database-url postgresql+psycopg://jrc@db.example.org/jrc
+      jrc --config ./config.toml init
     """
+    asked = common(context)
+    if asked.config is not None:
+        _refuse_places(folder, database_url)
+        _init_named(asked)
+        return
     _refuse_password(database_url)
     config = SYSTEM_CONFIG if folder is None else folder.absolute() / "config.toml"
     _refuse_undecoded(config)
@@ -61,6 +73,32 @@ def init(
     settings = settings_files.parse(text, path=str(config))
     create(config, text, settings, owner=None if folder else service_user())
     _say_next(config, settings)
+
+
+def _refuse_places(folder: Path | None, database_url: str | None) -> None:
+    """Returns if nothing but the config file says where things are.
+
+    Raises:
+        OperatorError: an option does, too.
+    """
+    if folder is not None or database_url is not None:
+        raise OperatorError(
+            "--config names a config file, which says where the database is",
+            "leave out --dir and --database-url, or leave out --config to have a new one written",
+            exit_code=ExitCode.USAGE,
+        )
+
+
+def _init_named(asked: Common) -> None:
+    settings = asked.settings()
+    if settings.keys.kek_file is None:
+        raise OperatorError(
+            f"{asked.path} names no key file, and no process can make a credential",
+            "name keys.kek_file for now; docs/keys.md tells how its content becomes a credential",
+            exit_code=ExitCode.USAGE,
+        )
+    create(asked.path.absolute(), None, settings, owner=service_user())
+    _say_next(asked.path.absolute(), settings)
 
 
 def _refuse_password(url: str | None) -> None:
@@ -103,8 +141,12 @@ def _refuse_undecoded(config: Path) -> None:
         ) from None
 
 
-def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_passwd | None) -> None:
+def create(
+    config: Path, text: str | None, settings: Settings, *, owner: pwd.struct_passwd | None
+) -> None:
     """Makes the files of ``settings``, all of them or none; ``owner`` gets them if it is given.
+
+    ``text`` is what the config file will have; None where it is there, and stays as it is.
 
     Raises:
         OperatorError: one exists, or can't be made.
@@ -112,8 +154,37 @@ def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_pas
     file, kek_file = settings.database.file, settings.keys.kek_file
     assert kek_file is not None
     database = () if file is None else (file,)
-    made = (config, kek_file, *database, settings.instance_file)
-    for path in made:
+    written = () if text is None else (config,)
+    made = (*written, kek_file, *database, settings.instance_file)
+    _refuse_what_is_there(made)
+    new_folders = {path.parent for path in made if not path.parent.is_dir()}
+    with ExitStack() as undo:
+        try:
+            for folder in dict.fromkeys(path.parent for path in made):
+                _make_folder(folder, undo)
+            _write_key(kek_file, undo)
+            if text is not None:
+                _write(config, text, _CONFIG_MODE, undo.callback)
+            _make_database(settings, file, undo)
+            if owner is not None:
+                folders = {settings.state_dir, *new_folders} - {config.parent}
+                _give_away(owner, (kek_file, settings.instance_file, *_all_of(file)), folders)
+                _let_read(owner, written)
+        except OSError as error:
+            hint = _WHERE_ELSE if text is not None else _WHO_WRITES
+            raise OperatorError(
+                f"{error.filename} can't be made ({error.strerror})", hint
+            ) from None
+        undo.pop_all()
+
+
+def _refuse_what_is_there(paths: Iterable[Path]) -> None:
+    """Returns if none of them exists.
+
+    Raises:
+        OperatorError: one does.
+    """
+    for path in paths:
         if path.exists() or path.is_symlink():
             raise OperatorError(
                 f"{path} exists; nothing was made",
@@ -121,21 +192,6 @@ def create(config: Path, text: str, settings: Settings, *, owner: pwd.struct_pas
                 " elsewhere",
                 exit_code=ExitCode.REFUSED,
             )
-    with ExitStack() as undo:
-        try:
-            for folder in dict.fromkeys(path.parent for path in made):
-                _make_folder(folder, undo)
-            _write_files(config, text, kek_file, undo)
-            _make_database(settings, file, undo)
-            if owner is not None:
-                state = [kek_file, settings.instance_file, *_all_of(file)]
-                _give_away(owner, config, state)
-        except OSError as error:
-            raise OperatorError(
-                f"{error.filename} can't be made ({error.strerror})",
-                "run it as root, or say --dir DIR to put everything in a folder of your own",
-            ) from None
-        undo.pop_all()
 
 
 def _make_folder(folder: Path, undo: ExitStack) -> None:
@@ -145,11 +201,10 @@ def _make_folder(folder: Path, undo: ExitStack) -> None:
     undo.callback(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _write_files(config: Path, text: str, kek_file: Path, undo: ExitStack) -> None:
+def _write_key(kek_file: Path, undo: ExitStack) -> None:
     from jrc.store.keyfile import key_text, new_key
 
     _write(kek_file, key_text(new_key()), 0o600, undo.callback)
-    _write(config, text, _CONFIG_MODE, undo.callback)
 
 
 def _write(path: Path, text: str, mode: int, undo: Callable[..., object]) -> None:
@@ -188,15 +243,16 @@ def _all_of(file: Path | None) -> list[Path]:
     return [file, *(file.with_name(file.name + end) for end in ("-wal", "-shm", ".lock"))]
 
 
-def _give_away(owner: pwd.struct_passwd, config: Path, state: Sequence[Path]) -> None:
-    """Gives the state to the service's user, whom files of root's would hinder.
-
-    The config file stays root's, readable for the service.
-    """
-    folders = {path.parent for path in state} - {config.parent}
+def _give_away(owner: pwd.struct_passwd, state: Sequence[Path], folders: Collection[Path]) -> None:
+    """Gives the state to the service's user, whom files of root's would hinder."""
     for path in (*folders, *(path for path in state if path.exists())):
         os.chown(path, owner.pw_uid, owner.pw_gid)
-    os.chown(config, 0, owner.pw_gid)
+
+
+def _let_read(owner: pwd.struct_passwd, written: Sequence[Path]) -> None:
+    """A config file stays root's, readable for the service."""
+    for path in written:
+        os.chown(path, 0, owner.pw_gid)
 
 
 def service_user() -> pwd.struct_passwd | None:
@@ -210,7 +266,7 @@ def service_user() -> pwd.struct_passwd | None:
 
 
 def _say_next(config: Path, settings: Settings) -> None:
-    from jrc.cli.client import quoted
+    from jrc.cli.users import quoted
 
     jrc = "jrc" if config == SYSTEM_CONFIG else f"jrc --config {quoted(str(config))}"
     line(f"config file          {config}")

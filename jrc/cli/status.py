@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from jrc.cli import output
-from jrc.cli.client import connect, daemon_answers, not_running
+from jrc.cli.client import connect, is_served, not_running
 from jrc.cli.options import AsJson, Common, common
 from jrc.errors import ExitCode, JrcError, OperatorError
 from jrc.service.wording import counted, duration
@@ -22,6 +22,7 @@ _STATUS = {
     "listen": "waits for the address",
     "interfaces": "interfaces of networks",
     "metrics": "metrics on",
+    "page": "page on",
     "database": "database",
     "schema": "schema",
     "epoch": "epoch",
@@ -55,7 +56,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
       jrc status --json
     """
     asked = common(context)
-    if not daemon_answers(asked.settings().admin.socket):
+    if not is_served(asked):
         found = _asked_without(asked)
         if "pid" not in found:
             if found:
@@ -96,6 +97,8 @@ def _show(found: dict[str, object], *, as_json: bool) -> None:
     shown = found if as_json else {**found, **_uptime(found)}
     if not as_json and "installers" in found:
         shown["installers"] = [_installer(*each) for each in _installers(found).items()]
+    if not as_json and "page" in found:
+        shown["page"] = _page(found["page"])
     if not as_json and "listen" in found:
         shown |= _interfaces(found)
     if not as_json and "registrars" in found:
@@ -117,6 +120,8 @@ def _to_know(found: Mapping[str, Any]) -> Iterator[str]:
             f"{counted(lost['waiting'], 'pledge')} lost the security context, {lost['unable']} of"
             " them for good; see: jrc pledge list --recovering"
         )
+    if found.get("backup_failed"):
+        yield f"the last backup failed, at {found['backup_failed']}; see: journalctl -u jrc-backup"
     behind = found.get("clock_behind")
     if behind is not None:
         yield f"{behind['meaning']} {behind['what_to_do']}"
@@ -128,9 +133,22 @@ def _to_know(found: Mapping[str, Any]) -> Iterator[str]:
     given_keys = (found.get("proxy") or {}).get("given_keys")
     if given_keys is not None:
         yield f"join proxy: {given_keys}"
+    yield from _of_the_file(found.get("config") or {})
     hindered = found.get("updates", {}).get("why")
     if hindered and behind is None and doubt is None:
         yield f"joined nodes are told nothing: {hindered.rstrip('.')}; see the daemon's log"
+
+
+def _of_the_file(told: Mapping[str, Any]) -> Iterator[str]:
+    """What of the config file is not in force, as of the last time that it was read (SIGHUP)."""
+    if told.get("error"):
+        yield (
+            f"the config file could not be used, and what was before is in force: {told['error']};"
+            " see: jrc check-config"
+        )
+    if told.get("needs_restart"):
+        names = ", ".join(told["needs_restart"])
+        yield f"not in force before a restart: {names}; see: systemctl restart jrc"
 
 
 def _interfaces(found: Mapping[str, Any]) -> dict[str, object]:
@@ -161,6 +179,13 @@ def _installers(found: Mapping[str, object]) -> Mapping[str, Mapping[str, object
 def _installer(name: str, told: Mapping[str, object]) -> str:
     state = f"{name} {told['state']}"
     return state if told["error"] is None else f"{state} ({told['error']})"
+
+
+def _page(told: object) -> str:
+    assert isinstance(told, Mapping)
+    at = told["address"] or "the admin socket alone"
+    opened = counted(told["listeners"], "open page")
+    return f"{at}, {opened}; `jrc page` prints a link"
 
 
 def _uptime(found: Mapping[str, object]) -> dict[str, str]:

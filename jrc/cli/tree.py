@@ -10,10 +10,15 @@ from jrc import __version__
 from jrc.cli import daemon, db, doctor, events, keys, network, node, pledge, rollover, setup, window
 from jrc.cli.backup import app as backup
 from jrc.cli.completion import VARIABLE, completion, prepare
+from jrc.cli.handover import app as handover
+from jrc.cli.identity import app as identity
 from jrc.cli.lab import app as lab
 from jrc.cli.options import Common
+from jrc.cli.provision import app as provision
 from jrc.cli.recover import app as recover
 from jrc.cli.recover import quarantine
+from jrc.cli.remote import Remote
+from jrc.cli.token import app as token
 
 app = typer.Typer(
     name="jrc",
@@ -42,6 +47,33 @@ def root(
             help="The config file; else $JRC_CONFIG, ./config.toml, /etc/jrc/config.toml.",
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            envvar="JRC_URL",
+            help="The API of a registrar elsewhere: https.",
+        ),
+    ] = None,
+    token_file: Annotated[
+        str | None,
+        typer.Option(
+            "--token-file",
+            metavar="FILE|-",
+            envvar="JRC_TOKEN_FILE",
+            help="With --url: the token, in a file; else $JRC_TOKEN.",
+        ),
+    ] = None,
+    ca: Annotated[
+        str | None,
+        typer.Option(
+            "--ca",
+            metavar="FILE",
+            envvar="JRC_CA_FILE",
+            help="With --url: who vouches for its certificate. [the system's]",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="The version.")
     ] = False,
@@ -58,7 +90,7 @@ def root(
     Exit codes: 0 done, 1 failed, 2 usage, 3 daemon not reachable, 4 partly done, 5 not finished
     or degraded, 6 refused.
     """
-    context.obj = Common(config)
+    context.obj = Common(config, None if url is None else Remote(url, token_file, ca))
 
 
 setup.register(app)
@@ -66,12 +98,16 @@ daemon.register(app)
 doctor.register(app)
 app.add_typer(network.app, name="network")
 app.add_typer(pledge.app, name="pledge")
+app.add_typer(identity, name="identity")
+app.add_typer(provision, name="provision")
 app.add_typer(node.app, name="node")
 app.add_typer(window.app, name="window")
 app.add_typer(rollover.app, name="rollover")
 app.add_typer(events.app, name="events")
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
+app.add_typer(token, name="token")
+app.add_typer(handover, name="handover")
 app.add_typer(lab, name="lab")
 app.add_typer(backup, name="backup")
 app.add_typer(recover, name="recover")

@@ -30,8 +30,10 @@ RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024
 SO_RCVBUFFORCE = 33
 """asm-generic/socket.h; needs CAP_NET_ADMIN. Without it net.core.rmem_max is the limit."""
 _SO_MEMINFO = 55
-"""asm-generic/socket.h: what ``struct sock`` counts; drops are the last of nine."""
+"""asm-generic/socket.h: what ``struct sock`` counts."""
 _MEMINFO = struct.Struct("@9I")
+_QUEUE_FIELDS = (0, 1, 8)
+"""linux/sock_diag.h: SK_MEMINFO_RMEM_ALLOC, SK_MEMINFO_RCVBUF, SK_MEMINFO_DROPS."""
 IPV6_FREEBIND = 78
 """linux/in6.h; Python has no name for it."""
 DRAIN = 64
@@ -66,6 +68,14 @@ class Way(NamedTuple):
     def forwarded_for(self) -> tuple[bytes, str] | None:
         """As ``service.ports.Way.forwarded_for``; see ``proxy_way.py``."""
         return None
+
+
+class Queues(NamedTuple):
+    """The kernel's queues: bytes that wait, the room for them, datagrams that found none."""
+
+    used_bytes: int
+    size_bytes: int
+    lost: int
 
 
 class Datagram(NamedTuple):
@@ -234,12 +244,13 @@ class Endpoint:
         """Where it listens, as ``[address]:port``, a link-local one with its interface."""
         return [f"[{name[0]}{_zone(name[3])}]:{name[1]}" for _, name in self._names]
 
-    def lost(self) -> int:
-        """Datagrams that found no room in the kernel's queues since the sockets were made."""
-        return sum(
-            _MEMINFO.unpack(each.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))[8]
+    def queues(self) -> Queues:
+        """What the kernel says of the queues of all sockets, since they were made."""
+        told = [
+            _MEMINFO.unpack(each.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
             for each in self._listeners
-        )
+        ]
+        return Queues(*(sum(each[field] for each in told) for field in _QUEUE_FIELDS))
 
     def covering(self, address: IPv6Address, port: int, interface: int) -> socket.socket | None:
         """The socket that gets what is sent to a link-local address of an interface, if any."""

@@ -199,12 +199,20 @@ class NodeState:
             window = None if fields["window"] is None else ReplayWindow(*map(int, fields["window"]))
             renewed = fields.get("id_context")
             id_context = None if renewed is None else bytes.fromhex(renewed)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            is_ours = fields["mark"] == self._mark
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ):
             raise OperatorError(
                 f"proxy.state_file: {self._path} is damaged, and it tells which numbers were used",
                 "if this host's clock is right, delete the file: numbers then begin at the clock",
             ) from None
-        if fields["mark"] != self._mark:
+        if not is_ours:
             raise OperatorError(
                 f"proxy.state_file: {self._path} belongs to another identifier or key",
                 "name another file under [proxy] for the new credential",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from jrc.coap.endpoint import Datagram
 from jrc.coap.updates import UpdateClient
+from jrc.policy.pacing import Pace
 from jrc.service.update_ports import PreparedUpdate
 
 
@@ -39,6 +40,11 @@ class UpdateDriver:
     def go_on(self) -> None:
         """As ``UpdateClient.go_on``."""
         self._client.go_on()
+        self._set_timer()
+
+    def use(self, pace: Pace) -> None:
+        """As ``UpdateClient.use``."""
+        self._client.use(pace)
         self._set_timer()
 
     def receive(self, datagrams: Sequence[Datagram]) -> Sequence[Datagram]:

@@ -29,6 +29,11 @@ _EMPTY = int(CoapCode.EMPTY)
 _OSCORE = int(OptionNumber.OSCORE)
 _HEAD: Final[Options] = ((int(OptionNumber.URI_HOST), JRC_HOST),)
 _PATH: Final[Options] = ((int(OptionNumber.URI_PATH), JOIN_PATH),)
+_BEFORE_PAYLOAD: Final = message.encode_inner(_POST, _PATH, b"?")[:-1]
+"""The plaintext of nearly every request, which is written without looking (RFC 8613 §5.3)."""
+_CHANGED: Final = Inner(int(CoapCode.CHANGED), (), b"")
+_PLAIN_CHANGED: Final = message.encode_inner(*_CHANGED)
+"""Nearly every answer, which is known without reading it (RFC 9031 §8.2)."""
 _RESPONSES: Final = range(0x40, 0xC0)
 """Classes 2 to 5; 3 has no code, and whoever sends one has said no (RFC 7252 §12.1)."""
 
@@ -67,18 +72,19 @@ def protect(
     ``number`` was never used; ``echo`` is what a former answer wanted back (RFC 9175 §2.3).
     """
     piv = oscore.encode_piv(number)
-    options = _PATH if echo is None else oscore.with_echo(_PATH, echo)
+    if echo is None and payload:
+        plaintext = _BEFORE_PAYLOAD + payload
+    else:
+        options = _PATH if echo is None else oscore.with_echo(_PATH, echo)
+        plaintext = message.encode_inner(_POST, options, payload)
     value, ciphertext = oscore.protect_request(
-        security,
-        piv,
-        message.encode_inner(_POST, options, payload),
-        with_kid_context=with_kid_context,
+        security, piv, plaintext, with_kid_context=with_kid_context
     )
     outer: Options = ((_OSCORE, value),)
     if with_uri_host:
         outer = _HEAD + outer
     datagram = message.encode_response(_CON, _POST, message_id, token, outer, ciphertext)
-    return Asked(security, token, message_id, piv, ProtectedDatagram(datagram))
+    return tuple.__new__(Asked, (security, token, message_id, piv, datagram))
 
 
 def read(datagram: bytes, asked: Asked) -> VerifiedAnswer:
@@ -97,6 +103,8 @@ def read(datagram: bytes, asked: Asked) -> VerifiedAnswer:
     plaintext = oscore.unprotect_response(
         security, security.sender_id, asked.piv, option, outer.payload
     )
+    if plaintext == _PLAIN_CHANGED:
+        return tuple.__new__(VerifiedAnswer, (outer.type, outer.message_id, _CHANGED))
     inner = message.decode_inner(plaintext)
     if inner.code not in _RESPONSES:
         raise PeerError(Reason.NOT_A_RESPONSE)

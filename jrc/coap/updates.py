@@ -18,7 +18,7 @@ from jrc.cojp import oscore
 from jrc.cojp.constants import CoapCode
 from jrc.cojp.exchange import Exchanges, RetransmissionTiming, Timers
 from jrc.cojp.message import Inner
-from jrc.errors import PeerError, Reason
+from jrc.errors import PeerError, Reason, StateError
 from jrc.policy.pacing import Pace, Pacing
 from jrc.service.ports import Clock
 from jrc.service.update_ports import (
@@ -120,6 +120,11 @@ class UpdateClient:
         self._is_held = False
         self._settle(self._monotonic())
 
+    def use(self, pace: Pace) -> None:
+        """Another pace from now on."""
+        self._pacing.use(pace, self._monotonic())
+        self._settle(self._monotonic())
+
     # Driving it
 
     def next_due(self) -> float | None:
@@ -213,7 +218,7 @@ class UpdateClient:
     def _act(self, run: UpdateRun, answer: Inner) -> None:
         echo = oscore.echo_of(answer)
         if echo is None:
-            self._end(run, Answered(answer.code, answer.payload), None)
+            self._end(run, tuple.__new__(Answered, (answer.code, answer.payload)), None)
         elif run.echoes == MAX_ECHOES:
             self._end(run, None, UpdateError.ECHO_LOOP)
         else:
@@ -226,20 +231,23 @@ class UpdateClient:
 
     def _settle(self, now: float) -> None:
         """Move everything on that can be; nothing that is protected leaves but from here."""
-        while not self._is_held:
+        if self._is_held:
+            return
+        now_s = self._clock.now_ms() // 1000
+        while True:
             while self._first:
-                self._line_up(self._first.popleft(), now)
+                self._line_up(self._first.popleft(), now, now_s)
             run = self._pacing.take(now)
             if run is None:
                 return
-            self._leave(run, now)
+            self._leave(run, now, now_s)
 
-    def _line_up(self, run: UpdateRun, now: float) -> None:
+    def _line_up(self, run: UpdateRun, now: float, now_s: int) -> None:
         """Have a run wait for its next number, or else for its network's pace."""
         if not run.numbers:
             self._end(run, None, UpdateError.OUT_OF_NUMBERS)
             return
-        wait_s = run.numbers.wait_s(self._now_s())
+        wait_s = run.numbers.wait_s(now_s)
         if wait_s > MAX_NUMBER_WAIT_S:
             self._end(run, None, UpdateError.NUMBERS_NOT_DUE)
         elif wait_s:
@@ -249,7 +257,7 @@ class UpdateClient:
             wait = self._pacing.again if run.has_turn else self._pacing.start
             wait(run.update.network, run, now)
 
-    def _leave(self, run: UpdateRun, now: float) -> None:
+    def _leave(self, run: UpdateRun, now: float, now_s: int) -> None:
         """It is a run's turn, if it still wants one."""
         had_turn, run.has_turn = run.has_turn, True
         if run.has_ended:
@@ -257,17 +265,17 @@ class UpdateClient:
                 self._pacing.done(run.update.network)
         elif run.is_ready:
             run.is_ready = False
-            self._ask(run, now)
+            self._ask(run, now, now_s)
         elif self._exchanges.repeat(run, now):
             self._transmit(run)
 
-    def _ask(self, run: UpdateRun, now: float) -> None:
+    def _ask(self, run: UpdateRun, now: float, now_s: int) -> None:
         """Send the next protected message of a run, for the first time."""
-        now_s = self._now_s()
-        if run.numbers.wait_s(now_s):  # the clock went back while it waited
+        try:
+            number, run.numbers = run.numbers.take(now_s)
+        except StateError:  # the clock went back while it waited
             self._first.append(run)
             return
-        number, run.numbers = run.numbers.take(now_s)
         update, chance = run.update, self._random(TOKEN_BYTES + 2)
         run.asked = asked = protect(
             update.security,
@@ -314,9 +322,8 @@ class UpdateClient:
             self._pacing.done(run.update.network)
         self._open -= 1
         update = run.update
-        self._outcomes.append(
-            UpdateOutcome(update.ref, update.node, answer, error, run.hint, run.transmissions)
-        )
+        fields = (update.ref, update.node, answer, error, run.hint, run.transmissions)
+        self._outcomes.append(tuple.__new__(UpdateOutcome, fields))
 
     def _stop_asking(self, run: UpdateRun) -> None:
         """Take no answer to the last message any more."""
@@ -330,6 +337,3 @@ class UpdateClient:
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             self._finished(outcomes)
-
-    def _now_s(self) -> int:
-        return self._clock.now_ms() // 1000

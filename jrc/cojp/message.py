@@ -5,6 +5,7 @@ option nobody knows are the endpoint's to judge.
 """
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from jrc.cojp.constants import (
@@ -26,6 +27,7 @@ _HEADER_BYTES: Final = 4
 _PAYLOAD_MARKER: Final = 0xFF
 _RESERVED_CLASSES: Final = frozenset({1, 6, 7})
 """RFC 7252 §4.2: a message with such a code is rejected like one of wrong format."""
+_number_of: Final = itemgetter(0)
 
 
 class Message(NamedTuple):
@@ -218,6 +220,8 @@ def _write_options(options: Options, payload: bytes) -> bytes:
         previous = number
         if delta < 13 and length < 13:
             parts.append(bytes((delta << 4 | length,)) + value)
+        elif delta < 13 and length < 269:
+            parts.append(bytes((delta << 4 | 13, length - 13)) + value)
         else:
             parts.append(_option_head(delta, length) + value)
     if payload:
@@ -227,10 +231,6 @@ def _write_options(options: Options, payload: bytes) -> bytes:
 
 def _sorted(options: Options) -> Iterable[tuple[int, bytes]]:
     return options if len(options) < 2 else sorted(options, key=_number_of)
-
-
-def _number_of(option: tuple[int, bytes]) -> int:
-    return option[0]
 
 
 def _option_head(delta: int, length: int) -> bytes:

@@ -1,13 +1,13 @@
 """OSCORE (RFC 8613) for the profile of RFC 9031 §7.3, as server and as client.
 
-Nothing here remembers anything: sequence numbers, replay windows, contexts and random values come
-in. Who calls ``protect_response`` without a Partial IV must do so once a request (RFC 8613 §5.2).
+Nothing here remembers anything but what it would compute again: sequence numbers, replay windows,
+contexts and random values come in. Who calls ``protect_response`` without a Partial IV must do so
+once a request (RFC 8613 §5.2).
 """
 
 import hmac
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from cryptography.exceptions import InvalidTag
 
@@ -22,6 +22,7 @@ from jrc.cojp.constants import (
     CoapCode,
     OptionNumber,
 )
+from jrc.cojp.hkdf import Keyed, expand, extract
 from jrc.cojp.message import Inner, Options, option_values
 from jrc.errors import PeerError, Reason, StateError
 
@@ -32,32 +33,53 @@ _MAX_PLAINTEXT_BYTES: Final = 65535
 # --- Security context (RFC 8613 §3) ------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SecurityContext:
+class _Fields(NamedTuple):
+    sender_id: bytes
+    recipient_id: bytes
+    sender_key: bytes
+    recipient_key: bytes
+    common_iv: bytes
+    id_context: bytes | None
+    aead: int
+
+
+class SecurityContext(_Fields):
     """The immutable part of a security context (RFC 8613 §3.1), seen from one endpoint.
 
     Raises:
         ValueError: lengths don't fit the algorithm, or the two keys are equal.
     """
 
-    sender_id: bytes
-    recipient_id: bytes
-    sender_key: bytes = field(repr=False)
-    recipient_key: bytes = field(repr=False)
-    common_iv: bytes = field(repr=False)
-    id_context: bytes | None
-    aead: int = Aead.AES_CCM_16_64_128.value
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        aead = parameters_of(self.aead)
-        if max(len(self.sender_id), len(self.recipient_id)) > aead.max_id_length:
-            raise ValueError(f"{aead.name} takes identifiers of {aead.max_id_length} bytes at most")
-        if not len(self.sender_key) == len(self.recipient_key) == aead.key_length:
-            raise ValueError(f"{aead.name} takes keys of {aead.key_length} bytes")
-        if len(self.common_iv) != aead.nonce_length:
-            raise ValueError(f"{aead.name} takes a Common IV of {aead.nonce_length} bytes")
-        if hmac.compare_digest(self.sender_key, self.recipient_key):
+    def __new__(
+        cls,
+        sender_id: bytes,
+        recipient_id: bytes,
+        sender_key: bytes,
+        recipient_key: bytes,
+        common_iv: bytes,
+        id_context: bytes | None,
+        aead: int = Aead.AES_CCM_16_64_128.value,
+    ) -> Self:
+        parameters = parameters_of(aead)
+        if max(len(sender_id), len(recipient_id)) > parameters.max_id_length:
+            most = parameters.max_id_length
+            raise ValueError(f"{parameters.name} takes identifiers of {most} bytes at most")
+        if not len(sender_key) == len(recipient_key) == parameters.key_length:
+            raise ValueError(f"{parameters.name} takes keys of {parameters.key_length} bytes")
+        if len(common_iv) != parameters.nonce_length:
+            size = parameters.nonce_length
+            raise ValueError(f"{parameters.name} takes a Common IV of {size} bytes")
+        if hmac.compare_digest(sender_key, recipient_key):
             raise ValueError("sender key and recipient key are equal")
+        fields = (sender_id, recipient_id, sender_key, recipient_key, common_iv, id_context, aead)
+        return tuple.__new__(cls, fields)
+
+    def __repr__(self) -> str:
+        """Without keys."""
+        ids = f"sender_id={self.sender_id!r}, recipient_id={self.recipient_id!r}"
+        return f"SecurityContext({ids}, id_context={self.id_context!r}, aead={self.aead})"
 
     def mirrored(self) -> "SecurityContext":
         """The same context as the other endpoint has it."""
@@ -86,30 +108,42 @@ def derive(
     Raises:
         ValueError: an algorithm is unknown, or an identifier too long for it.
     """
+    sender_key, recipient_key, common_iv = _derived(
+        master_secret, master_salt, id_context, sender_id, recipient_id, aead, hkdf
+    )
+    return SecurityContext(
+        sender_id, recipient_id, sender_key, recipient_key, common_iv, id_context, int(aead)
+    )
+
+
+def _derived(
+    master_secret: bytes,
+    master_salt: bytes,
+    id_context: bytes | None,
+    sender_id: bytes,
+    recipient_id: bytes,
+    aead: int,
+    hkdf: int,
+) -> tuple[bytes, bytes, bytes]:
+    """Sender key, recipient key and Common IV (RFC 8613 §3.2.1)."""
     if hkdf not in HASHES:
         raise ValueError(f"the key derivation function {hkdf} is not supported")
     parameters, digest = parameters_of(aead), HASHES[hkdf][1]
-    prk = hmac.digest(master_salt, master_secret, digest)
+    prk = extract(master_salt, master_secret, digest)
     tail = (b"\xf6" if id_context is None else cbor.encode_bytes(id_context)) + cbor.encode_int(
         aead
     )
     key_tail = tail + b"\x63Key" + cbor.head(cbor.UNSIGNED, parameters.key_length)
     iv_tail = tail + b"\x62IV" + cbor.head(cbor.UNSIGNED, parameters.nonce_length)
-    return SecurityContext(
-        sender_id,
-        recipient_id,
-        _expand(prk, sender_id, key_tail, parameters.key_length, digest),
-        _expand(prk, recipient_id, key_tail, parameters.key_length, digest),
-        _expand(prk, b"", iv_tail, parameters.nonce_length, digest),
-        id_context,
-        int(aead),
+    return (
+        _expand(prk, sender_id, key_tail, parameters.key_length),
+        _expand(prk, recipient_id, key_tail, parameters.key_length),
+        _expand(prk, b"", iv_tail, parameters.nonce_length),
     )
 
 
-def _expand(prk: bytes, identifier: bytes, info_tail: bytes, length: int, digest: str) -> bytes:
-    """HKDF-Expand of one block, which is enough for any key here (RFC 5869 §2.3)."""
-    info = b"\x85" + cbor.encode_bytes(identifier) + info_tail
-    return hmac.digest(prk, info + b"\x01", digest)[:length]
+def _expand(prk: Keyed, identifier: bytes, info_tail: bytes, length: int) -> bytes:
+    return expand(prk, b"\x85" + cbor.encode_bytes(identifier) + info_tail, length)
 
 
 def derive_for_jrc(
@@ -128,6 +162,18 @@ def derive_for_jrc(
     """
     check_aead(aead)
     return derive(psk, b"", pledge_id, JRC_ID, PLEDGE_ID_KID, aead, hkdf)
+
+
+def derive_keys_for_jrc(
+    psk: bytes, pledge_id: bytes, aead: int, hkdf: int
+) -> tuple[bytes, bytes, bytes]:
+    """What ``derive_for_jrc`` derives, alone: sender key, recipient key, Common IV.
+
+    Raises:
+        ValueError: an algorithm is unknown, or can't carry the registrar's identifier.
+    """
+    check_aead(aead)
+    return _derived(psk, b"", pledge_id, JRC_ID, PLEDGE_ID_KID, aead, hkdf)
 
 
 def context_from_keys(
@@ -237,8 +283,11 @@ def decode_piv(piv: bytes) -> int:
 # --- Nonce and associated data (RFC 8613 §5.2, §5.4) -------------------------------------------
 
 
+@lru_cache(maxsize=512)
 def nonce(common_iv: bytes, id_piv: bytes, piv: bytes) -> bytes:
     """The AEAD nonce; ``id_piv`` is the Sender ID of who made ``piv`` (RFC 8613 §5.2).
+
+    Remembered, since nearly every response takes that of its request.
 
     Raises:
         ValueError: one of the two is too long for the nonce.
@@ -326,7 +375,7 @@ def protect_request(
 ) -> tuple[bytes, bytes]:
     """Option value and ciphertext of our request (RFC 8613 §8.1); ``piv`` was never used."""
     kid_context = ctx.id_context if with_kid_context else None
-    option = encode_option(OscoreOption(piv, ctx.sender_id, kid_context))
+    option = encode_option(tuple.__new__(OscoreOption, (piv, ctx.sender_id, kid_context)))
     cipher = AEADS[ctx.aead].make(ctx.sender_key)
     iv = nonce(ctx.common_iv, ctx.sender_id, piv)
     return option, cipher.encrypt(iv, plaintext, aad(ctx.aead, ctx.sender_id, piv))

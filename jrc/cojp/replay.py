@@ -71,7 +71,7 @@ class NumberBlock(NamedTuple):
         """
         if not self or self.wait_s(now_s):
             raise StateError(f"no sender sequence number is due in {self}")
-        return self.first, NumberBlock(self.first + 1, self.reserved)
+        return self.first, tuple.__new__(NumberBlock, (self.first + 1, self.reserved))
 
 
 def reserve(reserved: int, now_s: int, count: int, *, high_water_s: int = 0) -> NumberBlock:
@@ -95,4 +95,4 @@ def reserve(reserved: int, now_s: int, count: int, *, high_water_s: int = 0) -> 
     first = max(reserved, floor)
     if count < 1 or first + count - 1 > MAX_SEQUENCE_NUMBER:
         raise StateError(f"no {count} sender sequence numbers are left from {first}")
-    return NumberBlock(first, first + count)
+    return tuple.__new__(NumberBlock, (first, first + count))

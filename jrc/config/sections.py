@@ -15,14 +15,21 @@ from jrc.config.values import (
     CoapPeer,
     DatabaseUrl,
     Endpoint,
+    Expression,
     File,
+    GroupName,
+    Groups,
+    HostName,
     InterfaceName,
+    LoopbackEndpoint,
     NetworkIdHex,
     NetworkName,
+    PageEndpoint,
     PledgeIdHex,
     Program,
     Seconds,
     SocketFile,
+    ValueExpression,
     as_tuple,
 )
 
@@ -90,9 +97,26 @@ class Keys(_Section):
 
 
 class Admin(_Section):
-    """``[admin]``: the Unix socket on which the CLI talks to the daemon."""
+    """``[admin]``: the Unix socket on which the CLI talks to the daemon, and who may use it.
+
+    ``group`` owns the socket. ``..._groups``: whose members may do what (docs/api.md); where none
+    is named, whoever may connect may do everything.
+    """
 
     socket: SocketFile = Path("/run/jrc/admin.sock")
+    group: GroupName | None = None
+    read_groups: Groups = ()
+    import_groups: Groups = ()
+    operate_groups: Groups = ()
+    admin_groups: Groups = ()
+
+
+class Api(_Section):
+    """``[api]``: the admin API on TCP where it is present, with TLS and tokens (docs/api.md)."""
+
+    listen: AnyEndpoint = Endpoint("::", 9633)
+    certificate: File
+    private_key: File
 
 
 class Instance(_Section):
@@ -128,6 +152,13 @@ class Backup(_Section):
         return self
 
 
+class Handover(_Section):
+    """``[handover]``: what opens sealed files, and whose are taken (docs/handover.md)."""
+
+    key: File | None = None
+    builders: Annotated[tuple[File, ...], BeforeValidator(as_tuple), Field(max_length=64)] = ()
+
+
 class Events(_Section):
     """``[events]``: how long the audit log is kept; ``keep_days`` = 0 is for ever.
 
@@ -139,9 +170,22 @@ class Events(_Section):
 
 
 class Metrics(_Section):
-    """``[metrics]``: serves ``/metrics``, ``/healthz`` and ``/readyz`` where it is present."""
+    """``[metrics]``: serves ``/metrics``, ``/healthz`` and ``/readyz`` where it is present.
+
+    ``hosts``: names with a dot by which it may be asked, where it listens on loopback.
+    """
 
     listen: AnyEndpoint = Endpoint("127.0.0.1", 9631)
+    hosts: Annotated[tuple[HostName, ...], BeforeValidator(as_tuple), Field(max_length=64)] = ()
+
+
+class Page(_Section):
+    """``[page]``: the page on a port of loopback, for browsers (docs/page.md).
+
+    On the admin socket it is in any case.
+    """
+
+    listen: PageEndpoint = Endpoint("127.0.0.1", 9632)
 
 
 class Clock(_Section):
@@ -151,7 +195,7 @@ class Clock(_Section):
 
 
 class Log(_Section):
-    """``[log]``: ``auto`` is ``console`` on a terminal and ``json`` elsewhere."""
+    """``[log]``: ``auto`` is the journal's form under systemd, console on a terminal, else JSON."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
@@ -213,6 +257,7 @@ class Installer(_Section):
     """``[[installer]]``: how a 6LBR that is no CoJP node gets its link-layer keys.
 
     ``name`` tells the installers of one network apart; it is ``kind`` where it is left out.
+    ``helper``: the socket of whoever sets the radio's keys, where the daemon may not (`jrc wpan`).
     After a failure it is tried again in ``retry_s``, then in twice as long, up to ``retry_max_s``.
     """
 
@@ -221,6 +266,7 @@ class Installer(_Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = ""
     command: Program | None = None
     interface: InterfaceName | None = None
+    helper: SocketFile | None = None
     timeout_s: Annotated[float, Field(gt=0, le=MAX_INSTALLER_TIMEOUT_S)] = 30.0
     retry_s: Seconds = 5.0
     retry_max_s: Seconds = 300.0
@@ -238,8 +284,45 @@ class Installer(_Section):
             raise ValueError('installer.command belongs to kind = "exec", which needs it')
         if (self.kind == "linux") != (self.interface is not None):
             raise ValueError('installer.interface belongs to kind = "linux", which needs it')
+        if self.helper is not None and self.kind != "linux":
+            raise ValueError('installer.helper belongs to kind = "linux"')
         if self.retry_max_s < self.retry_s:
             raise ValueError("installer.retry_max_s is less than installer.retry_s")
+        return self
+
+
+class ConsolePattern(_Section):
+    """``[[provision.pattern]]``: what firmware prints that `jrc provision watch` looks for.
+
+    ``boot`` is searched for in each line and tells that a board has started; ``device_id`` and
+    ``identity`` have the bytes in the group ``value``. One by the name of a pattern that ships
+    takes its place (docs/consoles.md).
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    boot: Expression
+    device_id: ValueExpression | None = None
+    identity: ValueExpression | None = None
+
+    @model_validator(mode="after")
+    def _finds_something(self) -> Self:
+        if self.device_id is None and self.identity is None:
+            raise ValueError("provision.pattern needs device_id or identity, or both")
+        return self
+
+
+class Provision(_Section):
+    """``[provision]``: what is looked for on consoles of devices (docs/consoles.md)."""
+
+    pattern: Annotated[
+        tuple[ConsolePattern, ...], BeforeValidator(as_tuple), Field(max_length=32)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _names_are_apart(self) -> Self:
+        names = [each.name for each in self.pattern]
+        if len(set(names)) != len(names):
+            raise ValueError("provision.pattern: two of them have one name")
         return self
 
 
@@ -247,28 +330,34 @@ class Lab(_Section):
     """``[lab]``: what only a lab may have; the daemon warns of it at each start.
 
     ``allow_weak_keys`` takes PSKs that are published or can be computed (RFC 9031 §9 forbids them):
-    development firmware has such a one compiled in.
+    development firmware has such a one compiled in. ``nodes``: where all Parameter Updates go in
+    place of the nodes' own addresses, to those of `jrc lab join` on this host.
     """
 
     allow_weak_keys: bool = False
+    nodes: LoopbackEndpoint | None = None
 
 
 class Settings(_Section):
-    """All settings, with absolute paths. ``metrics``, ``proxy``: ``None`` is off."""
+    """All settings, with absolute paths. ``metrics``, ``page``, ``proxy``: ``None`` is off."""
 
     coap: Coap = Coap()
     database: Database = Database()
     keys: Keys = Keys()
     admin: Admin = Admin()
+    api: Api | None = None
     instance: Instance = Instance()
     backup: Backup = Backup()
+    handover: Handover = Handover()
     events: Events = Events()
     metrics: Metrics | None = None
+    page: Page | None = None
     clock: Clock = Clock()
     log: Log = Log()
     proxy: Proxy | None = None
     rollover: Rollover = Rollover()
     installer: Annotated[tuple[Installer, ...], BeforeValidator(as_tuple)] = ()
+    provision: Provision = Provision()
     lab: Lab = Lab()
 
     @property

@@ -90,9 +90,9 @@ def _nearest(key: str) -> str:
     plain = re.sub(r"\[\d+\]", "", key)
     known = list(_known(Settings))
     last = plain.rpartition(".")[2]
-    close = difflib.get_close_matches(plain, known, 1, 0.6) or [
-        name for name in known if name.rpartition(".")[2] == last
-    ]
+    named = [name for name in known if name.rpartition(".")[2] == last]
+    close = (named if plain == last else ()) or difflib.get_close_matches(plain, known, 1, 0.6)
+    close = close or named
     return f"did you mean {close[0]}?" if close else "remove it; config.example.toml has all keys"
 
 

@@ -75,6 +75,20 @@ def _with_port(value: Endpoint) -> Endpoint:
     return value
 
 
+def _on_loopback(value: Endpoint) -> Endpoint:
+    if not value.address.is_loopback:
+        raise ValueError("must be an address of loopback: nothing of a lab leaves this host")
+    return value
+
+
+def _of_this_host(value: Endpoint) -> Endpoint:
+    if value.host not in ("127.0.0.1", "::1"):
+        raise ValueError(
+            "must be on 127.0.0.1 or [::1]: from another machine the page is reached over ssh -L"
+        )
+    return value
+
+
 def _beside_config(value: object, info: ValidationInfo) -> object:
     """An absolute path; a relative one is taken from the config file's folder."""
     if not isinstance(value, str):
@@ -144,17 +158,44 @@ def _network_id(value: str) -> str:
         raise ValueError('must be a network identifier in hex, such as "cafe"') from None
 
 
+def _expression(value: str) -> str:
+    """A regular expression that an empty line does not match: it would match every line."""
+    try:
+        found = re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        where = getattr(error, "pos", None)
+        at = "" if where is None else f" (see its character {where + 1})"
+        raise ValueError(f"must be a regular expression as Python has them{at}") from None
+    if found.search(""):
+        raise ValueError("matches an empty line, and so every line")
+    return value
+
+
+def _with_value(value: str) -> str:
+    if "value" not in re.compile(value).groupindex:
+        raise ValueError("lacks the group (?P<value>...) round the bytes that are wanted")
+    return value
+
+
 AnyEndpoint = Annotated[Endpoint, BeforeValidator(endpoint)]
 CoapEndpoint = Annotated[AnyEndpoint, AfterValidator(_unicast_ipv6)]
 CoapPeer = Annotated[CoapEndpoint, AfterValidator(_with_port)]
 """Where datagrams are sent to."""
+LoopbackEndpoint = Annotated[CoapPeer, AfterValidator(_on_loopback)]
+PageEndpoint = Annotated[AnyEndpoint, AfterValidator(_of_this_host)]
 File = Annotated[Path, BeforeValidator(_beside_config)]
 SocketFile = Annotated[File, AfterValidator(_socket_path)]
 DatabaseUrl = Annotated[str, BeforeValidator(_database_url)]
 NetworkName = Annotated[str, Field(min_length=1, max_length=255)]
 NetworkIdHex = Annotated[str, AfterValidator(_network_id)]
 PledgeIdHex = Annotated[str, AfterValidator(_pledge_id)]
+GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$")]
+Groups = Annotated[tuple[GroupName, ...], BeforeValidator(as_tuple), Field(max_length=64)]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,253}$")]
 InterfaceName = Annotated[str, Field(pattern=r"^[^\s/%]{1,15}$")]
+Expression = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_expression)]
+ValueExpression = Annotated[Expression, AfterValidator(_with_value)]
+"""With the group ``value``."""
 Argument = Annotated[str, Field(max_length=4096), AfterValidator(_argument)]
 Program = Annotated[tuple[Argument, ...], BeforeValidator(_command), Field(min_length=1)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 86400, allow_inf_nan=False)]

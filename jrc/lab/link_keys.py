@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from jrc.cojp.constants import COJP_REKEYING_GUARD_TIME_S
 from jrc.lab.configuration import LabKey
-
-GUARD_TIME_S: Final = 12.0
-"""COJP_REKEYING_GUARD_TIME (RFC 9031 §8.5)."""
 
 KeySet: TypeAlias = tuple[LabKey, ...]
 
@@ -30,7 +28,9 @@ class LinkKeys:
     frame could then be meant for either, and the node can't tell.
     """
 
-    def __init__(self, *, is_border_router: bool, guard_time_s: float = GUARD_TIME_S) -> None:
+    def __init__(
+        self, *, is_border_router: bool, guard_time_s: float = COJP_REKEYING_GUARD_TIME_S
+    ) -> None:
         self.sending: KeySet = ()
         self.waiting: list[KeySet] = []
         self.clashes: list[int] = []

@@ -26,6 +26,7 @@ from aiocoap.oscore import (  # type: ignore[import-untyped]
     ReplayWindow,
 )
 
+from jrc.cojp.constants import COJP_REKEYING_GUARD_TIME_S
 from jrc.lab import configuration, datagram
 from jrc.lab.configuration import (
     BLOCKLIST,
@@ -36,7 +37,7 @@ from jrc.lab.configuration import (
     LabConfiguration,
 )
 from jrc.lab.datagram import Envelope
-from jrc.lab.link_keys import GUARD_TIME_S, LinkKeys
+from jrc.lab.link_keys import LinkKeys
 from jrc.lab.pledge import (
     ACK,
     CON,
@@ -86,7 +87,7 @@ class SimulatedNode:
         self,
         pledge: SimulatedPledge,
         *,
-        guard_time_s: float = GUARD_TIME_S,
+        guard_time_s: float = COJP_REKEYING_GUARD_TIME_S,
         understands: Collection[int] = EVERYTHING,
     ) -> None:
         self.pledge = pledge

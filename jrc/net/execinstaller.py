@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from jrc.model import Secret
-from jrc.net.runlock import RunLock, holder
+from jrc.net.runlock import NotStartedError, RunLock
 from jrc.service.key_document import MAX_SAID_BYTES
 from jrc.service.ports import InstallOutcome
 
@@ -76,10 +76,8 @@ class ExecInstaller:
         """As ``KeyInstaller.install``; exit code 0 says that the keys are in."""
         try:
             lock = RunLock.take(self._lock)
-        except BlockingIOError:
-            return InstallOutcome(False, f"an earlier run still goes on ({holder(self._lock)})")
-        except OSError as error:
-            return InstallOutcome(False, f"can't be started ({self._lock}: {_why(error)})")
+        except NotStartedError as error:
+            return InstallOutcome(False, str(error))
         try:
             return await self._run(network, document, lock)
         finally:
@@ -90,10 +88,17 @@ class ExecInstaller:
         return True
 
     async def _run(self, network: str, document: Secret, lock: RunLock) -> InstallOutcome:
+        # A start that is called off halfway may never come back (asyncio waits for pipes that it
+        # has not opened) and would leave what it has started.
+        starting = asyncio.create_task(self._start(network, lock))
         try:
-            transport, run = await self._start(network, lock)
+            transport, run = await asyncio.shield(starting)
         except (OSError, ValueError) as error:
             return InstallOutcome(False, f"can't be started ({_why(error)})")
+        except asyncio.CancelledError:
+            with suppress(OSError, ValueError):
+                await _end(*await starting)
+            raise
         try:
             lock.name(transport.get_pid())
             how = await self._talk(transport, run, document)

@@ -7,6 +7,7 @@ from pathlib import Path
 from jrc.config import Installer
 from jrc.net.execinstaller import ExecInstaller
 from jrc.net.framecounter import CounterFile
+from jrc.net.helperinstaller import HelperInstaller
 from jrc.net.linuxinstaller import LinuxInstaller
 from jrc.service.installers import InstallerId
 from jrc.service.ports import KeyInstaller
@@ -26,6 +27,9 @@ def _installer(section: Installer, folder: Path) -> KeyInstaller:
     if section.interface is None:
         return ExecInstaller(section.command or (), section.timeout_s, lock)
     memory = CounterFile(own.with_name(f"{own.name}.counter"))
+    if section.helper is not None:
+        place = section.interface, section.timeout_s, lock, memory
+        return HelperInstaller(*place, section.helper)
     return LinuxInstaller(section.interface, section.timeout_s, lock, memory)
 
 

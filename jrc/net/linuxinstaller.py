@@ -13,16 +13,16 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from jrc.errors import OperatorError
 from jrc.model import Secret
-from jrc.net.framecounter import CounterFile, Seen, UsedUpError, least_start
+from jrc.net.framecounter import Seen, UsedUpError, least_start
 from jrc.net.interfaces import look
 from jrc.net.llsec import Tables, tables_of
 from jrc.net.neighbours import LIMIT_FILE
 from jrc.net.radiotables import Taken, put_keys, put_levels, put_nodes
-from jrc.net.runlock import RunLock, holder
+from jrc.net.runlock import NotStartedError, RunLock
 from jrc.policy.interface import InterfaceKind
 from jrc.service.ports import InstallOutcome
 
@@ -42,48 +42,51 @@ class PrivilegeError(OperatorError):
     """Whether keys can be set is not known, as this process may not try."""
 
 
-class LinuxInstaller:
-    """As ``service.ports.KeyInstaller``, for the interface of this name.
+class CounterMemory(Protocol):
+    """What outlives an interface; ``framecounter.CounterFile`` is one."""
 
-    No two runs hold ``lock`` at once. ``now_s`` gives Unix seconds; ``open_socket`` makes a generic
-    netlink socket that is not bound yet.
+    def read(self) -> Seen | None:
+        """What was seen last, None before the first time.
+
+        Raises:
+            OperatorError: nobody can tell.
+        """
+        ...
+
+    def write(self, seen: Seen) -> None:
+        """Remember it; on disk on return.
+
+        Raises:
+            OperatorError: it can't be kept.
+        """
+        ...
+
+
+class RadioKeys:
+    """The keys of the interface of this name, for whoever sees that no two runs are at once.
+
+    ``now_s`` gives Unix seconds; ``open_socket`` makes a generic netlink socket that is not bound
+    yet.
     """
-
-    is_local = True
 
     def __init__(
         self,
         interface: str,
         timeout_s: float,
-        lock: Path,
-        memory: CounterFile,
+        memory: CounterMemory,
         *,
         now_s: Callable[[], float] = time.time,
         open_socket: "OpenSocket | None" = None,
     ) -> None:
         self._interface = interface
         self._timeout_s = timeout_s
-        self._lock = lock
         self._memory = memory
         self._now_s = now_s
         self._open_socket = open_socket
         self._taken: Taken = {}
 
-    async def install(self, network: str, document: Secret) -> InstallOutcome:
-        """As ``KeyInstaller.install``; ``network`` is in the document as well."""
-        try:
-            lock = RunLock.take(self._lock)
-        except BlockingIOError:
-            return InstallOutcome(False, f"an earlier run still goes on ({holder(self._lock)})")
-        except OSError as error:
-            return InstallOutcome(False, f"can't be started ({self._lock}: {error.strerror})")
-        try:
-            lock.name(os.getpid())
-            return await self._within_time(document)
-        finally:
-            lock.give_back()
-
-    async def _within_time(self, document: Secret) -> InstallOutcome:
+    async def put(self, document: Secret) -> InstallOutcome:
+        """Put in what ``document`` says, as ``KeyInstaller.install`` does."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._install(tables_of(document))
@@ -152,6 +155,37 @@ class LinuxInstaller:
         return True
 
 
+class LinuxInstaller(RadioKeys):
+    """As ``service.ports.KeyInstaller``, in this process. No two runs hold ``lock`` at once."""
+
+    is_local = True
+
+    def __init__(
+        self,
+        interface: str,
+        timeout_s: float,
+        lock: Path,
+        memory: CounterMemory,
+        *,
+        now_s: Callable[[], float] = time.time,
+        open_socket: "OpenSocket | None" = None,
+    ) -> None:
+        super().__init__(interface, timeout_s, memory, now_s=now_s, open_socket=open_socket)
+        self._lock = lock
+
+    async def install(self, network: str, document: Secret) -> InstallOutcome:
+        """As ``KeyInstaller.install``; ``network`` is in the document as well."""
+        try:
+            lock = RunLock.take(self._lock)
+        except NotStartedError as error:
+            return InstallOutcome(False, str(error))
+        try:
+            lock.name(os.getpid())
+            return await self.put(document)
+        finally:
+            lock.give_back()
+
+
 async def check(interface: str, open_socket: "OpenSocket | None" = None) -> None:
     """Nothing, if keys can be set for this interface; nothing is changed.
 
@@ -207,7 +241,8 @@ async def _unusable(interface: str, error: "RefusedError") -> OperatorError:
     if error.errno == errno.EPERM:
         return PrivilegeError(
             "this process may not set link-layer keys (CAP_NET_ADMIN)",
-            "give the service AmbientCapabilities=CAP_NET_ADMIN (deploy/systemd/wpan.conf)",
+            f"systemctl enable --now jrc-wpan@{interface}.socket, and name its socket: helper ="
+            f' "/run/jrc-wpan/{interface}.sock"; without systemd, give it that capability',
         )
     if error.errno == errno.EOPNOTSUPP:
         return OperatorError(

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Self
 
 
+class NotStartedError(Exception):
+    """A run can't begin; the text says why."""
+
+
 class RunLock:
     """Held by whoever started a run, and by the program of it, which inherits ``fd``.
 
@@ -21,16 +25,14 @@ class RunLock:
         """Take the lock at once or not at all.
 
         Raises:
-            BlockingIOError: an earlier run still holds it.
-            OSError: the file can't be opened.
+            NotStartedError: an earlier run still holds it, or the file can't be opened.
         """
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            raise
-        return cls(fd)
+            return cls(_locked(path))
+        except BlockingIOError:
+            raise NotStartedError(f"an earlier run still goes on ({_holder(path)})") from None
+        except OSError as error:
+            raise NotStartedError(f"can't be started ({path}: {error.strerror})") from None
 
     def name(self, process: int) -> None:
         """Write down who runs."""
@@ -44,7 +46,17 @@ class RunLock:
         os.close(self.fd)
 
 
-def holder(path: Path) -> str:
+def _locked(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _holder(path: Path) -> str:
     """Who holds a lock, as far as its file says so."""
     try:
         text = path.read_text(errors="replace")[:32].strip()

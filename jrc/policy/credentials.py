@@ -5,12 +5,13 @@ alone can compare.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import pairwise
 
 from jrc.cojp.algorithms import AEADS, Aead, check_aead
-from jrc.cojp.cbor import NotWellFormedError, read_bytes
+from jrc.cojp.cbor import BYTES, NotWellFormedError, read_bytes
 from jrc.model import PledgeId
+from jrc.policy.published_keys import PUBLISHED_KEYS
 
 MIN_KEY_BYTES = 16
 """At least 128 bits of entropy (RFC 9031 §3)."""
@@ -27,15 +28,11 @@ MIN_TELLING_BYTES = 6
 MAX_TEXT_BYTES = 21
 """Letters, digits and blanks carry under 6 bits a byte, so 21 of them less than 128 bits."""
 
-PUBLISHED_KEYS = frozenset(
-    bytes.fromhex(text)
-    for text in (
-        "e6bf4287c2d7618d6a9687445ffd33e6",  # RFC 9031 App. A
-        "2b7e151628aed2a6abf7158809cf4f3c",  # NIST SP 800-38A, and many a default configuration
-        "0123456789abcdeffedcba9876543210",
-    )
-)
-"""Keys that everybody can read, beside those that a pattern gives away."""
+_BYTE_STRINGS = frozenset(bytes((BYTES << 5 | info,)) for info in range(32))
+"""How an item of CBOR's byte strings begins (RFC 8949 §3.1)."""
+_COMPLEMENT = bytes(range(0xFF, -1, -1))
+_SHORTEST_DIGEST = 16
+_MD5, _SHA1, _SHA256, _SHA512 = hashlib.md5, hashlib.sha1, hashlib.sha256, hashlib.sha512
 
 
 def check_identifier(identifier: bytes) -> None:
@@ -57,6 +54,8 @@ def unwrapped(value: bytes) -> bytes | None:
 
     Longer heads than needed count too (RFC 8949 §3.1 has them well-formed).
     """
+    if value[:1] not in _BYTE_STRINGS:  # nearly none is, and an exception takes its time
+        return None
     try:
         content, end = read_bytes(value, 0)
     except NotWellFormedError:
@@ -129,12 +128,13 @@ def _pattern(key: bytes) -> str | None:
     """What makes the key guessable whoever has it, ``None`` if nothing does."""
     if len(set(key)) == 1:
         return "all its bytes are equal"
-    if len({(after - before) % 256 for before, after in pairwise(key)}) == 1:
+    step = key[1] - key[0] if len(key) > 1 else 0
+    if all((after - before - step) % 256 == 0 for before, after in pairwise(key)):
         return "its bytes ascend or descend in equal steps"
     if _is_repeated(key):
         return "a short block of bytes is repeated"
     if key in PUBLISHED_KEYS:
-        return "it is a published example"
+        return f"it is published ({PUBLISHED_KEYS[key]})"
     if len(key) <= MAX_TEXT_BYTES and key.replace(b" ", b"").isalnum():
         return "it is text; if these are hex digits, give the bytes that they stand for"
     return None
@@ -142,8 +142,12 @@ def _pattern(key: bytes) -> str | None:
 
 def _is_repeated(key: bytes) -> bool:
     """Whether a block of under 16 bytes makes up the key, and at least 8 bytes repeat it."""
-    periods = range(1, min(MIN_KEY_BYTES - 1, len(key) - MIN_REPEAT_BYTES) + 1)
-    return any(key[period:] == key[:-period] for period in periods)
+    period = key.find(key[:1], 1)
+    while 0 < period < MIN_KEY_BYTES and period <= len(key) - MIN_REPEAT_BYTES:
+        if key[period:] == key[:-period]:
+            return True
+        period = key.find(key[:1], period + 1)
+    return False
 
 
 def is_patterned(key: bytes) -> bool:
@@ -153,34 +157,54 @@ def is_patterned(key: bytes) -> bool:
 
 def _origin(identifier: bytes, key: bytes) -> str | None:
     """How the key comes from the identifier alone, ``None`` if it does not (RFC 9031 §9)."""
-    if any(_is_made_of(form, key) for form in _forms(identifier)):
+    texts = _texts(identifier)
+    forms = _forms(identifier, texts)
+    if _may_hold(forms, len(identifier), key) and any(_is_made_of(form, key) for form in forms):
         return "it is the identifier, padded, repeated, reversed or written as text"
-    if any(_is_made_of(digest, key) for digest in _digests(identifier)):
+    digests = _digests([identifier, identifier[::-1], *texts])
+    if _may_hold(digests, _SHORTEST_DIGEST, key) and any(
+        _is_made_of(digest, key) for digest in digests
+    ):
         return "it is a hash of the identifier"
     return None
 
 
-def _forms(identifier: bytes) -> Iterator[bytes]:
+def _forms(identifier: bytes, texts: Sequence[bytes]) -> list[bytes]:
     """The identifier as bytes: itself, reversed, complemented, as half of an address, as text."""
-    yield identifier
-    yield identifier[::-1]
-    yield bytes(byte ^ 0xFF for byte in identifier)
-    yield bytes((identifier[0] ^ 0x02,)) + identifier[1:]
-    yield from _texts(identifier)
+    return [
+        identifier,
+        identifier[::-1],
+        identifier.translate(_COMPLEMENT),
+        bytes((identifier[0] ^ 0x02,)) + identifier[1:],
+        *texts,
+    ]
 
 
-def _texts(identifier: bytes) -> Iterator[bytes]:
-    for text in (identifier.hex(), identifier.hex(":"), identifier.hex("-")):
-        yield text.encode()
-        yield text.upper().encode()
+def _texts(identifier: bytes) -> list[bytes]:
+    plain = (identifier.hex(), identifier.hex(":"), identifier.hex("-"))
+    return [form.encode() for text in plain for form in (text, text.upper())]
 
 
-def _digests(identifier: bytes) -> Iterator[bytes]:
-    for source in (identifier, identifier[::-1], *_texts(identifier)):
-        yield hashlib.md5(source, usedforsecurity=False).digest()
-        yield hashlib.sha1(source, usedforsecurity=False).digest()
-        yield hashlib.sha256(source).digest()
-        yield hashlib.sha512(source).digest()
+def _digests(sources: Sequence[bytes]) -> list[bytes]:
+    digests: list[bytes] = []
+    for source in sources:
+        digests += (
+            _MD5(source, usedforsecurity=False).digest(),
+            _SHA1(source, usedforsecurity=False).digest(),
+            _SHA256(source).digest(),
+            _SHA512(source).digest(),
+        )
+    return digests
+
+
+def _may_hold(materials: Sequence[bytes], shortest: int, key: bytes) -> bool:
+    """Whether ``_is_made_of`` has to look: False for nearly every key, and with few searches.
+
+    ``shortest`` is the length of the shortest material, in bytes.
+    """
+    return key in b"".join(materials) or (
+        shortest < len(key) and any(material in key for material in materials)
+    )
 
 
 def _is_made_of(material: bytes, key: bytes) -> bool:

@@ -7,7 +7,7 @@ by update need no note; when it is given back, it is burned in every generation 
 then. The end of a lease only says when a node has to be told again.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from jrc.model import ShortIdRange
@@ -56,24 +56,12 @@ def candidate_values(short_ids: ShortIdRange, random_bytes: bytes) -> Iterator[i
 def walk(short_ids: ShortIdRange, start: int) -> Iterator[int]:
     """Each value of the range once, from ``start`` (clamped into the range) upwards and around.
 
-    Chained behind ``candidate_values``, from a random start, it makes sure that ``draw`` fails
-    only when nothing at all is left.
+    Behind ``candidate_values``, from a random start, it makes sure that none is found only when
+    nothing at all is left.
     """
     at = min(max(start, short_ids.first), short_ids.last)
     yield from range(at, short_ids.last + 1)
     yield from range(short_ids.first, at)
-
-
-def draw(short_ids: ShortIdRange, candidates: Iterable[int], taken: Container[int]) -> int | None:
-    """The first candidate in the range that is not taken, ``None`` where there is none.
-
-    ``taken`` holds every value that is not free for another in the whole key domain, since
-    networks that share keys share the values too. RFC 9031 §8.4.4.1
-    """
-    for value in candidates:
-        if value in short_ids and is_assignable(value) and value not in taken:
-            return value
-    return None
 
 
 class Lease(NamedTuple):
@@ -149,11 +137,6 @@ def needs_renewal(lease: Lease, now_ms: int, lease_hours: int | None) -> bool:
         return lease_hours != lease.lease_until_ms
     first_ms, last_ms = fitting_ends_ms(now_ms, lease_hours)
     return not first_ms <= lease.lease_until_ms <= last_ms
-
-
-def is_over(lease: Lease, now_ms: int) -> bool:
-    """Whether the holder has surely stopped using the identifier by itself (RFC 9031 §8.4.4)."""
-    return lease.lease_until_ms is not None and now_ms >= lease.lease_until_ms
 
 
 def is_free_for_another(lease: Lease, oldest_live_generation: int) -> bool:

@@ -48,8 +48,7 @@ class Pacing(Generic[T]):
     """
 
     def __init__(self, pace: Pace) -> None:
-        if min(pace) < 1:
-            raise ValueError("a pace of less than a byte a second or an exchange ends nothing")
+        _refuse_standstill(pace)
         self._pace = pace
         self._lanes: dict[int, _Lane[T]] = {}
         self._turns: deque[int] = deque()
@@ -78,15 +77,29 @@ class Pacing(Generic[T]):
         """A datagram of ``size`` bytes left."""
         self._lanes[network].rate.charge(size)
 
+    def use(self, pace: Pace, now: float) -> None:
+        """Another pace from now on; what is open stays so.
+
+        Raises:
+            ValueError: as for the class.
+        """
+        _refuse_standstill(pace)
+        self._pace = pace
+        for network, lane in self._lanes.items():
+            lane.rate.set(pace.bytes_per_s, _ms(now))
+            self._queue(network, lane)
+
     def take(self, now: float) -> T | None:
         """The next that may leave; what is given out for the first time has its exchange now."""
-        for network in self._late.pop_due(now):
-            self._queue(network, self._lanes[network])
+        if self._late:
+            for network in self._late.pop_due(now):
+                self._queue(network, self._lanes[network])
         while self._turns:
             network = self._turns.popleft()
             lane = self._lanes[network]
             lane.is_queued = False
-            if not (lane.again or self._may_start(lane)):
+            may_start = bool(lane.fresh) and lane.in_flight < self._pace.in_flight
+            if not (lane.again or may_start):
                 continue
             if not lane.rate.allows(_ms(now)):
                 self._wait(network, lane, now)
@@ -113,9 +126,6 @@ class Pacing(Generic[T]):
             lane.is_queued = True
             self._turns.append(network)
 
-    def _may_start(self, lane: _Lane[T]) -> bool:
-        return bool(lane.fresh) and lane.in_flight < self._pace.in_flight
-
     def _next(self, lane: _Lane[T]) -> T:
         if lane.again:
             return lane.again.popleft()
@@ -126,6 +136,11 @@ class Pacing(Generic[T]):
         wait_ms = lane.rate.wait_ms()
         assert wait_ms is not None, "a pace is at least a byte a second"
         self._late.set(network, (_ms(now) + wait_ms) / 1000)
+
+
+def _refuse_standstill(pace: Pace) -> None:
+    if min(pace) < 1:
+        raise ValueError("a pace of less than a byte a second or an exchange ends nothing")
 
 
 def _ms(now: float) -> int:

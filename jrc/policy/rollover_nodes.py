@@ -6,6 +6,7 @@ A node's row is written by whoever runs the rollover, in the transaction that le
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -125,6 +126,7 @@ def first_state(*, takes_updates: bool) -> NodeState:
     return NodeState.PENDING if takes_updates else NodeState.MUST_JOIN
 
 
+@cache
 def node_step(phase: Phase, state: NodeState, event: NodeEvent) -> NodeState:
     """A node's state after an event.
 

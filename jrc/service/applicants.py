@@ -1,25 +1,42 @@
 """A pledge to enroll, checked by itself: identifier, keys, networks (RFC 9031 §3, §7.3, §9)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import NamedTuple
 
 from jrc.cojp.algorithms import Aead, Hkdf
-from jrc.cojp.oscore import SecurityContext, context_from_keys, derive_for_jrc
+from jrc.cojp.oscore import context_from_keys, derive_keys_for_jrc
 from jrc.model import Network, PledgeId, Profile, Secret
 from jrc.policy.credentials import check_derived, check_identifier, check_psk, weakness_of
+from jrc.policy.key_check import key_check
 from jrc.policy.profiles import TRAITS
 from jrc.service.records import (
     Fingerprints,
     KeyMaterial,
+    OpenedKeys,
+    StoredKeys,
 )
 from jrc.service.registry import Registry
-from jrc.service.wording import nearest
+from jrc.service.wording import may_hold_key, nearest
 
 MAX_LABEL_CHARACTERS = 200
+MAX_NETWORKS = 100
+"""More that one pledge may join are a mistake; names without end would take memory."""
 LAB = "lab"
 """The provenance of keys that everybody can compute, which only a lab takes."""
+SIMULATED_NODES = "real nodes are told nothing while lab.nodes is set; never set it in production"
 WEAK_KEYS = "keys that everybody can compute let everybody join; never do so in production"
+
+
+class Purpose(StrEnum):
+    """What keys are for that come with applicants."""
+
+    ENROLL = "enroll"
+    NEXT_FIRMWARE = "next firmware"
+    """They wait beside the ones in force, until the device joins with them (row A5)."""
+    TRANSFER = "transfer"
+    """The devices come from another owner, maybe back to this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +57,7 @@ class Applicant:
     ``allow_weak`` takes keys that everybody can compute, for a lab (``[lab]`` in the config).
     ``used_before``: another registrar has answered under the PSK, and its state did not come along;
     the pledge gets a new context by RFC 8613 App. B.2 before anything else.
+    ``key_check`` is the key check value that the keys are said to have.
     """
 
     identifier: PledgeId
@@ -54,6 +72,7 @@ class Applicant:
     source: str = ""
     allow_weak: bool = False
     used_before: bool = False
+    key_check: str | None = None
 
 
 class Fault(NamedTuple):
@@ -85,18 +104,42 @@ def check_applicant(
     tx: Registry, applicant: Applicant, networks: Mapping[str, Network]
 ) -> Checked | Fault:
     """The applicant with its keys derived, or what is wrong with it by itself."""
+    alone = check_alone(applicant)
+    if isinstance(alone, Fault):
+        return alone
+    applicant, keys = alone
+    material = _material(applicant, keys)
     try:
-        _check_words(applicant)
-        material = key_material(applicant)
-        network_ids = tuple(_network_id(name, networks) for name in applicant.networks)
+        network_ids = network_ids_of(applicant.networks, networks)
         _check_used_before(applicant, networks)
     except UnfitError as error:
         return error.fault
-    if len(set(network_ids)) != len(network_ids):
-        return Fault("network", "a network is named twice")
+    return Checked(applicant, material, tx.credentials.fingerprints(material), network_ids)
+
+
+def check_alone(applicant: Applicant) -> tuple[Applicant, OpenedKeys] | Fault:
+    """What needs no look at the database: the applicant with its keys checked and derived."""
+    try:
+        _check_words(applicant)
+        _check_used_before_alone(applicant)
+        keys = _opened_keys(applicant)
+    except UnfitError as error:
+        return error.fault
     if applicant.allow_weak and _has_weak_keys(applicant):
         applicant = replace(applicant, provenance=LAB)
-    return Checked(applicant, material, tx.credentials.fingerprints(material), network_ids)
+    return applicant, keys
+
+
+def network_ids_of(names: Sequence[str], networks: Mapping[str, Network]) -> tuple[int, ...]:
+    """The numbers of the networks that an applicant names.
+
+    Raises:
+        UnfitError: one is not there, or named twice.
+    """
+    network_ids = tuple(_network_id(name, networks) for name in names)
+    if len(set(network_ids)) != len(network_ids):
+        raise UnfitError("network", "a network is named twice")
+    return network_ids
 
 
 def _has_weak_keys(applicant: Applicant) -> bool:
@@ -113,6 +156,8 @@ def _check_words(applicant: Applicant) -> None:
     except ValueError as error:
         raise UnfitError("pledge_id", str(error)) from None
     check_label(applicant.label or "")
+    if len(applicant.networks) > MAX_NETWORKS:
+        raise UnfitError("network", f"a pledge may join at most {MAX_NETWORKS} networks")
 
 
 def check_label(label: str) -> None:
@@ -128,22 +173,43 @@ def check_label(label: str) -> None:
 
 
 def key_material(applicant: Applicant) -> KeyMaterial:
-    """The applicant's keys, checked and derived (RFC 9031 §7.3 or App. B)."""
-    keys = applicant.keys
-    psk = keys if isinstance(keys, Secret) else None
-    try:
-        security = _derive(applicant)
-    except ValueError as error:
-        raise UnfitError(key_column(applicant), str(error)) from None
+    """The applicant's keys, checked and derived (RFC 9031 §7.3 or App. B).
+
+    Raises:
+        UnfitError: they are not good.
+    """
+    return _material(applicant, _opened_keys(applicant))
+
+
+def _material(applicant: Applicant, keys: OpenedKeys) -> KeyMaterial:
+    psk, sender_key, recipient_key, common_iv = keys
     return KeyMaterial(
-        psk=psk,
-        sender_key=Secret(security.recipient_key),
-        recipient_key=Secret(security.sender_key),
-        common_iv=Secret(security.common_iv),
+        psk=None if psk is None else Secret(psk),
+        sender_key=Secret(sender_key),
+        recipient_key=Secret(recipient_key),
+        common_iv=Secret(common_iv),
         aead=applicant.aead,
         hkdf=applicant.hkdf,
         used_before=applicant.used_before,
     )
+
+
+def _opened_keys(applicant: Applicant) -> OpenedKeys:
+    keys = applicant.keys
+    try:
+        derived = _derive(applicant)
+    except ValueError as error:
+        raise UnfitError(key_column(applicant), str(error)) from None
+    if applicant.key_check is not None and applicant.key_check != key_check(*derived):
+        reason = f"is {applicant.key_check}, the key's is {key_check(*derived)}"
+        raise UnfitError("key_check", reason, "the key was changed or mixed up on its way")
+    return (keys.reveal() if isinstance(keys, Secret) else None, *derived)
+
+
+def key_check_of(material: StoredKeys) -> str:
+    """The key check value of a pledge's keys."""
+    _, *derived = material.opened()
+    return key_check(*derived)
 
 
 def _check_used_before(applicant: Applicant, networks: Mapping[str, Network]) -> None:
@@ -152,9 +218,20 @@ def _check_used_before(applicant: Applicant, networks: Mapping[str, Network]) ->
         return
     of_networks = [networks[name].profile for name in applicant.networks[:1]]
     profile = applicant.profile or next(iter(of_networks), Profile.RFC9031)
-    if isinstance(applicant.keys, Secret) and TRAITS[profile].recovers_context:
-        return
-    raise UnfitError(
+    if not TRAITS[profile].recovers_context:
+        raise _not_good_again()
+
+
+def _check_used_before_alone(applicant: Applicant) -> None:
+    """The same as far as the row alone tells: not where the profile is its network's."""
+    profile = applicant.profile
+    recovers = profile is None or TRAITS[profile].recovers_context
+    if applicant.used_before and not (isinstance(applicant.keys, Secret) and recovers):
+        raise _not_good_again()
+
+
+def _not_good_again() -> UnfitError:
+    return UnfitError(
         "used_before",
         "keys that another registrar has used are good only for a pledge with a PSK whose firmware"
         " knows RFC 8613 App. B.2",
@@ -162,18 +239,27 @@ def _check_used_before(applicant: Applicant, networks: Mapping[str, Network]) ->
     )
 
 
-def _derive(applicant: Applicant) -> SecurityContext:
+def _derive(applicant: Applicant) -> tuple[bytes, bytes, bytes]:
+    """Sender key, recipient key and Common IV from the pledge's side, checked.
+
+    Raises:
+        ValueError: they are weak, or don't fit the algorithm.
+    """
     identifier, keys = applicant.identifier, applicant.keys
     if isinstance(keys, Secret):
         check_psk(identifier, keys.reveal(), allow_weak=applicant.allow_weak)
-        return derive_for_jrc(keys.reveal(), identifier.value, applicant.aead, applicant.hkdf)
+        ours, theirs, common_iv = derive_keys_for_jrc(
+            keys.reveal(), identifier.value, applicant.aead, applicant.hkdf
+        )
+        return theirs, ours, common_iv
     given = (
         keys.pledge_sender_key.reveal(),
         keys.pledge_recipient_key.reveal(),
         keys.common_iv.reveal(),
     )
     check_derived(identifier, *given, applicant.aead, allow_weak=applicant.allow_weak)
-    return context_from_keys(*given, identifier.value, applicant.aead)
+    context_from_keys(*given, identifier.value, applicant.aead)
+    return given
 
 
 def key_column(applicant: Applicant) -> str:
@@ -186,7 +272,12 @@ def _network_id(name: str, networks: Mapping[str, Network]) -> int:
     if network is None:
         raise UnfitError(
             "network",
-            f"there is no network {name!r}{nearest(name, networks)}",
+            f"there is no network {_shown(name)}{nearest(name, networks)}",
             "`jrc network add` makes one",
         )
     return network.id
+
+
+def _shown(name: str) -> str:
+    """The name, unless it may be a key in the wrong place."""
+    return "of this name" if may_hold_key(name) else repr(name)

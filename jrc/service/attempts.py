@@ -8,7 +8,10 @@ name of a pledge can't push out what the pledge itself has tried.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from heapq import nlargest
 from ipaddress import IPv6Address
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from jrc.errors import Reason
@@ -136,6 +139,29 @@ class Attempts:
         ]
         return sorted(found, key=lambda attempt: attempt.last_ms, reverse=True)
 
+    def latest(self, limit: int) -> list[tuple[bytes, Attempt]]:
+        """The last attempts of all identifiers, the last first; ``limit`` rows of one outcome.
+
+        Whoever has one of them has its last one among as many last ones. For any thread: books
+        grow meanwhile, and what is in one never changes.
+        """
+        books = ((self.verified, True), (self.claimed, False), (self.strangers, False))
+        last = (
+            (run[3], identifier, book, authenticated)
+            for book, authenticated in books
+            for identifier in book.identifiers()
+            for run in islice(book.runs(identifier), 1)
+        )
+        found = (
+            (run[3], identifier, run, authenticated)
+            for _, identifier, book, authenticated in nlargest(limit, last, key=_time_of)
+            for run in islice(book.runs(identifier), RUNS)
+        )
+        return [
+            (identifier, _attempt(run, authenticated))
+            for _, identifier, run, authenticated in nlargest(limit, found, key=_time_of)
+        ]
+
     def unknown(self) -> list[tuple[bytes, Attempt]]:
         """Identifiers that nobody had when they were asked for, the last first."""
         found = [
@@ -144,6 +170,9 @@ class Attempts:
             for run in self.strangers.runs(identifier)
         ]
         return sorted(found, key=lambda each: each[1].last_ms, reverse=True)[:STRANGERS]
+
+
+_time_of = itemgetter(0)
 
 
 def _attempt(run: tuple[Any, ...], authenticated: bool) -> Attempt:

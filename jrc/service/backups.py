@@ -1,11 +1,17 @@
 """Backups: what the audit log has of them, and the end of a database that moves elsewhere."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Condition, Event
 from jrc.service.registry import Registry
 from jrc.service.wording import utc_text
+
+BEGUN: Final = "backup.begun"
+FAILED: Final = "backup.failed"
+"""Kinds of events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ def note_backup(tx: Registry, wish: BackupWish, *, actor: str, reason: str = "")
         OperatorError: a final backup was asked for, and the database is quarantined.
     """
     detail = {"recipients": len(wish.recipients), "final": wish.is_final}
-    tx.record(Event("backup.begun", actor, reason=reason, detail=detail))
+    tx.record(Event(BEGUN, actor, reason=reason, detail=detail))
     if not wish.is_final:
         return
     if tx.database.condition is Condition.QUARANTINED:
@@ -47,3 +53,16 @@ def note_backup(tx: Registry, wish: BackupWish, *, actor: str, reason: str = "")
     when = utc_text(tx.now_ms)
     tx.set_condition(Condition.MOVED, f"its final backup was made at {when}")
     tx.record(Event("database.moved", actor, reason=reason))
+
+
+def note_failure(tx: Registry, *, actor: str, reason: str = "") -> None:
+    """Write down that a backup failed which somebody else was to make; ``reason`` says who."""
+    tx.record(Event(FAILED, actor, reason=reason))
+
+
+def failed_at(last_events_ms: Mapping[str, int]) -> int | None:
+    """When the last backup failed, None where another one was begun since; both by kind."""
+    failed_ms = last_events_ms.get(FAILED)
+    if failed_ms is None or failed_ms < last_events_ms.get(BEGUN, 0):
+        return None
+    return failed_ms

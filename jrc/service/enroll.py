@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Event, PledgeId, PledgeState
 from jrc.policy.profiles import TRAITS
-from jrc.service.applicants import Applicant, Fault
+from jrc.service.applicants import Applicant, Fault, Purpose
 from jrc.service.condition import require_open
 from jrc.service.damage import damage_warning, damaged_error, damages_of
 from jrc.service.examine import Decision, OnConflict, examine
 from jrc.service.holdings import still_holds
+from jrc.service.identities import end_with, identity_goes
 from jrc.service.node_settings import settings_changed
 from jrc.service.pledge_facts import differences, facts, holdings
 from jrc.service.records import CredentialState, Damage, PledgeRecord
 from jrc.service.registry import Registry
 from jrc.service.rollover_leaving import leave
+from jrc.service.waiting_keys import let_wait, without_waiting
 from jrc.service.wording import Plan
 
 
@@ -48,14 +50,17 @@ def add_pledge(
     actor: str,
     reason: str = "",
     on_conflict: OnConflict = OnConflict.FAIL,
+    purpose: Purpose = Purpose.ENROLL,
 ) -> Enrolled:
     """Enroll one pledge; the same pledge with the same key once more changes nothing (row A1).
+
+    ``purpose``: its key may wait for the next firmware instead, beside the one in force (row A5).
 
     Raises:
         OperatorError: the pledge, its key or its details are refused; says why, names no key.
     """
     require_open(tx, "no pledge is added")
-    decision = examine_one(tx, applicant, on_conflict)
+    decision = examine_one(tx, applicant, on_conflict, purpose)
     carry_out(tx, decision)
     names = {network.id: network.name for network in tx.networks.all().values()}
     networks = tuple(names[number] for number in decision.network_ids if number in names)
@@ -70,14 +75,17 @@ def add_pledge(
 
 
 def examine_one(
-    tx: Registry, applicant: Applicant, on_conflict: OnConflict = OnConflict.FAIL
+    tx: Registry,
+    applicant: Applicant,
+    on_conflict: OnConflict = OnConflict.FAIL,
+    purpose: Purpose = Purpose.ENROLL,
 ) -> Decision:
     """What becomes of one applicant.
 
     Raises:
         OperatorError: it is refused; says why, names no key.
     """
-    (decision,) = examine(tx, [applicant], on_conflict)
+    (decision,) = examine(tx, [applicant], on_conflict, purpose=purpose)
     if isinstance(decision, Fault):
         raise OperatorError(
             f"{decision.column}: {decision.reason}", decision.hint, exit_code=ExitCode.REFUSED
@@ -103,8 +111,12 @@ def carry_out(tx: Registry, decision: Decision) -> None:
     change, before = decision.change, decision.before
     if change is None or before is None:
         return
+    if change.pending:
+        let_wait(tx, before, change)
+        return
     number = None
     if change.material is not None:
+        before = without_waiting(tx, before)
         tx.credentials.retire(before.id, CredentialState.SUPERSEDED)
         number = tx.credentials.insert(change, before.identifier, None, staged=False)
     wanted = replace(
@@ -129,6 +141,7 @@ def settle(
         wanted = replace(
             wanted,
             credential_id=credential_id,
+            candidate_id=None,
             state=PledgeState.PROVISIONED,
             state_before_revocation=None,
         )
@@ -167,12 +180,18 @@ def find_pledge(tx: Registry, identifier: PledgeId) -> PledgeRecord:
     """The row of a pledge that is there, to work with.
 
     Raises:
-        OperatorError: it is unknown, was removed, belongs to an unpublished import, or does not
-            authenticate.
+        OperatorError: it is unknown, was removed or transferred, belongs to an unpublished import,
+            or does not authenticate.
     """
     record = look_up(tx, identifier)
     if record.damaged:
         raise damaged_error(identifier)
+    if record.state is PledgeState.TRANSFERRED:
+        raise OperatorError(
+            f"pledge {identifier} was transferred to another owner",
+            f"`jrc pledge transfer in {identifier}` takes it back with a new key",
+            exit_code=ExitCode.REFUSED,
+        )
     return record
 
 
@@ -199,6 +218,7 @@ def plan_removal(tx: Registry, identifier: PledgeId) -> Plan:
         *damage_warning(identifier, damages_of(tx, record)),
         f"Pledge {identifier} is forgotten, and its key is deleted for good.",
         "It can come back with a new key only.",
+        *identity_goes(tx, identifier),
         *still_holds(tx, record),
     ]
     return Plan(sentences, (str(identifier),), 1, needs_consent=True)
@@ -226,18 +246,24 @@ def remove_pledge(
     found = damages_of(tx, record)
     detail = _removed(tx, record, found)
     tx.credentials.retire(record.id, CredentialState.REMOVED)
-    tx.leases.release(record.id)
-    tx.leases.bury(record.id)
-    tx.pledges.forget_place(record.id)
-    leave(tx, record.id)
-    tx.pledges.forget_reports(record.id)
-    tx.admissions.forget(record.id)
-    tx.pushes.forget(record.id)
+    take_out(tx, record.id)
     tx.pledges.save(_tombstone(tx, record))
     _blocklist_changed(tx, record)
     tx.record(Event("pledge.removed", actor, identifier.value, reason=reason, detail=detail))
+    end_with(tx, identifier, "pledge.removed", actor=actor, reason=reason)
     tx.policy_changed()
     return Changed(pledge_id=str(identifier), state=PledgeState.REMOVED.value, changed=True)
+
+
+def take_out(tx: Registry, pledge_id: int) -> None:
+    """Let go of all that a pledge has of networks; its short identifiers are held back."""
+    tx.leases.release(pledge_id)
+    tx.leases.bury(pledge_id)
+    tx.pledges.forget_place(pledge_id)
+    leave(tx, pledge_id)
+    tx.pledges.forget_reports(pledge_id)
+    tx.admissions.forget(pledge_id)
+    tx.pushes.forget(pledge_id)
 
 
 def _removed(tx: Registry, record: PledgeRecord, found: Sequence[Damage]) -> dict[str, object]:
@@ -269,5 +295,6 @@ def _tombstone(tx: Registry, record: PledgeRecord) -> PledgeRecord:
         state=PledgeState.REMOVED,
         state_before_revocation=None,
         credential_id=None,
+        candidate_id=None,
         network_ids=(),
     )

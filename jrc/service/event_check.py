@@ -32,23 +32,17 @@ class ChainReport:
     sentence: str
 
 
-def verify_chain(tx: Registry) -> ChainReport:
+def verify_stretch(
+    tx: Registry, place: Place | None = None, most: int | None = None, *, known: int = 0
+) -> ChainReport:
     """Whether every event is there as it was written, in order, in bounded memory.
+
+    It goes on from a place that was reached before, for ``most`` events. Those that were removed
+    since, for their age, are taken as they were. ``known`` is the newest event that this process
+    has seen: a log that ends before it was cut off, and its end with it.
 
     Raises:
         StateError: the row with both ends of the chain does not authenticate.
-    """
-    return verify_stretch(tx, None)
-
-
-def verify_stretch(
-    tx: Registry, place: Place | None, most: int | None = None, *, known: int = 0
-) -> ChainReport:
-    """As ``verify_chain``, from a place that was reached before, and ``most`` events of it.
-
-    Events that were removed since, for their age, are taken as they were. ``known`` is the newest
-    event that this process has seen: a log that ends before it was cut off, and its end with it.
-    Raises as that.
     """
     floor, end = tx.events.ends()
     at = floor if place is None or place.number < floor.number else place

@@ -16,13 +16,16 @@ from jrc.service.wording import listed, nearest, utc_text
 
 PAGE = 500
 _WORDS: Mapping[str, Iterable[str]] = {
-    "backup": ("begun",),
+    "backup": ("begun", "failed"),
     "border_router": ("same_keys",),
     "database": (
-        *("moved", "quarantined", "recovered", "restored", "server_accepted", "upgraded"),
+        *("copy_accepted", "moved", "quarantined", "recovered", "restored", "rows_accepted"),
+        *("server_accepted", "upgraded"),
     ),
     "events": ("removed",),
-    "import": ("published",),
+    "handover": ("opened",),
+    "identity": ("recorded", "superseded"),
+    "import": ("published", "overtaken"),
     "installer": ("failed", "installed"),
     "key_generation": ("created", "taken_over"),
     "keys": (
@@ -34,9 +37,11 @@ _WORDS: Mapping[str, Iterable[str]] = {
     "pledge": (
         *(each.value for each in Outcome if each not in (Outcome.SKIPPED, Outcome.UNCHANGED)),
         *("address_changed", "approved", "joined", "lost", "recovered", "recovering", "removed"),
-        *("reported", "reports_cleared", "restored", "revoked", "superseded", "waiting"),
+        *("key_changed", "reported", "reports_cleared", "restored", "revoked", "superseded"),
+        *("transferred", "waiting", "withdrawn"),
     ),
     "rollover": ("resumed", "started", *(each.value for each in Phase)),
+    "token": ("added", "revoked"),
     "window": ("closed", "opened"),
 }
 KINDS = frozenset(f"{of}.{word}" for of, words in _WORDS.items() for word in words)

@@ -10,21 +10,32 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from jrc.errors import OperatorError
-from jrc.model import Network, PledgeId, PledgeState, Profile
+from jrc.model import Network, PledgeState, Profile
 from jrc.policy.profiles import check_role
 from jrc.service.applicants import (
     Applicant,
     Checked,
     Fault,
+    Purpose,
     UnfitError,
     check_applicant,
     key_column,
 )
-from jrc.service.damage import damage_hint, damage_sentence
+from jrc.service.examine_faults import (
+    DRAW_ANOTHER,
+    NO_NEW_KEY,
+    changes_more_than_a_key,
+    conflict,
+    damaged,
+    gets_no_key,
+    only_network,
+    owned,
+    under_way,
+    with_key_in_force,
+)
 from jrc.service.key_domains import check_profile
 from jrc.service.records import (
     CredentialState,
-    Damage,
     Fingerprints,
     KeyOwner,
     NewPledge,
@@ -32,7 +43,6 @@ from jrc.service.records import (
     PledgeRecord,
 )
 from jrc.service.registry import Registry
-from jrc.service.wording import listed
 
 
 class OnConflict(StrEnum):
@@ -44,7 +54,10 @@ class OnConflict(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What becomes of an applicant. ``returned`` was removed before and has a new key."""
+    """What becomes of an applicant. ``returned`` was removed before and has a new key.
+
+    ``pending``: its key waits for the next firmware.
+    """
 
     ADDED = "added"
     RETURNED = "returned"
@@ -52,6 +65,7 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
+    PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +94,13 @@ def examine(
     applicants: Sequence[Applicant],
     on_conflict: OnConflict = OnConflict.FAIL,
     import_id: int | None = None,
+    purpose: Purpose = Purpose.ENROLL,
 ) -> list[Decision | Fault]:
     """What becomes of each, in the same order (rows A1, A2, A3, A6, A7, A8)."""
     networks = {network.name: network for network in tx.networks.all().values()}
     checked = [check_applicant(tx, applicant, networks) for applicant in applicants]
-    board = _Board(tx, [entry for entry in checked if isinstance(entry, Checked)], import_id)
+    good = [entry for entry in checked if isinstance(entry, Checked)]
+    board = _Board(tx, good, import_id, purpose)
     return [
         board.judge(entry, on_conflict, networks) if isinstance(entry, Checked) else entry
         for entry in checked
@@ -94,8 +110,11 @@ def examine(
 class _Board:
     """What is known of the applicants' identifiers and keys; grows as they are judged."""
 
-    def __init__(self, tx: Registry, applicants: Sequence[Checked], import_id: int | None) -> None:
+    def __init__(
+        self, tx: Registry, applicants: Sequence[Checked], import_id: int | None, purpose: Purpose
+    ) -> None:
         self._tx = tx
+        self._purpose = purpose
         self._import_id = import_id
         self._fitting: set[tuple[int, Profile]] = set()
         self._known = _known(tx, [entry.applicant.identifier.value for entry in applicants])
@@ -129,13 +148,15 @@ class _Board:
         """The decision on one applicant, which those after it see."""
         known = self._known.get(entry.applicant.identifier.value)
         try:
-            if known is None:
+            if self._purpose is Purpose.NEXT_FIRMWARE and not _is_under_way(known):
+                decision = self._candidate(entry, known)
+            elif known is None:
                 decision = self._new(entry, networks)
             elif known.record.damaged:
-                raise _damaged(entry.applicant.identifier)
+                raise damaged(entry.applicant.identifier)
             elif self._is_pending(known):
                 decision = _repeated(entry, known)
-            elif known.record.state is PledgeState.REMOVED:
+            elif self._may_return(known):
                 decision = self._returned(entry, known, networks)
             else:
                 decision = self._present(entry, known, on_conflict)
@@ -144,6 +165,34 @@ class _Board:
             return error.fault
         self._remember(entry, decision)
         return decision
+
+    def _may_return(self, known: _Known) -> bool:
+        state, is_transfer = known.record.state, self._purpose is Purpose.TRANSFER
+        return state is PledgeState.REMOVED or (is_transfer and state is PledgeState.TRANSFERRED)
+
+    def _candidate(self, entry: Checked, known: _Known | None) -> Decision:
+        """A key that waits beside the one in force; nothing else of the pledge changes (A5)."""
+        record = with_key_in_force(
+            entry.applicant.identifier, None if known is None else known.record
+        )
+        assert known is not None, "it has a key"
+        wanted = _with_details(record, entry)
+        differing = _differing(record, wanted)
+        if differing:
+            raise changes_more_than_a_key(entry.applicant.identifier, differing)
+        if _same_key(entry.prints, known.prints) or self._waits_already(entry):
+            return _nothing(entry, known, Outcome.UNCHANGED)
+        self._check_unique(entry)
+        return _change(entry, record, Outcome.PENDING, known)
+
+    def _waits_already(self, entry: Checked) -> bool:
+        found = [self._owners.get(value) for value in entry.prints[1:]]
+        return all(
+            owner is not None
+            and owner.pledge == entry.applicant.identifier.value
+            and owner.state is CredentialState.CANDIDATE
+            for owner in found
+        )
 
     def _is_pending(self, known: _Known) -> bool:
         """Whether the pledge is of this very import.
@@ -154,17 +203,13 @@ class _Board:
         if known.pending or (known.record.staged and known.record.import_id == self._import_id):
             return True
         if known.record.staged:
-            raise UnfitError(
-                "pledge_id",
-                f"pledge {known.record.identifier.hex()} is part of an import that is under way",
-                "wait until it is published or discarded",
-            )
+            raise under_way(known.record)
         return False
 
     def _new(self, entry: Checked, networks: Mapping[str, Network]) -> Decision:
         self._check_unique(entry)
         applicant = entry.applicant
-        network_ids = entry.network_ids or _only_network(networks)
+        network_ids = entry.network_ids or only_network(networks)
         new = NewPledge(
             identifier=applicant.identifier.value,
             role=applicant.role or 0,
@@ -187,7 +232,7 @@ class _Board:
             role=0,
             label="",
             profile=None,
-            network_ids=entry.network_ids or _only_network(networks),
+            network_ids=entry.network_ids or only_network(networks),
         )
         return _change(entry, _with_details(bare, entry), Outcome.RETURNED, known)
 
@@ -201,17 +246,14 @@ class _Board:
             self._check_unique(entry)
         if on_conflict is OnConflict.SKIP:
             return _nothing(entry, known, Outcome.SKIPPED)
+        if known.record.state is PledgeState.TRANSFERRED:
+            raise gets_no_key(entry.applicant.identifier, known.record)
         if on_conflict is OnConflict.FAIL:
-            raise _conflict(entry, known, same_key, differing)
+            raise conflict(entry.applicant, known.source, same_key, differing)
         if same_key:
             return _change(entry, wanted, Outcome.CHANGED, known)
-        if known.record.state in (PledgeState.REVOKED, PledgeState.SUPERSEDED):
-            raise UnfitError(
-                "pledge_id",
-                f"pledge {entry.applicant.identifier} is {known.record.state.value} and gets no"
-                " new key",
-                "`jrc pledge restore` or `jrc pledge remove` comes first",
-            )
+        if known.record.state in NO_NEW_KEY:
+            raise gets_no_key(entry.applicant.identifier, known.record)
         return _change(entry, wanted, Outcome.REPLACED, known)
 
     def _check_unique(self, entry: Checked) -> None:
@@ -223,8 +265,8 @@ class _Board:
             if owner is not None:
                 raise UnfitError(
                     column,
-                    _owned(identifier.value, owner),
-                    "every pledge needs a key of its own, drawn at random",
+                    owned(identifier.value, owner),
+                    DRAW_ANOTHER,
                 )
 
     def _check_profile(self, decision: Decision, networks: Mapping[str, Network]) -> None:
@@ -296,12 +338,19 @@ def _with_details(record: PledgeRecord, entry: Checked) -> PledgeRecord:
     )
 
 
+def _is_under_way(known: _Known | None) -> bool:
+    """Whether it is of an import that is not published, this one or another."""
+    return known is not None and (known.pending or known.record.staged or known.record.damaged)
+
+
 def _repeated(entry: Checked, known: _Known) -> Decision:
     """The same row once more does nothing; with anything else in it, it is a fault (row A1)."""
     same_key = _same_key(entry.prints, known.prints)
     differing = _differing(known.record, _with_details(known.record, entry))
     if not same_key or differing:
-        raise _conflict(entry, known, same_key, differing, hint="leave one of the two out")
+        raise conflict(
+            entry.applicant, known.source, same_key, differing, hint="leave one of the two out"
+        )
     return _nothing(entry, known, Outcome.UNCHANGED)
 
 
@@ -318,53 +367,6 @@ def _differing(before: PledgeRecord, wanted: PledgeRecord) -> list[str]:
         "profile": (before.profile, wanted.profile),
     }
     return [name for name, (old, new) in pairs.items() if old != new]
-
-
-def _conflict(
-    entry: Checked,
-    known: _Known,
-    same_key: bool,
-    differing: Sequence[str],
-    hint: str = "--on-conflict skip keeps what is there, replace takes the new one",
-) -> UnfitError:
-    """Names both: the pledge that is there with its source, and this one (row A1)."""
-    there = f" ({known.source})" if known.source else ""
-    identifier = entry.applicant.identifier
-    if not same_key:
-        reason = f"pledge {identifier} is there already with another key{there}"
-        return UnfitError(key_column(entry.applicant), reason, hint)
-    reason = f"pledge {identifier} is there already{there} and differs in {listed(differing)}"
-    return UnfitError(differing[0], reason, hint)
-
-
-def _damaged(identifier: PledgeId) -> UnfitError:
-    reason = damage_sentence(identifier, (Damage.ROW,))
-    return UnfitError("pledge_id", reason, damage_hint(identifier))
-
-
-def _owned(identifier: bytes, owner: KeyOwner) -> str:
-    """Whose the key is, in a sentence; the key itself is never said."""
-    whose = f"pledge {owner.pledge.hex()}"
-    if owner.state is CredentialState.REMOVED:
-        return f"this key was used by {whose}, which was removed: it can't come back"
-    if owner.state is CredentialState.SUPERSEDED:
-        return f"this key was used by {whose} and was superseded: it can't come back"
-    if owner.pledge == identifier:
-        return f"{whose} has this key already, with other algorithms"
-    there = f" ({owner.source})" if owner.source else ""
-    return f"this key is the one of {whose}{there} as well"
-
-
-def _only_network(networks: Mapping[str, Network]) -> tuple[int, ...]:
-    if len(networks) == 1:
-        return tuple(network.id for network in networks.values())
-    if not networks:
-        raise UnfitError(
-            "network", "there is no network to join yet", "`jrc network add` makes one"
-        )
-    raise UnfitError(
-        "network", "which network may it join?", f"there are {listed(sorted(networks))}"
-    )
 
 
 def _nothing(entry: Checked, known: _Known, outcome: Outcome) -> Decision:
@@ -386,6 +388,7 @@ def _change(entry: Checked, wanted: PledgeRecord, outcome: Outcome, known: _Know
         material=None if outcome is Outcome.CHANGED else entry.material,
         provenance=entry.applicant.provenance,
         source=entry.applicant.source,
+        pending=outcome is Outcome.PENDING,
     )
     return Decision(
         applicant=entry.applicant,

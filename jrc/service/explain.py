@@ -15,15 +15,17 @@ from jrc.policy.profiles import TRAITS, accepted_identifiers
 from jrc.service.attempts import Attempt, Outcome, Success
 from jrc.service.condition import is_open, remedy
 from jrc.service.damage import damage_sentence, damages
+from jrc.service.explain_credentials import sentences_of_credentials
 from jrc.service.explain_keys import facts_of_keys
 from jrc.service.key_domains import current_generation
 from jrc.service.pledge_recovery import recovery_remedy, recovery_sentence
 from jrc.service.pledges import profile_in_force
-from jrc.service.records import CredentialState, PledgeRecord, Standing
+from jrc.service.records import PledgeRecord, Standing
 from jrc.service.registry import Registry
 from jrc.service.remedies import NOTHING_HEARD, REMEDIES
 from jrc.service.wording import listed, utc_text
 
+_GONE = (PledgeState.REMOVED, PledgeState.TRANSFERRED)
 _EUI64_BYTES = 8
 _UNIVERSAL_LOCAL = 0x02
 """The bit by which an interface identifier differs from its EUI-64 (RFC 4291 App. A)."""
@@ -102,21 +104,25 @@ def explain_pledge(
 ) -> Explanation:
     """Why a pledge does, or does not, get in; it need not be provisioned."""
     record = tx.pledges.find([identifier.value]).get(identifier.value)
-    if record is not None and (record.state is PledgeState.REMOVED or record.staged):
-        record, gone = None, record
-    else:
-        gone = None
+    is_gone = record is not None and (record.state in _GONE or record.staged)
+    record, gone = (None, record) if is_gone else (record, None)
     facts = _stranger(tx, identifier, gone) if record is None else _facts(tx, record)
-    tried = None if attempts is None else tuple(_reports(tx, attempts))
+    tried = None if attempts is None else tuple(attempt_reports(tx, attempts))
     unheard = tried == ()
     return Explanation(
         pledge_id=str(identifier),
-        state="unknown" if record is None else record.state.value,
+        state=_shown_state(record, gone),
         facts=(*_closed(tx), *facts),
         attempts=tried,
         meanings=tuple(_meanings(attempts or ())),
         heard=_nothing_heard() if unheard else None,
     )
+
+
+def _shown_state(record: PledgeRecord | None, gone: PledgeRecord | None) -> str:
+    if gone is not None and gone.state is PledgeState.TRANSFERRED:
+        return gone.state.value
+    return "unknown" if record is None else record.state.value
 
 
 def _closed(tx: Registry) -> Iterator[FactReport]:
@@ -151,7 +157,8 @@ def explain_strangers(tx: Registry, found: Sequence[tuple[bytes, Attempt]]) -> l
 # What was tried
 
 
-def _reports(tx: Registry, attempts: Iterable[Attempt]) -> Iterator[AttemptReport]:
+def attempt_reports(tx: Registry, attempts: Iterable[Attempt]) -> Iterator[AttemptReport]:
+    """As people read them."""
     networks = tx.networks.all()
     for attempt in attempts:
         network, short_id = _joined(attempt, networks)
@@ -206,6 +213,13 @@ def _stranger(
 ) -> Iterator[FactReport]:
     if gone is not None and gone.staged:
         yield _fact(Reason.UNKNOWN_CONTEXT, "It belongs to an import that is not published.")
+    elif gone is not None and gone.state is PledgeState.TRANSFERRED:
+        yield FactReport(
+            reason=Reason.UNKNOWN_CONTEXT.value,
+            sentence=f"It was transferred to another owner at {utc_text(gone.updated_at_ms)}.",
+            what_to_do=f"If it came back: `jrc pledge transfer in {identifier}` with a new key.",
+            blocks=True,
+        )
     elif gone is not None:
         yield _fact(Reason.UNKNOWN_CONTEXT, f"It was removed at {utc_text(gone.updated_at_ms)}.")
     else:
@@ -253,7 +267,8 @@ def _facts(tx: Registry, record: PledgeRecord) -> Iterator[FactReport]:
             )
     except StateError as error:
         yield _fact(Reason.DAMAGED_STATE, f"{error}.")
-    yield from _former_keys(tx, record)
+    for sentence in sentences_of_credentials(tx, record):
+        yield _fact(Reason.BAD_TAG, sentence, blocks=False)
 
 
 def _facts_of_networks(
@@ -348,19 +363,6 @@ def _range_of(tx: Registry, network: Network) -> Iterator[FactReport]:
     if tx.leases.used(network.domain_id, min(live, default=0)) >= len(network.short_ids):
         sentence = f"Network {network.name} has no short identifier left."
         yield _fact(Reason.NO_SHORT_IDENTIFIER, sentence)
-
-
-def _former_keys(tx: Registry, record: PledgeRecord) -> Iterator[FactReport]:
-    """A device that was not flashed since fails, although its identifier is in order."""
-    former = [
-        credential
-        for credential in tx.credentials.history(record.id)
-        if credential.state is CredentialState.SUPERSEDED
-    ]
-    if former:
-        since = utc_text(max(credential.retired_at_ms or 0 for credential in former))
-        sentence = f"Its key was replaced at {since}: a device with a former one does not verify."
-        yield _fact(Reason.BAD_TAG, sentence, blocks=False)
 
 
 def _fact(reason: Reason, sentence: str, *, blocks: bool = True) -> FactReport:

@@ -66,3 +66,36 @@ class AdmissionStore(Protocol):
     def forget_network(self, network_id: int, *, waiting_only: bool = False) -> None:
         """Nobody was let into a network; with ``waiting_only`` nobody waits for it."""
         ...
+
+
+class GateRows(Protocol):
+    """Who may come into networks that do not admit everybody, as rows of a join's transaction."""
+
+    @property
+    def seen_ms(self) -> int:
+        """The latest time that the database has seen, in ms since 1970."""
+        ...
+
+    def admittance(self, pledge_id: int, network_id: int) -> Admittance | None:
+        """Whether a pledge was let in or waits, with what this transaction has changed.
+
+        Raises:
+            StateError: the row does not authenticate.
+        """
+        ...
+
+    def save_admittance(self, entry: Admittance) -> None:
+        """Write that a pledge was let in or waits; version 1 is a new row."""
+        ...
+
+    def window(self, network_id: int) -> JoinWindow | None:
+        """The window of a network that was not closed, with what this transaction has changed.
+
+        Raises:
+            StateError: the row does not authenticate.
+        """
+        ...
+
+    def save_window(self, window: JoinWindow) -> None:
+        """Write a window that was changed."""
+        ...

@@ -7,24 +7,38 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from jrc.errors import OperatorError
+from jrc.service.import_cbor import SELF_DESCRIBED, CborReader
 from jrc.service.import_csv import CsvRows, LineReader
-from jrc.service.import_json import ArrayReader, json_line
-from jrc.service.import_rows import MAX_ROW_BYTES, Read, Reader, RowError
+from jrc.service.import_json import ArrayReader, JsonLines
+from jrc.service.import_rows import MAX_ROW_BYTES, Names, Read, Reader, RowError
 
 _BLANK = b" \t\r\n"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_CBOR_STARTS = tuple(bytes((first,)) for first in range(0x80, 0xC0))
+"""An array or a map; no text in UTF-8 begins so (RFC 3629 §3)."""
 
 
 class Format(StrEnum):
-    """How a file is written; ``json`` is an array, or lines if it begins with an object."""
+    """How a file is written.
+
+    ``json`` is an array, or lines if it begins with an object; ``cbor`` an array or a sequence,
+    ``cose`` the same of COSE_Keys; ``yaml`` a list, or a document for each row.
+    """
 
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
+    CBOR = "cbor"
+    COSE = "cose"
+    YAML = "yaml"
 
 
-_ENDINGS = {"csv": Format.CSV, "tsv": Format.CSV, "json": Format.JSON, "jsonl": Format.JSONL}
+_ENDINGS = {form.value: form for form in Format} | {
+    "tsv": Format.CSV,
+    "ndjson": Format.JSONL,
+    "yml": Format.YAML,
+}
 
 
 def format_of(name: str, asked: str | None = None) -> Format | None:
@@ -39,23 +53,29 @@ def format_of(name: str, asked: str | None = None) -> Format | None:
         return Format(asked)
     except ValueError:
         raise OperatorError(
-            f"there is no import format {asked!r}", "it is csv, json or jsonl"
+            f"there is no import format {asked!r}", f"it is one of {', '.join(Format)}"
         ) from None
 
 
-def read_rows(chunks: Iterable[bytes], form: Format | None = None) -> Read:
+def read_rows(
+    chunks: Iterable[bytes], form: Format | None = None, names: Names | None = None
+) -> Read:
     """The rows and faults of a whole file, given in chunks of any size."""
-    reader = FileReader(form)
+    reader = FileReader(form, names)
     for chunk in chunks:
         yield from reader.feed(chunk)
     yield from reader.finish()
 
 
 class FileReader:
-    """Takes a file's bytes as they arrive (``feed``), then its end (``finish``)."""
+    """Takes a file's bytes as they arrive (``feed``), then its end (``finish``).
 
-    def __init__(self, form: Format | None = None) -> None:
+    ``names`` has the columns of the file's own names.
+    """
+
+    def __init__(self, form: Format | None = None, names: Names | None = None) -> None:
         self._form = form
+        self._names = names or Names()
         self._start = b""
         self._reader: Reader | None = None
 
@@ -77,19 +97,34 @@ class FileReader:
         yield from self._reader.finish()
 
     def _begin(self, content: bytes) -> Read:
-        self._reader = _reader(self._form, content)
-        start, self._start = self._start.removeprefix(_UTF8_MARK), b""
-        return self._reader.feed(start)
+        start, self._start = self._start, b""
+        if self._form in (Format.CBOR, Format.COSE) or (
+            self._form is None and content.startswith((*_CBOR_STARTS, SELF_DESCRIBED))
+        ):
+            is_cose = True if self._form is Format.COSE else None
+            self._reader = CborReader(self._names, is_cose=is_cose)
+            return self._reader.feed(start)
+        self._reader = _text_reader(self._form, content, self._names)
+        return self._reader.feed(start.removeprefix(_UTF8_MARK))
 
 
-def _reader(form: Format | None, content: bytes) -> Reader:
+def _text_reader(form: Format | None, content: bytes, names: Names) -> Reader:
     if content.startswith(_UTF16_MARKS):
         return _Unreadable()
     if form is not Format.CSV and content.startswith(b"["):
-        return ArrayReader()
+        return ArrayReader(names)
+    if form is Format.YAML or (form is None and _is_yaml(content)):
+        from jrc.service.import_yaml import YamlReader  # PyYAML is for who needs it
+
+        return YamlReader(names)
     if form is Format.CSV or (form is None and not content.startswith(b"{")):
-        return LineReader(CsvRows())
-    return LineReader(json_line)
+        return LineReader(CsvRows(names))
+    return LineReader(JsonLines(names))
+
+
+def _is_yaml(content: bytes) -> bool:
+    """Whether it begins as a list or a document does, and no header of a table."""
+    return content.startswith((b"---", b"- ", b"%YA"))
 
 
 class _Unreadable:

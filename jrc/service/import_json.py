@@ -2,71 +2,60 @@
 
 import codecs
 import json
-from collections.abc import Iterator
+import re
 
-from jrc.service.import_rows import COLUMNS, MAX_ROW_BYTES, Read, Row, RowError, unknown_column
+from jrc.service.import_rows import (
+    MAX_ROW_BYTES,
+    TWICE,
+    FileError,
+    Found,
+    Names,
+    Read,
+    RowError,
+    Twice,
+    once,
+    row_of,
+)
 
-_BLANK = " \t\r\n"
-
-
-class _Twice:
-    """Stands for an object in which a name is there twice."""
-
-
-def _object(pairs: list[tuple[str, object]]) -> "dict[str, object] | _Twice":
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else _Twice()
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_object)
-
-
-def json_line(line: int, text: str) -> Read:
-    """The row of a line."""
-    try:
-        value = _DECODER.decode(text)
-    except (json.JSONDecodeError, RecursionError):
-        yield RowError(line, "", "the line is no JSON object")
-    else:
-        yield from _rows(line, value)
+_BLANK = re.compile(r"[ \t\r\n]*")
+_MAX_DIGITS = 20
+"""Python refuses numbers of some thousand digits, and no column has as many as these."""
 
 
-def _rows(line: int, value: object) -> Read:
-    """The row of a JSON value, or its faults; null stands for a value that is absent."""
-    if isinstance(value, _Twice):
-        yield RowError(line, "", "a name is there twice in the object")
-        return
-    if not isinstance(value, dict):
-        yield RowError(line, "", "a row is a JSON object")
-        return
-    faults = list(_faults(value))
-    if faults:
-        yield from (RowError(line, column, reason) for column, reason in faults)
-        return
-    texts = {name: _text(name, item) or "" for name, item in value.items() if item is not None}
-    yield Row(line, {name: text for name, text in texts.items() if text})
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object] | Twice:
+    return once(pairs, len(pairs))
 
 
-def _faults(value: dict[str, object]) -> Iterator[tuple[str, str]]:
-    for name, item in value.items():
-        if name not in COLUMNS:
-            yield "", unknown_column(name)
-        elif item is not None and _text(name, item) is None:
-            yield name, "the value is no string"
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 
 
-def _text(name: str, value: object) -> str | None:
-    """The field as CSV has it; algorithms may be numbers, networks a list."""
-    if isinstance(value, str):
-        return value.strip()
-    if name in ("aead", "hkdf") and type(value) is int:
-        return str(value)
-    if name == "used_before" and type(value) is bool:
-        return "yes" if value else "no"
-    if name == "network" and isinstance(value, list):
-        names = [item for item in value if isinstance(item, str)]
-        return ";".join(names) if len(names) == len(value) else None
-    return None
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
+
+
+class JsonLines:
+    """Reads the lines of a file with an object in each: called with each."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __call__(self, line: int, text: str) -> Found:
+        bare = text.strip(" \t\r")
+        try:
+            value, end = _DECODER.raw_decode(bare)
+        except (json.JSONDecodeError, RecursionError):
+            value, end = None, -1
+        if end != len(bare):
+            return (RowError(line, "", "the line is no JSON object"),)
+        return _row(line, value, self._names)
+
+
+def _row(number: int, value: object, names: Names) -> Found:
+    """The row of a JSON value, or its faults."""
+    if isinstance(value, dict):
+        return row_of(number, value, names)
+    reason = TWICE if isinstance(value, Twice) else "a row is a JSON object"
+    return (RowError(number, "", reason),)
 
 
 _STEPS = {
@@ -87,10 +76,11 @@ class ArrayReader:
     A fault in the array itself ends it: what is behind can't be told apart any more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names) -> None:
+        self._names = names
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._text = ""
-        self._line = 1
+        self._rows = 0
         self._place = "start"
 
     def feed(self, data: bytes) -> Read:
@@ -113,37 +103,36 @@ class ArrayReader:
         if self._place != "end" or self._decoder.getstate()[0]:
             yield from self._stop("the JSON is wrong from here on, or its array is not closed")
 
-    def _stop(self, reason: str) -> Read:
-        if self._place != "stopped":
-            yield RowError(self._line, "", reason)
+    def _stop(self, reason: str) -> Found:
+        if self._place == "stopped":
+            return ()
         self._place, self._text = "stopped", ""
+        return (FileError(self._rows + 1, "", reason),)
 
     def _take(self) -> Read:
-        at = self._skip_blank(0)
-        while at < len(self._text):
-            if self._place in ("first", "value") and self._text[at] == "{":
+        text, at = self._text, 0
+        while (at := _after_blanks(text, at)) < len(text):
+            if self._place in ("first", "value") and text[at] == "{":
                 try:
-                    value, end = _DECODER.raw_decode(self._text, at)
+                    value, end = _DECODER.raw_decode(text, at)
                 except (json.JSONDecodeError, RecursionError):
                     break
                 if end - at > MAX_ROW_BYTES:
                     yield from self._stop(_ENDLESS)
                     return
-                yield from _rows(self._line, value)
-                self._place = "comma"
+                self._rows += 1
+                yield from _row(self._rows, value, self._names)
+                self._place, at = "comma", end
             else:
-                step = _STEPS.get((self._place, self._text[at]))
+                step = _STEPS.get((self._place, text[at]))
                 if step is None:
                     yield from self._stop(_MISPLACED)
                     return
-                self._place, end = step, at + 1
-            self._line += self._text.count("\n", at, end)
-            at = self._skip_blank(end)
-        self._text = self._text[at:]
+                self._place, at = step, at + 1
+        self._text = text[at:]
 
-    def _skip_blank(self, at: int) -> int:
-        end = at
-        while end < len(self._text) and self._text[end] in _BLANK:
-            end += 1
-        self._line += self._text.count("\n", at, end)
-        return end
+
+def _after_blanks(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    assert found is not None
+    return found.end()

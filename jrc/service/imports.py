@@ -8,37 +8,52 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import IO
 
 from jrc.errors import OperatorError
-from jrc.model import Event, PledgeState
-from jrc.service.applicants import Fault
+from jrc.model import Event
+from jrc.service.applicants import Applicant, Fault, Purpose
 from jrc.service.condition import require_open
-from jrc.service.enroll import settle
 from jrc.service.examine import Decision, OnConflict, Outcome, examine
+from jrc.service.examine_faults import key_fault
+from jrc.service.handovers import Handover, check_unopened, mark_opened
 from jrc.service.import_fields import applicant_of
-from jrc.service.import_rows import Row, RowError
-from jrc.service.pledge_facts import Networks, differences
-from jrc.service.records import CredentialState, PledgeRecord, StagedChange
+from jrc.service.import_new import Usual
+from jrc.service.import_prepared import PreparedRow, UnfitRow, prepare
+from jrc.service.import_report import RowOutcome, row_outcomes
+from jrc.service.import_rows import FileError, Row, RowError
+from jrc.service.import_settling import settle_some
+from jrc.service.pending_keys import PendingKeys
+from jrc.service.records import Fingerprints, NewPledge
 from jrc.service.registry import Registry
+from jrc.service.taking_over import refuse_others
 
 CHUNK_ROWS = 250
-"""Rows in one transaction; joins wait that long at most (about 0.1 s)."""
+"""Rows in the first transaction; those after it are as long as their time allows."""
+AT_ONCE = 10
+"""Changes of pledges that are there in the publishing transaction, milliseconds for each; others
+come after it (``import_settling.py``). New ones become visible by one row, however many."""
+LISTED_ROWS = 100
+"""Rows in each transaction where the outcome of each row is wanted."""
+ENTERED_KEYS = 2000
+"""Keys that are entered in one transaction."""
 MAX_REPORTED = 100_000
 """More than that are counted only: these take some 20 MB."""
 DISCARD_ROWS = 500
-_PUBLISH_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
     """What an import came to; ``errors`` are the first ``MAX_REPORTED``, ``error_count`` all.
 
-    ``published`` is False for a dry run, and where nothing was stored because of errors.
+    ``published`` is False for a dry run, and where nothing was stored because of errors. While it
+    is ``unsettled``, changes of it are still to come into force.
     """
 
     source: str
     dry_run: bool
     published: bool
+    unsettled: bool
     rows: int
     added: int
     returned: int
@@ -46,6 +61,7 @@ class ImportReport:
     changed: int
     unchanged: int
     skipped: int
+    pending: int
     error_count: int
     errors: tuple[RowError, ...]
 
@@ -60,10 +76,14 @@ def chunks(
 
 
 class Import:
-    """One import: ``begin``, ``stage`` for each chunk, ``finish``, then ``sweep`` until False.
+    """One import: ``begin``, ``stage`` each chunk, ``finish``; ``settle`` and ``sweep`` till False.
 
     Each call belongs into its own write transaction. Whoever breaks off only sweeps. ``source`` is
-    the file's name; ``allow_weak`` is as for an ``Applicant``.
+    the file's name; ``allow_weak`` is as for an ``Applicant``. ``is_listed``: each call of
+    ``stage`` gives the outcome of each of its rows. With ``expected_rows`` a file of another number
+    of rows is not stored. ``purpose`` is what the keys are for: they may wait (row A5).
+    ``handover`` is the sealed file that the rows come from: they are taken once. ``room`` is a file
+    for what is kept of a million rows until the last of them (``pending_keys.py``).
     """
 
     def __init__(
@@ -76,6 +96,11 @@ class Import:
         partial: bool = False,
         dry_run: bool = False,
         allow_weak: bool = False,
+        is_listed: bool = False,
+        expected_rows: int | None = None,
+        purpose: Purpose = Purpose.ENROLL,
+        handover: Handover | None = None,
+        room: IO[bytes] | None = None,
     ) -> None:
         self.source = source
         self._actor = actor
@@ -84,13 +109,23 @@ class Import:
         self._partial = partial
         self._dry_run = dry_run
         self._allow_weak = allow_weak
+        self._is_listed = is_listed
+        self._expected_rows = expected_rows
+        self._purpose = purpose
+        self._handover = handover
+        self.opened: Handover | None = None
+        """The sealed file, once it is used up."""
         self._import_id = 0
         self._counts: Counter[Outcome] = Counter()
         self._rows = 0
+        self._last_line = 0
         self._error_count = 0
         self._errors: list[RowError] = []
         self._published = False
+        self._is_unsettled = False
         self._is_whole = True
+        self._keys = PendingKeys(room)
+        self._usual = Usual(source)
 
     @property
     def report(self) -> ImportReport:
@@ -100,9 +135,10 @@ class Import:
             source=self.source,
             dry_run=self._dry_run,
             published=self._published,
+            unsettled=self._is_unsettled,
             rows=self._rows,
             error_count=self._error_count,
-            errors=tuple(self._errors),
+            errors=tuple(sorted(self._errors)),
             **counts,
         )
 
@@ -110,15 +146,58 @@ class Import:
         """Open the import.
 
         Raises:
-            OperatorError: the database is not open.
+            OperatorError: the database is not open, or the sealed file was opened before.
         """
         require_open(tx, "no pledge is imported")
-        self._import_id = tx.imports.begin(self.source)
+        if self._handover is not None:
+            check_unopened(tx, self._handover)
+        self._import_id = tx.imports.begin(self.source, self._actor, self._reason)
 
-    def stage(self, tx: Registry, rows: Sequence[Row | RowError]) -> None:
-        """Judge a chunk and write what is good of it, invisibly."""
-        self._rows += len({entry.line for entry in rows})
+    def stage(
+        self, tx: Registry, rows: Sequence[Row | RowError | PreparedRow | UnfitRow]
+    ) -> Sequence[RowOutcome]:
+        """Judge a chunk and write what is good of it, invisibly.
+
+        Gives what became of each row where that was asked for, else nothing: whether the keys of
+        new rows are somebody's already is found out by ``enter_keys`` then.
+        """
+        begun = self._count_rows([entry.line for entry in rows])
+        if self._is_listed:
+            read = [row for row in rows if isinstance(row, Row | RowError)]
+            return [each for each in self._stage_listed(tx, read) if each.line != begun]
+        fit: list[PreparedRow] = []
+        faults: list[RowError] = []
+        for row in rows:
+            entry = (
+                prepare(row, allow_weak=self._allow_weak)
+                if isinstance(row, (Row, RowError))
+                else row
+            )
+            self._is_whole &= entry.is_whole
+            if isinstance(entry, PreparedRow):
+                fit.append(entry)
+            else:
+                faults += entry.faults
+        is_plain = self._purpose is Purpose.ENROLL
+        new, others = self._usual.split(tx, fit) if is_plain else ([], fit)
+        self._add(tx, new)
+        applicants = [row.applicant(self.source, allow_weak=self._allow_weak) for row in others]
+        self._judge(tx, [row.line for row in others], applicants, faults)
+        return ()
+
+    def _count_rows(self, lines: Sequence[int]) -> int:
+        """Count each row once; the line of one whose first faults came in the chunk before, or 0.
+
+        Several faults of one row may be in two chunks.
+        """
+        last, self._last_line = self._last_line, max(lines, default=self._last_line)
+        self._rows += len({*lines} - {last})
+        return last
+
+    def _stage_listed(self, tx: Registry, rows: Sequence[Row | RowError]) -> Sequence[RowOutcome]:
+        """As ``stage``, each row by itself and its keys entered at once."""
         faults = [entry for entry in rows if isinstance(entry, RowError)]
+        self._is_whole &= not any(isinstance(fault, FileError) for fault in faults)
         lines, applicants = [], []
         for entry in rows:
             if isinstance(entry, Row):
@@ -128,95 +207,165 @@ class Import:
                 if applicant is not None:
                     lines.append(entry.line)
                     applicants.append(replace(applicant, allow_weak=self._allow_weak))
-        judged = examine(tx, applicants, self._on_conflict, self._import_id)
-        for line, decision in zip(lines, judged, strict=True):
-            if isinstance(decision, Fault):
-                faults.append(RowError(line, *decision))
-        self._write(tx, [entry for entry in judged if isinstance(entry, Decision)])
+        judged = self._judge(tx, lines, applicants, faults)
+        before = len(self._errors)
+        while self.enter_keys(tx):
+            pass
+        return list(row_outcomes(rows, judged, [*faults, *self._errors[before:]]))
+
+    def _judge(
+        self,
+        tx: Registry,
+        lines: Sequence[int],
+        applicants: Sequence[Applicant],
+        faults: list[RowError],
+    ) -> dict[int, Decision | Fault]:
+        """Judge these rows one by one, by line; ``faults`` are noted with those that are found."""
+        judged = {}
+        if applicants:
+            found = examine(tx, applicants, self._on_conflict, self._import_id, self._purpose)
+            judged = dict(zip(lines, found, strict=True))
+            if self._handover is not None and not self._handover.takes_over:
+                judged = refuse_others(tx, self._handover.builder, judged)
+        faults += [
+            RowError(line, *entry) for line, entry in judged.items() if isinstance(entry, Fault)
+        ]
+        self._write(tx, [entry for entry in judged.values() if isinstance(entry, Decision)])
+        self._note(faults)
+        return judged
+
+    def _note(self, faults: Sequence[RowError]) -> None:
         self._error_count += len(faults)
         self._errors += sorted(faults)[: MAX_REPORTED - len(self._errors)]
 
-    def _write(self, tx: Registry, decisions: Sequence[Decision]) -> None:
-        new = [decision.new for decision in decisions if decision.new is not None]
+    def _add(self, tx: Registry, new: Sequence[NewPledge]) -> None:
         if new:
-            tx.pledges.insert(new, self._import_id)
+            self._keys.add(tx.pledges.insert(new, self._import_id))
+            self._counts[Outcome.ADDED] += len(new)
+
+    def _write(self, tx: Registry, decisions: Sequence[Decision]) -> None:
+        self._add(tx, [decision.new for decision in decisions if decision.new is not None])
         for decision in decisions:
-            self._counts[decision.outcome] += 1
+            if decision.new is None:
+                self._counts[decision.outcome] += 1
             if decision.change is not None:
                 identifier = decision.applicant.identifier.value
-                tx.imports.change(self._import_id, decision.change, identifier)
+                waits = self._purpose is Purpose.NEXT_FIRMWARE
+                held = tx.imports.change(self._import_id, decision.change, identifier, waits=waits)
+                if held is not None:
+                    self._keys.add([held])
+
+    def enter_keys(self, tx: Registry, most: int = ENTERED_KEYS) -> bool:
+        """Enter some of the keys of staged rows, and refuse rows whose key is somebody's already.
+
+        False when nothing is left to enter. Each call belongs into a transaction of its own.
+        """
+        if not self._keys:
+            return False
+        taken = tx.imports.enter_keys(self._keys.take(most))
+        if taken:
+            self._refuse(tx, taken)
+        return bool(self._keys)
+
+    def _refuse(self, tx: Registry, taken: Sequence[tuple[bytes, int]]) -> None:
+        """Take back the rows of these keys (rows A2, A6, M3)."""
+        prints = {number: value for value, number in reversed(taken)}
+        owners = tx.credentials.owners(
+            [Fingerprints(None, *([value] * 2)) for value in prints.values()]
+        )
+        self._keys.refuse(prints)
+        faults = []
+        for gone in tx.imports.withdraw(self._import_id, list(prints)):
+            line = int(gone.source.rpartition(":")[2])
+            owner = owners[prints[gone.credential_id]]
+            faults.append(RowError(line, *key_fault(gone, owner)))
+            if gone.is_new:
+                self._counts[Outcome.ADDED] -= 1
+            elif self._purpose is Purpose.NEXT_FIRMWARE:
+                self._counts[Outcome.PENDING] -= 1
+            else:
+                self._counts[Outcome.RETURNED if gone.returns else Outcome.REPLACED] -= 1
+        self._note(faults)
 
     def finish(self, tx: Registry) -> ImportReport:
         """Publish, if all is well or ``partial`` was asked for; else nothing is changed."""
+        while self.enter_keys(tx):  # what is left, which is nothing if the caller has done so
+            pass
+        if self._expected_rows not in (None, self._rows):
+            self._refuse_number()
         is_wanted = self._is_whole and (self._partial or not self._error_count)
-        if is_wanted and not self._dry_run and self._stored():
-            self._publish(tx)
+        if is_wanted and not self._dry_run:
+            if self._stored():
+                self._publish(tx)
+            elif not self._error_count:
+                self._mark_opened(tx)
         return self.report
+
+    def _mark_opened(self, tx: Registry) -> None:
+        if self._handover is not None:
+            mark_opened(
+                tx,
+                self._handover,
+                import_id=self._import_id,
+                rows=self._rows,
+                actor=self._actor,
+                reason=self._reason,
+            )
+            self.opened = self._handover
+
+    def _refuse_number(self) -> None:
+        """Whatever ended the file too early, or joined two: the rows are not the sender's."""
+        self._is_whole = False
+        self._error_count += 1
+        reason = f"the file has {self._rows} rows, and {self._expected_rows} were announced"
+        self._errors[MAX_REPORTED - 1 :] = [RowError(self._rows + 1, "", reason)]
 
     def _stored(self) -> int:
         idle = self._counts[Outcome.UNCHANGED] + self._counts[Outcome.SKIPPED]
         return self._counts.total() - idle
 
     def _publish(self, tx: Registry) -> None:
-        networks = tx.networks.all()
-        for change in _all_changes(tx, self._import_id):
-            self._settle(tx, change, networks)
-        tx.imports.clear_changes(self._import_id)
+        overtaken = tx.imports.overtaken(self._import_id)
+        if overtaken is not None:
+            raise _changed_meanwhile(f"pledge {overtaken.hex()} was changed")
         tx.imports.publish(self._import_id, self._stored())
         counts = {outcome.value: count for outcome, count in self._counts.items() if count}
         detail = {"source": self.source, "import": self._import_id, **counts}
         tx.record(Event("import.published", self._actor, reason=self._reason, detail=detail))
+        self._mark_opened(tx)
         tx.policy_changed()
+        settled = settle_some(tx, AT_ONCE)
+        if settled is not None and settled.import_id == self._import_id and settled.overtaken:
+            raise _changed_meanwhile(settled.overtaken[0].fault.reason)
+        self._is_unsettled = tx.imports.is_unsettled(self._import_id)
         self._published = True
 
-    def _settle(self, tx: Registry, change: StagedChange, networks: Networks) -> None:
-        before = tx.pledges.by_id(change.pledge_id)
-        if not _is_still_due(before, change):
-            raise OperatorError(
-                f"pledge {before.identifier.hex()} was changed while it was being imported",
-                "import the file once more",
-            )
-        if change.credential_id is not None:
-            tx.credentials.retire(before.id, CredentialState.SUPERSEDED)
-            tx.credentials.put_in_force(change.credential_id, before.identifier)
-        wanted = replace(
-            before,
-            role=change.role,
-            label=change.label,
-            profile=change.profile,
-            network_ids=change.network_ids,
-        )
-        settle(tx, before, wanted, change.credential_id)
-        kind = _event_kind(before, change)
-        detail = {**differences(networks, before, wanted), "source": change.source}
-        tx.record(Event(kind, self._actor, before.identifier, reason=self._reason, detail=detail))
+    def settle(self, tx: Registry, most: int = AT_ONCE) -> bool:
+        """Let more of what it changes come into force; False when nothing of it is left.
 
-    def sweep(self, tx: Registry) -> bool:
+        Each call belongs into a transaction of its own, after ``finish``. A change that others
+        have overtaken by now is an error of its row.
+        """
+        settled = settle_some(tx, most) if self._is_unsettled else None
+        if settled is None:
+            return False  # or the database was closed: it is gone on with when that is over
+        if settled.import_id == self._import_id:
+            for late in settled.overtaken:
+                if late.outcome is not None:
+                    self._counts[late.outcome] -= 1
+            self._note([late.fault for late in settled.overtaken])
+        self._is_unsettled = tx.imports.is_unsettled(self._import_id)
+        return self._is_unsettled
+
+    def sweep(self, tx: Registry, most: int = DISCARD_ROWS) -> bool:
         """Delete some of what was staged and not published; False when nothing is left."""
         if self._published or not self._import_id:
             return False
-        return tx.imports.discard(self._import_id, DISCARD_ROWS)
+        return tx.imports.discard(self._import_id, most)
 
 
-def _all_changes(tx: Registry, import_id: int) -> Iterator[StagedChange]:
-    after = 0
-    while found := tx.imports.changes(import_id, after, _PUBLISH_ROWS):
-        yield from found
-        after = found[-1].pledge_id
-
-
-def _is_still_due(before: PledgeRecord, change: StagedChange) -> bool:
-    """Whether nobody has revoked or removed the pledge since the row was judged."""
-    if before.state in (PledgeState.REVOKED, PledgeState.SUPERSEDED):
-        return change.credential_id is None
-    return before.state is not PledgeState.REMOVED or change.credential_id is not None
-
-
-def _event_kind(before: PledgeRecord, change: StagedChange) -> str:
-    if change.credential_id is None:
-        return f"pledge.{Outcome.CHANGED.value}"
-    returned = before.state is PledgeState.REMOVED
-    return f"pledge.{(Outcome.RETURNED if returned else Outcome.REPLACED).value}"
+def _changed_meanwhile(what: str) -> OperatorError:
+    return OperatorError(f"while the file was being imported, {what}", "import it once more")
 
 
 BROKEN_OFF_MS = 3_600_000

@@ -5,6 +5,7 @@ bad ends here without a trace but a counter (RFC 9031 §7.3.2); whatever is good
 transaction (``join.py``), and its answer leaves when that is on disk.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -61,7 +62,10 @@ class Intake:
         first_message_id: int = 0,
         attempts: Attempts | None = None,
         failed: Callable[[StoreError], None] = lambda _error: None,
+        report: Callable[[Sequence[Outcome]], None] = lambda _outcomes: None,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        """``report`` hears what became of requests, when their answers have left."""
         self._is_closed = False
         self._contexts = contexts
         self._reader = reader
@@ -78,11 +82,19 @@ class Intake:
         self._note_claimed = attempts.claimed.note
         self._note_stranger = attempts.strangers.note
         self._now_ms: int | None = None
+        self._report = report
+        self._monotonic_ns = monotonic_ns
+        self._arrived_ns = 0
 
     @property
     def in_flight(self) -> int:
         """Requests that wait for their transaction."""
         return len(self._in_flight)
+
+    @property
+    def copies_counted(self) -> int:
+        """Requests whose copies are counted."""
+        return 0 if self._copies is None else len(self._copies)
 
     def close(self, is_closed: bool) -> None:
         """Drop whatever arrives, or do so no more: the database may not be used (row E8)."""
@@ -95,6 +107,7 @@ class Intake:
         silence and one count by reason (RFC 9031 §7.3.2).
         """
         self._metrics.received(len(datagrams))
+        self._arrived_ns = self._monotonic_ns()
         if self._is_closed:
             for _ in datagrams:
                 self._metrics.dropped(Reason.QUARANTINED)
@@ -161,10 +174,13 @@ class Intake:
                 if self._is_copy(known, request):
                     self._answer_copy(known, number, request, way)
                     return
-                if known.state.needs_recovery and self._answer_first_again(known, request, way):
-                    return
                 failure = Reason.REPLAYED
-                continue
+                if not known.state.needs_recovery:
+                    continue
+                if self._answer_first_again(known, request, way):
+                    return
+                if not self._begins_lower(known, request):
+                    continue
             plaintext = _unprotect(known, request)
             if plaintext is not None:
                 self._contexts.keep(found)
@@ -184,7 +200,8 @@ class Intake:
         usual = len(plaintext) <= _USUAL_BYTES
         content = _read_usual(plaintext) if usual else read_request(plaintext)
         self._in_flight.add(known.context_id)
-        self._submit(Ask(known, number, envelope.digest(request), content, request, way))
+        digest = envelope.digest(request)
+        self._submit(Ask(known, number, digest, content, request, way, self._arrived_ns))
 
     def _is_copy(self, known: KnownContext, request: Envelope) -> bool:
         digest = known.state.request_digest
@@ -195,17 +212,15 @@ class Intake:
     def _answer_copy(self, known: KnownContext, number: int, request: Envelope, way: Way) -> None:
         """Send the stored answer once more, if it may be (row C11)."""
         assert self._copies is not None
-        digest = known.state.request_digest or b""
+        digest, first = known.state.request_digest or b"", known.state.answer_peer or b""
         now_ms = self._clock.now_ms()
-        if not _fits(known.state, number, digest, now_ms) or not self._copies.would_allow(
-            digest, way.peer_address()
+        # Counted before the row is read: a flood of copies costs as little as any bad datagram.
+        if not _fits(known.state, number, digest, now_ms) or not self._copies.allow(
+            digest, first, way.peer_address(), now_ms
         ):
             raise PeerError(Reason.COPY_REFUSED)
         stored = self._reader.stored_answer(known.context_id)
         if stored is None or not stored.good or not _fits(stored.state, number, digest, now_ms):
-            raise PeerError(Reason.COPY_REFUSED)
-        first = stored.state.answer_peer or b""
-        if not self._copies.allow(digest, first, way.peer_address(), now_ms):
             raise PeerError(Reason.COPY_REFUSED)
         self._metrics.resent()
         self._note_verified(
@@ -219,15 +234,13 @@ class Intake:
         r2 = self._contexts.runs.r2_for(digest)
         if r2 is None or self._copies is None:
             return False
-        now_ms, address = self._clock.now_ms(), way.peer_address()
-        stored = None
-        if self._copies.would_allow(digest, address):
+        now_ms, stored = self._clock.now_ms(), None
+        if self._copies.allow(digest, b"", way.peer_address(), now_ms):
             stored = self._reader.runs.stored(r2)
         if (
             stored is None
             or not stored.good
             or not 0 <= now_ms - stored.run.begun_at_ms <= MAX_COPY_AGE_MS
-            or not self._copies.allow(digest, stored.run.answer_peer, address, now_ms)
         ):
             raise PeerError(Reason.COPY_REFUSED)
         self._metrics.resent()
@@ -235,6 +248,18 @@ class Intake:
             known.pledge.identifier.value, Success.RESENT, now_ms, way, known.standing
         )
         self._send(known, request, response_option(r2), stored.run.answer, way)
+        return True
+
+    def _begins_lower(self, known: KnownContext, request: Envelope) -> bool:
+        """Whether a request #1 begins a run though its number is not above all seen.
+
+        A device may have forgotten its numbers while somebody repeats what it said with higher
+        ones. The run's keys hang on an R2 of its own, so that its nonce protects nothing else.
+        """
+        now_ms, runs = self._clock.now_ms(), self._contexts.runs
+        if not runs.takes_lower(known.context_id, now_ms) or _unprotect(known, request) is None:
+            return False
+        runs.note_lower(known.context_id, now_ms)
         return True
 
     def next_message_id(self) -> int:
@@ -263,6 +288,8 @@ class Intake:
             self._in_flight.discard(known.context_id)
             if outcome.stale:
                 self._contexts.forget(known.kid_context)
+                if outcome.key_changed:
+                    self._metrics.key_changed(known.pledge.identifier.value)
             if outcome.step is not None:
                 self._follow(outcome.step)
             identifier, way = known.pledge.identifier.value, outcome.ask.way
@@ -275,6 +302,7 @@ class Intake:
             note(identifier, outcome.reason or _JOINED, now_ms, way, outcome.standing)
             self._metrics.answered(outcome.network, outcome.reason)
             self._send(known, outcome.ask.envelope, *outcome.protected, way)
+        self._report(outcomes)
 
     def _follow(self, step: Step) -> None:
         """A step of RFC 8613 App. B.2 is on disk: what comes next is looked at accordingly."""

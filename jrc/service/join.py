@@ -52,6 +52,7 @@ class Ask(NamedTuple):
     """A verified request on its way into a transaction.
 
     ``digest`` names its copies (row C11); ``way`` is the way back for its answer (row C13).
+    ``arrived_ns`` is when it was read, by the monotonic clock.
     """
 
     known: KnownContext
@@ -60,6 +61,7 @@ class Ask(NamedTuple):
     content: JoinRequest | Refusal
     envelope: Envelope
     way: Way
+    arrived_ns: int = 0
 
 
 class Outcome(NamedTuple):
@@ -67,7 +69,8 @@ class Outcome(NamedTuple):
 
     ``state`` is the context's new state with the answer in it, None for silence, and ``standing``
     what its pledge has now; ``reason`` is None for a Configuration. ``stale`` says that the cached
-    context has to be read anew; ``step`` is one of an RFC 8613 App. B.2 run.
+    context has to be read anew; ``step`` is one of an RFC 8613 App. B.2 run. ``key_changed``: it
+    has joined with a key that waited, and the one before is good for nothing any more (row A5).
     """
 
     ask: Ask
@@ -77,6 +80,7 @@ class Outcome(NamedTuple):
     network: str = ""
     stale: bool = False
     step: Step | None = None
+    key_changed: bool = False
 
     @property
     def protected(self) -> tuple[bytes, bytes]:
@@ -94,6 +98,7 @@ class _Answer(NamedTuple):
     network: str = ""
     generation_id: int | None = None
     changed_pledge: bool = False
+    key_changed: bool = False
 
 
 def decide(tx: JoinTransaction, asks: Sequence[Ask], now_ms: int) -> list[Outcome]:
@@ -150,7 +155,9 @@ def _decide(
     )
     tx.save_state(known.context_id, after)
     stale = answer.changed_pledge or known is not ask.known or step is not None
-    return Outcome(ask, after, answer.standing, answer.reason, answer.network, stale, step)
+    return Outcome(
+        ask, after, answer.standing, answer.reason, answer.network, stale, step, answer.key_changed
+    )
 
 
 def _begin(tx: JoinTransaction, ask: Ask, known: KnownContext, now_ms: int) -> Outcome:
@@ -160,8 +167,8 @@ def _begin(tx: JoinTransaction, ask: Ask, known: KnownContext, now_ms: int) -> O
         ask.number, envelope.partial_iv, ask.digest, ask.way.peer_address()
     )
     begun = recovering.begin(tx, known, request, now_ms)
-    if begun is None:
-        return Outcome(ask, None, known.standing, Reason.NOT_RECOVERABLE, stale=True)
+    if isinstance(begun, Reason):
+        return Outcome(ask, None, known.standing, begun, stale=True)
     step, after = begun
     tx.save_state(known.context_id, after)
     stale = known is not ask.known
@@ -189,7 +196,8 @@ def _not_in_force(ask: Ask, known: KnownContext | None) -> Reason | None:
     """Why a request that verified when it came gets silence now."""
     if known is None or known.pledge.state is not ADMISSIBLE:
         return Reason.REVOKED
-    if not known.state.window.is_fresh(ask.number):
+    # Under a lost context a request is never acted upon: a number that was used can begin a run.
+    if not known.state.needs_recovery and not known.state.window.is_fresh(ask.number):
         return Reason.REPLAYED
     return None
 
@@ -210,6 +218,8 @@ def _answer(
         answer = _gated(tx, free, known, terms, content, now_ms)
     else:
         answer = _admit(tx, free, known, terms, now_ms)
+    if known.candidate_id is not None and not answer.key_changed:
+        return answer  # what this firmware can't do is not said of the one before
     if content.unsupported and _remember_reports(tx, known, content):
         return answer._replace(changed_pledge=True)
     return answer
@@ -280,6 +290,9 @@ def _admit(
     tx: JoinTransaction, free: FreeIdentifiers, known: KnownContext, terms: Terms, now_ms: int
 ) -> _Answer:
     lease = _lease(tx, free, known, terms, now_ms) if terms.leased else None
+    key_changed = known.candidate_id is not None
+    if key_changed:
+        _put_in_force(tx, known)
     tx.record(_joined(known, terms, lease))
     if terms.comes_into is not None:
         tx.save_progress(known.pledge, terms.comes_into)
@@ -290,7 +303,15 @@ def _admit(
         None,
         terms.network.name,
         _told_generation(known, terms),
+        key_changed,
+        key_changed,
     )
+
+
+def _put_in_force(tx: JoinTransaction, known: KnownContext) -> None:
+    """The device has the firmware that its key has waited for: no other is good any more (A5)."""
+    tx.put_in_force(known)
+    tx.record(Event("pledge.key_changed", _ACTOR, known.pledge.identifier.value))
 
 
 def _told_generation(known: KnownContext, terms: Terms) -> int | None:

@@ -8,11 +8,10 @@ from jrc.cojp.codec import ConfigurationForm
 from jrc.cojp.oscore import SecurityContext
 from jrc.cojp.replay import ReplayWindow
 from jrc.model import Event, Network, Pledge, Profile
-from jrc.policy.admission import Admittance
 from jrc.policy.keys import KeySet
 from jrc.policy.leases import Lease
 from jrc.policy.rollover import NodeState, Phase
-from jrc.policy.windows import JoinWindow
+from jrc.service.gate_stores import GateRows
 
 
 class ContextState(NamedTuple):
@@ -97,7 +96,8 @@ class KnownContext:
 
     ``replaces_id`` is the lost context that an RFC 8613 App. B.2 run began with, until a later
     message verifies. With a ``run`` this is none yet but what its request #2 verifies under;
-    ``context_id`` is then that of the lost one.
+    ``context_id`` is then that of the lost one. ``candidate_id`` is the number of this context's
+    key where that waits for the next firmware; None where it is the one in force (row A5).
     """
 
     context_id: int
@@ -111,6 +111,7 @@ class KnownContext:
     standing: Standing
     replaces_id: int | None = None
     run: RecoveryRun | None = None
+    candidate_id: int | None = None
 
 
 class RunningRollover(NamedTuple):
@@ -261,8 +262,14 @@ class RecoveryRows(Protocol):
         """
         ...
 
-    def begin(self, known: KnownContext, run: RecoveryRun, *, most: int, since_ms: int) -> None:
-        """Write a run; of the context's ``most`` stay open, none of them begun before that time."""
+    def begin(
+        self, known: KnownContext, run: RecoveryRun, *, most: int, lower: int, since_ms: int
+    ) -> bool:
+        """Write a run, but for a request #1 that has begun one; whether it was written.
+
+        Of the context's runs ``most`` with the highest numbers stay open, and of the others the
+        newest ``lower``; none of them begun before that time.
+        """
         ...
 
     def lost_of(self, run: RecoveryRun) -> KnownContext | None:
@@ -279,39 +286,6 @@ class RecoveryRows(Protocol):
 
     def confirm(self, known: KnownContext) -> None:
         """Erase what ``known`` has replaced."""
-        ...
-
-
-class GateRows(Protocol):
-    """Who may come into networks that do not admit everybody, as rows of a join's transaction."""
-
-    @property
-    def seen_ms(self) -> int:
-        """The latest time that the database has seen, in ms since 1970."""
-        ...
-
-    def admittance(self, pledge_id: int, network_id: int) -> Admittance | None:
-        """Whether a pledge was let in or waits, with what this transaction has changed.
-
-        Raises:
-            StateError: the row does not authenticate.
-        """
-        ...
-
-    def save_admittance(self, entry: Admittance) -> None:
-        """Write that a pledge was let in or waits; version 1 is a new row."""
-        ...
-
-    def window(self, network_id: int) -> JoinWindow | None:
-        """The window of a network that was not closed, with what this transaction has changed.
-
-        Raises:
-            StateError: the row does not authenticate.
-        """
-        ...
-
-    def save_window(self, window: JoinWindow) -> None:
-        """Write a window that was changed."""
         ...
 
 
@@ -380,6 +354,14 @@ class JoinTransaction(Protocol):
 
     def save_progress(self, pledge: Pledge, meanwhile: JoinedMeanwhile) -> None:
         """Write that a node of a running rollover has joined (row E3)."""
+        ...
+
+    def put_in_force(self, known: KnownContext) -> None:
+        """The key of this context waited, and is the pledge's only one from now on (row A5).
+
+        Raises:
+            ConflictError: it does not wait any more, or the one before was used in the batch too.
+        """
         ...
 
     def save_reports(

@@ -7,11 +7,10 @@ from typing import NamedTuple
 from jrc.cojp.constants import Role
 from jrc.errors import ConflictError, StateError
 from jrc.model import Event
-from jrc.policy.profiles import Traits
 from jrc.policy.rollover import NodeState, Phase
 from jrc.policy.rollover_nodes import NodeEvent, node_step, states_to_tell
 from jrc.service.join import ADMISSIBLE
-from jrc.service.outcomes import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome
+from jrc.service.outcomes import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome, ref_of
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import DAMAGED, RolloverNode, RolloverRecord
 from jrc.service.telling import Facts
@@ -53,6 +52,7 @@ class Keying:
         self._retries: dict[int, Retry] = {Role.NODE: retry, Role.LBR: _BORDER_ROUTERS}
         self._facts = facts
         self._nodes: dict[int, RolloverNode] = {}
+        self._told: dict[int, tuple[RolloverRecord, int]] = {}
         self._changed: list[RolloverNode] = []
 
     def take_up(self, tx: Registry) -> None:
@@ -66,6 +66,7 @@ class Keying:
     ) -> Sequence[Want]:
         """As ``Errand.due``."""
         self._nodes.clear()
+        self._told.clear()
         self._changed.clear()
         wants = []
         for node in tx.rollovers.due(tx.now_ms, limit, but, full):
@@ -73,7 +74,8 @@ class Keying:
             if node.pledge_id in self._nodes:
                 continue
             self._nodes[node.pledge_id] = node
-            wants.append(Want(node.pledge_id, lane_of(node.network_id, node.role), node.attempts))
+            lane = lane_of(node.network_id, node.role)
+            wants.append(tuple.__new__(Want, (node.pledge_id, lane, node.attempts)))
         return wants
 
     def telling(self, tx: Registry, want: Want, place: Place) -> Telling | None:
@@ -87,7 +89,7 @@ class Keying:
             return None
         if place.network.domain_id != record.domain_id:
             return None  # whatever its row says, these are not the keys of where it is
-        joined = place.reachable.known.standing.place
+        joined = place.reachable.standing.place
         if joined is not None and node.last_error == DAMAGED:
             # Its row says nothing that counts; its place does.
             node = node._replace(network_id=joined.network_id, role=joined.role)
@@ -96,28 +98,28 @@ class Keying:
             return None
         if node.state not in states_to_tell(record.phase, node.role):
             return None
-        _, payload = self._told_keys(tx, record, place.traits)
-        return Telling(payload, None)
-
-    def _told_keys(self, tx: Registry, record: RolloverRecord, traits: Traits) -> tuple[int, bytes]:
-        """The generation that a rollover tells, and the Configuration; after an abort, the old."""
-        number = record.generation_id
+        told_id = record.generation_id
         if record.phase is Phase.ABORTED:
-            number = record.former_generation_id
-        return self._facts.keys(tx, number, explicit_usage=traits.explicit_usage)
+            told_id = record.former_generation_id
+        number, payload = self._facts.keys(tx, told_id, explicit_usage=place.traits.explicit_usage)
+        self._told[want.pledge_id] = record, number
+        return Telling(payload, None)
 
     def begun(self, tx: Registry, want: Want, place: Place) -> _KeyRef:
         """As ``Errand.begun``."""
-        node = self._nodes[want.pledge_id]
-        record = self._facts.rollover(tx, node.rollover_id)
-        sent = self._sent(tx, node)
-        ref = _KeyRef(
-            sent,
-            sent.next_version,
-            place.reachable.sleep_s,
-            place.reachable.known.pledge.identifier.value,
-            place.network.name,
-            self._told_keys(tx, record, place.traits)[0],
+        record, number = self._told[want.pledge_id]
+        sent = self._sent(tx, self._nodes[want.pledge_id], record.phase)
+        found = place.reachable
+        ref = tuple.__new__(
+            _KeyRef,
+            (
+                sent,
+                sent.next_version,
+                found.sleep_s,
+                found.pledge.identifier.value,
+                place.network.name,
+                number,
+            ),
         )
         # Last: who can't be told after all is noted as that alone.
         self._changed.append(sent)
@@ -127,28 +129,34 @@ class Keying:
         """As ``Errand.skipped``."""
         node = self._nodes[want.pledge_id]
         self._changed.append(self._untold(tx, node, why))
-        self._touch(tx, node)
+        self._touch(tx, {node.rollover_id})
 
-    def _touch(self, tx: Registry, node: RolloverNode) -> None:
-        """Have its rollover looked at; one whose row is damaged goes nowhere."""
-        with suppress(StateError):
-            self.touched.add(self._facts.rollover(tx, node.rollover_id).id)
+    def _touch(self, tx: Registry, rollover_ids: Collection[int]) -> None:
+        """Have rollovers looked at; one whose row is damaged goes nowhere."""
+        for rollover_id in rollover_ids:
+            with suppress(StateError):
+                self.touched.add(self._facts.rollover(tx, rollover_id).id)
 
     def flush(self, tx: Registry) -> None:
         """As ``Errand.flush``."""
         tx.rollovers.save_nodes(self._changed)
         self._changed.clear()
 
-    def _sent(self, tx: Registry, node: RolloverNode) -> RolloverNode:
-        phase = self._facts.rollover(tx, node.rollover_id).phase
-        return node._replace(
-            state=node_step(phase, node.state, NodeEvent.SENT_FIRST),
-            attempts=node.attempts + 1,
-            sent_at_ms=tx.now_ms if node.sent_at_ms is None else node.sent_at_ms,
-            tried_at_ms=tx.now_ms,
+    def _sent(self, tx: Registry, node: RolloverNode, phase: Phase) -> RolloverNode:
+        now_ms = tx.now_ms
+        fields = (
+            *node[:4],
+            node_step(phase, node.state, NodeEvent.SENT_FIRST),
+            node.attempts + 1,
+            node.last_error,
+            now_ms if node.sent_at_ms is None else node.sent_at_ms,
+            node.reached_at_ms,
+            now_ms,
             # Should this process end, another one tries again then.
-            next_at_ms=tx.now_ms + MAX_EXCHANGE_MS,
+            now_ms + MAX_EXCHANGE_MS,
+            node.version,
         )
+        return tuple.__new__(RolloverNode, fields)
 
     def _untold(self, tx: Registry, node: RolloverNode, why: Untold) -> RolloverNode:
         """One that can't be told; what may change is looked at again."""
@@ -172,30 +180,29 @@ class Keying:
         )
 
     def ended(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> None:
-        """As ``Errand.ended``."""
-        current = self._current(tx, outcomes) if self.anew else None
-        changed: list[RolloverNode] = []
-        for outcome in outcomes:
-            ref = _ref_of(outcome)
-            if current is None or current.get(_key(ref.node)) == ref.version:
-                changed += self._ended(tx, ref, outcome)
-            self._touch(tx, ref.node)
-        tx.rollovers.save_nodes(changed)
-
-    def _ended(self, tx: Registry, ref: _KeyRef, outcome: UpdateOutcome) -> list[RolloverNode]:
-        """As ``_after``; none where its rollover is damaged: nothing more can be said of it.
+        """As ``Errand.ended``.
 
         Raises:
-            ConflictError: its rollover has gone on, so the row is not what is in memory.
+            ConflictError: a row may be another one than what is in memory.
         """
-        try:
-            return [self._after(tx, ref, outcome)]
-        except StateError as error:
-            if self.anew:
-                # All that could have gone on meanwhile was read anew.
+        current = self._current(tx, outcomes) if self.anew else None
+        changed: list[RolloverNode] = []
+        touched: set[int] = set()
+        for outcome in outcomes:
+            ref = _ref_of(outcome)
+            touched.add(ref.node.rollover_id)
+            if current is not None and current.get(_key(ref.node)) != ref.version:
+                continue
+            try:
+                changed.append(self._after(tx, ref, outcome))
+            except StateError as error:
+                # Its rollover is damaged, and nothing more can be said of it; or has gone on, and
+                # the row is not what is in memory.
+                if not self.anew:
+                    raise ConflictError("a rollover has gone on meanwhile") from error
                 self._facts.say_odd(self.name, outcome.node, error)
-                return []
-            raise ConflictError("a rollover has gone on meanwhile") from error
+        self._touch(tx, touched)
+        tx.rollovers.save_nodes(changed)
 
     def _current(
         self, tx: Registry, outcomes: Sequence[UpdateOutcome]
@@ -225,14 +232,19 @@ class Keying:
             next_at_ms = tx.now_ms + wait_ms
         if state in _SAID:
             tx.record(_said(ref, state, error))
-        reached = event is NodeEvent.ACKNOWLEDGED
-        return node._replace(
-            state=state,
-            last_error=error,
-            reached_at_ms=tx.now_ms if reached else node.reached_at_ms,
-            next_at_ms=next_at_ms,
-            version=ref.version,
+        reached_at_ms = tx.now_ms if event is NodeEvent.ACKNOWLEDGED else node.reached_at_ms
+        fields = (
+            *node[:4],
+            state,
+            node.attempts,
+            error,
+            node.sent_at_ms,
+            reached_at_ms,
+            node.tried_at_ms,
+            next_at_ms,
+            ref.version,
         )
+        return tuple.__new__(RolloverNode, fields)
 
     def stale(self, tx: Registry, open_refs: Mapping[int, object]) -> Sequence[int]:
         """As ``Errand.stale``: the row has changed since, or the pledge is out of force.
@@ -243,8 +255,7 @@ class Keying:
         stale = [
             pledge_id
             for pledge_id in open_refs
-            if pledge_id not in reachable
-            or reachable[pledge_id].known.pledge.state is not ADMISSIBLE
+            if pledge_id not in reachable or reachable[pledge_id].pledge.state is not ADMISSIBLE
         ]
         rollover_ids: dict[int, list[int]] = {}
         versions = {}
@@ -270,8 +281,9 @@ class Keying:
 
 
 def _ref_of(outcome: UpdateOutcome) -> _KeyRef:
-    assert isinstance(outcome.ref, _KeyRef), "begun has given it"
-    return outcome.ref
+    ref = ref_of(outcome).inner
+    assert isinstance(ref, _KeyRef), "begun has given it"
+    return ref
 
 
 def _key(node: RolloverNode) -> tuple[int, int]:

@@ -4,19 +4,31 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple, Protocol
 
+from jrc.cojp.oscore import SecurityContext
+from jrc.model import Pledge
 from jrc.policy.leases import Lease
-from jrc.service.join_ports import ContextState, KnownContext
+from jrc.service.join_ports import ContextState, Standing
 
 MAX_SLEEP_S = 30 * 86_400
 
 
 class Reachable(NamedTuple):
-    """A pledge that an update may go to; ``address`` and ``sleep_s`` are the operator's word.
+    """A pledge that an update may go to, and its context as far as one needs it.
 
-    ``sleep_s`` is how long it may sleep at a time, None for a node that is awake.
+    ``kid_context`` is the context's own name. ``left_out`` are the labels that it has reported as
+    unsupported (RFC 9031 §8.4.5), ``replaces_id`` as in ``KnownContext``. ``address`` and
+    ``sleep_s`` are the operator's word; that is how long it may sleep at a time, None for a node
+    that is awake.
     """
 
-    known: KnownContext
+    pledge: Pledge
+    context_id: int
+    kid_context: bytes
+    security: SecurityContext
+    state: ContextState
+    standing: Standing
+    left_out: frozenset[int]
+    replaces_id: int | None
     address: IPv6Address | None
     sleep_s: int | None
 

@@ -17,6 +17,9 @@ _WRAPPED_AT = slice(2, 2 + R2_BYTES)
 """Where R2 is in a CBOR bstr of 24 to 255 bytes, as every wrapped ID3 is."""
 MAX_KNOWN = 65_536
 """Runs that are known at a time; the oldest make room."""
+LOWER_PAUSE_MS = 1000
+"""Between two runs of a lost context that begin with a number not above all seen. Each is a commit,
+and who has listened for long has many such requests to repeat."""
 
 
 class OpenRun(NamedTuple):
@@ -30,11 +33,12 @@ class OpenRun(NamedTuple):
 class OpenRuns:
     """A bounded set of runs; as many as there are rows, but for what is too old."""
 
-    __slots__ = ("_by_digest", "_by_r2")
+    __slots__ = ("_by_digest", "_by_r2", "_lower_ms")
 
     def __init__(self) -> None:
         self._by_r2: dict[bytes, OpenRun] = {}
         self._by_digest: dict[bytes, bytes] = {}
+        self._lower_ms: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_r2)
@@ -63,6 +67,18 @@ class OpenRuns:
         """Whether a kid context is one that a request #2 of these can have: as is, or wrapped."""
         known = self._by_r2
         return kid_context[:R2_BYTES] in known or kid_context[_WRAPPED_AT] in known
+
+    def takes_lower(self, context_id: int, now_ms: int) -> bool:
+        """Whether a lost context may begin a run with a number that is not above all seen."""
+        last_ms = self._lower_ms.get(context_id)
+        return last_ms is None or not 0 <= now_ms - last_ms < LOWER_PAUSE_MS
+
+    def note_lower(self, context_id: int, now_ms: int) -> None:
+        """Such a request has verified."""
+        self._lower_ms.pop(context_id, None)
+        if len(self._lower_ms) >= MAX_KNOWN:
+            del self._lower_ms[next(iter(self._lower_ms))]
+        self._lower_ms[context_id] = now_ms
 
     def _forget(self, now_ms: int) -> None:
         """Insertion order is order of time, unless the clock was set; then more is forgotten."""

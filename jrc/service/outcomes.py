@@ -34,6 +34,12 @@ class Ref(NamedTuple):
     unproven: int | None = None
 
 
+def ref_of(outcome: UpdateOutcome) -> Ref:
+    """What went out with the update that ended so."""
+    assert isinstance(outcome.ref, Ref), "a turn has made it"
+    return outcome.ref
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """Seconds after a first attempt that failed in which a node is tried again, and the most."""

@@ -50,9 +50,11 @@ class PledgeStore(Protocol):
         network_id: int | None = None,
         state: PledgeState | None = None,
         recovering: bool = False,
+        search: str | None = None,
     ) -> Sequence[PledgeRecord]:
         """Rows in the order of their identifiers, without tombstones and staged ones.
 
+        ``search`` is a part of the label or of the identifier in hex.
         ``recovering`` gives those alone that wait for RFC 8613 App. B.2.
         ``state`` is what the row says, ``damaged`` gives every row; one that does not authenticate
         is marked ``damaged``.
@@ -95,8 +97,18 @@ class PledgeStore(Protocol):
         """Profiles of their own that pledges of a key domain's networks have."""
         ...
 
-    def insert(self, pledges: Sequence[NewPledge], import_id: int | None) -> None:
-        """Write new pledges with keys, contexts and windows that nothing was received in."""
+    def known(self, identifiers: Sequence[bytes]) -> Collection[bytes]:
+        """Those of these identifiers that there is a row of, whatever it says."""
+        ...
+
+    def insert(
+        self, pledges: Sequence[NewPledge], import_id: int | None
+    ) -> Sequence[tuple[int, Fingerprints]]:
+        """Write new pledges with keys, contexts and windows that nothing was received in.
+
+        Gives the numbers of their credentials and what their keys are compared by, which for an
+        import is still to be entered (``ImportStore.enter_keys``).
+        """
         ...
 
     def save(self, pledge: PledgeRecord) -> None:
@@ -186,6 +198,22 @@ class CredentialStore(Protocol):
 
     def put_in_force(self, credential_id: int, identifier: bytes) -> None:
         """Make a staged credential one that can be looked up."""
+        ...
+
+    def add_candidate(self, change: PledgeChange, identifier: bytes) -> int:
+        """Write a key that waits for the next firmware, with its context (row A5); its number."""
+        ...
+
+    def set_state(self, credential_id: int, state: CredentialState) -> None:
+        """Let a credential go on in its life; what is wiped is ``wipe``'s affair."""
+        ...
+
+    def wipe(self, credential_id: int, state: CredentialState) -> None:
+        """Wipe the secrets of one; its window and its fingerprints stay."""
+        ...
+
+    def check_values(self, credential_ids: Sequence[int]) -> Mapping[int, str]:
+        """The key check values of those that are not wiped (``policy/key_check.py``)."""
         ...
 
     def retire(self, pledge_id: int, state: CredentialState, *, keep: int | None = None) -> None:

@@ -1,6 +1,6 @@
 """Looking at pledges: listings in pages, and everything about one. Keys are never shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from jrc.model import Network, PledgeId, PledgeState, Profile
@@ -9,6 +9,7 @@ from jrc.policy.profiles import TRAITS
 from jrc.service.damage import damage_hint, damage_sentence, damages, shown_state
 from jrc.service.enroll import look_up
 from jrc.service.events import EventReport, event_report
+from jrc.service.identity_shown import CredentialShown, identity_of
 from jrc.service.network_reports import find_network
 from jrc.service.pledge_recovery import recovery_remedy, recovery_sentence, recovery_word
 from jrc.service.records import CredentialRecord, PledgeRecord, Standing
@@ -66,12 +67,32 @@ class CredentialReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyReport:
+    """A key in the life of a pledge; ``key_check`` only of those that are not wiped.
+
+    ``state`` is current, candidate (it waits for the next firmware), superseded, withdrawn,
+    transferred or removed. Times in UTC.
+    """
+
+    kind: str
+    provenance: str
+    source: str
+    since: str | None
+    state: str
+    retired_at: str | None
+    key_check: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PledgeDetails:
     """Everything about a pledge. ``highest_number`` is -1 until the first request verified.
+
+    ``next_sender_number`` is the registrar's own, None where the device's context was replaced.
 
     ``damage`` says in a sentence what does not authenticate and what to do about it. ``profile``
     is its own; without one, that of its first network is in force. ``replaces`` and
     ``replaced_by`` are pledges in hex: a device that died, and the one that took its place.
+    ``identity`` is what the device has printed of itself, None where that was not seen.
     """
 
     pledge: PledgeReport
@@ -82,12 +103,15 @@ class PledgeDetails:
     profile_means: str
     joined_network: str | None
     highest_number: int
+    next_sender_number: int | None
     created: str | None
     updated: str | None
     replaces: str | None
     replaced_by: str | None
     credentials: tuple[CredentialReport, ...]
+    keys: tuple[KeyReport, ...]
     unsupported: tuple[UnsupportedReport, ...]
+    identity: CredentialShown | None
     events: tuple[EventReport, ...]
 
 
@@ -97,12 +121,14 @@ def list_pledges(
     network: str | None = None,
     state: PledgeState | None = None,
     recovering: bool = False,
+    search: str | None = None,
     after: PledgeId | None = None,
     limit: int = PAGE,
 ) -> list[PledgeReport]:
     """One page in the order of identifiers; the next begins ``after`` the last one's.
 
-    ``recovering`` gives those alone whose context was lost.
+    ``recovering`` gives those alone whose context was lost, ``search`` those with this text in the
+    label, or these digits in the identifier.
 
     Raises:
         OperatorError: there is no such network.
@@ -113,7 +139,12 @@ def list_pledges(
     begin = None if after is None else after.value
     while len(found) < limit:
         records = tx.pledges.page(
-            after=begin, limit=limit, network_id=network_id, state=state, recovering=recovering
+            after=begin,
+            limit=limit,
+            network_id=network_id,
+            state=state,
+            recovering=recovering,
+            search=search,
         )
         numbers = [record.id for record in records]
         standing, lost = tx.pledges.standing(records), tx.recoveries.waiting(numbers)
@@ -129,10 +160,19 @@ def list_pledges(
     return found[:limit]
 
 
-def count_pledges(tx: Registry) -> Mapping[str, int]:
-    """How many pledges are in each state."""
-    counts = tx.pledges.counts().get(None, {})
-    return {state.value: count for state, count in counts.items()}
+def reports_of_pledges(tx: Registry, identifiers: Sequence[bytes]) -> Mapping[bytes, PledgeReport]:
+    """Those of these pledges that are there and were not removed, by identifier."""
+    records = [
+        each
+        for each in tx.pledges.find(identifiers).values()
+        if not each.staged and each.state is not PledgeState.REMOVED
+    ]
+    networks, standing = tx.networks.all(), tx.pledges.standing(records)
+    lost = tx.recoveries.waiting([record.id for record in records])
+    return {
+        record.identifier: _report(record, standing[record.id], networks, lost.get(record.id))
+        for record in records
+    }
 
 
 def show_pledge(tx: Registry, identifier: PledgeId) -> PledgeDetails:
@@ -149,6 +189,7 @@ def show_pledge(tx: Registry, identifier: PledgeId) -> PledgeDetails:
     place = networks.get(standing.network_id or 0)
     events = tx.events.besides_joins(identifier.value, SHOWN_EVENTS)
     profile = profile_in_force(record, networks)
+    history = tx.credentials.history(record.id)
     return PledgeDetails(
         pledge=_report(record, standing, networks, lost),
         damage=f"{damage_sentence(identifier, found)}: {damage_hint(identifier)}"
@@ -160,12 +201,15 @@ def show_pledge(tx: Registry, identifier: PledgeId) -> PledgeDetails:
         profile_means=TRAITS[profile].meaning,
         joined_network=None if place is None else place.name,
         highest_number=standing.highest,
+        next_sender_number=standing.next_number,
         created=None if record.damaged else utc_text(record.created_at_ms),
         updated=None if record.damaged else utc_text(record.updated_at_ms),
         replaces=_replaces(tx, record),
         replaced_by=_hex(tx.pledges.superseded_by(record.id)),
-        credentials=tuple(map(_credential, tx.credentials.history(record.id))),
+        credentials=tuple(map(_credential, history)),
+        keys=tuple(_keys(tx, history)),
         unsupported=reports_of(tx, record),
+        identity=identity_of(tx, identifier),
         events=tuple(map(event_report, events)),
     )
 
@@ -233,6 +277,21 @@ def _short_id(standing: Standing, place: Network | None) -> int | None:
         if place is None or lease.domain_id == place.domain_id:
             return lease.value
     return None
+
+
+def _keys(tx: Registry, history: Sequence[CredentialRecord]) -> Iterator[KeyReport]:
+    good = [each.id for each in history if each.retired_at_ms is None]
+    checks = tx.credentials.check_values(good)
+    for each in history:
+        yield KeyReport(
+            kind=each.kind.value,
+            provenance=each.provenance,
+            source=each.source,
+            since=utc_text(each.created_at_ms),
+            state=each.state.value,
+            retired_at=utc_text(each.retired_at_ms),
+            key_check=checks.get(each.id),
+        )
 
 
 def _credential(record: CredentialRecord) -> CredentialReport:

@@ -157,6 +157,22 @@ class Metrics(Protocol):
         """An RFC 8613 App. B.2 run was completed; those begun are answers with their reason."""
         ...
 
+    def key_changed(self, identifier: bytes) -> None:
+        """A pledge has joined with a key that waited, which is its only one from now on."""
+        ...
+
     def committed(self, batch: int) -> None:
         """A transaction with ``batch`` requests is on disk."""
+        ...
+
+
+class WriterMeter(Protocol):
+    """Times of the thread that writes; called there."""
+
+    def transacted(self, whole_s: float, commit_s: float) -> None:
+        """A transaction of joins is on disk, and how long it took, its commit included."""
+        ...
+
+    def worked(self, seconds: float, *, at_joins: bool) -> None:
+        """The thread was busy for so long."""
         ...

@@ -20,10 +20,10 @@ from jrc.policy.leases import Lease
 from jrc.policy.rollover_nodes import NodeEvent
 from jrc.policy.settings import Held, Settings, Wanted, difference, labels_of, number_of
 from jrc.service.join import ADMISSIBLE
-from jrc.service.join_ports import ContextState, KnownContext
+from jrc.service.join_ports import ContextState
 from jrc.service.node_settings import has_changed, settings_changed
 from jrc.service.node_store import Reachable
-from jrc.service.outcomes import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome
+from jrc.service.outcomes import ACTOR, MAX_EXCHANGE_MS, SOON_MS, Retry, read_outcome, ref_of
 from jrc.service.push_records import NodeUpdate
 from jrc.service.registry import Registry
 from jrc.service.telling import Facts
@@ -41,7 +41,7 @@ _Changed = tuple[int, ContextState, Lease | None]
 class _Ref(NamedTuple):
     """What a node was told; an outcome counts while its context is as it was then."""
 
-    version: int
+    context: tuple[int, int]
     number: int
     labels: frozenset[Label]
     throttle: int | None
@@ -72,7 +72,7 @@ class Pushing:
         self._rows: dict[int, NodeUpdate] = {}
         self._saved: list[NodeUpdate] = []
         self._drafts: dict[int, _Draft] = {}
-        self._settled: dict[int, KnownContext] = {}
+        self._settled: dict[int, Reachable] = {}
         self._known_settings: dict[tuple[int, int], Sequence[Settings]] = {}
 
     # Who is due
@@ -161,7 +161,7 @@ class Pushing:
 
     def telling(self, tx: Registry, want: Want, place: Place) -> Telling | None:
         """As ``Errand.telling``: all that it may lack, in one update."""
-        known = place.reachable.known
+        known = place.reachable
         lease = self._lease(tx, want, place)
         identifier = None if lease is None else _short_identifier(lease, place.network)
         wanted, held = self._state_of(tx, want, place, identifier)
@@ -180,7 +180,7 @@ class Pushing:
 
         It is burned in the generations that it went out with; this adds none.
         """
-        lease = place.reachable.known.standing.lease_in(place.network.domain_id)
+        lease = place.reachable.standing.lease_in(place.network.domain_id)
         if lease is None or lease.released:
             return None
         hours = place.network.lease_hours
@@ -192,7 +192,7 @@ class Pushing:
     def _state_of(
         self, tx: Registry, want: Want, place: Place, identifier: ShortIdentifier | None
     ) -> tuple[Wanted, Held]:
-        joined = place.reachable.known.standing.place
+        joined = place.reachable.standing.place
         assert joined is not None, "the turn leaves out who has not joined"
         row = self._rows[want.pledge_id]
         number = number_of(joined.settings_number)
@@ -218,9 +218,10 @@ class Pushing:
     def begun(self, tx: Registry, want: Want, place: Place) -> _Ref:
         """As ``Errand.begun``."""
         row, draft = self._rows[want.pledge_id], self._drafts[want.pledge_id]
-        version = place.reachable.known.state.version + 1
+        known = place.reachable
+        context = known.context_id, known.state.version + 1
         self._saved.append(_begun(tx, row, draft))
-        return _Ref(version, *draft, row.throttle, place.network.name)
+        return _Ref(context, *draft, row.throttle, place.network.name)
 
     def skipped(self, tx: Registry, want: Want, why: Untold) -> None:
         """As ``Errand.skipped``."""
@@ -264,7 +265,7 @@ class Pushing:
         tx.nodes.save_told(changed)
         tx.pushes.set_place_numbers(numbers)
 
-    def _next_state(self, known: KnownContext) -> _Changed:
+    def _next_state(self, known: Reachable) -> _Changed:
         self.changed_contexts.append(known.kid_context)
         return known.context_id, known.state._replace(version=known.state.version + 1), None
 
@@ -284,13 +285,13 @@ class Pushing:
                 # The pledge was removed meanwhile, and with it all that was known of it.
                 continue
             found = reachable.get(outcome.node)
-            if found is None or found.known.state.version != ref.version:
+            if found is None or _context(found) != ref.context:
                 saved.append(_anew(tx, row, "joined again" if found else "left"))
                 continue
             saved.append(self._after(tx, row, ref, found, event, error))
             if event in (NodeEvent.ACKNOWLEDGED, NodeEvent.REFUSED):
                 # What it has or can't take is in its context as joins remember it.
-                changed.append(self._next_state(found.known))
+                changed.append(self._next_state(found))
             if event is NodeEvent.ACKNOWLEDGED:
                 numbers[outcome.node] = ref.number
         tx.pushes.save(saved)
@@ -305,7 +306,7 @@ class Pushing:
         event: NodeEvent | None,
         error: str | None,
     ) -> NodeUpdate:
-        identifier = found.known.pledge.identifier.value
+        identifier = found.pledge.identifier.value
         if event is None:
             return replace(row, last_error=error, next_at_ms=tx.now_ms + SOON_MS)
         if event is NodeEvent.ACKNOWLEDGED:
@@ -313,7 +314,7 @@ class Pushing:
             return _acknowledged(tx, row, ref)
         if event is NodeEvent.REFUSED:
             tx.record(_said("node.refused", identifier, ref, error))
-            if ref.labels & found.known.left_out:
+            if ref.labels & found.left_out:
                 # The next update leaves out what it can't act upon (RFC 9031 §8.4.5).
                 return _anew(tx, row, error)
             return replace(
@@ -374,14 +375,20 @@ def _anew(tx: Registry, row: NodeUpdate, error: str | None) -> NodeUpdate:
 
 def _is_as_told(found: Reachable | None, ref: object) -> bool:
     assert isinstance(ref, _Ref)
-    if found is None or found.known.pledge.state is not ADMISSIBLE:
+    if found is None or found.pledge.state is not ADMISSIBLE:
         return False
-    return found.known.state.version == ref.version
+    return _context(found) == ref.context
+
+
+def _context(found: Reachable) -> tuple[int, int]:
+    """A context of a node, and its version: it may get another one, which counts anew."""
+    return found.context_id, found.state.version
 
 
 def _ref_of(outcome: UpdateOutcome) -> _Ref:
-    assert isinstance(outcome.ref, _Ref)
-    return outcome.ref
+    ref = ref_of(outcome).inner
+    assert isinstance(ref, _Ref)
+    return ref
 
 
 def _said(kind: str, identifier: bytes, ref: _Ref, error: str | None = None) -> Event:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv6Address
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from jrc.model import Condition, KeySetState, PledgeState, Profile, Secret
 from jrc.policy.leases import Lease
@@ -17,8 +17,49 @@ class KeyKind(StrEnum):
     DERIVED = "derived"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyMaterial:
+class KeyOrigin(StrEnum):
+    """How keys came to the registrar; of a file it is ``import``, of a lab ``lab``."""
+
+    OPERATOR = "operator"
+    """By a person's command."""
+    API = "api"
+    """By a program of the operator's."""
+    HANDOVER = "handover"
+    """Sealed by the builder of the firmware."""
+    SERIAL = "serial"
+    """Read from the device while it was flashed."""
+    GENERATE = "generate"
+    """Drawn by `jrc pledge generate` on the builder's machine."""
+
+
+OpenedKeys = tuple[bytes | None, bytes, bytes, bytes]
+"""PSK, the pledge's sender key, its recipient key, Common IV."""
+
+
+class StoredKeys(Protocol):
+    """Keys on their way into the database, as ``KeyMaterial`` has them."""
+
+    @property
+    def aead(self) -> int:
+        """The AEAD algorithm."""
+        ...
+
+    @property
+    def hkdf(self) -> int:
+        """The HKDF algorithm."""
+        ...
+
+    @property
+    def used_before(self) -> bool:
+        """Whether others have answered under them."""
+        ...
+
+    def opened(self) -> OpenedKeys:
+        """The keys themselves."""
+        ...
+
+
+class KeyMaterial(NamedTuple):
     """A pledge's keys as they are stored; sender and recipient are the pledge's, as in its import.
 
     ``psk`` is None where only derived keys were given. Algorithms are COSE numbers.
@@ -33,10 +74,10 @@ class KeyMaterial:
     hkdf: int
     used_before: bool = False
 
-    @property
-    def kind(self) -> KeyKind:
-        """Which of the two it is."""
-        return KeyKind.DERIVED if self.psk is None else KeyKind.PSK
+    def opened(self) -> OpenedKeys:
+        """As ``StoredKeys.opened``."""
+        psk = None if self.psk is None else self.psk.reveal()
+        return psk, self.sender_key.reveal(), self.recipient_key.reveal(), self.common_iv.reveal()
 
 
 class Fingerprints(NamedTuple):
@@ -54,13 +95,32 @@ class JoinedNode(NamedTuple):
     short_identifier: int | None
 
 
+class Withdrawn(NamedTuple):
+    """A staged credential that an import has to do without.
+
+    ``is_new``: it was to be the first of a pledge; else ``returns`` says of a removed one.
+    """
+
+    credential_id: int
+    identifier: bytes
+    source: str
+    kind: KeyKind
+    is_new: bool
+    returns: bool
+
+
 class CredentialState(StrEnum):
     """The life of a credential; fingerprints outlive it."""
 
     STAGED = "staged"
     CURRENT = "current"
     CANDIDATE = "candidate"
+    """It waits for the device's next firmware, beside the one in force (row A5)."""
     SUPERSEDED = "superseded"
+    WITHDRAWN = "withdrawn"
+    """It was a candidate that nobody has joined with."""
+    TRANSFERRED = "transferred"
+    """The device went to another owner."""
     REMOVED = "removed"
 
 
@@ -105,7 +165,8 @@ class PledgeRecord:
     """A pledge's row. ``staged`` says that it belongs to an import that is not published.
 
     One that is ``damaged`` does not authenticate: what it says may be shown, and is not to be
-    worked with.
+    worked with. ``credential_id`` is the key in force, ``candidate_id`` one that waits for the next
+    firmware (row A5).
     """
 
     id: int
@@ -116,6 +177,7 @@ class PledgeRecord:
     label: str = ""
     profile: Profile | None = None
     credential_id: int | None = None
+    candidate_id: int | None = None
     import_id: int | None = None
     supersedes_id: int | None = None
     created_at_ms: int = 0
@@ -126,8 +188,7 @@ class PledgeRecord:
     damaged: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPledge:
+class NewPledge(NamedTuple):
     """A pledge that is not there yet, with its keys; ``source`` is where it came from."""
 
     identifier: bytes
@@ -135,14 +196,17 @@ class NewPledge:
     label: str
     profile: Profile | None
     network_ids: tuple[int, ...]
-    material: KeyMaterial
+    material: StoredKeys
     provenance: str
     source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PledgeChange:
-    """What becomes of a pledge that is there; ``material`` is None where its key stays."""
+    """What becomes of a pledge that is there; ``material`` is None where its key stays.
+
+    ``pending``: the key waits for the next firmware, and nothing else changes (row A5).
+    """
 
     pledge_id: int
     role: int
@@ -152,10 +216,15 @@ class PledgeChange:
     material: KeyMaterial | None
     provenance: str
     source: str
+    pending: bool = False
 
 
 class StagedChange(NamedTuple):
-    """A change as an import holds it ready; ``credential_id`` is None where the key stays."""
+    """A change as an import holds it ready; ``credential_id`` is None where the key stays.
+
+    The key ``waits`` for the device's next firmware, beside the one in force (row A5). Of a
+    ``damaged`` one nothing counts but which row it is.
+    """
 
     pledge_id: int
     credential_id: int | None
@@ -164,6 +233,16 @@ class StagedChange(NamedTuple):
     profile: Profile | None
     network_ids: tuple[int, ...]
     source: str
+    waits: bool = False
+    damaged: bool = False
+
+
+class ImportBatch(NamedTuple):
+    """An import: who does it, and why."""
+
+    id: int
+    actor: str
+    reason: str
 
 
 class Waiting(NamedTuple):
@@ -178,6 +257,8 @@ class Standing(NamedTuple):
 
     Rows that do not authenticate are left out of it and named in ``damaged``. ``waiting`` are the
     networks that it waits to be approved for, ``address`` is what the operator says it is.
+    ``next_number`` is the first of the registrar's own that no update was ever sent with; None
+    where the context in force is another than the one that key and identifier give.
     """
 
     network_id: int | None
@@ -187,6 +268,7 @@ class Standing(NamedTuple):
     damaged: tuple[Damage, ...] = ()
     waiting: tuple[Waiting, ...] = ()
     address: IPv6Address | None = None
+    next_number: int | None = None
 
 
 class DatabaseState(NamedTuple):
@@ -274,13 +356,14 @@ class StoredEvent(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Which entries of the audit log; None is any. ``until_ms`` is not included."""
+    """Which entries of the audit log; None is any. ``until_ms``, ``before`` are not included."""
 
     kind: str | None = None
     pledge: bytes | None = None
     network: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+    before: int | None = None
 
 
 class ChainedEvent(NamedTuple):

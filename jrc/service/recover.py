@@ -29,12 +29,17 @@ CONTEXTS_AT_ONCE = 500
 """Contexts that are marked in one transaction, so that each is short."""
 
 
-def quarantine(tx: Registry, why: str, *, actor: str, reason: str = "") -> None:
+def quarantine(
+    tx: Registry, why: str, *, actor: str, reason: str = "", is_copied: bool = False
+) -> None:
     """Set the database apart with this transaction: nobody is answered and nobody told anything.
 
-    ``why`` is one sentence without a full stop, for the operator. The database has a new epoch
-    afterwards, so that no copy of it passes for it, and what an earlier recovery did counts no
-    more. Whoever calls this writes the instance file after the commit.
+    ``why`` is one sentence without a full stop, for the operator. ``is_copied``: nothing is known
+    but that its files were copied, which ``accept_copy`` may take back.
+
+    The database has a new epoch afterwards, so that no copy of it passes for it, and what an
+    earlier recovery did counts no more. Whoever calls this writes the instance file after the
+    commit.
     """
     before = tx.database
     tx.new_epoch(recovered=True)
@@ -44,6 +49,7 @@ def quarantine(tx: Registry, why: str, *, actor: str, reason: str = "") -> None:
         "condition_before": before.condition.value,
         "epoch_before": before.epoch,
         "epoch": tx.database.epoch,
+        **({"copied": True} if is_copied else {}),
     }
     tx.record(Event("database.quarantined", actor, reason=reason, detail=detail))
 
@@ -57,6 +63,32 @@ def was_set_apart(tx: Registry, epoch: bytes) -> bool:
     asked = Wanted(kind="database.quarantined")
     found = tx.events.page(asked, after=0, limit=LOOKED_BACK, newest=True)
     return any(each.detail.get("epoch_before") == epoch.hex() for each in found)
+
+
+def accept_copy(tx: Registry, *, actor: str, reason: str = "") -> None:
+    """Open a database again that was set apart for its files having been copied, and no more.
+
+    For the operator who knows that they are the newest ones. Nothing was said from the database
+    since, so it goes on where it was; what a recovery has done of it already stays done.
+
+    Raises:
+        OperatorError: it is not quarantined, or for another reason too.
+    """
+    require_quarantined(tx)
+    asked = Wanted(kind="database.quarantined")
+    found = tx.events.page(asked, after=0, limit=1, newest=True)
+    known = found[0].detail if found else {}
+    if not known.get("copied") or known.get("condition_before") != Condition.OPEN:
+        raise OperatorError(
+            f"the database is quarantined for more than a copy of its files: {tx.database.detail}",
+            remedy(Condition.QUARANTINED),
+            exit_code=ExitCode.REFUSED,
+        )
+    for domain in tx.keysets.domains(tx.database.incarnation):
+        tx.keysets.renewed(domain.id, tx.database.incarnation)
+    detail = {"why": tx.database.detail}
+    tx.set_condition(Condition.OPEN)
+    tx.record(Event("database.copy_accepted", actor, reason=reason, detail=detail))
 
 
 BY_OPERATOR = "the operator said that it is an old copy"
@@ -157,7 +189,7 @@ def known_pledges(tx: Registry, identifiers: Sequence[PledgeId]) -> list[PledgeI
     """Those that this database has, each once."""
     asked = list(dict.fromkeys(identifiers))
     found = tx.pledges.find([each.value for each in asked])
-    gone = (PledgeState.REMOVED,)
+    gone = (PledgeState.REMOVED, PledgeState.TRANSFERRED)
     return [
         each
         for each in asked
@@ -171,9 +203,11 @@ def recover_step(tx: Registry, *, actor: str, reason: str = "") -> Progress:
     """Do what is to be done next; kill the process after any of them, and the rest is done later.
 
     Raises:
-        OperatorError: the database is not quarantined.
+        OperatorError: the database is not quarantined, or a row of a network or of a key domain
+            was damaged.
     """
     require_quarantined(tx)
+    require_sound(tx)
     marked = tx.recoveries.lose_some(CONTEXTS_AT_ONCE)
     if marked:
         return Progress(step=Step.CONTEXTS, contexts=marked)
@@ -181,6 +215,24 @@ def recover_step(tx: Registry, *, actor: str, reason: str = "") -> Progress:
     if stale:
         return _renew(tx, stale[0], len(stale) - 1, actor, reason)
     return _open(tx, actor, reason)
+
+
+def require_sound(tx: Registry) -> None:
+    """Nothing, if what a recovery has to read of networks and key domains authenticates.
+
+    Raises:
+        OperatorError: a row was damaged.
+    """
+    try:
+        tx.keysets.domains()
+        tx.networks.all()
+    except StateError as error:
+        raise OperatorError(
+            str(error),
+            "stop the daemon: `jrc db accept-rows` shows what the row says, and takes your word for"
+            " it; else recover from another backup",
+            exit_code=ExitCode.REFUSED,
+        ) from error
 
 
 def require_quarantined(tx: Registry) -> None:

@@ -13,6 +13,7 @@ from jrc.cojp import message, oscore
 from jrc.cojp.constants import REPLAY_WINDOW_SIZE, CoapCode
 from jrc.cojp.recovery import R2_BYTES, kid_contexts_of, response_option, second_id_context
 from jrc.cojp.replay import ReplayWindow
+from jrc.errors import Reason
 from jrc.model import Event, PledgeState
 from jrc.policy.profiles import TRAITS
 from jrc.service.join_ports import ContextState, JoinTransaction, KnownContext, RecoveryRun
@@ -20,6 +21,9 @@ from jrc.service.open_runs import RUN_LIFETIME_MS
 
 MAX_RUNS: Final = 4
 """Of one lost context, that wait for request #2 at a time (RFC 8613 App. B.2.1)."""
+MAX_LOWER_RUNS: Final = 16
+"""Beside those, begun with lower numbers: by a device that has forgotten its own, while somebody
+repeats what it said with higher ones, or by him with what it said with lower ones."""
 ACTOR: Final = "pledge"
 _ALL_SEEN: Final = (1 << REPLAY_WINDOW_SIZE) - 1
 _REFUSED: Final = message.encode_inner(CoapCode.UNAUTHORIZED, (), b"")
@@ -54,26 +58,30 @@ class Step(NamedTuple):
 
 def begin(
     tx: JoinTransaction, known: KnownContext, request: Verified, now_ms: int
-) -> tuple[Step, ContextState] | None:
+) -> tuple[Step, ContextState] | Reason:
     """Response #1 to a request #1, and the lost context's state after it (step 2).
 
-    ``None`` for a pledge that can't do it. From then on only a number above this one begins a run.
+    Or why there is none: the pledge can't do it, or another registrar has begun a run with this.
     """
     if not TRAITS[known.profile].recovers_context or known.security.id_context is None:
-        return None
+        return Reason.NOT_RECOVERABLE
     r2 = tx.random(R2_BYTES)
     second = second_id_context(r2, known.security.id_context)
     security = tx.recoveries.security(known, second)
     if security is None:
-        return None
+        return Reason.NOT_RECOVERABLE
     _, answer = oscore.protect_response(security, b"", request.partial_iv, _REFUSED)
     run = RecoveryRun(
         r2, known.context_id, request.number, request.digest, answer, request.peer, now_ms
     )
-    tx.recoveries.begin(known, run, most=MAX_RUNS, since_ms=now_ms - RUN_LIFETIME_MS)
+    since_ms = now_ms - RUN_LIFETIME_MS
+    rows = tx.recoveries
+    if not rows.begin(known, run, most=MAX_RUNS, lower=MAX_LOWER_RUNS, since_ms=since_ms):
+        return Reason.REPLAYED
     tx.record(_event("pledge.recovering", known, {"number": request.number}))
+    highest = max(request.number, known.state.window.highest)
     after = known.state._replace(
-        version=known.state.version + 1, window=ReplayWindow(request.number, _ALL_SEEN)
+        version=known.state.version + 1, window=ReplayWindow(highest, _ALL_SEEN)
     )
     return Step(begun=run), after
 

@@ -11,7 +11,7 @@ from jrc.service.installers import InstallerId
 from jrc.service.key_domains import current_generation
 from jrc.service.nodes import Look, Seen
 from jrc.service.pledge_recovery import recovery_remedy, recovery_sentence
-from jrc.service.recover import known_pledges, require_quarantined
+from jrc.service.recover import known_pledges, require_quarantined, require_sound
 from jrc.service.recovery_store import Recovery
 from jrc.service.registry import Registry
 from jrc.service.wording import Plan, counted, listed, utc_text
@@ -81,9 +81,10 @@ def plan_recovery(
     """What recovering a quarantined database does; ``named`` are to be revoked as part of it.
 
     Raises:
-        OperatorError: the database is not quarantined.
+        OperatorError: the database is not quarantined, or a row that is needed was damaged.
     """
     require_quarantined(tx)
+    require_sound(tx)
     known = known_pledges(tx, named)
     unknown = [each for each in dict.fromkeys(named) if each not in set(known)]
     routers = tuple(border_routers(tx, installers))

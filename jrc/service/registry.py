@@ -8,6 +8,8 @@ from jrc.model import Condition, Event, KeySetState, Network, Secret
 from jrc.policy.keys import KeySet
 from jrc.service.event_chain import Place
 from jrc.service.gate_stores import AdmissionStore, WindowStore
+from jrc.service.handover_store import HandoverStore
+from jrc.service.identity_store import IdentityStore
 from jrc.service.key_records import SealingStore
 from jrc.service.node_store import NodeStore
 from jrc.service.pledge_stores import CredentialStore, LeaseStore, PledgeStore
@@ -16,16 +18,20 @@ from jrc.service.records import (
     ChainedEvent,
     DatabaseState,
     Domain,
+    Fingerprints,
     Generation,
+    ImportBatch,
     InstallationRecord,
     PledgeChange,
     Provenance,
     StagedChange,
     StoredEvent,
     Wanted,
+    Withdrawn,
 )
 from jrc.service.recovery_store import RecoveryStore
 from jrc.service.rollover_store import RolloverStore
+from jrc.service.token_store import TokenStore
 
 
 class NetworkStore(Protocol):
@@ -154,20 +160,51 @@ class InstallationStore(Protocol):
 class ImportStore(Protocol):
     """Staged imports."""
 
-    def begin(self, source: str) -> int:
+    def begin(self, source: str, actor: str, reason: str) -> int:
         """Open an import; its number."""
         ...
 
-    def change(self, import_id: int, change: PledgeChange, identifier: bytes) -> None:
-        """Hold a change of an existing pledge ready."""
+    def change(
+        self, import_id: int, change: PledgeChange, identifier: bytes, *, waits: bool
+    ) -> tuple[int, Fingerprints] | None:
+        """Hold a change of an existing pledge ready; as ``PledgeStore.insert`` of its new key.
+
+        ``waits`` is as in ``StagedChange``.
+        """
+        ...
+
+    def enter_keys(self, entries: Sequence[tuple[bytes, int]]) -> Sequence[tuple[bytes, int]]:
+        """Note whose keys these are; those that are somebody else's already.
+
+        ``entries`` are fingerprints and numbers of credentials, in their order.
+        """
+        ...
+
+    def withdraw(self, import_id: int, credential_ids: Sequence[int]) -> Sequence[Withdrawn]:
+        """Delete staged credentials with their pledges, or the changes they were staged for."""
         ...
 
     def changed_by(self, import_id: int, pledge_ids: Sequence[int]) -> Mapping[int, StagedChange]:
         """Changes that this import holds ready for these pledges."""
         ...
 
-    def changes(self, import_id: int, after: int, limit: int) -> Sequence[StagedChange]:
-        """Changes in the order of their pledges' row numbers."""
+    def overtaken(self, import_id: int) -> bytes | None:
+        """A pledge that this import would change and can't, for what became of it meanwhile."""
+        ...
+
+    def unsettled(self, limit: int) -> tuple[ImportBatch, Sequence[StagedChange]] | None:
+        """Changes that a published import has not made yet, of the one that was published first.
+
+        One whose row was damaged changes nothing, and is left out once it was deleted.
+        """
+        ...
+
+    def is_unsettled(self, import_id: int) -> bool:
+        """Whether a published import has changes left to make."""
+        ...
+
+    def forget_changes(self, import_id: int, pledge_ids: Sequence[int]) -> None:
+        """These changes are made."""
         ...
 
     def publish(self, import_id: int, row_count: int) -> None:
@@ -176,10 +213,6 @@ class ImportStore(Protocol):
 
     def discard(self, import_id: int, limit: int) -> bool:
         """Delete up to ``limit`` staged rows; False when the last is gone."""
-        ...
-
-    def clear_changes(self, import_id: int) -> None:
-        """Drop the changes of a published import."""
         ...
 
     def leftover(self, before_ms: int | None = None) -> int | None:
@@ -266,6 +299,12 @@ class Registry(Protocol):
     def pushes(self) -> PushStore: ...
     @property
     def imports(self) -> ImportStore: ...
+    @property
+    def tokens(self) -> TokenStore: ...
+    @property
+    def identities(self) -> IdentityStore: ...
+    @property
+    def handovers(self) -> HandoverStore: ...
     @property
     def events(self) -> EventStore: ...
 

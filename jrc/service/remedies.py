@@ -82,8 +82,8 @@ REMEDIES: Mapping[Outcome, Remedy] = {
         " sequence number: make the firmware keep it in flash, or give the device a new key.",
     ),
     Reason.COPY_REFUSED: Remedy(
-        "A copy of the last request came too late, too often, from too many addresses, or after"
-        " pledge or keys were changed.",
+        "A copy of the last request came too late, after pledge or keys were changed, or while"
+        " somebody sends hundreds of copies a second.",
         "Nothing: the next request gets an answer of its own.",
     ),
     Reason.MALFORMED_INNER: Remedy(

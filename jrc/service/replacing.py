@@ -15,6 +15,7 @@ from jrc.service.registry import Registry
 from jrc.service.revoking import Rekeyed, plan_revocation, revoke_pledges
 from jrc.service.rollover_leaving import leave
 from jrc.service.rollover_records import RolloverSettings
+from jrc.service.waiting_keys import without_waiting
 from jrc.service.wording import Plan, listed, role_name
 
 _GONE = (PledgeState.REVOKED, PledgeState.SUPERSEDED)
@@ -238,7 +239,8 @@ def _supersede(tx: Registry, old: PledgeRecord) -> None:
     """Answer the old one no more, and tell it nothing; one that is revoked stays so."""
     if old.state not in _GONE:
         state = PledgeState.SUPERSEDED
-        tx.pledges.save(replace(old, state=state, state_before_revocation=old.state))
+        gone = without_waiting(tx, old)
+        tx.pledges.save(replace(gone, state=state, state_before_revocation=old.state))
     tx.pledges.forget_answers([old.id])
     tx.admissions.forget_admitted(old.id)
     tx.leases.release(old.id)

@@ -35,6 +35,7 @@ from jrc.service.rollover_course import networks_of
 from jrc.service.rollover_leaving import leave
 from jrc.service.rollover_records import RolloverCause, RolloverSettings
 from jrc.service.rollover_wishes import want_rollover
+from jrc.service.waiting_keys import without_waiting
 from jrc.service.wording import MAX_LISTED, Plan
 
 MAX_AT_ONCE = 1000
@@ -212,7 +213,11 @@ def revoke_pledge(
 def _put_out(
     tx: Registry, record: PledgeRecord, held: Mapping[str, object], actor: str, reason: str
 ) -> None:
-    revoked = replace(record, state=PledgeState.REVOKED, state_before_revocation=record.state)
+    revoked = replace(
+        without_waiting(tx, record),
+        state=PledgeState.REVOKED,
+        state_before_revocation=record.state,
+    )
     detail = {"state": [record.state.value, revoked.state.value], **held}
     tx.pledges.save(revoked)
     tx.admissions.forget_admitted(record.id)

@@ -2,31 +2,43 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from jrc.model import KeySetState
+from jrc.model import KeySetState, PledgeState
 from jrc.policy.leases import range_is_low
+from jrc.service.backups import BEGUN, FAILED
 from jrc.service.key_notices import KeyNotice, key_notices
 from jrc.service.key_slots import key_warnings
+from jrc.service.records import Wanted
 from jrc.service.recovery_store import NOBODY, RecoveryCounts
 from jrc.service.registry import Registry
+
+NOTED: Final = (
+    *(BEGUN, FAILED, "import.published", "pledge.revoked", "rollover.started", "window.opened"),
+)
+"""Kinds of events of which the last one is worth knowing; each is one look into an index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """``pledges`` by state; ``short_ids_left`` and whether they are ``low``, by network.
+    """``pledges`` by state, ``network_pledges`` by network and state; ``short_ids_left`` of
+    ``short_ids``, and whether they are ``low``, by network.
 
     ``key_warnings`` are about the keys that seal the database, a sentence each; ``events`` counts
-    those of the audit log.
+    those of the audit log. ``last_events_ms`` says when the newest of each of ``NOTED`` was.
     """
 
     networks: tuple[str, ...] = ()
     pledges: Mapping[str, int] = field(default_factory=dict)
+    network_pledges: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    short_ids: Mapping[str, int] = field(default_factory=dict)
     short_ids_left: Mapping[str, int] = field(default_factory=dict)
     low: tuple[str, ...] = ()
     key_notices: tuple[KeyNotice, ...] = ()
     recovering: RecoveryCounts = NOBODY
     key_warnings: tuple[str, ...] = ()
     events: int = 0
+    last_events_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 def survey(tx: Registry) -> Survey:
@@ -41,14 +53,29 @@ def survey(tx: Registry) -> Survey:
         left[network.name] = max(0, len(network.short_ids) - used)
         if range_is_low(len(network.short_ids), used):
             low.append(network.name)
-    states = tx.pledges.counts().get(None, {})
+    pledges = tx.pledges.counts()
     return Survey(
-        tuple(network.name for network in networks),
-        {state.value: count for state, count in states.items()},
-        left,
-        tuple(low),
-        tuple(key_notices(tx)),
-        tx.recoveries.counts(),
-        tuple(key_warnings(tx)),
-        tx.events.count(),
+        networks=tuple(network.name for network in networks),
+        pledges=_by_word(pledges.get(None, {})),
+        network_pledges={each.name: _by_word(pledges.get(each.id, {})) for each in networks},
+        short_ids={each.name: len(each.short_ids) for each in networks},
+        short_ids_left=left,
+        low=tuple(low),
+        key_notices=tuple(key_notices(tx)),
+        recovering=tx.recoveries.counts(),
+        key_warnings=tuple(key_warnings(tx)),
+        events=tx.events.count(),
+        last_events_ms=_last_events(tx),
     )
+
+
+def _by_word(states: Mapping[PledgeState, int]) -> dict[str, int]:
+    return {state.value: count for state, count in states.items()}
+
+
+def _last_events(tx: Registry) -> dict[str, int]:
+    found = {}
+    for kind in NOTED:
+        for entry in tx.events.page(Wanted(kind), after=0, limit=1, newest=True):
+            found[kind] = entry.at_ms
+    return found

@@ -25,7 +25,7 @@ from jrc.service.condition import closed_sentence
 from jrc.service.join import ADMISSIBLE
 from jrc.service.join_ports import ContextState
 from jrc.service.node_store import Reachable
-from jrc.service.outcomes import Ref
+from jrc.service.outcomes import Ref, ref_of
 from jrc.service.registry import Registry
 from jrc.service.telling import ODD, Facts
 from jrc.service.update_ports import PreparedUpdate, UpdateOutcome
@@ -120,20 +120,7 @@ class Place(NamedTuple):
     reachable: Reachable
     network: Network
     profile: Profile
-
-    @property
-    def traits(self) -> Traits:
-        """What devices of its profile can take."""
-        return TRAITS[self.profile]
-
-
-class _Draft(NamedTuple):
-    """What a node is told, where, under which numbers; ``state`` reserves them."""
-
-    address: IPv6Address
-    telling: Telling
-    numbers: NumberBlock
-    state: ContextState
+    traits: Traits
 
 
 class Errand(Protocol):
@@ -173,7 +160,7 @@ class Errand(Protocol):
         ...
 
     def ended(self, tx: Registry, outcomes: Sequence[UpdateOutcome]) -> None:
-        """Write how updates of this errand ended; ``ref`` is the one that ``begun`` gave."""
+        """Write how updates of this errand ended; their ``Ref`` has the one that ``begun`` gave."""
         ...
 
     def next_due_ms(self, tx: Registry) -> int | None:
@@ -232,17 +219,15 @@ def turn(
 
 def record(tx: Registry, errands: Sequence[Errand], outcomes: Sequence[UpdateOutcome]) -> None:
     """Write down how updates ended; an answer shows that its node has the context."""
+    own: dict[str, list[UpdateOutcome]] = {}
     for outcome in outcomes:
-        if isinstance(outcome.ref, Ref) and outcome.ref.unproven and outcome.answer is not None:
-            tx.recoveries.confirm(outcome.ref.unproven)
+        whose = ref_of(outcome)
+        if whose.unproven and outcome.answer is not None:
+            tx.recoveries.confirm(whose.unproven)
+        own.setdefault(whose.errand, []).append(outcome)
     for errand in errands:
-        own = [
-            outcome._replace(ref=outcome.ref.inner)
-            for outcome in outcomes
-            if isinstance(outcome.ref, Ref) and outcome.ref.errand == errand.name
-        ]
-        if own:
-            errand.ended(tx, own)
+        if errand.name in own:
+            errand.ended(tx, own[errand.name])
 
 
 def _clock_trouble(tx: Registry) -> str | None:
@@ -268,105 +253,112 @@ def _prepare(
     damaged = tx.nodes.in_force(
         [each.pledge_id for each in wants if each.pledge_id not in reachable]
     )
+    preparing = _Preparing(tx, errand, facts)
     states: list[tuple[int, ContextState, Lease | None]] = []
     prepared: list[tuple[PreparedUpdate, bytes]] = []
     for want in wants:
         found = reachable.get(want.pledge_id)
         if found is None:
             why = Untold.DAMAGED if want.pledge_id in damaged else Untold.LEFT
-            _skip(tx, errand, want, why, facts)
+            preparing.skip(want, why)
             continue
-        made = _attempt(tx, errand, want, found, facts)
+        made = preparing.attempt(want, found)
         if isinstance(made, Untold):
-            _skip(tx, errand, want, made, facts)
+            preparing.skip(want, made)
             continue
-        update, draft = made
-        states.append((found.known.context_id, draft.state, draft.telling.lease))
-        prepared.append((update, found.known.kid_context))
+        update, state, lease = made
+        states.append((found.context_id, state, lease))
+        prepared.append((update, found.kid_context))
     tx.nodes.save_told(states)
     errand.flush(tx)
     return prepared
 
 
-def _attempt(
-    tx: Registry, errand: Errand, want: Want, found: Reachable, facts: Facts
-) -> tuple[PreparedUpdate, _Draft] | Untold:
-    """What a node is told, noted as begun; or why nothing.
+class _Preparing:
+    """What one errand tells in a turn, node by node."""
 
-    Its rows may be damaged in a way that no MAC tells, or those of its network or key domain. The
-    transaction is for all nodes: one that can't be told must not keep it from being committed.
-    """
-    try:
-        place = _place(tx, found, facts)
-        if isinstance(place, Untold):
-            return place
-        draft = _draft(tx, errand, want, place)
-        if isinstance(draft, Untold):
-            return draft
-        unproven = found.known.context_id if found.known.replaces_id is not None else None
-        ref = Ref(errand.name, errand.begun(tx, want, place), unproven)
-    except ODD as error:
-        facts.say_odd(errand.name, want.pledge_id, error)
-        return Untold.DAMAGED
-    return _update(ref, want, place, draft), draft
+    def __init__(self, tx: Registry, errand: Errand, facts: Facts) -> None:
+        self._tx = tx
+        self._errand = errand
+        self._facts = facts
+        self._now_ms = tx.now_ms
+        self._seen_ms = tx.seen_ms
 
+    def attempt(
+        self, want: Want, found: Reachable
+    ) -> tuple[PreparedUpdate, ContextState, Lease | None] | Untold:
+        """What a node is told, noted as begun, and what is to be written before; or why nothing.
 
-def _skip(tx: Registry, errand: Errand, want: Want, why: Untold, facts: Facts) -> None:
-    try:
-        errand.skipped(tx, want, why)
-    except ODD as error:
-        # As in ``_attempt``; noting that a node is damaged needs nothing of what may be.
-        facts.say_odd(errand.name, want.pledge_id, error)
-        errand.skipped(tx, want, Untold.DAMAGED)
+        Its rows may be damaged in a way that no MAC tells, or those of its network or key domain.
+        The transaction is for all nodes: one that can't be told must not keep it from being
+        committed.
+        """
+        try:
+            place = self._place(found)
+            if isinstance(place, Untold):
+                return place
+            return self._drafted(want, place)
+        except ODD as error:
+            self._facts.say_odd(self._errand.name, want.pledge_id, error)
+            return Untold.DAMAGED
 
+    def skip(self, want: Want, why: Untold) -> None:
+        """Have it noted that a node can't be told."""
+        try:
+            self._errand.skipped(self._tx, want, why)
+        except ODD as error:
+            # As in ``attempt``; noting that a node is damaged needs nothing of what may be.
+            self._facts.say_odd(self._errand.name, want.pledge_id, error)
+            self._errand.skipped(self._tx, want, Untold.DAMAGED)
 
-def _place(tx: Registry, found: Reachable, facts: Facts) -> Place | Untold:
-    """Where a node has joined, if it is still in force there."""
-    pledge, joined = found.known.pledge, found.known.standing.place
-    if pledge.state is not ADMISSIBLE or joined is None:
-        return Untold.LEFT
-    number = joined.network_id
-    if number not in pledge.network_ids:
-        return Untold.LEFT
-    network = facts.networks(tx).get(number)
-    if network is None:
-        is_damaged = number in facts.damaged(tx)
-        return Untold.DAMAGED if is_damaged else Untold.LEFT
-    return Place(found, network, pledge.profile or network.profile)
+    def _place(self, found: Reachable) -> Place | Untold:
+        """Where a node has joined, if it is still in force there."""
+        pledge, joined = found.pledge, found.standing.place
+        if pledge.state is not ADMISSIBLE or joined is None:
+            return Untold.LEFT
+        number = joined.network_id
+        if number not in pledge.network_ids:
+            return Untold.LEFT
+        network = self._facts.networks(self._tx).get(number)
+        if network is None:
+            is_damaged = number in self._facts.damaged(self._tx)
+            return Untold.DAMAGED if is_damaged else Untold.LEFT
+        profile = pledge.profile or network.profile
+        return tuple.__new__(Place, (found, network, profile, TRAITS[profile]))
 
-
-def _draft(tx: Registry, errand: Errand, want: Want, place: Place) -> _Draft | Untold:
-    """What a node is told, with what is to be written before that leaves; or why nothing."""
-    if not place.traits.takes_updates:
-        return Untold.NO_UPDATES
-    address = _address(place, want.attempts)
-    if address is None:
-        return Untold.NO_ADDRESS
-    telling = errand.telling(tx, want, place)
-    if telling is None:
-        return Untold.NOTHING
-    try:
-        numbers, state = reserve(place.reachable.known.state, tx.now_ms, tx.seen_ms)
-    except (OperatorError, StateError):
-        return Untold.OUT_OF_NUMBERS
-    if numbers.wait_s(tx.now_ms // 1000) > MAX_AHEAD_S:
-        return Untold.NUMBERS_NOT_DUE
-    return _Draft(address, telling, numbers, state)
-
-
-def _update(ref: Ref, want: Want, place: Place, draft: _Draft) -> PreparedUpdate:
-    known, traits = place.reachable.known, place.traits
-    return PreparedUpdate(
-        ref,
-        known.pledge.id,
-        want.lane,
-        draft.address,
-        known.security,
-        draft.numbers,
-        draft.telling.payload,
-        with_kid_context=traits.kid_context_in_requests,
-        with_uri_host=traits.uri_host_in_requests,
-    )
+    def _drafted(
+        self, want: Want, place: Place
+    ) -> tuple[PreparedUpdate, ContextState, Lease | None] | Untold:
+        """As ``attempt``, for a node that is in its place."""
+        found, traits = place.reachable, place.traits
+        if not traits.takes_updates:
+            return Untold.NO_UPDATES
+        address = _address(place, want.attempts)
+        if address is None:
+            return Untold.NO_ADDRESS
+        telling = self._errand.telling(self._tx, want, place)
+        if telling is None:
+            return Untold.NOTHING
+        try:
+            numbers, state = reserve(found.state, self._now_ms, self._seen_ms)
+        except (OperatorError, StateError):
+            return Untold.OUT_OF_NUMBERS
+        if numbers.wait_s(self._now_ms // 1000) > MAX_AHEAD_S:
+            return Untold.NUMBERS_NOT_DUE
+        unproven = None if found.replaces_id is None else found.context_id
+        begun = self._errand.begun(self._tx, want, place)
+        fields = (
+            tuple.__new__(Ref, (self._errand.name, begun, unproven)),
+            found.pledge.id,
+            want.lane,
+            address,
+            found.security,
+            numbers,
+            telling.payload,
+            traits.kid_context_in_requests,
+            traits.uri_host_in_requests,
+        )
+        return tuple.__new__(PreparedUpdate, fields), state, telling.lease
 
 
 def reserve(
@@ -383,7 +375,9 @@ def reserve(
     numbers = replay.reserve(
         state.numbers_reserved, now_ms // 1000, count, high_water_s=seen_ms // 1000
     )
-    return numbers, state._replace(version=state.version + 1, numbers_reserved=numbers.reserved)
+    version, window, _reserved_before = state[:3]
+    fields = (version + 1, window, numbers.reserved, *state[3:])
+    return numbers, tuple.__new__(ContextState, fields)
 
 
 def _address(place: Place, attempts: int) -> IPv6Address | None:
@@ -391,9 +385,9 @@ def _address(place: Place, attempts: int) -> IPv6Address | None:
     found, network = place.reachable, place.network
     if found.address is not None:
         return found.address
-    lease = found.known.standing.lease_in(network.domain_id)
+    lease = found.standing.lease_in(network.domain_id)
     short_id = None if lease is None or lease.released else lease.value
-    identifier = found.known.pledge.identifier
+    identifier = found.pledge.identifier
     has_eui64 = len(identifier.value) == EUI64_BYTES
     if short_id is not None and (attempts % 2 == 1 or not has_eui64):
         return short_address(network.prefix, short_id)

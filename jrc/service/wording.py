@@ -14,6 +14,10 @@ ROLE_NAMES = {Role.NODE.value: "6ln", Role.LBR.value: "6lbr"}
 """RFC 9031 §8.4.1, Table 3; a joining node is a 6LoWPAN Node or the Border Router."""
 
 _SHARE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(%)?")
+_BASE64_KEY = re.compile(r"[A-Za-z0-9+/_-]{22}(==)?")
+"""Of 128 bits (RFC 4648 §4, §5)."""
+_MAX_SHOWN_CHARACTERS = 24
+"""What is longer may be a key of 128 bits in hex."""
 MAX_LISTED = 1000
 """How many pledges a plan names; the rest is counted."""
 
@@ -65,6 +69,11 @@ def duration(seconds: float) -> str:
     days, hours = divmod(hours, 24)
     parts = ((days, "d"), (hours, "h"), (minutes, "min"), (rest, "s"))
     return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
+
+
+def may_hold_key(text: str) -> bool:
+    """Whether a text from the wrong field may be a key (RFC 9031 §3), which no message repeats."""
+    return len(text) > _MAX_SHOWN_CHARACTERS or _BASE64_KEY.fullmatch(text) is not None
 
 
 def counted(count: int, noun: str) -> str:

@@ -17,7 +17,7 @@ from jrc.store.keyring import new_data_keys, open_keyring
 from jrc.store.keyslots import FIRST_SLOT, RandomBytes, wrap_slot
 from jrc.store.migrate import current_revision, migrate
 from jrc.store.sealing import insert_data_keys, insert_slots
-from jrc.store.server import server_of
+from jrc.store.server import server_with_tables
 
 
 def create_database(
@@ -56,7 +56,7 @@ def _fill(connection: Connection, slot_key: Secret, now_ms: int, random: RandomB
     first = NewSlot(FIRST_SLOT, SlotKind.FILE, key=slot_key)
     insert_slots(connection, mac, [wrap_slot(first, kek, random)], now_ms)
     epoch = random(ledger.EPOCH_BYTES)
-    ledger.create(connection, mac, epoch, now_ms, server_of(connection))
+    ledger.create(connection, mac, epoch, now_ms, server_with_tables(connection))
     return epoch
 
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any
 
 import cbor2
-from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_column, select
+from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_column, or_, select
 
 from jrc.cojp.constants import JRC_ID, PLEDGE_ID_KID
 from jrc.cojp.oscore import SecurityContext
@@ -42,14 +42,23 @@ STATE_COLUMNS = [column for column in context_state.columns if column.name != "m
 """In the order that the MAC covers."""
 
 _PLEDGE_USED = 7
-"""The first columns of ``pledge``: number to profile; the others are read for the MAC."""
+"""The first columns of ``pledge``: number to profile; most others are read for the MAC."""
+_CANDIDATE = [column.name for column in pledge.columns].index("candidate_id")
 
 # Where the parts of a row of ``_FIND`` begin.
-_STATE_AT = 7
+_STATE_AT = 8
 _PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
 _NETWORK_AT = _PLEDGE_AT + len(pledge.columns)
 _STANDING_AT = _NETWORK_AT + 3
 _END = _STANDING_AT + len(standing.COLUMNS)
+
+
+_IS_IN_FORCE = pledge.c.credential_id == context.c.credential_id
+_HAS_KEY = and_(
+    pledge.c.id == context.c.pledge_id,
+    or_(_IS_IN_FORCE, pledge.c.candidate_id == context.c.credential_id),
+)
+"""The context's key is the pledge's, or waits for its next firmware: its row says so (row A5)."""
 
 
 def _find() -> Select[Any]:
@@ -62,6 +71,7 @@ def _find() -> Select[Any]:
             context.c.aead,
             context.c.wrapped_keys,
             context.c.replaces_id,
+            context.c.credential_id,
             *STATE_COLUMNS,
             context_state.c.mac,
             *(column.label(f"pledge_{column.name}") for column in pledge.columns),
@@ -74,13 +84,7 @@ def _find() -> Select[Any]:
         .join(instance, instance.c.id == literal_column("1"))
         .join(context, context.c.id == context_kid.c.context_id)
         .join(context_state, context_state.c.context_id == context.c.id)
-        .join(
-            pledge,
-            and_(
-                pledge.c.id == context.c.pledge_id,
-                pledge.c.credential_id == context.c.credential_id,
-            ),
-        )
+        .join(pledge, _HAS_KEY)
         .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
         .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
         .outerjoin(
@@ -119,20 +123,8 @@ def _locked(query: Select[Any]) -> Executable:
     ).with_for_update(of=context_state)
 
 
-def _reach_of(listed: Sequence[str]) -> Executable:
-    return _locked(
-        _find()
-        .add_columns(node.c.address, node.c.sleep_s)
-        .where(pledge.c.id.in_([bindparam(name) for name in listed]))
-        # The name of a context's own, of which each has one; a lost one protects nothing more.
-        .where(context_kid.c.kid_context == context.c.id_context)
-        .where(context_state.c.needs_recovery == literal_column("0"))
-    )
-
-
 _FIND = PreparedIn(_find_by_name_of)
 _FIND_LOCKED = PreparedIn(lambda listed: _locked(_find_of(listed)))
-_REACH = PreparedIn(_reach_of)
 
 _STORED = Prepared(
     select(
@@ -148,10 +140,7 @@ _STORED = Prepared(
     .select_from(context_state)
     .join(instance, instance.c.id == literal_column("1"))
     .join(context, context.c.id == context_state.c.context_id)
-    .join(
-        pledge,
-        and_(pledge.c.id == context.c.pledge_id, pledge.c.credential_id == context.c.credential_id),
-    )
+    .join(pledge, _HAS_KEY)
     .outerjoin(key_generation, key_generation.c.id == context_state.c.answer_generation_id)
     .outerjoin(
         short_identifier,
@@ -184,13 +173,9 @@ def state_values(context_id: int, state: ContextState) -> tuple[object, ...]:
 
 def state_from_values(values: Sequence[Any]) -> ContextState:
     """The reverse of ``state_values``."""
-    return ContextState(
-        values[11],
-        ReplayWindow(values[1], values[2]),
-        values[3],
-        bool(values[4]),
-        *values[5:11],
-    )
+    window = tuple.__new__(ReplayWindow, values[1:3])
+    fields = (values[11], window, values[3], bool(values[4]), *values[5:11])
+    return tuple.__new__(ContextState, fields)
 
 
 def find_locked(
@@ -205,20 +190,6 @@ def find_locked(
     return [_known(keyring, mac, group) for group in _by_context(rows)]
 
 
-def reach_locked(
-    connection: Connection, keyring: Keyring, mac: RowMac, pledge_ids: Sequence[int]
-) -> list[tuple[KnownContext, str | None, int | None]]:
-    """The contexts of pledges that are in force and not lost, locked until the transaction ends.
-
-    With each goes what the operator gave of its node: an address, and how many seconds it sleeps.
-
-    Raises:
-        StateError: a row does not authenticate.
-    """
-    rows = _REACH.rows(connection, pledge_ids)
-    return [(_known(keyring, mac, group), *group[0][_END:]) for group in _by_context(rows)]
-
-
 def _by_context(rows: Rows) -> Iterator[Rows]:
     """Rows that tell of one context under one kid context."""
     for _, group in groupby(rows, key=itemgetter(0, 1)):
@@ -227,11 +198,15 @@ def _by_context(rows: Rows) -> Iterator[Rows]:
 
 def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     row = rows[0]
-    kid_context, context_id, revision, id_context, aead, wrapped_keys, replaces_id = row[:_STATE_AT]
+    (
+        kid_context, context_id, revision, id_context, aead, wrapped_keys, replaces_id, key_id,
+    ) = row[:_STATE_AT]  # fmt: skip
     state_at = row[_STATE_AT:_PLEDGE_AT]
     if not mac.fits("context_state", state_at[:-1], state_at[-1]):
         raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
-    device = _pledge(mac, row[_PLEDGE_AT:_NETWORK_AT], _shared(_network_ids(rows)))
+    device = pledge_from_row(mac, row[_PLEDGE_AT:_NETWORK_AT], shared_ids(_network_ids(rows)))
+    candidate_id = row[_PLEDGE_AT + _CANDIDATE]
+    is_candidate = candidate_id is not None and candidate_id == key_id
     # One copy in memory of what is equal; there may be thousands of contexts.
     if kid_context == device.identifier.value:
         kid_context = device.identifier.value
@@ -244,15 +219,18 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
         pledge=device,
         revision=revision,
         profile=device.profile or _first_profile(rows),
-        left_out=_left_out(rows),
+        # What was reported is of the firmware before.
+        left_out=_NOTHING if is_candidate else _left_out(rows),
         state=state_from_values(state_at),
         standing=standing.standing_of(mac, [part[_STANDING_AT:_END] for part in rows]),
         replaces_id=replaces_id,
+        candidate_id=candidate_id if is_candidate else None,
     )
 
 
 @lru_cache(maxsize=256)
-def _shared(network_ids: tuple[int, ...]) -> tuple[int, ...]:
+def shared_ids(network_ids: tuple[int, ...]) -> tuple[int, ...]:
+    """One copy in memory of what is equal."""
     return network_ids
 
 
@@ -277,21 +255,20 @@ def _first_profile(rows: Rows) -> Profile:
     return Profile.RFC9031
 
 
-def _pledge(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> Pledge:
-    """The record of a pledge's row."""
-    *values, sealed = row
-    if not mac.fits("pledge", (*values, list(network_ids)), sealed):
+def pledge_from_row(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> Pledge:
+    """The record of a pledge's row and the networks it belongs to.
+
+    Raises:
+        StateError: it does not authenticate.
+    """
+    values = row[:-1]
+    if not mac.fits("pledge", (*values, list(network_ids)), row[-1]):
         raise StateError(f"pledge {values[0]} does not authenticate: the row was damaged")
     number, identifier, state, _before, role, label, profile = values[:_PLEDGE_USED]
-    return Pledge(
-        number,
-        PledgeId(identifier),
-        _PLEDGE_STATES[state],
-        role,
-        label,
-        network_ids,
-        None if profile is None else Profile(profile),
-    )
+    own_profile = None if profile is None else Profile(profile)
+    who = PledgeId(identifier)
+    fields = (number, who, _PLEDGE_STATES[state], role, label, network_ids, own_profile)
+    return tuple.__new__(Pledge, fields)
 
 
 def open_security(
@@ -306,13 +283,7 @@ def open_security(
     sender_key, recipient_key, common_iv = opened
     try:
         return SecurityContext(
-            sender_id=JRC_ID,
-            recipient_id=PLEDGE_ID_KID,
-            sender_key=sender_key,
-            recipient_key=recipient_key,
-            common_iv=common_iv,
-            id_context=id_context,
-            aead=aead,
+            JRC_ID, PLEDGE_ID_KID, sender_key, recipient_key, common_iv, id_context, aead
         )
     except ValueError:
         raise StateError(f"context {context_id}: its keys don't fit its algorithm") from None

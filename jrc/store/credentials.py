@@ -1,11 +1,15 @@
 """The keys of pledges and their OSCORE contexts; fingerprints outlive the wrapped secrets."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 import cbor2
-from sqlalchemy import ColumnElement, Row, delete, func, insert, null, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, null, select, update
 
+from jrc.cojp.oscore import derive_for_jrc
+from jrc.errors import StateError
+from jrc.policy.key_check import key_check
 from jrc.service.records import (
     CredentialRecord,
     CredentialState,
@@ -15,31 +19,20 @@ from jrc.service.records import (
     KeyOwner,
     PledgeChange,
 )
-from jrc.store.keyring import Purpose
+from jrc.store import drafts
+from jrc.store.drafts import Draft
+from jrc.store.key_prints import KeyPrints
 from jrc.store.schema import (
     context,
     context_kid,
-    context_state,
     credential,
     pledge,
     recovery_run,
 )
-from jrc.store.scope import CHUNK, Scope, draw_ids
+from jrc.store.scope import Scope, draw_ids
 
 WIPED = b""
 """What is left of ``context.wrapped_keys`` when its credential is no longer good for anything."""
-
-
-class Draft(NamedTuple):
-    """A credential to write: whose, which keys, and from where."""
-
-    pledge_id: int
-    identifier: bytes
-    material: KeyMaterial
-    provenance: str
-    source: str
-    state: CredentialState
-    import_id: int | None
 
 
 class Credentials:
@@ -53,47 +46,14 @@ class Credentials:
 
     def fingerprints(self, material: KeyMaterial) -> Fingerprints:
         """What the keys are compared by."""
-        fingerprint = self._scope.keyring.fingerprint
-        return Fingerprints(
-            None if material.psk is None else fingerprint(material.psk.reveal()),
-            fingerprint(material.sender_key.reveal()),
-            fingerprint(material.recipient_key.reveal()),
-        )
+        return drafts.fingerprints(self._scope, material)
 
     def owners(self, fingerprints: Sequence[Fingerprints]) -> dict[bytes, KeyOwner]:
         """Who has, or had, any of these keys, by fingerprint.
 
         A PSK and keys derived from one are looked for in each other's place too.
         """
-        wanted = sorted({value for prints in fingerprints for value in prints if value})
-        found: dict[bytes, KeyOwner] = {}
-        for at in range(0, len(wanted), CHUNK):
-            for row in self._matching(wanted[at : at + CHUNK]):
-                state = CredentialState(row.state)
-                owner = KeyOwner(row.identifier, state, row.source, row.import_id)
-                for value in row[:3]:
-                    if value is not None:
-                        found[value] = owner
-        return found
-
-    def _matching(self, wanted: Sequence[bytes]) -> Iterable[Row[Any]]:
-        prints = (
-            credential.c.psk_fingerprint,
-            credential.c.sender_fingerprint,
-            credential.c.recipient_fingerprint,
-        )
-        query = (
-            select(
-                *prints,
-                pledge.c.identifier,
-                credential.c.state,
-                credential.c.source,
-                credential.c.import_id,
-            )
-            .join(pledge, pledge.c.id == credential.c.pledge_id)
-            .where(or_(*(column.in_(wanted) for column in prints)))
-        )
-        return self._connection.execute(query)
+        return KeyPrints(self._scope).owners(fingerprints)
 
     def records(self, credential_ids: Sequence[int]) -> dict[int, CredentialRecord]:
         """Credentials by row number."""
@@ -124,7 +84,10 @@ class Credentials:
     def insert(
         self, change: PledgeChange, identifier: bytes, import_id: int | None, *, staged: bool
     ) -> int:
-        """Write a further credential with its context; a staged one can't be looked up yet."""
+        """Write a further credential with its context; a staged one can't be looked up yet.
+
+        With ``import_id`` the fingerprints of its keys are entered by ``Imports.enter_keys``.
+        """
         assert change.material is not None
         draft = Draft(
             change.pledge_id,
@@ -132,83 +95,33 @@ class Credentials:
             change.material,
             change.provenance,
             change.source,
-            CredentialState.STAGED if staged else CredentialState.CURRENT,
-            import_id,
         )
         (number,) = draw_ids(self._connection, credential, 1)
-        self.insert_many([draft], [number])
+        state = CredentialState.STAGED if staged else CredentialState.CURRENT
+        self.insert_many([draft], [number], state, import_id)
         return number
 
-    def insert_many(self, drafts: Sequence[Draft], numbers: Sequence[int]) -> None:
-        """Write credentials with contexts and windows in which nothing was received yet."""
-        contexts = draw_ids(self._connection, context, len(drafts))
-        rows = list(zip(numbers, drafts, strict=True))
-        self._connection.execute(insert(credential), [self._row(*row) for row in rows])
-        self._connection.execute(
-            insert(context),
-            [self._context_row(at, row) for at, row in zip(contexts, rows, strict=True)],
-        )
-        self._connection.execute(
-            insert(context_state),
-            [self._state_row(at, row) for at, row in zip(contexts, drafts, strict=True)],
-        )
-        kids = [
-            (draft.identifier, at)
-            for at, draft in zip(contexts, drafts, strict=True)
-            if draft.state is not CredentialState.STAGED
-        ]
-        if kids:
-            self._write_kids(kids)
+    def insert_many(
+        self,
+        new: Sequence[Draft],
+        numbers: Sequence[int],
+        state: CredentialState,
+        import_id: int | None,
+    ) -> list[Fingerprints]:
+        """Write credentials with contexts and windows in which nothing was received yet.
 
-    def _row(self, number: int, draft: Draft) -> dict[str, object]:
-        material = draft.material
-        prints = self.fingerprints(material)
-        return {
-            "id": number,
-            "pledge_id": draft.pledge_id,
-            "kind": material.kind.value,
-            "wrapped_secret": self._scope.keyring.wrap(
-                Purpose.CREDENTIAL, "credential", number, "wrapped_secret", 1, _secret(material)
-            ),
-            "aead": material.aead,
-            "hkdf": material.hkdf,
-            "provenance": draft.provenance,
-            "source": draft.source,
-            "state": draft.state.value,
-            "import_id": draft.import_id,
-            "psk_fingerprint": prints.psk,
-            "sender_fingerprint": prints.sender,
-            "recipient_fingerprint": prints.recipient,
-            "created_at_ms": self._scope.now_ms,
-            "retired_at_ms": None,
-        }
-
-    def _context_row(self, number: int, row: tuple[int, Draft]) -> dict[str, object]:
-        credential_id, draft = row
-        return {
-            "id": number,
-            "pledge_id": draft.pledge_id,
-            "credential_id": credential_id,
-            "id_context": draft.identifier,
-            "aead": draft.material.aead,
-            "wrapped_keys": self._scope.keyring.wrap(
-                Purpose.CONTEXT, "context", number, "wrapped_keys", 1, _keys(draft.material)
-            ),
-            "created_at_ms": self._scope.now_ms,
-        }
-
-    def _state_row(self, context_id: int, draft: Draft) -> dict[str, object]:
-        row: dict[str, object] = {column.name: None for column in context_state.columns}
-        del row["mac"]
-        row.update(
-            context_id=context_id,
-            highest=-1,
-            seen=0,
-            numbers_reserved=0,
-            needs_recovery=int(draft.material.used_before),
-            version=1,
-        )
-        return self._scope.mac.seal(context_state, row)
+        The fingerprints of an import's keys are still to be entered.
+        """
+        prints = drafts.write_credentials(self._scope, new, numbers, state, import_id)
+        if import_id is None:
+            entries = [
+                (value, number)
+                for number, found in zip(numbers, prints, strict=True)
+                for value in found
+                if value is not None
+            ]
+            KeyPrints(self._scope).enter(entries)
+        return prints
 
     def put_in_force(self, credential_id: int, identifier: bytes) -> None:
         """Make a staged credential one that can be looked up."""
@@ -218,15 +131,9 @@ class Credentials:
             .values(state=CredentialState.CURRENT.value)
         )
         query = select(context.c.id).where(context.c.credential_id == credential_id)
-        self._write_kids([(identifier, number) for number in self._connection.scalars(query)])
-
-    def _write_kids(self, kids: Sequence[tuple[bytes, int]]) -> None:
-        """Make contexts ones that can be looked up, by kid context and row number."""
-        self._connection.execute(
-            insert(context_kid),
-            [{"kid_context": kid_context, "context_id": number} for kid_context, number in kids],
+        drafts.write_kids(
+            self._scope, [(identifier, number) for number in self._connection.scalars(query)]
         )
-        self._scope.learned.extend(kid_context for kid_context, _ in kids)
 
     def retire(self, pledge_id: int, state: CredentialState, *, keep: int | None = None) -> None:
         """Wipe the secrets of a pledge's credentials but ``keep``; windows and fingerprints stay.
@@ -243,6 +150,46 @@ class Credentials:
         if retired:
             self._wipe(retired, state)
 
+    def add_candidate(self, change: PledgeChange, identifier: bytes) -> int:
+        """As ``CredentialStore.add_candidate``."""
+        number = self.insert(change, identifier, None, staged=False)
+        self.set_state(number, CredentialState.CANDIDATE)
+        return number
+
+    def set_state(self, credential_id: int, state: CredentialState) -> None:
+        """As ``CredentialStore.set_state``."""
+        self._connection.execute(
+            update(credential).where(credential.c.id == credential_id).values(state=state.value)
+        )
+
+    def wipe(self, credential_id: int, state: CredentialState) -> None:
+        """As ``CredentialStore.wipe``."""
+        self._wipe([credential_id], state)
+
+    def check_values(self, credential_ids: Sequence[int]) -> dict[int, str]:
+        """As ``CredentialStore.check_values``."""
+        query = (
+            select(credential, pledge.c.identifier)
+            .join(pledge, pledge.c.id == credential.c.pledge_id)
+            .where(credential.c.id.in_(credential_ids))
+            .where(credential.c.wrapped_secret.is_not(None))
+        )
+        found = {}
+        for row in self._connection.execute(query):
+            with suppress(StateError):  # what was damaged has none
+                found[row.id] = key_check(*self._pledge_keys(row))
+        return found
+
+    def _pledge_keys(self, row: Row[Any]) -> tuple[bytes, bytes, bytes]:
+        """Sender key, recipient key and common IV from the pledge's side."""
+        place = ("credential", row.id, "wrapped_secret", 1)
+        secret = self._scope.keyring.unwrap(*place, row.wrapped_secret)
+        if row.kind == KeyKind.DERIVED.value:
+            sender_key, recipient_key, common_iv = cbor2.loads(secret)
+            return sender_key, recipient_key, common_iv
+        ours = derive_for_jrc(secret, row.identifier, row.aead, row.hkdf)
+        return ours.recipient_key, ours.sender_key, ours.common_iv
+
     def _wipe(self, credential_ids: Sequence[int], state: CredentialState) -> None:
         self._connection.execute(
             update(credential)
@@ -254,20 +201,6 @@ class Credentials:
         for table in (context_kid, recovery_run):
             self._connection.execute(delete(table).where(table.c.context_id.in_(ids)))
         self._connection.execute(update(context).where(of_these).values(wrapped_keys=WIPED))
-
-
-def _secret(material: KeyMaterial) -> bytes:
-    """The PSK as it is, or the derived keys as a CBOR array from the pledge's side."""
-    if material.psk is not None:
-        return material.psk.reveal()
-    keys = (material.sender_key, material.recipient_key, material.common_iv)
-    return cbor2.dumps([key.reveal() for key in keys])
-
-
-def _keys(material: KeyMaterial) -> bytes:
-    """The context's keys from the registrar's side, whose sender key the pledge receives with."""
-    keys = (material.recipient_key, material.sender_key, material.common_iv)
-    return cbor2.dumps([key.reveal() for key in keys])
 
 
 def _record(row: Row[Any]) -> CredentialRecord:

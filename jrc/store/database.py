@@ -5,91 +5,51 @@ A ``Database`` belongs to one thread at a time; the daemon's belongs to the writ
 """
 
 import os
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
-import structlog
-from sqlalchemy import Connection, RootTransaction
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from jrc.errors import ClosedError, ConflictError, OperatorError
-from jrc.model import Condition, Event, Network, Pledge, Secret
+from jrc.model import Condition, Network, Pledge, Secret
 from jrc.service.join_ports import NetworkPolicy
 from jrc.service.key_records import FOR_EVERY_DAY, SlotKind
-from jrc.store import ledger as ledgers
 from jrc.store import postgresql
+from jrc.store.connection import WriterConnection
 from jrc.store.engine import (
     check_private,
-    connected,
     database_path,
-    lookup_engine,
     reader_engine,
+    short_checkpoints,
     truncate_log,
     writer_engine,
 )
 from jrc.store.faults import store_error
+from jrc.store.instancefile import HashOf
 from jrc.store.joins import Joins
 from jrc.store.keyring import Keyring
 from jrc.store.keyslots import RandomBytes
 from jrc.store.ledger import Instance, Ledger
-from jrc.store.migrate import check_schema
+from jrc.store.ledger import read as read_row
 from jrc.store.policy import load_policy
-from jrc.store.postgresql import is_lost
-from jrc.store.rowmac import RowMac
 from jrc.store.sealing import key_reader, open_keys
 from jrc.store.server import (
-    CommitError,
     UnknownOutcomeError,
-    is_closed,
-    is_on_disk,
-    is_server,
-    let_go,
+    event_hash_of,
     nothing_written,
     server_of,
     tell,
     until_known,
-    writer_again,
 )
+from jrc.store.transaction import ReadTransaction, Transaction
 
 T = TypeVar("T")
 
-_log = structlog.get_logger("jrc")
-
 _OPEN = Condition.OPEN.value
-
-_NOT_COMMITTED = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
-"""Failures of a commit that leave no doubt: the disk was full, or another process held a lock."""
-
-
-@dataclass(slots=True)
-class Transaction:
-    """A write transaction of the operator's use cases; closed and committed by ``Database``."""
-
-    connection: Connection
-    ledger: Ledger
-    keyring: Keyring
-    mac: RowMac
-    now_ms: int
-    random: RandomBytes
-    learned: list[bytes] = field(default_factory=list)
-
-    def record(self, *events: Event) -> None:
-        """Add to the audit log."""
-        self.ledger.record(*events)
-
-
-@dataclass(slots=True)
-class ReadTransaction:
-    """A consistent view of the database that can't write."""
-
-    connection: Connection
-    keyring: Keyring
-    mac: RowMac
-    now_ms: int
 
 
 class Database:
@@ -105,16 +65,15 @@ class Database:
         self.on_border_router: Callable[[Transaction, Network, Pledge], bool] | None = None
         """Called in a join's transaction before a 6LBR is given keys; True where there are others
         now. None lets every 6LBR have those in force."""
-        self._connection = connection
-        self._is_server = is_server(connection)
+        self.writer = WriterConnection(url, connection, self.mac)
         self.server = server_of(connection)
         """The PostgreSQL server and timeline that it is on now, None with SQLite."""
         # Kept, since it remembers what it has compiled; each of its connections is a new one.
         self._readers = reader_engine(url)
+        self.unrecorded = 0
+        """Transactions of joins since the last event: refusals and silence leave none."""
         self._policy: NetworkPolicy | None = None
         self._learned: deque[bytes] = deque()
-        with connection.begin():
-            self.instance = ledgers.read(connection, self.mac)
 
     @classmethod
     def open(
@@ -148,9 +107,14 @@ class Database:
         keyring.read_again = key_reader(url, read_key or (lambda: slot_key), kinds)
         return cls(url, connection, keyring, random)
 
+    @property
+    def instance(self) -> Instance:
+        """The instance row as the last commit, or the last look, left it."""
+        return self.writer.instance
+
     def close(self) -> None:
         """Give the connection back; the WAL is checkpointed if no reader is left."""
-        self._connection.close()
+        self.writer.connection.close()
 
     def write(self, work: Callable[[Transaction], T], now_ms: int) -> T:
         """``work``'s result, after its writes are on disk; nothing of it if it raises."""
@@ -158,12 +122,13 @@ class Database:
 
         def run(ledger: Ledger) -> tuple[T, bool]:
             transaction = Transaction(
-                self._connection, ledger, self.keyring, self.mac, now_ms, self.random, learned
+                self.writer.connection, ledger, self.keyring, self.mac, now_ms, self.random, learned
             )
             return work(transaction), True
 
         try:
-            result = self._transact(run, now_ms, learned=learned, resolve=True)
+            with short_checkpoints(self.writer.connection):
+                result = self._transact(run, now_ms, learned=learned, resolve=True)
         finally:
             if self.keyring.is_outdated:
                 self._renew_keys()
@@ -175,8 +140,9 @@ class Database:
 
         In this order: who still reads an old state of the database needs the old ones.
         """
-        truncate_log(self._connection)
+        truncate_log(self.writer.connection)
         self.keyring.renew()
+        self.writer.settled()
 
     def take_learned(self) -> Iterator[bytes]:
         """Kid contexts that came into force since it was asked last; for any thread."""
@@ -204,7 +170,7 @@ class Database:
             if ledger.instance.condition != _OPEN:
                 raise ClosedError(ledger.instance.condition)
             joins = Joins(
-                self._connection,
+                self.writer.connection,
                 ledger,
                 self.keyring,
                 self.mac,
@@ -228,7 +194,7 @@ class Database:
 
         def run(network: Network, device: Pledge) -> bool:
             transaction = Transaction(
-                self._connection, ledger, self.keyring, self.mac, now_ms, self.random
+                self.writer.connection, ledger, self.keyring, self.mac, now_ms, self.random
             )
             return look(transaction, network, device)
 
@@ -248,102 +214,47 @@ class Database:
         With ``resolve`` a commit of unknown outcome is looked for on disk. Without it, it counts
         as failed: whoever asked hears nothing, and asks again.
         """
-        transaction = self._begin()
+        transaction = self.writer.begin()
         try:
-            ledger = Ledger(self._connection, self.mac, now_ms)
+            ledger = Ledger(self.writer.connection, self.mac, now_ms)
             # as another registrar may have left it
-            before = self.instance = ledgers.not_older(ledger.instance, self.instance)
+            before = self.writer.instance = self.writer.not_older(ledger.instance)
             result, changed = run(ledger)
             if not changed:
                 transaction.rollback()
                 return result
             instance = ledger.close()
-            if self._is_server:
-                tell(self._connection, before, instance, learned)
+            if self.writer.is_server:
+                tell(self.writer.connection, before, instance, learned)
         except IntegrityError as error:
-            self._undo(transaction)
+            self.writer.undo(transaction)
             raise ConflictError(postgresql.said_by(error)) from error
         except DBAPIError as error:
-            self._undo(transaction)
+            self.writer.undo(transaction)
             raise store_error(error) from error
         except BaseException:
-            self._undo(transaction)
+            self.writer.undo(transaction)
             raise
         before_commit()
         try:
-            self._commit(transaction)
+            self.writer.commit(transaction)
         except UnknownOutcomeError as error:
             self._policy = None
-            if not resolve or not until_known(lambda: self._is_on_disk(before, instance)):
+            if not resolve or not until_known(lambda: self.writer.is_on_disk(before, instance)):
                 raise error if not resolve else nothing_written() from error
-        self.instance = instance
+        self.writer.instance = instance
+        if instance.event_number > before.event_number:
+            self.unrecorded = 0
+        elif not resolve:
+            self.unrecorded += 1
+        self.writer.settled()
         return result
-
-    def _undo(self, transaction: RootTransaction) -> None:
-        try:
-            transaction.rollback()
-        except DBAPIError:
-            if not self._is_server:
-                raise
-            let_go(self._connection)  # whoever has lost the connection has undone all of it
-
-    def _is_on_disk(self, before: Instance, after: Instance) -> bool:
-        now = self.read_instance()
-        with self._reading():
-            return is_on_disk(self._connection, before, after, now)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """A transaction of the writer's that changes nothing.
-
-        Raises:
-            StoreError: the database can't be read.
-        """
-        transaction = self._begin()
-        try:
-            yield
-        except DBAPIError as error:
-            raise store_error(error) from error
-        finally:
-            self._undo(transaction)
-
-    def _begin(self) -> RootTransaction:
-        if self._is_server and is_closed(self._connection):
-            self._connect_again()
-        try:
-            return self._connection.begin()
-        except DBAPIError as error:
-            self._connection.rollback()
-            raise store_error(error) from error
-
-    def _connect_again(self) -> None:
-        let_go(self._connection)
-        try:
-            self._connection = writer_again(
-                self.url, self.instance, lambda connection: ledgers.read(connection, self.mac)
-            )
-        except DBAPIError as error:
-            raise store_error(error) from error
-
-    def _commit(self, transaction: RootTransaction) -> None:
-        try:
-            transaction.commit()
-        except DBAPIError as error:
-            if self._is_server:
-                let_go(self._connection)
-                raise UnknownOutcomeError if is_lost(error) else store_error(error) from error
-            if getattr(error.orig, "sqlite_errorcode", None) not in _NOT_COMMITTED:
-                raise CommitError(str(error.orig)) from error
-            # SQLAlchemy takes its transaction for ended; the database's own is still open.
-            self._connection.connection.rollback()
-            transaction.rollback()
-            raise store_error(error) from error
 
     def _current_policy(self, revision: int) -> NetworkPolicy:
         if self._policy is None or self._policy.revision != revision:
             if self.keyring.has_retired:
                 self.keyring.look_again()
-            self._policy = load_policy(self._connection, self.keyring, self.mac, revision)
+            self._policy = load_policy(self.writer.connection, self.keyring, self.mac, revision)
         return self._policy
 
     def load_policy(self) -> None:
@@ -353,53 +264,37 @@ class Database:
             StateError: one does not authenticate.
         """
         revision = self.read_instance().policy_revision
-        with self._reading():
+        with self.writer.reading():
             self._current_policy(revision)
 
     def read_instance(self) -> Instance:
         """The instance row as it is on disk."""
-        with self._reading():
-            return ledgers.read(self._connection, self.mac)
+        return self.writer.read_instance()
+
+    def judged(self, judge: Callable[[Instance, HashOf], T]) -> T:
+        """What ``judge`` says of the instance row and the audit log, with nobody writing to them.
+
+        Raises:
+            StoreError: the database can't be read.
+        """
+        connection = self.writer.connection
+        with self.writer.reading():
+            return judge(read_row(connection, self.mac), partial(event_hash_of, connection))
 
     def refresh(self) -> None:
         """Have in ``instance`` what other registrars have left on disk."""
-        self.instance = ledgers.not_older(self.read_instance(), self.instance)
+        self.writer.refresh()
 
     @contextmanager
     def read(self, now_ms: int) -> Iterator[ReadTransaction]:
         """A read transaction on a connection of its own.
 
         Raises:
-            StoreError: the database can't be read.
+            StoreError: the database can't be read, or its file is not in its place.
         """
+        self.writer.check_place()
         try:
             with self._readers.connect() as connection, connection.begin():
                 yield ReadTransaction(connection, self.keyring, self.mac, now_ms)
         except DBAPIError as error:
             raise store_error(error) from error
-
-
-def examine(
-    url: str, slot_key: Secret, work: Callable[[ReadTransaction], T], now_ms: int
-) -> tuple[Instance, T]:
-    """A database's instance row and what ``work`` reads, after the checks of ``open``.
-
-    The caller holds the lock; nothing is written.
-
-    Raises:
-        OperatorError: it can't be read, its schema is another, or ``slot_key`` opens no slot.
-        StateError: the row does not authenticate.
-    """
-    path = database_path(url)
-    if path is not None:
-        check_private(path)
-    else:
-        connected(writer_engine(url)).close()  # which looks at what the server promises
-    with closing(connected(lookup_engine(url))) as connection:
-        check_schema(connection)
-        try:
-            keyring = open_keys(connection, slot_key)
-            instance = ledgers.read(connection, keyring.mac)
-            return instance, work(ReadTransaction(connection, keyring, keyring.mac, now_ms))
-        except DBAPIError as error:
-            raise store_error(error) from None

@@ -163,6 +163,8 @@ def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
             query = query.where(column == value)
     if wanted.kind not in (None, _JOINS):
         query = query.where(event.c.kind != _JOINED)
+    if wanted.before is not None:
+        query = query.where(event.c.number < wanted.before)
     if wanted.since_ms is not None:
         query = query.where(event.c.at_ms >= wanted.since_ms)
     if wanted.until_ms is not None:

@@ -37,7 +37,7 @@ _Key = tuple[int, int]
 
 
 class Gates:
-    """As ``join_ports.GateRows``, for one transaction; ``flush`` writes out what was changed."""
+    """As ``gate_stores.GateRows``, for one transaction; ``flush`` writes out what was changed."""
 
     def __init__(self, connection: Connection, mac: RowMac, seen_ms: int) -> None:
         self.seen_ms = seen_ms
@@ -49,7 +49,7 @@ class Gates:
         self._changed: dict[int, tuple[int, JoinWindow]] = {}
 
     def admittance(self, pledge_id: int, network_id: int) -> Admittance | None:
-        """As ``join_ports.GateRows.admittance``."""
+        """As ``gate_stores.GateRows.admittance``."""
         key = (pledge_id, network_id)
         if key not in self._entries:
             self._entries[key] = self._read_entry(key)
@@ -68,13 +68,13 @@ class Gates:
         return Admittance(*values)
 
     def save_admittance(self, entry: Admittance) -> None:
-        """As ``join_ports.GateRows.save_admittance``."""
+        """As ``gate_stores.GateRows.save_admittance``."""
         key = (entry.pledge_id, entry.network_id)
         self._versions.setdefault(key, entry.version - 1)
         self._entries[key] = entry
 
     def window(self, network_id: int) -> JoinWindow | None:
-        """As ``join_ports.GateRows.window``."""
+        """As ``gate_stores.GateRows.window``."""
         if network_id not in self._windows:
             self._windows[network_id] = self._read_window(network_id)
         return self._windows[network_id]
@@ -89,7 +89,7 @@ class Gates:
         return window_from_values(values)
 
     def save_window(self, window: JoinWindow) -> None:
-        """As ``join_ports.GateRows.save_window``."""
+        """As ``gate_stores.GateRows.save_window``."""
         before, _ = self._changed.get(window.id, (window.version - 1, window))
         self._changed[window.id] = (before, window)
         self._windows[window.network_id] = window

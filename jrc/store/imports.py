@@ -4,12 +4,22 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import Select, delete, exists, insert, or_, select, update
 
 from jrc.errors import OperatorError
-from jrc.model import Profile
-from jrc.service.records import CredentialState, PledgeChange, StagedChange
+from jrc.model import PledgeState, Profile
+from jrc.service.records import (
+    CredentialState,
+    Fingerprints,
+    ImportBatch,
+    KeyKind,
+    PledgeChange,
+    StagedChange,
+    Withdrawn,
+)
 from jrc.store.credentials import Credentials
+from jrc.store.drafts import fingerprints
+from jrc.store.key_prints import Entry, KeyPrints
 from jrc.store.schema import (
     context,
     context_kid,
@@ -22,9 +32,26 @@ from jrc.store.schema import (
 )
 from jrc.store.scope import Scope, chunked, draw_ids
 
+_STAGED_COLUMNS = (
+    credential.c.id,
+    credential.c.pledge_id,
+    credential.c.state,
+    credential.c.psk_fingerprint,
+    credential.c.sender_fingerprint,
+    credential.c.recipient_fingerprint,
+)
+_PRINTS_AT, _PRINTS_END = 3, 6
 _STAGED = "staged"
 _PUBLISHED = "published"
 _DISCARDED = "discarded"
+_ENDED = (PledgeState.REVOKED, PledgeState.SUPERSEDED)
+_FIRST_UNSETTLED = (
+    select(import_batch.c.id, import_batch.c.actor, import_batch.c.reason)
+    .where(import_batch.c.state == _PUBLISHED)
+    .where(exists().where(staged_change.c.import_id == import_batch.c.id))
+    .order_by(import_batch.c.published_at_ms, import_batch.c.id)
+    .limit(1)
+)
 
 
 class Imports:
@@ -34,12 +61,14 @@ class Imports:
         self._scope = scope
         self._connection = scope.connection
 
-    def begin(self, source: str) -> int:
+    def begin(self, source: str, actor: str, reason: str) -> int:
         """Open an import; its number."""
         (number,) = draw_ids(self._connection, import_batch, 1)
         row = {
             "id": number,
             "source": source,
+            "actor": actor,
+            "reason": reason,
             "state": _STAGED,
             "created_at_ms": self._scope.now_ms,
             "published_at_ms": None,
@@ -48,8 +77,10 @@ class Imports:
         self._connection.execute(insert(import_batch), row)
         return number
 
-    def change(self, import_id: int, change: PledgeChange, identifier: bytes) -> None:
-        """Hold a change of an existing pledge ready."""
+    def change(
+        self, import_id: int, change: PledgeChange, identifier: bytes, *, waits: bool
+    ) -> tuple[int, Fingerprints] | None:
+        """Hold a change of an existing pledge ready; as ``Pledges.insert`` of its new key."""
         number = None
         if change.material is not None:
             credentials = Credentials(self._scope)
@@ -63,35 +94,107 @@ class Imports:
             "profile": None if change.profile is None else change.profile.value,
             "network_ids": json.dumps(change.network_ids),
             "source": change.source,
+            "waits": int(waits),
             "version": 1,
         }
         self._connection.execute(insert(staged_change), self._scope.mac.seal(staged_change, row))
+        if number is None or change.material is None:
+            return None
+        return number, fingerprints(self._scope, change.material)
+
+    def enter_keys(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Note whose keys these are; those that are somebody else's already.
+
+        ``entries`` are fingerprints and numbers of credentials, in their order.
+        """
+        return KeyPrints(self._scope).enter_new(entries)
+
+    def withdraw(self, import_id: int, credential_ids: Sequence[int]) -> list[Withdrawn]:
+        """Delete staged credentials with their pledges, or the changes they were staged for."""
+        query = (
+            select(
+                *_STAGED_COLUMNS,
+                credential.c.kind,
+                credential.c.source,
+                pledge.c.identifier,
+                pledge.c.state.label("pledge_state"),
+            )
+            .join(pledge, pledge.c.id == credential.c.pledge_id)
+            .where(credential.c.id.in_(credential_ids))
+            .where(credential.c.import_id == import_id)
+        )
+        rows = self._connection.execute(query).all()
+        self._delete(rows)
+        return [
+            Withdrawn(
+                row.id,
+                row.identifier,
+                row.source,
+                KeyKind(row.kind),
+                is_new=row.state != CredentialState.STAGED.value,
+                returns=row.pledge_state == PledgeState.REMOVED.value,
+            )
+            for row in rows
+        ]
 
     def changed_by(self, import_id: int, pledge_ids: Sequence[int]) -> dict[int, StagedChange]:
         """Changes that this import holds ready for these pledges."""
         found = {}
         for numbers in chunked(pledge_ids):
-            for change in self._changes(import_id, staged_change.c.pledge_id.in_(numbers), None):
-                found[change.pledge_id] = change
+            query = _changes_of(import_id).where(staged_change.c.pledge_id.in_(numbers))
+            for row in self._connection.execute(query).mappings().all():
+                self._scope.mac.check(staged_change, row)
+                found[row["pledge_id"]] = _change(row)
         return found
 
-    def changes(self, import_id: int, after: int, limit: int) -> Sequence[StagedChange]:
-        """Changes in the order of their pledges' row numbers."""
-        return self._changes(import_id, staged_change.c.pledge_id > after, limit)
-
-    def _changes(
-        self, import_id: int, condition: ColumnElement[bool], limit: int | None
-    ) -> list[StagedChange]:
-        query = (
-            select(staged_change)
-            .where(staged_change.c.import_id == import_id, condition)
-            .order_by(staged_change.c.pledge_id)
-            .limit(limit)
+    def overtaken(self, import_id: int) -> bytes | None:
+        """As ``ImportStore.overtaken``."""
+        has_key = staged_change.c.credential_id.is_not(None)
+        is_gone = or_(
+            pledge.c.state.in_([state.value for state in _ENDED]) & has_key,
+            pledge.c.state == PledgeState.TRANSFERRED.value,
+            (pledge.c.state == PledgeState.REMOVED.value) & ~has_key,
+            (staged_change.c.waits != 0) & pledge.c.credential_id.is_(None),
+            pledge.c.credential_id > staged_change.c.credential_id,
+            pledge.c.candidate_id > staged_change.c.credential_id,
         )
+        query = (
+            select(pledge.c.identifier)
+            .join(staged_change, staged_change.c.pledge_id == pledge.c.id)
+            .where(staged_change.c.import_id == import_id, is_gone)
+            .order_by(pledge.c.id)
+            .limit(1)
+        )
+        return self._connection.scalar(query)
+
+    def unsettled(self, limit: int) -> tuple[ImportBatch, Sequence[StagedChange]] | None:
+        """As ``ImportStore.unsettled``."""
+        batch = self._connection.execute(_FIRST_UNSETTLED).first()
+        if batch is None:
+            return None
+        query = _changes_of(batch.id).order_by(staged_change.c.pledge_id).limit(limit)
         rows = self._connection.execute(query).mappings().all()
-        for row in rows:
-            self._scope.mac.check(staged_change, row)
-        return [_change(row) for row in rows]
+        mac = self._scope.mac
+        changes = [
+            _change(row)
+            if mac.is_usable(staged_change, row)
+            else StagedChange(row["pledge_id"], None, 0, "", None, (), "", damaged=True)
+            for row in rows
+        ]
+        return ImportBatch(batch.id, batch.actor, batch.reason), changes
+
+    def is_unsettled(self, import_id: int) -> bool:
+        """As ``ImportStore.is_unsettled``."""
+        return self._connection.scalar(_changes_of(import_id).limit(1)) is not None
+
+    def forget_changes(self, import_id: int, pledge_ids: Sequence[int]) -> None:
+        """As ``ImportStore.forget_changes``."""
+        for numbers in chunked(pledge_ids):
+            self._connection.execute(
+                delete(staged_change)
+                .where(staged_change.c.import_id == import_id)
+                .where(staged_change.c.pledge_id.in_(numbers))
+            )
 
     def publish(self, import_id: int, row_count: int) -> None:
         """Make everything of it visible at once.
@@ -116,12 +219,6 @@ class Imports:
             .values(state=state, row_count=row_count, published_at_ms=published_at_ms)
         )
 
-    def clear_changes(self, import_id: int) -> None:
-        """Drop the changes of a published import."""
-        self._connection.execute(
-            delete(staged_change).where(staged_change.c.import_id == import_id)
-        )
-
     def leftover(self, before_ms: int | None = None) -> int | None:
         """An import that was neither published nor discarded, begun before a time if given."""
         query = select(import_batch.c.id).where(import_batch.c.state == _STAGED)
@@ -131,18 +228,24 @@ class Imports:
 
     def discard(self, import_id: int, limit: int) -> bool:
         """Delete up to ``limit`` staged rows; False when the last is gone."""
-        of_import = credential.c.import_id == import_id
-        query = select(credential.c.id, credential.c.pledge_id, credential.c.state)
-        rows = self._connection.execute(query.where(of_import).limit(limit)).all()
+        query = select(*_STAGED_COLUMNS).where(credential.c.import_id == import_id).limit(limit)
+        rows = self._connection.execute(query).all()
         if not rows:
-            self.clear_changes(import_id)
+            of_this = staged_change.c.import_id == import_id
+            self._connection.execute(delete(staged_change).where(of_this))
             self._set(import_id, _DISCARDED, 0)
             return False
-        self._delete_credentials([row.id for row in rows])
-        self._delete_pledges(
-            [row.pledge_id for row in rows if row.state != CredentialState.STAGED.value]
-        )
+        self._delete(rows)
         return True
+
+    def _delete(self, rows: Sequence[Any]) -> None:
+        """Delete credentials of an import (``_STAGED_COLUMNS``), and the pledges that it added."""
+        KeyPrints(self._scope).forget([(row.id, *row[_PRINTS_AT:_PRINTS_END]) for row in rows])
+        for some in chunked(rows):
+            self._delete_credentials([row.id for row in some])
+            self._delete_pledges(
+                [row.pledge_id for row in some if row.state != CredentialState.STAGED.value]
+            )
 
     def _delete_credentials(self, numbers: Sequence[int]) -> None:
         contexts = select(context.c.id).where(context.c.credential_id.in_(numbers))
@@ -162,6 +265,10 @@ class Imports:
         self._connection.execute(delete(pledge).where(pledge.c.id.in_(numbers)))
 
 
+def _changes_of(import_id: int) -> Select[Any]:
+    return select(staged_change).where(staged_change.c.import_id == import_id)
+
+
 def _change(row: Mapping[Any, Any]) -> StagedChange:
     return StagedChange(
         row["pledge_id"],
@@ -171,4 +278,5 @@ def _change(row: Mapping[Any, Any]) -> StagedChange:
         None if row["profile"] is None else Profile(row["profile"]),
         tuple(json.loads(row["network_ids"])),
         row["source"],
+        bool(row["waits"]),
     )

@@ -3,10 +3,14 @@
 Nothing here is touched by joins under contexts that were never lost.
 """
 
+from collections.abc import Sequence
+from operator import attrgetter
+
 from jrc.cojp.oscore import SecurityContext
 from jrc.service.join_ports import KnownContext, RecoveryRun
 from jrc.store.contexts import find_locked
 from jrc.store.recovery_runs import (
+    WaitingRun,
     begin_run,
     derive_from,
     drop_others,
@@ -20,6 +24,13 @@ from jrc.store.recovery_runs import (
 from jrc.store.scope import Scope
 
 
+def _with_room(runs: Sequence[WaitingRun], most: int, lower: int) -> set[WaitingRun]:
+    """Those with the highest numbers, and of the others the newest."""
+    by_number = sorted(runs, reverse=True)
+    others = sorted(by_number[most:], key=attrgetter("begun_at_ms", "number"))
+    return {*by_number[:most], *others[-lower:]}
+
+
 class JoinRecoveries:
     """As ``join_ports.RecoveryRows``; what it writes is part of the transaction at once."""
 
@@ -31,13 +42,19 @@ class JoinRecoveries:
         owner = owner_of(self._scope.connection, known.context_id)
         return None if owner is None else derive_from(self._scope, owner.credential_id, id_context)
 
-    def begin(self, known: KnownContext, run: RecoveryRun, *, most: int, since_ms: int) -> None:
-        """As ``RecoveryRows.begin``; of too many the oldest go, whose numbers are lower."""
+    def begin(
+        self, known: KnownContext, run: RecoveryRun, *, most: int, lower: int, since_ms: int
+    ) -> bool:
+        """As ``RecoveryRows.begin``."""
         runs = open_runs_of(self._scope, known.context_id)
-        good = [r2 for r2, begun_at_ms in runs if begun_at_ms >= since_ms]
-        kept = set(good[len(good) - most + 1 :] if len(good) >= most else good)
-        give_up(self._scope.connection, [r2 for r2, _ in runs if r2 not in kept])
+        good = [each for each in runs if each.begun_at_ms >= since_ms]
+        if any(each.request_digest == run.request_digest for each in good):
+            return False
+        begun = WaitingRun(run.number, run.begun_at_ms, run.r2, run.request_digest)
+        kept = _with_room([*good, begun], most, lower)
+        give_up(self._scope.connection, [each.r2 for each in runs if each not in kept])
         begin_run(self._scope, run)
+        return True
 
     def lost_of(self, run: RecoveryRun) -> KnownContext | None:
         """As ``RecoveryRows.lost_of``."""

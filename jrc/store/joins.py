@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
 )
 
+from jrc.errors import ConflictError
 from jrc.model import Event, Network, Pledge
 from jrc.policy import leases
 from jrc.policy.leases import Lease
@@ -29,6 +30,7 @@ from jrc.service.join_ports import (
     NetworkPolicy,
     NodePlace,
 )
+from jrc.store.candidates import contexts_beside, put_candidate_in_force
 from jrc.store.contexts import find_locked, state_values
 from jrc.store.gates import Gates
 from jrc.store.join_recoveries import JoinRecoveries
@@ -147,6 +149,7 @@ class Joins:
         self._recoveries: JoinRecoveries | None = None
         self._look_at_border_router = look_at_border_router
         self._has_written = False
+        self._out_of_force: frozenset[int] = frozenset()
 
     @property
     def learned(self) -> Sequence[bytes]:
@@ -175,7 +178,9 @@ class Joins:
         good: dict[int, KnownContext] = {}
         old: dict[int, bytes] = {}
         for known in asked:
-            if known.revision == self.policy.revision and not self._anew:
+            # What waits has not seen what the pledge has got by its other key.
+            is_good = known.revision == self.policy.revision and known.candidate_id is None
+            if is_good and not self._anew:
                 good[known.context_id] = known
             else:
                 old[known.context_id] = known.kid_context
@@ -222,6 +227,8 @@ class Joins:
 
     def save_state(self, context_id: int, state: ContextState) -> None:
         """As ``join_ports.JoinTransaction.save_state``."""
+        if context_id in self._out_of_force:
+            raise ConflictError("its key has gone out of force in this transaction")
         self._states.append((context_id, state))
 
     def save_lease(self, lease: Lease) -> None:
@@ -249,6 +256,15 @@ class Joins:
             self._connection, self._keyring, self._mac, self.policy.revision + 1
         )
         return True
+
+    def put_in_force(self, known: KnownContext) -> None:
+        """As ``join_ports.JoinTransaction.put_in_force``."""
+        former = contexts_beside(self._connection, known)
+        if self._has_written or any(context_id in former for context_id, _ in self._states):
+            raise ConflictError("a request under the key before shares the transaction")
+        put_candidate_in_force(self._scope, known)
+        self._out_of_force |= former
+        self._ledger.policy_changed()
 
     def save_progress(self, device: Pledge, meanwhile: JoinedMeanwhile) -> None:
         """As ``join_ports.JoinTransaction.save_progress``."""

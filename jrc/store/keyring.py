@@ -6,13 +6,13 @@ database does not open. What stays in memory is the data keys; the key encryptio
 How slots hold that is in ``keyslots.py``, how keys are changed in ``rotation.py``.
 """
 
-import hmac
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -29,6 +29,7 @@ LOOK_AGAIN_S = 1.0
 _FORMAT = b"\x01"
 _NONCE_BYTES = 12
 _HEADER_BYTES = 1 + 4 + _NONCE_BYTES
+_FINGERPRINT_BYTES = 16
 
 
 class Purpose(StrEnum):
@@ -59,7 +60,8 @@ class _Held(NamedTuple):
 
     ciphers: Mapping[int, AESGCM]
     newest: Mapping[Purpose, int]
-    fingerprint_key: bytes
+    fingerprinting: blake2b
+    """Begun once with its key, and not for each of a million fingerprints."""
 
 
 class Keyring:
@@ -130,16 +132,29 @@ class Keyring:
         self, purpose: Purpose, table: str, row: int, column: str, version: int, value: bytes
     ) -> bytes:
         """``value`` encrypted for exactly this place in the database."""
+        (wrapped,) = self.wrap_rows(purpose, table, column, version, [row], [value])
+        return wrapped
+
+    def wrap_rows(
+        self,
+        purpose: Purpose,
+        table: str,
+        column: str,
+        version: int,
+        rows: Sequence[int],
+        values: Sequence[bytes],
+    ) -> list[bytes]:
+        """As ``wrap``, for many rows of a table."""
         held = self._held
         number = held.newest[purpose]
-        nonce = self.random(_NONCE_BYTES)
-        associated = _associated(table, row, column, version, number)
-        return (
-            _FORMAT
-            + number.to_bytes(4, "big")
-            + nonce
-            + held.ciphers[number].encrypt(nonce, value, associated)
-        )
+        head, encrypt = _FORMAT + number.to_bytes(4, "big"), held.ciphers[number].encrypt
+        drawn = self.random(_NONCE_BYTES * len(values))
+        wrapped = []
+        for at, row, value in zip(range(0, len(drawn), _NONCE_BYTES), rows, values, strict=True):
+            nonce = drawn[at : at + _NONCE_BYTES]
+            associated = _associated(table, row, column, version, number)
+            wrapped.append(head + nonce + encrypt(nonce, value, associated))
+        return wrapped
 
     def unwrap(self, table: str, row: int, column: str, version: int, wrapped: bytes) -> bytes:
         """The value wrapped for this place.
@@ -165,7 +180,9 @@ class Keyring:
 
     def fingerprint(self, key: bytes) -> bytes:
         """16 bytes that tell whether two keys are equal, and nothing without the data key."""
-        return hmac.digest(self._held.fingerprint_key, key, "sha256")[:16]
+        keyed = self._held.fingerprinting.copy()
+        keyed.update(key)
+        return keyed.digest()
 
 
 def _sorted(keys: OpenedKeys) -> tuple[_Held, list[bytes]]:
@@ -182,7 +199,9 @@ def _sorted(keys: OpenedKeys) -> tuple[_Held, list[bytes]]:
         for _, (purpose, key) in sorted(keys.items(), reverse=True)
         if purpose is Purpose.ROW_MAC
     ]
-    return _Held(ciphers, newest, keys[newest[Purpose.FINGERPRINT]][1].reveal()), of_macs
+    of_fingerprints = keys[newest[Purpose.FINGERPRINT]][1].reveal()
+    keyed = blake2b(digest_size=_FINGERPRINT_BYTES, key=of_fingerprints)
+    return _Held(ciphers, newest, keyed), of_macs
 
 
 def wrapping_key(wrapped: bytes) -> int:

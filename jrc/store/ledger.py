@@ -4,17 +4,17 @@ The one row of ``instance`` names the database and holds the head of the chain; 
 beginning of each write transaction and written at its end, under its MAC.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, Executable, bindparam, insert, select, update
 
 from jrc.errors import ExitCode, OperatorError, StateError
 from jrc.model import Condition as Condition
 from jrc.model import Event
 from jrc.service.event_chain import GENESIS_HASH, detail_text, event_hash
 from jrc.service.records import DatabaseState
-from jrc.store.prepared import Prepared
+from jrc.store.prepared import Prepared, PreparedRows
 from jrc.store.rowmac import RowMac
 from jrc.store.schema import event, instance
 
@@ -74,7 +74,17 @@ _UPDATE = Prepared(
     .where(instance.c.id == bindparam("b_id")),
     [*(f"b_{name}" for name in _NAMES), "b_id"],
 )
-_INSERT_EVENT = Prepared(insert(event), [column.name for column in event.columns])
+_OF_EVENT = [column.name for column in event.columns]
+
+
+def _inserting(listed: Sequence[Sequence[str]]) -> Executable:
+    rows: list[dict[str, BindParameter[Any]]] = [
+        {name: bindparam(key) for name, key in zip(_OF_EVENT, keys, strict=True)} for keys in listed
+    ]
+    return insert(event).values(rows).inline()
+
+
+_INSERT_EVENT = PreparedRows(_inserting, _OF_EVENT)
 
 
 def create(

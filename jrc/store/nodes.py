@@ -1,20 +1,20 @@
 """Joined nodes as updates need them: context, addresses, and what is on disk before one leaves."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from sqlalchemy import bindparam, delete, insert, select
 
 from jrc.errors import StateError
 from jrc.model import PledgeState
 from jrc.policy.leases import Lease
-from jrc.service.join_ports import ContextState, KnownContext
-from jrc.service.node_store import MAX_SLEEP_S, Reachable
-from jrc.store.contexts import reach_locked, state_values
+from jrc.service.join_ports import ContextState
+from jrc.service.node_store import Reachable
+from jrc.store.contexts import state_values
 from jrc.store.prepared import Prepared, change, updating
+from jrc.store.reaching import reach_locked
 from jrc.store.schema import context_state, node, pledge, short_identifier, unsupported_parameter
 from jrc.store.scope import Scope, chunked
-from jrc.store.unsealed import whole
-from jrc.store.whereabouts import given_address
 
 _RESERVED = updating(
     context_state, ["context_id", "version"], ["numbers_reserved", "version", "mac"]
@@ -49,18 +49,13 @@ class Nodes:
 
     def reach(self, pledge_ids: Sequence[int]) -> dict[int, Reachable]:
         """As ``NodeStore.reach``."""
-        scope, found = self._scope, dict[int, Reachable]()
-        for some in chunked(pledge_ids, 64):
-            for known, address, sleep_s in self._contexts(some):
-                if known.standing.place is not None and not known.state.needs_recovery:
-                    who, given = known.pledge.id, given_address(address)
-                    sleeps_s = whole(scope.mac, sleep_s, MAX_SLEEP_S, "node", who, "sleep_s")
-                    found[who] = Reachable(known, given, sleeps_s)
-        return found
+        return {
+            found.pledge.id: found
+            for some in chunked(pledge_ids, 64)
+            for found in self._reached(some)
+        }
 
-    def _contexts(
-        self, pledge_ids: Sequence[int]
-    ) -> Iterable[tuple[KnownContext, str | None, int | None]]:
+    def _reached(self, pledge_ids: Sequence[int]) -> Sequence[Reachable]:
         """Those of these pledges; where one is damaged, the others."""
         scope = self._scope
         try:
@@ -68,7 +63,7 @@ class Nodes:
         except StateError:
             if len(pledge_ids) == 1:
                 return []
-            return [found for each in pledge_ids for found in self._contexts([each])]
+            return [found for each in pledge_ids for found in self._reached([each])]
 
     def in_force(self, pledge_ids: Sequence[int]) -> set[int]:
         """As ``NodeStore.in_force``."""
@@ -84,9 +79,10 @@ class Nodes:
 
     def save_told(self, told: Iterable[tuple[int, ContextState, Lease | None]]) -> None:
         """As ``NodeStore.save_told``."""
-        in_order = sorted(told, key=lambda entry: entry[0])
-        change(_RESERVED, self._connection, [self._state_row(*each[:2]) for each in in_order])
-        burned = [lease for *_, lease in in_order if lease is not None]
+        in_order = sorted(told, key=itemgetter(0))
+        reserved = [self._state_row(context_id, state) for context_id, state, _ in in_order]
+        change(_RESERVED, self._connection, reserved)
+        burned = [lease for _, _, lease in in_order if lease is not None]
         change(_BURNED, self._connection, [self._lease_row(lease) for lease in burned])
 
     def _state_row(self, context_id: int, state: ContextState) -> tuple[object, ...]:

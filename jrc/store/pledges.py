@@ -1,17 +1,17 @@
 """Pledges: rows sealed together with their networks; removed ones stay as tombstones."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Address
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, select, update
 
 from jrc.errors import StateError
 from jrc.model import PledgeState, Profile
 from jrc.service.records import (
-    CredentialState,
+    Fingerprints,
     JoinedNode,
     NewPledge,
     PledgeRecord,
@@ -20,12 +20,13 @@ from jrc.service.records import (
 )
 from jrc.store import census, toldkeys, whereabouts
 from jrc.store.census import HAS_PLACE, IS_STAGED, VISIBLE, WAITS, identifier_bytes, shown
-from jrc.store.credentials import Credentials, Draft
 from jrc.store.leases import Leases
+from jrc.store.new_pledges import insert_pledges, write_networks
+from jrc.store.pledge_search import looks_like
 from jrc.store.policy import blocklist
+from jrc.store.prepared import PreparedIn
 from jrc.store.recoveries import WAITS as WAITS_FOR_RECOVERY
 from jrc.store.schema import (
-    credential,
     import_batch,
     network,
     node,
@@ -34,12 +35,18 @@ from jrc.store.schema import (
     short_identifier,
     unsupported_parameter,
 )
-from jrc.store.scope import Scope, chunked, draw_ids
+from jrc.store.scope import CHUNK, Scope, chunked
 
 _ROWS = select(
     pledge, IS_STAGED.label("is_staged"), HAS_PLACE.label("has_place"), WAITS.label("waits")
 ).outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
 
+
+_KNOWN = PreparedIn(
+    lambda listed: select(pledge.c.identifier).where(
+        pledge.c.identifier.in_([bindparam(name) for name in listed])
+    )
+)
 
 _STANDING = (PledgeState.JOINED, PledgeState.WAITING)
 """States that are not stored: other rows say them of a provisioned pledge."""
@@ -64,6 +71,14 @@ class Pledges:
             for record in self._locked(pledge.c.identifier.in_(some)):
                 found[record.identifier] = record
         return found
+
+    def known(self, identifiers: Sequence[bytes]) -> set[bytes]:
+        """Those of these identifiers that there is a row of, whatever it says."""
+        return {
+            bytes(row[0])
+            for some in chunked(identifiers, 2 * CHUNK)
+            for row in _KNOWN.rows(self._connection, some)
+        }
 
     def by_id(self, pledge_id: int) -> PledgeRecord:
         """One row by its number.
@@ -93,9 +108,11 @@ class Pledges:
         network_id: int | None = None,
         state: PledgeState | None = None,
         recovering: bool = False,
+        search: str | None = None,
     ) -> list[PledgeRecord]:
         """Rows in the order of their identifiers, without tombstones and staged ones.
 
+        ``search`` is a part of the label or of the identifier in hex.
         ``recovering`` gives those alone that wait for RFC 8613 App. B.2.
         ``state`` is what the row says, ``damaged`` gives every row; one that does not authenticate
         is marked ``damaged``.
@@ -107,6 +124,8 @@ class Pledges:
             query = query.where(_is_in(state))
         if recovering:
             query = query.where(WAITS_FOR_RECOVERY)
+        if search is not None:
+            query = query.where(looks_like(search, self._connection.dialect.name))
         if network_id is not None:
             assigned = select(pledge_network.c.pledge_id).where(
                 pledge_network.c.network_id == network_id
@@ -143,6 +162,7 @@ class Pledges:
             label=row["label"],
             profile=None if row["profile"] is None else Profile(row["profile"]),
             credential_id=row["credential_id"],
+            candidate_id=row["candidate_id"],
             import_id=row["import_id"],
             supersedes_id=row["supersedes_id"],
             created_at_ms=row["created_at_ms"],
@@ -211,31 +231,15 @@ class Pledges:
 
     # Writing
 
-    def insert(self, pledges: Sequence[NewPledge], import_id: int | None) -> None:
-        """Write new pledges with keys, contexts and windows that nothing was received in."""
-        numbers = draw_ids(self._connection, pledge, len(pledges))
-        credentials = draw_ids(self._connection, credential, len(pledges))
-        rows = [
-            self._seal(_new_row(number, key, new, import_id, self._scope.now_ms), new.network_ids)
-            for number, key, new in zip(numbers, credentials, pledges, strict=True)
-        ]
-        self._connection.execute(insert(pledge), rows)
-        self._write_networks(
-            (number, new.network_ids) for number, new in zip(numbers, pledges, strict=True)
-        )
-        drafts = [
-            Draft(
-                number,
-                new.identifier,
-                new.material,
-                new.provenance,
-                new.source,
-                CredentialState.CURRENT,
-                import_id,
-            )
-            for number, new in zip(numbers, pledges, strict=True)
-        ]
-        Credentials(self._scope).insert_many(drafts, credentials)
+    def insert(
+        self, pledges: Sequence[NewPledge], import_id: int | None
+    ) -> Sequence[tuple[int, Fingerprints]]:
+        """Write new pledges with keys, contexts and windows that nothing was received in.
+
+        Gives the numbers of their credentials and what their keys are compared by, which for an
+        import is still to be entered (``Imports.enter_keys``).
+        """
+        return insert_pledges(self._scope, pledges, import_id)
 
     def save(self, record: PledgeRecord) -> None:
         """Write a changed row and its networks; its version goes up by one.
@@ -252,19 +256,10 @@ class Pledges:
             self._connection.execute(
                 delete(pledge_network).where(pledge_network.c.pledge_id == record.id)
             )
-            self._write_networks([(record.id, record.network_ids)])
+            write_networks(self._scope, [(record.id, record.network_ids)])
 
     def _seal(self, row: dict[str, object], network_ids: Sequence[int]) -> dict[str, object]:
         return self._scope.mac.seal(pledge, row, list(network_ids))
-
-    def _write_networks(self, entries: Iterable[tuple[int, Sequence[int]]]) -> None:
-        rows = [
-            {"pledge_id": pledge_id, "network_id": network_id, "position": position}
-            for pledge_id, network_ids in entries
-            for position, network_id in enumerate(network_ids)
-        ]
-        if rows:
-            self._connection.execute(insert(pledge_network), rows)
 
     def forget_place(self, pledge_id: int) -> None:
         """A pledge has to join again before it counts as joined."""
@@ -359,25 +354,6 @@ def _damaged(record: PledgeRecord) -> StateError:
     )
 
 
-def _new_row(
-    number: int, credential_id: int, new: NewPledge, import_id: int | None, now_ms: int
-) -> dict[str, object]:
-    return _row(
-        PledgeRecord(
-            id=number,
-            identifier=new.identifier,
-            state=PledgeState.PROVISIONED,
-            role=new.role,
-            label=new.label,
-            profile=new.profile,
-            credential_id=credential_id,
-            import_id=import_id,
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
-        )
-    )
-
-
 def _row(record: PledgeRecord) -> dict[str, object]:
     before = record.state_before_revocation
     return {
@@ -389,6 +365,7 @@ def _row(record: PledgeRecord) -> dict[str, object]:
         "label": record.label,
         "profile": None if record.profile is None else record.profile.value,
         "credential_id": record.credential_id,
+        "candidate_id": record.candidate_id,
         "import_id": record.import_id,
         "supersedes_id": record.supersedes_id,
         "created_at_ms": record.created_at_ms,

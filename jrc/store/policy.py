@@ -97,13 +97,18 @@ def load_networks(
         elif not mac.is_usable(network, row, names) or row["domain_id"] not in domains:
             damaged.add(number)
             continue
-        networks[number] = _network(row, domains[row["domain_id"]], names)
+        networks[number] = network_of(row, domains[row["domain_id"]], names)
     return networks
 
 
-def _network(
+def network_of(
     row: Mapping[Any, Any], domain: Mapping[Any, Any], identifiers: list[bytes]
 ) -> Network:
+    """A network as its row has it.
+
+    Raises:
+        ValueError: the row makes no sense.
+    """
     address = row["jrc_address"]
     return Network(
         id=row["id"],

@@ -1,16 +1,17 @@
 """Connections to PostgreSQL, with what safety hangs on read back as each is made.
 
 A commit has to survive the server: one that syncs nothing, or that follows another, is refused.
-Which server it is and on which timeline tells a restored or promoted one from the one before.
+Which server it is, on which timeline, and which database and table of it, tells a restored or
+promoted one from the one before.
 """
 
 import os
 import socket
 from enum import IntEnum
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.dialects.postgresql.psycopg import PGCompiler_psycopg
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -49,7 +50,7 @@ class Lock(IntEnum):
 _DRIVER = "postgresql+psycopg"
 _MISSING = (
     "database.url: the driver of PostgreSQL is not installed",
-    "install it with: pip install 'jrc[postgresql]'",
+    "install it where jrc is: pip install 'psycopg[binary]>=3.2.4'",
 )
 UNOPENED = (
     "see whether the server runs and takes connections from here (pg_hba.conf), whether role and"
@@ -63,10 +64,16 @@ _STATE = (
     " current_setting('full_page_writes'), current_setting('data_sync_retry'),"
     " current_setting('synchronous_commit'), current_setting('server_encoding')"
 )
-_IDENTITY = (
-    "SELECT system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
-    " FROM pg_control_system()"
+_KEEP_COMMITS = (
+    "SELECT set_config('synchronous_commit', current_setting('synchronous_commit'), false)"
 )
+"""As it was found durable, for as long as the session lasts: the server's may change meanwhile."""
+_IDENTITY = (
+    "SELECT system_identifier, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),"
+    " (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),"
+    " coalesce(to_regclass('instance')::oid::bigint, 0) FROM pg_control_system()"
+)
+"""The numbers of database and table are new in one that was dropped and restored there."""
 _TRY_SHARED = f"SELECT pg_try_advisory_lock_shared({LOCKS}, {Lock.IN_USE.value})"
 _TRY_ALONE = f"SELECT pg_try_advisory_lock({LOCKS}, {Lock.IN_USE.value})"
 HOLDERS = (
@@ -78,12 +85,19 @@ HOLDERS = (
 """The names of other sessions that have one of our locks."""
 
 
-class _WithoutLocks(PGCompiler_psycopg):
-    """Readers lock no rows: their transactions may not, and nobody is to wait for them."""
+@cache
+def _without_locks(compiler: Any) -> Any:
+    """A compiler for readers, who lock no rows: they may not, and nobody is to wait for them.
 
-    def for_update_clause(self, select: Any, **kw: Any) -> str:
-        """Nothing, as with SQLite."""
-        return ""
+    Made of the one that the dialect has: whoever has no server does not load that.
+    """
+
+    class WithoutLocks(compiler):  # type: ignore[misc]
+        def for_update_clause(self, select: Any, **kw: Any) -> str:
+            """Nothing, as with SQLite."""
+            return ""
+
+    return WithoutLocks
 
 
 def writer(url: str) -> Engine:
@@ -146,7 +160,8 @@ def watcher(url: str) -> Engine:
 
 
 def _reading(engine: Engine) -> Engine:
-    engine.dialect.statement_compiler = _WithoutLocks
+    dialect: Any = engine.dialect
+    dialect.statement_compiler = _without_locks(dialect.statement_compiler)
     return engine
 
 
@@ -220,7 +235,7 @@ def session_name(role: str) -> str:
 
 
 def check_durable(connection: Any) -> str:
-    """Which server and timeline a fresh connection of the driver is on.
+    """Which server, timeline and database a fresh connection of the driver is on.
 
     Raises:
         OperatorError: what it commits could be lost, or could be read nowhere.
@@ -239,9 +254,20 @@ def check_durable(connection: Any) -> str:
                 "see default_transaction_read_only of the server, the database and the role",
             )
         _refuse_settings(*rest)
-        system, timeline = cursor.execute(_IDENTITY).fetchone()
-    connection.rollback()
-    return f"{system}/{int(timeline, 16)}"
+        cursor.execute(_KEEP_COMMITS)
+    server = identity(connection)
+    connection.commit()
+    return server
+
+
+def identity(connection: Any) -> str:
+    """System identifier, timeline, and the numbers of database and instance table.
+
+    ``connection`` is the driver's.
+    """
+    with connection.cursor() as cursor:
+        system, timeline, *numbers = cursor.execute(_IDENTITY).fetchone()
+    return "/".join(map(str, (system, int(timeline, 16), *numbers)))
 
 
 def _refuse_version(version: int) -> None:
@@ -250,6 +276,20 @@ def _refuse_version(version: int) -> None:
             f"the server is PostgreSQL {version // 10_000}, older than {MIN_VERSION}",
             "use a newer server",
         )
+
+
+def at_risk(fsync: str, pages: str) -> str | None:
+    """What of a server's settings lets it forget what it has committed, None for nothing.
+
+    These reach sessions that are open, as the server is told to read its settings again.
+    """
+    for name, value in (("fsync", fsync), ("full_page_writes", pages)):
+        if value == "off":
+            return (
+                f"the server has {name}=off now: it could forget a join that was answered, and its"
+                " request would be answered anew under the same nonce"
+            )
+    return None
 
 
 def _refuse_settings(fsync: str, pages: str, retry: str, commit: str, encoding: str) -> None:

@@ -76,14 +76,20 @@ def begin_run(scope: Scope, run: RecoveryRun) -> None:
     _INSERT_RUN.many(scope.connection, [(*values, scope.mac.compute("recovery_run", values))])
 
 
-def open_runs_of(scope: Scope, context_id: int) -> Sequence[tuple[bytes, int]]:
-    """R2 and time (ms since 1970) of a lost context's open runs, the oldest first."""
-    query = (
-        select(recovery_run.c.r2, recovery_run.c.begun_at_ms)
-        .where(recovery_run.c.context_id == context_id)
-        .order_by(recovery_run.c.begun_at_ms, recovery_run.c.number)
-    )
-    return [(row.r2, row.begun_at_ms) for row in scope.connection.execute(query)]
+class WaitingRun(NamedTuple):
+    """An open run as it stands among others of its context; ``begun_at_ms`` is since 1970."""
+
+    number: int
+    begun_at_ms: int
+    r2: bytes
+    request_digest: bytes
+
+
+def open_runs_of(scope: Scope, context_id: int) -> Sequence[WaitingRun]:
+    """A lost context's open runs."""
+    columns = (recovery_run.c[name] for name in WaitingRun._fields)
+    query = select(*columns).where(recovery_run.c.context_id == context_id)
+    return [WaitingRun(*row) for row in scope.connection.execute(query)]
 
 
 def give_up(connection: Connection, r2s: Collection[bytes]) -> None:

@@ -8,8 +8,9 @@ from jrc.service.records import DatabaseState
 from jrc.store import ledger
 from jrc.store.admissions import Admissions
 from jrc.store.credentials import Credentials
-from jrc.store.database import ReadTransaction, Transaction
 from jrc.store.events import Events
+from jrc.store.handovers import Handovers
+from jrc.store.identities import Identities
 from jrc.store.imports import Imports
 from jrc.store.installations import Installations
 from jrc.store.keysets import KeySets
@@ -24,6 +25,8 @@ from jrc.store.rollovers import Rollovers
 from jrc.store.scope import Scope
 from jrc.store.sealing import Sealing
 from jrc.store.server import is_server
+from jrc.store.tokens import Tokens
+from jrc.store.transaction import ReadTransaction, Transaction
 from jrc.store.windows import Windows
 
 
@@ -155,6 +158,21 @@ class StoreRegistry:
     def imports(self) -> Imports:
         """Staged imports."""
         return Imports(self._scope)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """Tokens of the admin API."""
+        return Tokens(self._scope)
+
+    @cached_property
+    def identities(self) -> Identities:
+        """Public credentials of devices."""
+        return Identities(self._scope)
+
+    @cached_property
+    def handovers(self) -> Handovers:
+        """Sealed files that were opened."""
+        return Handovers(self._scope)
 
     @cached_property
     def events(self) -> Events:

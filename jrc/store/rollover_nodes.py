@@ -1,6 +1,7 @@
 """How far each node is in a rollover: rows that change 64 at a time while nodes are told."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -27,6 +28,8 @@ from jrc.store.schema import (
 from jrc.store.scope import Scope, chunked
 
 _STATES = {state.value: state for state in NodeState}
+_WORDS = {state: word for word, state in _STATES.items()}
+_key_of = itemgetter(0, 1)
 BATCH = 1000
 """Rows that are read and written at once where all nodes of a rollover change."""
 
@@ -151,9 +154,11 @@ class RolloverNodes:
     ) -> list[RolloverNode]:
         """As ``RolloverStore.due``."""
         rows = self._due_rows(now_ms, limit, full)
-        if any(row[1] in but for row in rows):  # who is under way is due much later, but for jumps
+        free = [row for row in rows if row[1] not in but]
+        if len(free) < len(rows):  # who is under way is due much later, but for jumps of the clock
             rows = self._due_rows(now_ms, limit + len(but), full)
-        return self._nodes([row for row in rows if row[1] not in but][:limit])
+            free = [row for row in rows if row[1] not in but][:limit]
+        return self._nodes(free)
 
     def _due_rows(self, now_ms: int, most: int, full: Collection[int]) -> Rows:
         if not full:
@@ -172,8 +177,9 @@ class RolloverNodes:
     def _nodes(self, rows: Rows) -> list[RolloverNode]:
         fits = self._scope.mac.fits
         found = []
-        for *values, mac in rows:
-            is_whole = fits("rollover_node", values, mac)
+        for row in rows:
+            values = row[:-1]
+            is_whole = fits("rollover_node", values, row[-1])
             found.append(_node(values) if is_whole else _doubted(values))
         return found
 
@@ -182,32 +188,18 @@ class RolloverNodes:
     def save_nodes(self, nodes: Sequence[RolloverNode]) -> None:
         """As ``RolloverStore.save_nodes``."""
         new, known = [], []
+        compute = self._scope.mac.compute
         # In the order of their keys, so that two registrars never wait for each other in a ring.
-        for each in sorted(nodes, key=lambda each: (each.rollover_id, each.pledge_id)):
-            row = self._row(each)
-            if each.version == 0:
-                new.append(row)
+        for each in sorted(nodes, key=_key_of):
+            version = each.version
+            values = (*each[:4], _WORDS[each.state], *each[5:-1], each.next_version)
+            mac = compute("rollover_node", values)
+            if version == 0:
+                new.append((*values, mac))
             else:
-                known.append((*row[2:], *row[:2], each.version))
+                known.append((*values[2:], mac, *values[:2], version))
         _INSERT.many(self._connection, new)
         change(_UPDATE, self._connection, known)
-
-    def _row(self, each: RolloverNode) -> tuple[object, ...]:
-        values = (
-            each.rollover_id,
-            each.pledge_id,
-            each.network_id,
-            each.role,
-            each.state.value,
-            each.attempts,
-            each.last_error,
-            each.sent_at_ms,
-            each.reached_at_ms,
-            each.tried_at_ms,
-            each.next_at_ms,
-            each.next_version,
-        )
-        return (*values, self._scope.mac.compute("rollover_node", values))
 
     def set_states(
         self,
@@ -288,7 +280,8 @@ def _all_of(rollover_id: int, states: Collection[NodeState], role: int | None) -
 
 
 def _node(values: Sequence[Any]) -> RolloverNode:
-    return RolloverNode._make((*values[:4], _STATES[values[4]], *values[5:]))
+    fields = (*values[:4], _STATES[values[4]], *values[5:])
+    return tuple.__new__(RolloverNode, fields)
 
 
 def _doubted(values: Sequence[Any]) -> RolloverNode:

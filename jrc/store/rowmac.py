@@ -29,6 +29,19 @@ class LookAgain(Protocol):
         ...
 
 
+class _Begun(dict[str, blake2b]):
+    """By table: a hash that has taken the key and the table's name, which is half of the work."""
+
+    def __init__(self, key: bytes) -> None:
+        self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
+
+    def __missing__(self, table: str) -> blake2b:
+        begun = self._keyed.copy()
+        begun.update(table.encode())
+        self[table] = begun
+        return begun
+
+
 class RowMac:
     """Computes and checks row MACs (keyed BLAKE2b, 16 bytes).
 
@@ -36,7 +49,7 @@ class RowMac:
     are while the key is changed (``rotation.py``): rows do not say which key sealed them.
     """
 
-    __slots__ = ("_keyed", "_older", "_said", "look_again")
+    __slots__ = ("_begun", "_older", "_said", "look_again")
 
     def __init__(self, key: bytes, *older: bytes) -> None:
         self.look_again: LookAgain | None = None
@@ -47,14 +60,15 @@ class RowMac:
     def take(self, key: bytes, *older: bytes) -> None:
         """Go on with these keys, in every thread."""
         self._older = tuple(RowMac(each) for each in older)
-        self._keyed = blake2b(digest_size=MAC_BYTES, key=key)
+        self._begun = _Begun(key)
 
     def compute(self, table: str, values: Sequence[object]) -> bytes:
         """The MAC of a row; ``values`` hold the primary key first, then every other column."""
-        keyed = self._keyed.copy()
-        text = repr((table, *values))
+        keyed = self._begun[table].copy()
+        row = tuple(values)
+        text = repr(row)
         # What is printable hangs on the version of Unicode, and so on that of Python.
-        keyed.update((text if text.isascii() else ascii((table, *values))).encode())
+        keyed.update((text if text.isascii() else ascii(row)).encode())
         return keyed.digest()
 
     def fits(

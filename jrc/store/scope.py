@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeVar
 
 from sqlalchemy import Connection, Table, func, select, text
 
 from jrc.store.keyring import Keyring
+from jrc.store.prepared import Prepared
 from jrc.store.rowmac import RowMac
 
 _T = TypeVar("_T")
@@ -40,8 +42,14 @@ def draw_ids(connection: Connection, table: Table, count: int) -> Sequence[int]:
             "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :n)"
         )
         return list(connection.scalars(draw, {"name": table.name, "n": count}))
-    highest = connection.scalar(select(func.max(table.c.id))) or 0
-    return range(highest + 1, highest + 1 + count)
+    ((highest,),) = _highest(table).rows(connection, ())
+    first = (highest or 0) + 1
+    return range(first, first + count)
+
+
+@cache
+def _highest(table: Table) -> Prepared:
+    return Prepared(select(func.max(table.c.id)), ())
 
 
 def chunked(values: Sequence[_T], size: int = CHUNK) -> Sequence[Sequence[_T]]:

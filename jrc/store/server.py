@@ -13,10 +13,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, select, text
 from sqlalchemy.exc import DBAPIError
 
-from jrc.errors import Cause, OperatorError, StoreError
+from jrc.errors import Cause, CommitError, OperatorError, StoreError
+from jrc.store import ledger as ledgers
+from jrc.store import postgresql
 from jrc.store.engine import writer_engine
+from jrc.store.faults import readable
 from jrc.store.ledger import Instance
 from jrc.store.prepared import Prepared
+from jrc.store.rowmac import RowMac
 from jrc.store.schema import SCHEMA_REVISION, event
 
 CHANNEL = "jrc"
@@ -32,10 +36,6 @@ _HASH_OF = Prepared(
     select(event.c.hash).where(event.c.number == bindparam("b_number")), ["b_number"]
 )
 _REVISION = "SELECT version_num FROM alembic_version"
-
-
-class CommitError(Exception):
-    """The commit itself failed: whether it is on disk is unknown, so nothing may go on."""
 
 
 class ReplacedError(CommitError):
@@ -98,9 +98,23 @@ def is_server(connection: Connection) -> bool:
 
 
 def server_of(connection: Connection) -> str | None:
-    """Which server and timeline a writer's connection is on, None with SQLite."""
+    """Which server, timeline, database and tables a writer's connection is on, None with SQLite."""
     server: str | None = connection.info.get("server")
     return server
+
+
+def server_with_tables(connection: Connection) -> str | None:
+    """As ``server_of``, after the tables were made on this connection."""
+    if is_server(connection):
+        connection.info["server"] = postgresql.identity(connection.connection.driver_connection)
+    return server_of(connection)
+
+
+def event_hash_of(connection: Connection, number: int) -> bytes | None:
+    """What the row of an event says is its hash, None where there is no such row."""
+    for (found,) in _HASH_OF.rows(connection, (number,)):
+        return bytes(found)
+    return None
 
 
 def tell(
@@ -150,7 +164,7 @@ def writer_again(url: str, known: Instance, read: Callable[[Connection], Instanc
                 raise ReplacedError(f"the database has schema {revision} now")
             found = read(connection)
             _expect_same(known, found, server_of(connection))
-            _expect_same_history(connection, known, found)
+            expect_same_history(connection, known, found)
     except BaseException:
         let_go(connection)
         raise
@@ -167,23 +181,41 @@ def _expect_same(known: Instance, found: Instance, server: str | None) -> None:
         )
     if found.server != server:
         raise ReplacedError(
-            f"the database is on server and timeline {server}, and was on {found.server}"
+            f"the database is {server} (server, timeline, database and table), and was"
+            f" {found.server}"
         )
 
 
-def _expect_same_history(connection: Connection, known: Instance, found: Instance) -> None:
-    """An old copy that others have worked on since may have as many transactions, or more.
+def expect_same_history(connection: Connection, known: Instance, found: Instance) -> None:
+    """Nothing, if ``known`` is in the past of ``found``, which was read in this transaction.
 
-    The hash of the last event that is known covers all that were before it.
+    An old copy that others have worked on since may have as many transactions, or more. The hash
+    of the last event that is known covers all that were before it.
+
+    Raises:
+        ReplacedError: it is not.
     """
-    if known.event_number <= found.event_floor:
+    number, hash_ = known.event_number, known.event_hash
+    if number < found.event_floor:
         return
-    hashes = _HASH_OF.rows(connection, (known.event_number,))
-    if [(known.event_hash,)] != list(map(tuple, hashes)):
+    at_floor = number == found.event_floor
+    if (found.event_floor_hash if at_floor else event_hash_of(connection, number)) != hash_:
         raise ReplacedError(
             "the database is an old copy that was worked on since: its audit log lacks event"
-            f" {known.event_number} as it was"
+            f" {number} as it was"
         )
+
+
+def expect_known(connection: Connection, known: Instance, mac: RowMac) -> None:
+    """Nothing, if a reader's new connection is to the database that was ``known`` before it.
+
+    Raises:
+        ReplacedError: it is another, or an old copy.
+    """
+    with readable(), connection.begin():
+        found = ledgers.read(connection, mac)
+        _expect_same(known, found, found.server)
+        expect_same_history(connection, known, found)
 
 
 def is_on_disk(connection: Connection, before: Instance, after: Instance, now: Instance) -> bool:
@@ -198,9 +230,7 @@ def is_on_disk(connection: Connection, before: Instance, after: Instance, now: I
         return False
     if after.event_number == before.event_number:
         raise UnknownOutcomeError
-    return [(after.event_hash,)] == list(
-        map(tuple, _HASH_OF.rows(connection, (after.event_number,)))
-    )
+    return event_hash_of(connection, after.event_number) == after.event_hash
 
 
 def until_known(attempt: Callable[[], bool]) -> bool:

@@ -48,12 +48,12 @@ def _place(mac: RowMac, row: Sequence[Any]) -> NodePlace:
     if not isinstance(number, int):
         mac.say_left_out(f"node in network {network_id}: settings_number")
         number = place_number(0, says_all=False)
-    return NodePlace(network_id, role, generation_id, number)
+    return tuple.__new__(NodePlace, (network_id, role, generation_id, number))
 
 
 def _authentic(mac: RowMac, row: Sequence[Any]) -> Lease:
-    *values, sealed = row
-    if not mac.fits("short_identifier", values, sealed):
+    values = row[:-1]
+    if not mac.fits("short_identifier", values, row[-1]):
         raise StateError(
             f"short_identifier {values[1]} of key domain {values[0]} does not authenticate:"
             " the row was damaged"
@@ -64,4 +64,5 @@ def _authentic(mac: RowMac, row: Sequence[Any]) -> Lease:
 def lease_from_values(values: Sequence[Any]) -> Lease:
     """The record of a row's values without its MAC."""
     domain_id, value, pledge_id, first, last, until, released, version = values
-    return Lease(value, domain_id, pledge_id, first, last, until, released is not None, version)
+    fields = (value, domain_id, pledge_id, first, last, until, released is not None, version)
+    return tuple.__new__(Lease, fields)

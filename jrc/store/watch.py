@@ -26,7 +26,10 @@ LOOK_EVERY_S = 0.5
 RETRY_S = 1.0
 """Before a server that can't be reached is tried again."""
 
-_LOOK = "SELECT policy_revision, commit_number FROM instance WHERE id = 1"
+_LOOK = (
+    "SELECT policy_revision, commit_number, current_setting('fsync'),"
+    " current_setting('full_page_writes') FROM instance WHERE id = 1"
+)
 _TRY = "SELECT pg_try_advisory_lock(%s, %s)"
 
 _log = structlog.get_logger(__name__)
@@ -36,7 +39,7 @@ class Sight(NamedTuple):
     """What a look has found; ``is_first`` of this connection: anything may have been missed.
 
     ``conductor`` is the name of another registrar's session that has the lock, None where nobody
-    has it or we do (``is_conductor``).
+    has it or we do (``is_conductor``). ``at_risk`` says why commits may be lost now.
     """
 
     policy_revision: int
@@ -45,6 +48,7 @@ class Sight(NamedTuple):
     is_conductor: bool
     conductor: str | None
     is_first: bool
+    at_risk: str | None = None
 
 
 class Watch:
@@ -100,12 +104,18 @@ class Watch:
             while not self._stopped.is_set():
                 is_conductor = is_conductor or _one(cursor, _TRY, LOCKS, Lock.CONDUCTOR.value)
                 cursor.execute(_LOOK)
-                revision, commits = cursor.fetchone()
+                revision, commits, *settings = cursor.fetchone()
                 other = None if is_conductor else _conductor(cursor)
-                self._call(
-                    self._seen,
-                    Sight(revision, commits, notices, is_conductor, other, is_first),
+                sight = Sight(
+                    revision,
+                    commits,
+                    notices,
+                    is_conductor,
+                    other,
+                    is_first,
+                    postgresql.at_risk(*settings),
                 )
+                self._call(self._seen, sight)
                 is_first, notices = False, tuple(_heard(session))
 
 

@@ -23,6 +23,7 @@ class _Window(NamedTuple):
     joined_at_ms: int | None = None
     highest: int = -1
     is_damaged: bool = False
+    next_number: int | None = None
 
 
 class _Place(NamedTuple):
@@ -76,6 +77,7 @@ def _standing(place: _Place, held: Holding, window: _Window, let_in: Entries) ->
         damaged,
         waiting,
         given_address(place.address),
+        window.next_number,
     )
 
 
@@ -97,7 +99,11 @@ def _places(scope: Scope, pledge_ids: Sequence[int]) -> Iterable[tuple[int, _Pla
 def _windows(scope: Scope, pledge_ids: Sequence[int]) -> Mapping[int, _Window]:
     """The windows of the keys in force; a context without one has lost it."""
     query = (
-        select(context.c.pledge_id, context_state)
+        select(
+            context.c.pledge_id,
+            (context.c.id_context == pledge.c.identifier).label("is_first"),
+            context_state,
+        )
         .join_from(
             context,
             pledge,
@@ -120,4 +126,13 @@ def _newest(scope: Scope, rows: Sequence[Mapping[Any, Any]]) -> _Window:
         max(joins, default=None),
         max((row["highest"] for row in good), default=-1),
         len(good) < len(rows),
+        _next_number(good, len(rows)),
     )
+
+
+def _next_number(good: Sequence[Mapping[Any, Any]], contexts: int) -> int | None:
+    """What the only context begins with next, if it is the one that a device is flashed with."""
+    if contexts != 1 or not good or not good[0]["is_first"] or good[0]["needs_recovery"]:
+        return None
+    number: int = good[0]["numbers_reserved"]
+    return number

@@ -7,21 +7,26 @@ the thread and with it the process: what is on disk is read again at the next st
 
 import threading
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from time import perf_counter
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from jrc.errors import ClosedError, ConflictError, JrcError, StateError, StoreError
-from jrc.service.ports import Clock
+from jrc.errors import ClosedError, CommitError, ConflictError, JrcError, StateError, StoreError
+from jrc.service.ports import Clock, WriterMeter
 from jrc.store.database import Database
 from jrc.store.joins import Joins
-from jrc.store.server import CommitError
 
 AskT = TypeVar("AskT")
 OutcomeT = TypeVar("OutcomeT")
 
 _log = structlog.get_logger(__name__)
+
+
+_OVER = "a commit has failed, and the daemon ends"
+_UNKNOWN = f"{_OVER}: whether this one is on disk `jrc events` shows when it runs again"
 
 
 class _Work(NamedTuple):
@@ -39,7 +44,7 @@ class Writer(Generic[AskT, OutcomeT]):
     ``decide`` is the use case that a batch of asks goes through; ``call`` runs a function on the
     loop. There ``finished`` gets the outcomes of a batch that is on disk, and with their errors the
     asks of it that were rolled back; ``let_go`` follows when ``is_computing`` has become False,
-    and ``fatal`` when nothing may go on.
+    and ``fatal`` when nothing may go on. ``meter`` hears from this thread how long things take.
     """
 
     def __init__(
@@ -51,9 +56,14 @@ class Writer(Generic[AskT, OutcomeT]):
         finished: Callable[[list[OutcomeT], list[tuple[AskT, JrcError]]], None],
         let_go: Callable[[], None],
         fatal: Callable[[BaseException], None],
+        meter: WriterMeter | None = None,
     ) -> None:
         self.is_computing = False
         """Whether a batch is being decided: two threads that compute only hinder each other."""
+        self.is_at_work = False
+        """Whether a turn is under way."""
+        self.turns = 0
+        """Turns that have ended."""
         self._database = database
         self._clock = clock
         self._decide = decide
@@ -61,8 +71,16 @@ class Writer(Generic[AskT, OutcomeT]):
         self._finished = finished
         self._let_go = let_go
         self._fatal = fatal
+        self._meter = meter
+        self._computed_s = 0.0
+        self._has_failed = False
         self._queue: SimpleQueue[Sequence[AskT] | _Work | _Stop] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="jrc-writer", daemon=True)
+
+    @property
+    def thread_id(self) -> int | None:
+        """The kernel's number of the thread; None before it was started and after its end."""
+        return self._thread.native_id if self._thread.is_alive() else None
 
     def start(self) -> None:
         """Start taking work."""
@@ -77,8 +95,13 @@ class Writer(Generic[AskT, OutcomeT]):
         run: Callable[[Database], Any],
         done: Callable[[Any, BaseException | None], None],
     ) -> None:
-        """Run ``run`` between batches; ``done`` gets its result or its error on the loop."""
+        """Run ``run`` between batches; ``done`` gets its result or its error on the loop.
+
+        It always does: whoever waits for a thread that has ended would keep the process from it.
+        """
         self._queue.put(_Work(run, done))
+        if self._has_failed:
+            self._give_up()
 
     def stop(self) -> None:
         """Finish what was accepted, then end the thread; call ``join`` to wait for it."""
@@ -98,15 +121,32 @@ class Writer(Generic[AskT, OutcomeT]):
         except BaseException as error:  # noqa: BLE001 - the outermost guard of this thread
             _log.critical("writer_stopped", error=str(error), kind=type(error).__name__)
             self._call(self._fatal, error)
+            self._has_failed = True
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Tell all who wait that nothing was done for them; for any thread, once this one ends."""
+        with suppress(Empty):
+            while True:
+                entry = self._queue.get_nowait()
+                if isinstance(entry, _Work):
+                    self._call(entry.done, None, StoreError(_OVER))
 
     def _turn(self) -> bool:
         entry = self._queue.get()
         if isinstance(entry, _Stop):
             return False
+        begun_s = perf_counter()
+        self.is_at_work = True
         if isinstance(entry, _Work):
             self._work(entry)
         else:
             self._join(entry)
+        self.is_at_work = False
+        self.turns += 1
+        if self._meter is not None:
+            at_joins = not isinstance(entry, _Work)
+            self._meter.worked(perf_counter() - begun_s, at_joins=at_joins)
         return True
 
     def _join(self, batch: Sequence[AskT]) -> None:
@@ -133,14 +173,20 @@ class Writer(Generic[AskT, OutcomeT]):
             self.is_computing = True
             return self._decide(joins, batch, now_ms)
 
+        begun_s = self._computed_s = perf_counter()
         try:
-            return self._database.join(decide, now_ms, self._computed, anew=anew)
+            outcomes = self._database.join(decide, now_ms, self._computed, anew=anew)
         finally:
             self.is_computing = False
+        if self._meter is not None and self._computed_s != begun_s:
+            ended_s = perf_counter()
+            self._meter.transacted(ended_s - begun_s, ended_s - self._computed_s)
+        return outcomes
 
     def _computed(self) -> None:
         """All that is left is the commit, which waits for the disk: the loop may go on."""
         self.is_computing = False
+        self._computed_s = perf_counter()
         self._let_go()
 
     def _one_by_one(
@@ -168,6 +214,7 @@ class Writer(Generic[AskT, OutcomeT]):
         try:
             result = work.run(self._database)
         except CommitError:
+            self._call(work.done, None, StoreError(_UNKNOWN))
             raise
         except Exception as error:  # noqa: BLE001 - rolled back; whoever asked is told
             self._call(work.done, None, error)

@@ -12,9 +12,12 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    _api_token()
     _data_key()
     _event()
+    _identity()
     _import_batch()
+    _handover()
     _instance()
     _key_domain()
     _key_generation()
@@ -25,6 +28,7 @@ def upgrade() -> None:
     _pledge()
     _admission()
     _credential()
+    _key_fingerprint()
     _link_layer_key()
     _network_identifier()
     _node()
@@ -41,6 +45,37 @@ def upgrade() -> None:
     _rollover()
     _rollover_node()
     _wanted_rollover()
+
+
+def _api_token() -> None:
+    op.create_table(
+        "api_token",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("scope", sa.String(length=16), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("incarnation", sa.BigInteger(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("used_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("revoked_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint(
+            "scope IN ('read', 'import', 'operate', 'admin')", name=op.f("ck_api_token_scope")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
+        sa.UniqueConstraint("hash", name=op.f("uq_api_token_hash")),
+        comment="Who may use the API over TCP: SHA-256 of each token, and what it is good for.",
+    )
+    op.create_index(
+        "uq_api_token_name_live",
+        "api_token",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("revoked_at_ms IS NULL"),
+        postgresql_where=sa.text("revoked_at_ms IS NULL"),
+    )
 
 
 def _data_key() -> None:
@@ -110,11 +145,45 @@ def _event() -> None:
     )
 
 
+def _identity() -> None:
+    op.create_table(
+        "identity",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("identifier", sa.LargeBinary(length=248), nullable=False),
+        sa.Column("credential", sa.LargeBinary(length=512), nullable=False),
+        sa.Column("thumbprint", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("provenance", sa.String(length=16), nullable=False),
+        sa.Column("place", sa.String(length=128), nullable=False),
+        sa.Column("recorded_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("superseded_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.CheckConstraint(
+            "provenance IN ('serial', 'file', 'api', 'operator')",
+            name=op.f("ck_identity_provenance"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity")),
+        comment="The public credentials a device has and had; no two devices have one in force.",
+    )
+    op.create_index(op.f("ix_identity_identifier"), "identity", ["identifier"], unique=False)
+    for column in ("identifier", "thumbprint"):
+        op.create_index(
+            f"uq_identity_{column}_live",
+            "identity",
+            [column],
+            unique=True,
+            sqlite_where=sa.text("superseded_at_ms IS NULL"),
+            postgresql_where=sa.text("superseded_at_ms IS NULL"),
+        )
+
+
 def _import_batch() -> None:
     op.create_table(
         "import_batch",
         sa.Column("id", _ID, autoincrement=True, nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("published_at_ms", sa.BigInteger(), nullable=True),
@@ -124,6 +193,29 @@ def _import_batch() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_batch")),
         comment="Rows of a staged import are invisible until its one row here says published.",
+    )
+
+
+def _handover() -> None:
+    op.create_table(
+        "handover",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("builder", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("serial", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("import_id", _ID, nullable=False),
+        sa.Column("row_count", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["import_batch.id"], name=op.f("fk_handover_import_id_import_batch")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_handover")),
+        sa.UniqueConstraint("builder", "serial", name=op.f("uq_handover_builder_serial")),
+        comment="Sealed files that were opened, by builder's key and serial: none is opened twice.",
     )
 
 
@@ -300,6 +392,7 @@ def _pledge() -> None:
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("profile", sa.String(length=16), nullable=True),
         sa.Column("credential_id", _ID, nullable=True),
+        sa.Column("candidate_id", _ID, nullable=True),
         sa.Column("import_id", _ID, nullable=True),
         sa.Column("supersedes_id", _ID, nullable=True),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
@@ -314,10 +407,17 @@ def _pledge() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pledge")),
         sa.UniqueConstraint("identifier", name=op.f("uq_pledge_identifier")),
-        comment="A device. credential_id is the key in force; removed rows stay as tombstones.",
+        comment="A device. credential_id is the key in force, candidate_id one that waits for its"
+        " next firmware; removed rows stay as tombstones.",
     )
-    op.create_index(op.f("ix_pledge_import_id"), "pledge", ["import_id"], unique=False)
-    op.create_index(op.f("ix_pledge_supersedes_id"), "pledge", ["supersedes_id"], unique=False)
+    op.create_index(
+        "ix_pledge_supersedes_id",
+        "pledge",
+        ["supersedes_id"],
+        unique=False,
+        sqlite_where=sa.text("supersedes_id IS NOT NULL"),
+        postgresql_where=sa.text("supersedes_id IS NOT NULL"),
+    )
 
 
 def _admission() -> None:
@@ -361,7 +461,8 @@ def _credential() -> None:
         sa.Column("retired_at_ms", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("kind IN ('psk', 'derived')", name=op.f("ck_credential_kind")),
         sa.CheckConstraint(
-            "state IN ('staged','current','candidate','superseded','removed')",
+            "state IN ('staged','current','candidate','superseded','withdrawn','transferred',"
+            "'removed')",
             name=op.f("ck_credential_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -371,15 +472,21 @@ def _credential() -> None:
             ["pledge_id"], ["pledge.id"], name=op.f("fk_credential_pledge_id_pledge")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credential")),
-        sa.UniqueConstraint("psk_fingerprint", name=op.f("uq_credential_psk_fingerprint")),
-        sa.UniqueConstraint(
-            "recipient_fingerprint", name=op.f("uq_credential_recipient_fingerprint")
-        ),
-        sa.UniqueConstraint("sender_fingerprint", name=op.f("uq_credential_sender_fingerprint")),
         comment="The keys a pledge has and had. Fingerprints outlive the wrapped secret.",
     )
     op.create_index(op.f("ix_credential_import_id"), "credential", ["import_id"], unique=False)
     op.create_index(op.f("ix_credential_pledge_id"), "credential", ["pledge_id"], unique=False)
+
+
+def _key_fingerprint() -> None:
+    op.create_table(
+        "key_fingerprint",
+        sa.Column("fingerprint", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("credential_id", _ID, nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_key_fingerprint")),
+        comment="Every key that a pledge has or had, once, whatever it was used for.",
+        sqlite_with_rowid=False,
+    )
 
 
 def _link_layer_key() -> None:
@@ -461,12 +568,13 @@ def _pledge_network() -> None:
         sa.Column("network_id", _ID, nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["network_id"], ["network.id"], name=op.f("fk_pledge_network_network_id_network")
-        ),
-        sa.ForeignKeyConstraint(
             ["pledge_id"], ["pledge.id"], name=op.f("fk_pledge_network_pledge_id_pledge")
         ),
+        sa.ForeignKeyConstraint(
+            ["network_id"], ["network.id"], name=op.f("fk_pledge_network_network_id_network")
+        ),
         sa.PrimaryKeyConstraint("pledge_id", "network_id", name=op.f("pk_pledge_network")),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_pledge_network_network", "pledge_network", ["network_id", "pledge_id"], unique=False
@@ -557,6 +665,7 @@ def _staged_change() -> None:
         sa.Column("profile", sa.String(length=16), nullable=True),
         sa.Column("network_ids", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("waits", sa.Integer(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("mac", sa.LargeBinary(length=16), nullable=False),
         sa.ForeignKeyConstraint(
@@ -588,6 +697,7 @@ def _context_kid() -> None:
         ),
         sa.PrimaryKeyConstraint("kid_context", "context_id", name=op.f("pk_context_kid")),
         comment="Every kid context under which a context may be asked for.",
+        sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_context_kid_context_id"), "context_kid", ["context_id"], unique=False)
 

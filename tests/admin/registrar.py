@@ -1,6 +1,7 @@
 """A registrar without a daemon for tests: a real database, the real API, no socket."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from jrc.store.backup.seal import check_recipients
 from jrc.store.backup.streamed import streamed
 from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
+from tests.admin import conforming
 from tests.desk import KEK, copied_to
 
 T = TypeVar("T")
@@ -46,6 +48,11 @@ class OfflineServices:
     installers: Collection[InstallerId] = ()
     installer_waits_s: Mapping[InstallerId, float] = field(default_factory=dict)
     updates_hindered: str | None = None
+    disk: Path | None = None
+
+    @property
+    def spool_folder(self) -> Path:
+        return Path(tempfile.gettempdir())
 
     @property
     def newest_event(self) -> int:
@@ -80,11 +87,11 @@ class OfflineServices:
         self.asked.append((network, actor, reason))
         return self.installed
 
-    async def status(self) -> Mapping[str, object]:
+    async def status(self, *, anew: bool = True) -> Mapping[str, object]:
         return self.answers
 
-    def metrics_text(self) -> bytes:
-        return b"jrc_ready 1\n"
+    def metrics(self) -> tuple[bytes, ...]:
+        return (b"jrc_ready 1\n", b"jrc_sealed 0\n")
 
     def health(self) -> Health:
         ready = bool(self.answers["ready"])
@@ -108,7 +115,10 @@ class Registrar(AbstractContextManager["Registrar"]):
 
         async def session() -> T:
             transport = httpx.ASGITransport(as_this_process(build_api(self.services)))
-            async with httpx.AsyncClient(transport=transport, base_url="http://jrc") as client:
+            hooks = {"response": [conforming.check]}
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://jrc", event_hooks=hooks
+            ) as client:
                 return await work(client)
 
         return asyncio.run(session())

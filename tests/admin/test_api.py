@@ -193,6 +193,8 @@ def test_every_mutation_leaves_actor_and_reason_in_the_audit_log(registrar: Regi
         ("POST", "/v1/imports?format=xml", b"", 422),
         ("POST", "/v1/imports?colour=red", b"", 400),
         ("GET", "/v1/nothing", b"", 404),
+        ("GET", "/v1/networks/", b"", 404),
+        ("GET", "/v1/networks?colour=red", b"", 400),
         ("PUT", "/v1/networks/lab", b"", 405),
     ],
 )
@@ -302,16 +304,18 @@ def test_a_dry_run_stores_nothing_and_reports_the_same(registrar: Registrar) -> 
 def test_rows_are_stored_while_the_body_arrives(registrar: Registrar) -> None:
     """A body without end is never held in memory: transactions begin before it is complete."""
     registrar.add_lab()
+    rows = 20_000
     writes: list[int] = []
 
     async def body() -> AsyncIterator[bytes]:
         yield b"pledge_id,psk,label\n"
-        for number in range(1000):
-            yield f"{number:016x},{os.urandom(16).hex()},x\n".encode()
+        for first in range(0, rows, 1000):
+            numbers = range(first, first + 1000)
+            yield "".join(f"{n:016x},{os.urandom(16).hex()},x\n" for n in numbers).encode()
             writes.append(registrar.services.writes)
 
     report = registrar.call("POST", "/v1/imports", content=body()).json()
-    assert report["added"] == 1000
+    assert report["added"] == rows
     assert writes[-1] - writes[0] >= 3
 
 

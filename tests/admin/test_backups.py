@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from jrc.model import Condition, Secret
 from jrc.store.backup.container import Header, read_header
@@ -89,3 +90,13 @@ def test_a_wish_that_makes_no_sense_changes_nothing(
     body = {**wish(recipient, final=True), **wrong}
     assert 400 == registrar.call("POST", "/v1/backups", json=body).status_code
     assert Condition.OPEN == condition(registrar)
+
+
+def test_a_backup_that_failed_elsewhere_is_noted(registrar: Registrar) -> None:
+    """In the audit log with who has told, and in the daemon's log."""
+    with capture_logs() as logs:
+        told = registrar.call("POST", "/v1/backups/failed", json={"reason": "cron: no room"})
+    assert told.json() == {"noted": True}
+    (event,) = registrar.call("GET", "/v1/events?kind=backup.failed").json()["events"]
+    assert (event["reason"], event["actor"][:4]) == ("cron: no room", "uid=")
+    assert [(each["event"], each["error"]) for each in logs] == [("backup_failed", "cron: no room")]

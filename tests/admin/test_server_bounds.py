@@ -1,6 +1,7 @@
 """What connections can cost: so many at a time, and none that waits without asking."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from jrc.admin import server
-from jrc.admin.server import MAX_CONNECTIONS, AdminServer, HttpServer, metrics_server
+from jrc.admin.server import MAX_CONNECTIONS, AdminServer, HttpServer, metrics_server, page_server
 
 SOON_S = 0.02
 WITHIN_S = 30
@@ -106,13 +107,13 @@ def test_an_answer_of_the_admin_socket_may_take_its_time(
     """Followers of the audit log, imports and installers wait for longer than a look."""
     monkeypatch.setattr(server, "REQUEST_WITHIN_S", SOON_S)
     looks = asyncio.Queue[None]()
-    look = server._BoundedProtocol._look
+    look = server.BoundedProtocol._look
 
-    def looking(self: server._BoundedProtocol) -> None:
+    def looking(self: server.BoundedProtocol) -> None:
         look(self)
         looks.put_nowait(None)
 
-    monkeypatch.setattr(server._BoundedProtocol, "_look", looking)
+    monkeypatch.setattr(server.BoundedProtocol, "_look", looking)
 
     async def late(_request: Request) -> Response:
         for _ in range(3):
@@ -127,5 +128,58 @@ def test_an_answer_of_the_admin_socket_may_take_its_time(
         assert (await reader.readline()).endswith(b" 200 OK\r\n")
         writer.close()
         await admin.stop()
+
+    asyncio.run(run())
+
+
+async def _whole(request: Request) -> Response:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+def test_a_page_is_not_kept_waiting_for_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has no session may send one; bytes that trickle in are no better than none."""
+    monkeypatch.setattr(server, "REQUEST_WITHIN_S", SOON_S)
+    routes = [Route("/", _whole, methods=["POST"])]
+
+    async def run() -> None:
+        http = page_server(Starlette(routes=routes), "127.0.0.1", 0)
+        await http.start()
+        async with asyncio.timeout(WITHIN_S):
+            reader, writer = await _connect(http)
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100000\r\n\r\n")
+            while not reader.at_eof():
+                writer.write(b"x")
+                await asyncio.sleep(SOON_S)
+            writer.close()
+        await http.stop()
+
+    asyncio.run(run())
+
+
+def test_what_strangers_send_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """No HTTP at all, and an upgrade to what is not there."""
+    upgrade = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+
+    async def work(http: HttpServer) -> None:
+        for said in (b"no HTTP\r\n\r\n", upgrade):
+            reader, writer = await _connect(http)
+            writer.write(said)
+            assert await reader.readline()
+            writer.close()
+
+    with caplog.at_level(logging.INFO):
+        _with_metrics(work)
+    assert [each for each in caplog.records if each.name.startswith("uvicorn")] == []
+
+
+def test_the_port_is_known_when_the_socket_is_closed() -> None:
+    """An answer under way at the stop may ask for it, to check its Host or to log it."""
+
+    async def run() -> None:
+        http = metrics_server(_app(), "127.0.0.1", 0)
+        port = http.port
+        await http.start()
+        await http.stop()
+        assert http.port == port > 0
 
     asyncio.run(run())

@@ -150,6 +150,21 @@ class Seat:
         self.registrars.seen(Sight(1, 1, notices, is_conductor, None, is_first))
 
 
+def test_b03_a_server_that_may_forget_commits_holds_joins_until_it_may_not() -> None:
+    """RFC 9031 §7.3.1: each look tells, also one of a connection that was lost and made again."""
+    seat = Seat()
+    seat.see(is_first=True)
+    assert not seat.troubles
+    for sight in (Sight(1, 1, (), False, None, False, "fsync=off"),) * 2:
+        seat.registrars.seen(sight)
+    assert seat.troubles.holds
+    assert ["fsync=off"] == [each.error for each in seat.troubles.standing()]
+    seat.registrars.lost("gone")
+    assert Cause.NOT_DURABLE in seat.troubles
+    seat.see(is_first=True)
+    assert Cause.NOT_DURABLE not in seat.troubles
+
+
 def test_with_sqlite_this_process_conducts() -> None:
     """There is nobody else, and nothing to wait for."""
     seat = Seat(None)

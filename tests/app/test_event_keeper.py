@@ -11,7 +11,7 @@ from jrc.admin.services import Services
 from jrc.app.event_keeper import EventKeeper
 from jrc.config import Events
 from jrc.model import Event
-from jrc.service.event_check import verify_chain
+from jrc.service.event_check import verify_stretch
 from jrc.service.events import list_events
 from jrc.service.registry import Registry
 from tests.desk import NOW_MS, Desk
@@ -83,7 +83,7 @@ def test_old_events_go_at_the_second_look(site: Site) -> None:
     assert site.numbers() == list(range(1101, 1112))
     (said,) = site.desk.read(lambda tx: list_events(tx, kind="events.removed"))
     assert (said.actor, said.reason) == ("jrc", "older than events.keep_days = 10")
-    assert site.desk.read(verify_chain).intact
+    assert site.desk.read(verify_stretch).intact
     assert keeper.status() == {"keep_days": 10, "removed": 1100}
 
 
@@ -107,9 +107,20 @@ def test_the_last_events_stay(site: Site) -> None:
 
 
 def test_without_the_setting_everything_is_kept(site: Site) -> None:
-    """Nobody ever looks."""
-    asyncio.run(site.keeper().start())
-    assert site.work == []
-    asyncio.run(site.keeper(keep_days=1).start())
-    assert len(site.work) == 1
+    """However often it is looked; and it may be set while the daemon runs."""
+    keeper = site.keeper(keep_at_least=5)
+    for _ in range(3):
+        site.later(HOUR_MS)
+        look(keeper)
+    assert len(site.numbers()) == 1110
+    keeper.use(Events(keep_days=10, keep_at_least=5))
+    site.later(HOUR_MS)
+    look(keeper)
+    assert site.numbers() == list(range(1101, 1112))
     assert site.desk.now_ms > NOW_MS
+
+
+def test_it_looks_for_as_long_as_the_daemon_runs(site: Site) -> None:
+    """The setting may come later."""
+    asyncio.run(site.keeper().start())
+    assert 1 == len(site.work)

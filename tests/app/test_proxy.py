@@ -337,6 +337,30 @@ def test_p05_the_blocklist_of_the_config_file_is_added(desk: Desk, tmp_path: Pat
     in_jrc_run(desk, settings(tmp_path, more), elsewhere, ELSEWHERE)
 
 
+def test_p04_p05_other_settings_count_beside_what_was_told(desk: Desk, tmp_path: Path) -> None:
+    """SIGHUP brings a rate and a blocklist; what the database or a registrar says stays."""
+    desk.network(join_rate_bytes_per_s=70)
+    desk.pledge(1, networks=("lab",))
+    revoke(desk, 1)
+    other = bytes.fromhex("00124b00000000bb")
+    listed = 'blocklist = ["00124b00000000bb"]\n'
+
+    async def beside(part: JoinProxyPart) -> None:
+        part.use(plain("join_rate_bytes_per_s = 50\n" + listed))
+        assert limits(part) == (50, {other, pledge_id(1).value})
+        part.use(plain(""))
+        assert limits(part) == (70, {pledge_id(1).value})
+
+    async def elsewhere(part: JoinProxyPart) -> None:
+        told = Configuration(join_rate_bytes_per_s=60, blocklist=(b"bad",))
+        part.host._configured(told, True)
+        part.use(settings(tmp_path, listed))
+        assert limits(part) == (60, {other, b"bad"})
+
+    in_jrc_run(desk, plain(""), beside)
+    in_jrc_run(desk, settings(tmp_path, ""), elsewhere, ELSEWHERE)
+
+
 def test_p04_p05_a_network_that_is_not_there_is_waited_for_and_said_once(desk: Desk) -> None:
     """Until it is there, the rate is the default one and everybody revoked is dropped."""
     desk.network()

@@ -204,6 +204,29 @@ def test_a_quiet_registrar_looks_once_a_minute(office: Office) -> None:
     assert (2, 0) == (office.reads, office.writes)
 
 
+def test_counting_many_nodes_takes_a_thousandth_of_the_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has joined meanwhile is found out later the longer a count takes; a change ends that."""
+    many, counted = Office(desk), list[float]()
+
+    def slow(tx: Registry, record: object, installers: object) -> object:
+        counted.append(many.monotonic_s)
+        many.monotonic_s += 0.006
+        return counts_of(tx, record, installers)  # type: ignore[arg-type]
+
+    with floor_at(desk, 3):
+        desk.write(lambda tx: start_rollover(tx, "lab", actor=ACTOR))
+        many.look(2)
+        monkeypatch.setattr("jrc.app.rollovers.counts_of", slow)
+        many.look(25)
+        assert 4 <= len(counted) <= 6
+        many.keeper.changed()
+        before = len(counted)
+        many.look()
+        assert before + 1 == len(counted)
+
+
 def test_e02_a_deadline_that_pauses_is_logged_once(desk: Desk) -> None:
     """With the networks and how many are reached; who pauses one by hand knows it (row E2)."""
     with floor_at(desk, 3) as floor:

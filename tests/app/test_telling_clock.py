@@ -34,7 +34,7 @@ def test_a_clock_that_was_wrong_for_a_while_delays_nobody_for_long(tmp_path: Pat
     async def work(rig: Rig) -> None:
         updates = rig.registrar.updates
         await rig.rest(1)
-        updates._has_rollover = False
+        updates._turns.has_rollover = False
         updates._due_ms = rig.registrar.now_ms() + 1000 * TEN_YEARS_S
         assert MAX_REST_S == updates._wait_s()
 

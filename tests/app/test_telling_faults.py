@@ -29,7 +29,7 @@ def test_a_fault_in_a_turn_stops_neither_joins_nor_the_turns_after_it(
         return right_turn(*given)
 
     async def work(rig: Rig) -> None:
-        monkeypatch.setattr("jrc.app.updates.turn", turn)
+        monkeypatch.setattr("jrc.app.update_turns.turn", turn)
         await rig.roll()
         rig.join(rig.nodes[3])
         await rig.until(in_phase(rig, Phase.DONE))
@@ -51,7 +51,7 @@ def test_a_fault_loses_no_answer_that_has_come(
         return right_turn(tx, errands, outcomes, *more)
 
     async def work(rig: Rig) -> None:
-        monkeypatch.setattr("jrc.app.updates.turn", turn)
+        monkeypatch.setattr("jrc.app.update_turns.turn", turn)
         await rig.roll()
         began_s = asyncio.get_running_loop().time()
         await rig.until(in_phase(rig, Phase.DONE))
@@ -70,7 +70,7 @@ def test_a_rollover_that_can_not_go_on_keeps_nobody_from_being_told(
         raise StateError("key_generation 2 does not authenticate")
 
     async def work(rig: Rig) -> None:
-        monkeypatch.setattr("jrc.app.updates.advance", advance)
+        monkeypatch.setattr("jrc.app.update_turns.advance", advance)
         await rig.roll()
         await rig.until(lambda: len(in_state(rig, NodeState.REACHED)) == len(rig.nodes) - 1)
 
@@ -96,7 +96,7 @@ def test_a_turn_looks_at_nothing_that_the_loop_changes_meanwhile(
 
     async def work(rig: Rig) -> None:
         updates = rig.registrar.updates
-        right_turn_in = updates._turn_in
+        right_turn_in = updates._turns._turn_in
 
         def turn_in(*given: Any) -> Any:
             inside[0] = 1
@@ -105,7 +105,7 @@ def test_a_turn_looks_at_nothing_that_the_loop_changes_meanwhile(
             finally:
                 inside[0] = 0
 
-        monkeypatch.setattr(updates, "_turn_in", turn_in)
+        monkeypatch.setattr(updates._turns, "_turn_in", turn_in)
         monkeypatch.setattr(updates, "_open", Watched())
         await rig.roll()
         await rig.until(in_phase(rig, Phase.DONE))
@@ -163,7 +163,7 @@ def test_while_requests_wait_fewer_updates_share_a_transaction(
         return turned
 
     async def work(rig: Rig) -> None:
-        monkeypatch.setattr("jrc.app.updates.turn", turn)
+        monkeypatch.setattr("jrc.app.update_turns.turn", turn)
         rig.registrar.joins_under_way = requests
         await rig.roll()
         await rig.until(in_phase(rig, Phase.DONE))

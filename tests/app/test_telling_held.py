@@ -16,7 +16,6 @@ from jrc.service.revoking import revoke_pledges
 from jrc.service.rollover import pause_rollover, resume_rollover
 from tests.desk import ACTOR
 from tests.rolling import Rig, experiment, in_phase, in_state, names
-from tests.virtual_loop import run_virtually
 
 T = TypeVar("T")
 
@@ -125,14 +124,4 @@ def test_a_pause_stops_what_was_prepared_ahead_and_what_is_under_way(tmp_path: P
         await rig.until(in_phase(rig, Phase.DONE), patience_s=300)
         assert in_state(rig, NodeState.REACHED) == names(rig.nodes)
 
-    async def carry_out() -> None:
-        rig = Rig(tmp_path, 12, section=NARROW)
-        try:
-            await rig.start()
-            rig.join()
-            await work(rig)
-            assert rig.violations() == []
-        finally:
-            rig.close()
-
-    run_virtually(carry_out())
+    experiment(tmp_path, work, section=NARROW)

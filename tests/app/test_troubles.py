@@ -84,12 +84,13 @@ def test_a_damaged_file_is_not_trusted_again_for_what_goes_well_later() -> None:
     assert (False, True) == (bench.troubles.of_database, bench.troubles.holds)
 
 
-def test_the_instance_file_is_not_mended_by_the_database() -> None:
-    """Each is asked by itself."""
+@pytest.mark.parametrize("cause", [Cause.INSTANCE_FILE, Cause.NOT_DURABLE])
+def test_what_is_looked_at_by_itself_is_not_mended_by_the_database(cause: Cause) -> None:
+    """The instance file, and settings of a server, with which it is read and written as before."""
     bench = Bench()
-    bench.troubles.begin(Cause.INSTANCE_FILE, "it can't be written")
+    bench.troubles.begin(cause, "it is so")
     bench.troubles.database_works()
-    assert Cause.INSTANCE_FILE in bench.troubles
+    assert cause in bench.troubles
     assert not bench.troubles.of_database
 
 

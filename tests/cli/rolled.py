@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import insert
@@ -16,10 +17,11 @@ from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance
-from jrc.store.database import Database, Transaction
+from jrc.store.database import Database
 from jrc.store.keyfile import read_key
 from jrc.store.registry import StoreRegistry
 from jrc.store.schema import node
+from jrc.store.transaction import Transaction
 from tests.cli.terminal import PREFIX, Terminal
 
 T = TypeVar("T")
@@ -55,6 +57,17 @@ def add_network(terminal: Terminal, name: str = "lab", *more: str) -> None:
     assert terminal.jrc("network", "add", name, *words).code == 0
 
 
+def registrar(folder: Path, nodes: int, *, routers: int = 0, config: str = "") -> Terminal:
+    """A registrar with a network of so many nodes; ``config`` goes below its config file."""
+    made = Terminal(folder)
+    made.init()
+    made.config.write_text(made.config.read_text() + config)
+    add_network(made)
+    if nodes:
+        add_nodes(made, nodes, routers=routers)
+    return made
+
+
 def add_nodes(
     terminal: Terminal, count: int, *, routers: int = 0, sleep_s: int | None = None
 ) -> None:
@@ -65,6 +78,15 @@ def add_nodes(
             identifier = PledgeId(bytes.fromhex(node_id(number)))
             keys = Secret(os.urandom(16))
             add_pledge(tx, Applicant(identifier=identifier, keys=keys), actor="test")
+
+    change(terminal, enroll)
+    join_nodes(terminal, count, routers=routers, sleep_s=sleep_s)
+
+
+def join_nodes(
+    terminal: Terminal, count: int, *, routers: int = 0, sleep_s: int | None = None
+) -> None:
+    """Pledges 1 to ``count`` have joined the first network, the last ``routers`` as 6LBRs."""
 
     def join(tx: Transaction) -> None:
         rows = [
@@ -82,7 +104,6 @@ def add_nodes(
         ]
         tx.connection.execute(insert(node), rows)
 
-    change(terminal, enroll)
     with database_of(terminal) as database:
         database.write(join, NOW_MS)
 

@@ -6,12 +6,13 @@ import io
 import json
 import os
 import pty
+import select
 import shutil
 import socket
 import struct
 import sys
 import termios
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -28,10 +29,14 @@ from jrc.store.keyfile import new_key, read_key
 from jrc.store.keyslots import recovery_public_key
 from jrc.store.registry import StoreRegistry
 from tests import forked
+from tests.at_home import at_home
 from tests.forked import JRC, Forked
 
 PREFIX, OTHER_PREFIX = "2001:db8:0:1::/64", "2001:db8:0:2::/64"
 PLEDGE = "00124b0014b5b67e"
+SILENCE_S = 30
+QUESTIONS = (b"[y/N]: ", b"(hex): ", b"assphrase: ", b"confirmation: ")
+"""How what asks on a terminal ends."""
 PSK = "6d1f9c0a73e84b52a9c7d0e15f3b8264"
 
 
@@ -87,27 +92,7 @@ class Terminal:
 
     def typed(self, *words: str, answer: str = "") -> tuple[int, str]:
         """Exit code and what a terminal shows of a command that gets ``answer`` typed."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        command = Forked(
-            *self.command(*words)[2:],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            environ=environment(),
-            new_session=True,
-        )
-        os.close(theirs)
-        shown = bytearray()
-        try:
-            while piece := _read_terminal(ours):
-                shown += piece
-                if answer and shown.endswith((b"[y/N]: ", b"(hex): ")):
-                    os.write(ours, answer.encode())
-                    answer = ""
-        finally:
-            os.close(ours)  # which hangs up, so that a command that still waits ends
-        return command.wait(timeout=90), shown.decode()
+        return typed(self.command(*words)[3:], [answer] if answer else [])
 
     def init(self, *, recovery: bool = True, anew: bool = False) -> None:
         """A registrar that listens on a free port of loopback; ``recovery``: with two slots.
@@ -116,6 +101,7 @@ class Terminal:
         """
         template = _made(recovery) if anew else _template(recovery)
         shutil.copytree(template, self.folder, dirs_exist_ok=True)
+        at_home(self.folder)
         text = self.config.read_text().replace(str(template), str(self.folder))
         self.config.write_text(text.replace("[::]:5683", f"[::1]:{free_port()}"))
 
@@ -175,7 +161,12 @@ def environment() -> dict[str, str]:
 
 
 def _read_terminal(terminal: int) -> bytes:
-    """The next piece; Linux reports the far side's end as an error."""
+    """The next piece; Linux reports the far side's end as an error.
+
+    Raises:
+        AssertionError: none comes, as of a command that asks what nobody has an answer to.
+    """
+    assert select.select([terminal], [], [], SILENCE_S)[0], "the command says no more, and waits"
     try:
         return os.read(terminal, 4096)
     except OSError:
@@ -190,9 +181,41 @@ def free_port() -> int:
         return port
 
 
-def pledge_file(path: Path, rows: Sequence[str]) -> Path:
+def typed(
+    words: Sequence[str],
+    answers: Sequence[str],
+    environ: Mapping[str, str] | None = None,
+    folder: str | None = None,
+) -> tuple[int, str]:
+    """Exit code and what a terminal shows of `jrc`, whose questions get the answers in turn."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    command = Forked(
+        JRC,
+        *words,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        environ=environ or environment(),
+        new_session=True,
+        folder=folder,
+    )
+    os.close(theirs)
+    shown, asked, left = bytearray(), 0, list(answers)
+    try:
+        while piece := _read_terminal(ours):
+            shown += piece
+            if left and len(shown) > asked and shown.endswith(QUESTIONS):
+                os.write(ours, left.pop(0).encode())
+                asked = len(shown)
+    finally:
+        os.close(ours)  # which hangs up, so that a command that still waits ends
+    return command.wait(timeout=90), shown.decode()
+
+
+def pledge_file(path: Path, rows: Sequence[str], header: str = "pledge_id,psk,label") -> Path:
     """A CSV file of pledges that only its owner reads."""
-    path.write_text("\n".join(("pledge_id,psk,label", *rows, "")))
+    path.write_text("\n".join((header, *rows, "")))
     path.chmod(0o600)
     return path
 

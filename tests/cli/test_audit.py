@@ -15,16 +15,21 @@ from jrc.opened import Opened
 from tests.cli.terminal import PLEDGE, PREFIX, PSK, Done, Terminal, pledge_file
 from tests.daemon.wire import OddPledge
 from tests.desk import Desk
+from tests.identities import PRINTED, claims
 from tests.joining import hall_at
 
 SECOND, THIRD = "00124b0014b5b690", "00124b0014b5b691"
 SECOND_PSK, THIRD_PSK = "91c2a7704d5e4be3b9ad0f6118c3742e", "c04be19d2f7648a1a35d9e70b8621f4d"
+FOURTH_PSK, FIFTH_PSK = "3fd10c6ae9524b8799e6d5b02c7f184a", "77a0e4c9136d4f52b81e29fd50c3a6b4"
 READS = {
     "init", "run", "proxy", "status", "check-config", "doctor", "completion", "network list",
-    "network show", "pledge explain", "pledge list", "pledge show", "node list", "node show",
+    "network show", "pledge explain", "pledge generate", "pledge list", "pledge show", "node list",
+    "node show",
     "window list", "rollover list", "rollover status", "rollover watch", "events",
     "events verify", "events export", "keys slots", "lab run", "backup verify", "backup keygen",
-    "recover status",
+    "recover status", "healthcheck", "token list", "lab join", "page", "handover keygen",
+    "handover seal", "handover show", "handover list", "identity list", "identity show",
+    "identity export", "wpan",
 }  # fmt: skip
 """Commands that change nothing in a database that is there."""
 
@@ -33,7 +38,13 @@ CHANGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("pledge.added", ("pledge", "add", PLEDGE, "--psk-file", "-"), PSK),
     ("network.changed", ("network", "set", "lab", "--lease-hours", "200"), ""),
     ("pledge.changed", ("pledge", "set", PLEDGE, "--label", "lamp"), ""),
+    ("pledge.pending", ("pledge", "add", PLEDGE, "--psk-file", "-", "--pending-firmware"),
+     FOURTH_PSK),
+    ("pledge.withdrawn", ("pledge", "withdraw", PLEDGE, "--yes"), ""),
     ("import.published", ("pledge", "import", "@FILE@"), ""),
+    ("identity.recorded", ("identity", "add", PLEDGE, PRINTED), ""),
+    ("identity.superseded", ("identity", "add", PLEDGE, claims(1).hex()), ""),
+    ("identity.superseded", ("identity", "remove", PLEDGE, "--yes"), ""),
     ("network.changed", ("network", "set", "lab", "--admission", "approval", "--yes"), ""),
     ("pledge.approved", ("pledge", "approve", SECOND, "--network", "lab"), ""),
     ("network.changed", ("network", "set", "lab", "--admission", "window", "--yes"), ""),
@@ -55,6 +66,8 @@ CHANGES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("pledge.restored", ("pledge", "restore", PLEDGE), ""),
     ("pledge.superseded", ("pledge", "replace", PLEDGE, THIRD, "--psk-file", "-", "--yes"),
      THIRD_PSK),
+    ("pledge.transferred", ("pledge", "transfer", "out", THIRD, "--dossier", "-", "--yes"), ""),
+    ("pledge.returned", ("pledge", "transfer", "in", THIRD, "--psk-file", "-"), FIFTH_PSK),
     ("pledge.removed", ("pledge", "remove", SECOND, "--yes"), ""),
     ("network.removed", ("network", "remove", "lab", "--yes"), ""),
     ("events.removed", ("events", "prune", "--before", "0s", "--yes"), ""),
@@ -116,7 +129,7 @@ def test_each_change_is_an_event_with_actor_and_reason_and_no_event_has_a_secret
     site: Terminal,
 ) -> None:
     """Threats T10 and O1: nobody can deny it, and who reads the log learns no key."""
-    keys = [bytes.fromhex(each) for each in (PSK, SECOND_PSK, THIRD_PSK)]
+    keys = [bytes.fromhex(each) for each in (PSK, SECOND_PSK, THIRD_PSK, FOURTH_PSK, FIFTH_PSK)]
     log = ""
     for number, (kind, words, stdin) in enumerate(CHANGES):
         if not words:

@@ -85,6 +85,100 @@ def test_nothing_is_overwritten_without_force(terminal: Terminal, keys: Path) ->
     assert ["b", "id", "no", "pw"] == sorted(p.name for p in keys.iterdir() if p.is_file())
 
 
+OLD = ["jrc-20250101T000000Z.backup", "jrc-20250102T000000Z.backup"]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """A folder with two old backups, and a file of somebody's."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for name in (*OLD, "readme"):
+        (folder / name).write_text("x")
+    return folder
+
+
+def test_in_a_folder_the_newest_stay(terminal: Terminal, shelf: Path) -> None:
+    """The file is named by the time; nobody else's is deleted, and none where it was not asked."""
+    create(terminal, shelf)
+    (first,) = {each.name for each in shelf.iterdir()} - {*OLD, "readme"}
+    done = terminal.jrc(
+        "backup", "create", str(shelf), "--recipient", RECIPIENT, "--keep", "2", "--force", "--json"
+    )
+    assert 0 == done.code, done.err
+    found = sorted(each.name for each in shelf.iterdir())
+    assert "readme" in found
+    assert 3 == len(found)
+    assert found[1] == Path(done.json["file"]).name
+    gone = {Path(each).name for each in done.json["deleted"]}
+    assert gone == {*OLD, first} - set(found)
+
+
+def test_a_quarantined_database_deletes_no_backup(terminal: Terminal, shelf: Path) -> None:
+    """Those of before may hold what it lacks."""
+    done = terminal.jrc("quarantine", "--yes")
+    assert 0 == done.code, done.err
+    create(terminal, shelf, "--keep", "1")
+    assert set(OLD) < {each.name for each in shelf.iterdir()}
+
+
+def test_only_in_a_folder_backups_are_kept(terminal: Terminal, keys: Path) -> None:
+    """A file's name says nothing of older ones."""
+    words = ("backup", "create", str(keys / "b"), "--recipient", RECIPIENT, "--keep", "2")
+    one_sentence(terminal.jrc(*words), ExitCode.USAGE)
+    assert not (keys / "b").exists()
+
+
+OWN = (
+    "jrc.db", "jrc.db-wal", "jrc.db-shm", "jrc.db.lock", "jrc.instance", "jrc.instance.restored",
+    "config.toml", "kek", "by_link", "by_hard_link", "device",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_the_registrar_needs_is_no_place_for_a_file(terminal: Terminal, name: str) -> None:
+    """By whatever name, with --force, and whether it is there just now or not; nor is a device."""
+    file = terminal.folder / name
+    if name == "by_link":
+        file.symlink_to(terminal.folder / "kek")
+    elif name == "by_hard_link":
+        file.hardlink_to(terminal.folder / "config.toml")
+    elif name == "device":
+        file = Path("/dev/null")
+    before = {each: each.read_bytes() for each in terminal.folder.iterdir() if each.is_file()}
+    for words in (
+        ("backup", "create", str(file), "--recipient", RECIPIENT, "--force"),
+        (
+            "pledge",
+            "generate",
+            "--count",
+            "1",
+            "--format",
+            "csv",
+            "--out",
+            str(file),
+            "--overwrite",
+        ),
+        ("events", "export", str(file)),
+    ):
+        one_sentence(terminal.jrc(*words), ExitCode.REFUSED)
+    assert before == {each: each.read_bytes() for each in before}
+    assert not Path("/dev/null").is_file()
+
+
+def test_a_backup_that_was_there_stays_until_the_new_one_is_on_disk(
+    terminal: Terminal, keys: Path
+) -> None:
+    """Where its folder can't be synced, a whole one still has the name."""
+    create(terminal, keys / "b")
+    words = ("backup", "create", str(keys / "b"), "--recipient", RECIPIENT, "--force")
+    with patch("jrc.store.backup.output.sync", side_effect=OSError(5, "Input/output error")):
+        failed = terminal.jrc(*words)
+    assert (ExitCode.FAILED, True) == (failed.code, "whole one has the name" in failed.err)
+    again = terminal.jrc("backup", "verify", str(keys / "b"), "--identity-file", str(keys / "id"))
+    assert 0 == again.code, again.err
+
+
 def test_verify_tells_what_is_in_it(terminal: Terminal, keys: Path) -> None:
     """Also without the key file, though not who made it."""
     terminal.add_lab()

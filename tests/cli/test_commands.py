@@ -8,23 +8,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RootTransaction, text
 from typer.main import get_command
 
 from jrc.cli.tree import app
-from jrc.errors import ExitCode, StateError
+from jrc.errors import CommitError, ExitCode, StateError
 from jrc.store import migrate
+from jrc.store.connection import WriterConnection
 from jrc.store.lock import StateLock
 from tests.cli.terminal import PLEDGE, PREFIX, Terminal, one_sentence
 
+AGE_RECIPIENT = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
+
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+def made(made: Terminal) -> Terminal:
     """A registrar with a network and a pledge that no test of this module changes."""
-    terminal = Terminal(tmp_path_factory.mktemp("jrc"))
-    terminal.init()
-    terminal.add_lab()
-    return terminal
+    made.add_lab()
+    return made
 
 
 # networks
@@ -153,6 +154,34 @@ def test_a_damaged_database_is_one_sentence(terminal: Terminal) -> None:
     """Not a traceback of the driver."""
     (terminal.folder / "jrc.db").write_bytes(b"no database" * 1000)
     one_sentence(terminal.jrc("network", "list"), ExitCode.FAILED)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("network", "set", "lab", "--join-rate", "7", "--reason", "r"),
+        ("pledge", "revoke", PLEDGE, "--yes"),
+        ("quarantine", "--yes"),
+        ("backup", "create", "b", "--recipient", AGE_RECIPIENT),
+        ("keys", "rotate", "--yes"),
+    ],
+)
+def test_a_commit_of_which_nobody_knows_is_one_sentence(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """A disk that fails in a sync: nothing tells what is on it, and the person is told that."""
+    terminal.add_lab()
+    monkeypatch.chdir(terminal.folder)
+
+    def fail(_self: WriterConnection, _transaction: RootTransaction) -> None:
+        raise CommitError("disk I/O error")
+
+    monkeypatch.setattr(WriterConnection, "commit", fail)
+    done = terminal.jrc(*words)
+    assert ExitCode.FAILED == done.code
+    assert "error: the database failed as a change was being written (disk I/O error)" in done.err
+    assert "`jrc events`" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_an_upgrade_that_is_not_needed_changes_nothing(terminal: Terminal) -> None:

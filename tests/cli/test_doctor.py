@@ -24,15 +24,15 @@ from tests.cli.terminal import PSK, Terminal, environment
 from tests.lab.test_lab_run import is_running
 
 NAMES = [check.name for check in CHECKS]
+PATIENCE_S = 90.0
+"""Where something else than the time is to be what fails, on a host that has much else to do."""
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+def made(made: Terminal) -> Terminal:
     """A registrar with a network and a pledge, without a daemon."""
-    terminal = Terminal(tmp_path_factory.mktemp("registrar"))
-    terminal.init()
-    terminal.add_lab()
-    return terminal
+    made.add_lab()
+    return made
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_all_is_well_is_exit_code_0(made: Terminal) -> None:
         done = made.jrc("doctor", "--no-join", "--json")
     assert (done.code, done.json["status"]) == (ExitCode.DONE, "success")
     by_name = {check["name"]: check["status"] for check in done.json["checks"]}
-    assert (by_name.pop("join"), by_name.pop("backups")) == ("skipped", "skipped")
+    assert {"skipped"} == {by_name.pop(name) for name in ("join", "backups", "api")}
     assert {"success"} == set(by_name.values())
 
 
@@ -233,6 +233,7 @@ def test_a_registrar_that_can_not_start_here_fails(
     made: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the end of its log, and it is gone."""
+    monkeypatch.setattr(trial, "WITHIN_S", PATIENCE_S)
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as occupier:
         occupier.bind(("::1", 0))
         monkeypatch.setattr(lab_registrar, "_free_port", lambda: occupier.getsockname()[1])
@@ -253,6 +254,7 @@ def test_a_pledge_that_is_not_answered_fails(
         return [JoinResult(device.identifier, None, 46.5, 5) for device in devices]
 
     monkeypatch.setattr(demo, "join_devices", unanswered)
+    monkeypatch.setattr(trial, "WITHIN_S", PATIENCE_S)
     status, what, hint = joined(made)
     assert status is FAILURE
     assert "no answer to 5 requests" in what

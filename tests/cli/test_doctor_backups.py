@@ -49,3 +49,13 @@ def test_a_backup_of_more_than_two_periods_ago_is_a_warning(
     case.clock = FixedClock(NOW_MS + int(age_h * HOUR_MS))
     (found,) = findings(case, "backups")
     assert (status, True) == (found.status, "2026-11-30T00:53:20" in found.what)
+
+
+def test_a_backup_that_a_timer_could_not_make_is_a_warning(made: Terminal) -> None:
+    """`jrc backup failed` tells the daemon, which tells whoever looks."""
+    with made.daemon():
+        assert made.jrc("backup", "failed", "--reason", "no room").code == 0
+        assert "the last backup failed, at " in made.jrc("status").out
+        found, _ = findings(case_of(made), "backups")
+    assert (WARNING, True) == (found.status, found.what.startswith("the last backup failed, at"))
+    assert "backup.failed" in found.hint

@@ -48,11 +48,12 @@ def test_a_new_registrar_is_in_order(terminal: Terminal) -> None:
 
 
 def test_looking_changes_nothing(terminal: Terminal) -> None:
-    """Not even the times of the files; of the database's lock the file stays."""
+    """Not even the times of the files; of the locks the files stay."""
     before = {path.name: path.stat().st_mtime_ns for path in terminal.folder.iterdir()}
     findings(case_of(terminal), "join")
     after = {path.name: path.stat().st_mtime_ns for path in terminal.folder.iterdir()}
-    after.pop("jrc.db.lock")
+    for name in ("jrc.db.lock", "jrc.instance.lock"):
+        after.pop(name)
     assert before == after
 
 
@@ -256,6 +257,17 @@ def test_another_or_an_older_database_fails(
     found = one(terminal, "instance_file")
     assert found.status is FAILURE
     assert said in found.what
+
+
+def test_e08_a_copy_that_was_worked_on_fails(terminal: Terminal) -> None:
+    """It has as many transactions again; its audit log has another entry where one is known."""
+    terminal.add_lab()
+    path = terminal.folder / "jrc.instance"
+    known = {"event": {"number": 1, "hash": "00" * 32}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | known))
+    found = one(terminal, "instance_file")
+    assert found.status is FAILURE
+    assert "its audit log lacks event 1" in found.what
 
 
 # The clock, as the database knows it

@@ -93,3 +93,79 @@ def test_a_database_url_that_does_not_belong_on_a_command_line_is_refused(
     assert said in done.err
     assert "hunter2" not in done.err
     assert not (tmp_path / "r").exists()
+
+
+# what a config file names
+
+
+def config_in(folder: Path, text: str) -> Terminal:
+    """A config file, and nothing that it names."""
+    terminal = Terminal(folder)
+    terminal.config.write_text(text)
+    return terminal
+
+
+NAMES = """\
+[database]
+url = "sqlite:///state/jrc.db"
+[keys]
+kek_file = "secrets/kek"
+[admin]
+socket = "admin.sock"
+"""
+
+
+def test_init_with_a_config_file_makes_what_it_names(tmp_path: Path) -> None:
+    """Key and database in their own places, and the config file stays as it is."""
+    terminal = config_in(tmp_path, NAMES)
+    done = terminal.jrc("init")
+    assert done.code == 0, done.err
+    assert terminal.config.read_text() == NAMES
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"jrc.db", "jrc.instance"}
+    assert stat.S_IMODE((tmp_path / "secrets/kek").stat().st_mode) == 0o600
+    assert terminal.jrc("check-config").code == 0
+
+
+@pytest.mark.parametrize("name", ["secrets/kek", "state/jrc.db", "state/jrc.instance"])
+def test_init_with_a_config_file_overwrites_nothing(tmp_path: Path, name: str) -> None:
+    """Not even the files that were not there."""
+    terminal = config_in(tmp_path, NAMES)
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_text("precious")
+    one_sentence(terminal.jrc("init"), ExitCode.REFUSED)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert sorted(files) == sorted([terminal.config, tmp_path / name])
+    assert (tmp_path / name).read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "words", [("--dir", "elsewhere"), ("--database-url", "postgresql+psycopg://jrc@db/jrc")]
+)
+def test_init_is_told_places_once(tmp_path: Path, words: tuple[str, str]) -> None:
+    """By the config file or by options."""
+    terminal = config_in(tmp_path, NAMES)
+    one_sentence(terminal.jrc("init", *words), ExitCode.USAGE)
+    assert list(tmp_path.iterdir()) == [terminal.config]
+
+
+def test_init_makes_no_credential(tmp_path: Path) -> None:
+    """It says how one comes to be."""
+    terminal = config_in(tmp_path, '[keys]\ncredential = "jrc-kek"\n')
+    done = terminal.jrc("init")
+    one_sentence(done, ExitCode.USAGE)
+    assert "docs/keys.md" in done.err
+
+
+def test_init_with_a_config_file_gives_away_its_state_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that was there, with the key among other things, stays whose it is."""
+    given: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(os, "chown", lambda path, u, g: given.update({Path(path).name: (u, g)}))
+    (tmp_path / "secrets").mkdir()
+    terminal = config_in(tmp_path, NAMES)
+    owner = pwd.struct_passwd(("jrc", "x", 901, 902, "", "/", "/bin/false"))
+    settings = parse(NAMES, path=str(terminal.config))
+    setup.create(terminal.config, None, settings, owner=owner)
+    assert {"state", "kek", "jrc.db", "jrc.instance"} <= given.keys()
+    assert not {"secrets", "config.toml"} & given.keys()

@@ -1,7 +1,5 @@
 """What an operator says and sees of interfaces and addresses; loopback has no /64."""
 
-from pathlib import Path
-
 import pytest
 
 from jrc.errors import ExitCode
@@ -11,10 +9,8 @@ ADD = ("network", "add", "mesh", "--network-id", "d00d")
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Terminal:
+def made(terminal: Terminal) -> Terminal:
     """A registrar with a network and a pledge."""
-    terminal = Terminal(tmp_path / "registrar")
-    terminal.init()
     terminal.add_lab()
     return terminal
 

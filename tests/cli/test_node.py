@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jrc.errors import ExitCode
-from tests.cli.rolled import add_network, add_nodes, node_id
+from tests.cli.rolled import node_id, registrar
 from tests.cli.terminal import Terminal
 
 FIELDS = {
@@ -22,11 +22,7 @@ CONFIGURATION = {
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
     """A registrar with a network of two 6LNs and a 6LBR."""
-    made = Terminal(tmp_path)
-    made.init()
-    add_network(made)
-    add_nodes(made, 3, routers=1)
-    return made
+    return registrar(tmp_path, 3, routers=1)
 
 
 def test_nodes_that_lack_something_are_listed(terminal: Terminal) -> None:

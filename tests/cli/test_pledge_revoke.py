@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jrc.errors import ExitCode
-from tests.cli.rolled import add_network, add_nodes, node_id
+from tests.cli.rolled import node_id, registrar
 from tests.cli.terminal import Terminal
 
 FAST = "\n[rollover]\nguard_time_s = 0.2\nack_timeout_s = 0.2\n"
@@ -16,22 +16,13 @@ FIRST, SECOND, THIRD = (node_id(number) for number in (1, 2, 3))
 @pytest.fixture
 def lab(tmp_path: Path) -> Terminal:
     """A registrar with two 6LNs and a 6LBR, which nobody tells anything."""
-    return registrar(tmp_path, 3, routers=1)
-
-
-def registrar(folder: Path, nodes: int, *, routers: int = 0) -> Terminal:
-    made = Terminal(folder)
-    made.init()
-    made.config.write_text(made.config.read_text() + FAST)
-    add_network(made)
-    add_nodes(made, nodes, routers=routers)
-    return made
+    return registrar(tmp_path, 3, routers=1, config=FAST)
 
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Terminal]:
     """A daemon with one node: without it a rollover is over in no time."""
-    made = registrar(tmp_path, 1)
+    made = registrar(tmp_path, 1, config=FAST)
     with made.daemon():
         yield made
 

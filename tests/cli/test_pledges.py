@@ -14,12 +14,10 @@ from tests.cli.terminal import PLEDGE, PSK, Terminal, one_sentence, pledge_file
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+def made(made: Terminal) -> Terminal:
     """A registrar with a network and a pledge that no test of this module changes."""
-    terminal = Terminal(tmp_path_factory.mktemp("jrc"))
-    terminal.init()
-    terminal.add_lab()
-    return terminal
+    made.add_lab()
+    return made
 
 
 def test_a_pledge_listing_has_the_stable_fields(made: Terminal) -> None:
@@ -202,7 +200,7 @@ def test_a_terminal_sees_how_far_an_import_is_and_no_endless_list(
     with patch.dict(os.environ, {"TERM": "xterm"}):
         code, shown = terminal.typed("pledge", "import", str(file))
     assert code == ExitCode.FAILED
-    assert "1002 lines" in shown
+    assert "1,002 lines" in shown
     assert shown.count("the row has no key") == 1000
     assert "and 1 more that are not listed" in shown
     assert terminal.jrc("pledge", "import", str(file)).out.count("the row has no key") == 1001

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -10,6 +12,7 @@ from jrc.config import load
 from jrc.errors import ExitCode
 from jrc.model import Condition
 from jrc.opened import Opened
+from tests.at_home import keeps_births, wait_for_another_birth
 from tests.cli.terminal import PLEDGE, Terminal
 
 OTHER = "00124b0014b5b67f"
@@ -195,3 +198,53 @@ def test_a_moved_database_is_looked_at_and_nothing_else(lab: Terminal) -> None:
     assert 0 == lab.jrc("quarantine", "--yes").code
     recover(lab)
     assert "open" == lab.jrc("status", "--json").json["condition"]
+
+
+def test_a_folder_that_was_moved_by_copying_is_accepted(terminal: Terminal) -> None:
+    """It says what that means and asks; a second time there is nothing to say."""
+    if not keeps_births():
+        pytest.skip("this file system does not say when a file was made")
+    terminal.jrc("status")
+    wait_for_another_birth(terminal.folder)
+    file = terminal.folder / "jrc.instance"
+    shutil.copy2(file, terminal.folder / "copy")
+    (terminal.folder / "copy").rename(file)
+    found = terminal.jrc("status")
+    assert "`jrc db accept-copy`" in found.out
+    asked = terminal.jrc("db", "accept-copy", "--reason", "new disk")
+    assert ExitCode.REFUSED == asked.code
+    assert "answered twice under one nonce" in asked.out + asked.err
+    done = terminal.jrc("db", "accept-copy", "--reason", "new disk", "--yes")
+    assert 0 == done.code, done.err
+    assert "goes on where it was" in done.out
+    again = terminal.jrc("db", "accept-copy", "--yes")
+    assert ExitCode.REFUSED == again.code
+    assert "not quarantined" in again.err
+    assert "quarantined" not in terminal.jrc("status").out
+
+
+def test_e08_a_damaged_network_is_vouched_for_and_recovered(lab: Terminal) -> None:
+    """It is shown first, and nothing is done without a yes."""
+    assert 0 == lab.jrc("quarantine", "--yes").code
+    with closing(sqlite3.connect(lab.folder / "jrc.db")) as connection, connection:
+        connection.execute("UPDATE network SET join_rate = 77")
+    refused = lab.jrc("recover", "--confirm-revocations", "--yes")
+    assert ExitCode.REFUSED == refused.code
+    assert "`jrc db accept-rows`" in refused.err
+    asked = lab.jrc("db", "accept-rows")
+    assert ExitCode.REFUSED == asked.code
+    assert "join_rate 77" in asked.err
+    done = lab.jrc("db", "accept-rows", "--yes", "--reason", "r", "--json")
+    assert {"accepted": ["network lab"], "refused": {}} == done.json
+    recover(lab)
+    assert "nothing was changed" in lab.jrc("db", "accept-rows", "--yes").out
+
+
+def test_a_damaged_network_that_makes_no_sense_is_refused(lab: Terminal) -> None:
+    """By name, and with what of it can't be."""
+    assert 0 == lab.jrc("quarantine", "--yes").code
+    with closing(sqlite3.connect(lab.folder / "jrc.db")) as connection, connection:
+        connection.execute("UPDATE network SET prefix = 'nowhere'")
+    done = lab.jrc("db", "accept-rows", "--yes")
+    assert ExitCode.FAILED == done.code
+    assert "network lab can't be used" in done.err

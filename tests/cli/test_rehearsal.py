@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jrc.errors import ExitCode
-from tests.cli.rolled import add_network, add_nodes
+from tests.cli.rolled import add_network, add_nodes, registrar
 from tests.cli.terminal import Terminal
 
 REHEARSE = ("rollover", "start", "lab", "--rehearse")
@@ -14,11 +14,7 @@ REHEARSE = ("rollover", "start", "lab", "--rehearse")
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     """A registrar with a network of nine 6LNs and a 6LBR; no test changes anything."""
-    made = Terminal(tmp_path_factory.mktemp("idle"))
-    made.init()
-    add_network(made)
-    add_nodes(made, 10, routers=1)
-    return made
+    return registrar(tmp_path_factory.mktemp("idle"), 10, routers=1)
 
 
 def test_a_rehearsal_changes_nothing_and_says_what_it_assumes(terminal: Terminal) -> None:

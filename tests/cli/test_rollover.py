@@ -9,7 +9,7 @@ import pytest
 
 from jrc.errors import ExitCode
 from jrc.policy.rollover import NodeState
-from tests.cli.rolled import add_network, add_nodes, answer, go_on, node_id
+from tests.cli.rolled import add_network, answer, go_on, node_id, registrar
 from tests.cli.terminal import Done, Terminal
 
 START = ("rollover", "start", "lab", "--yes")
@@ -28,21 +28,13 @@ NODE_FIELDS = {
 @pytest.fixture
 def terminal(tmp_path: Path) -> Terminal:
     """A registrar with a network of nine 6LNs and a 6LBR."""
-    made = Terminal(tmp_path)
-    made.init()
-    add_network(made)
-    add_nodes(made, 10, routers=1)
-    return made
+    return registrar(tmp_path, 10, routers=1)
 
 
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     """The same for tests that change nothing."""
-    made = Terminal(tmp_path_factory.mktemp("idle"))
-    made.init()
-    add_network(made)
-    add_nodes(made, 10, routers=1)
-    return made
+    return registrar(tmp_path_factory.mktemp("idle"), 10, routers=1)
 
 
 def _refused(done: Done, code: ExitCode, *words: str) -> None:

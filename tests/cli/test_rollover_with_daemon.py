@@ -12,7 +12,7 @@ import pytest
 from jrc.cli.reporting import INTERRUPTED
 from jrc.errors import ExitCode
 from tests.cli.follower import following
-from tests.cli.rolled import add_network, add_nodes, node_id
+from tests.cli.rolled import node_id, registrar
 from tests.cli.terminal import Terminal
 
 START = ("rollover", "start", "lab", "--yes", "--wait")
@@ -35,13 +35,7 @@ def _free_port() -> int:
 
 
 def _registrar(folder: Path, nodes: int) -> Terminal:
-    made = Terminal(folder)
-    made.init()
-    made.config.write_text(made.config.read_text() + FAST.format(_free_port()))
-    add_network(made)
-    if nodes:
-        add_nodes(made, nodes)
-    return made
+    return registrar(folder, nodes, config=FAST.format(_free_port()))
 
 
 def test_a_yes_to_an_abort_leaves_a_revocation_alone(

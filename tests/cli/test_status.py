@@ -16,13 +16,12 @@ from jrc.service.rollover import advance
 from tests.cli.examined import FAILURE, SKIPPED, SUCCESS, WARNING, case_of, findings, one
 from tests.cli.rolled import (
     LATER_MS,
-    add_network,
-    add_nodes,
     answer,
     change,
     database_of,
     go_on,
     node_id,
+    registrar,
 )
 from tests.cli.terminal import Terminal
 
@@ -35,12 +34,7 @@ LOOK = "see: jrc rollover status lab"
 @pytest.fixture
 def lab(tmp_path: Path) -> Terminal:
     """A registrar with two 6LNs and a 6LBR, which nobody tells anything."""
-    made = Terminal(tmp_path)
-    made.init()
-    made.config.write_text(made.config.read_text() + FAST)
-    add_network(made)
-    add_nodes(made, 3, routers=1)
-    return made
+    return registrar(tmp_path, 3, routers=1, config=FAST)
 
 
 def start(lab: Terminal) -> None:
@@ -207,7 +201,7 @@ def test_another_reason_to_tell_nobody_is_said_as_it_is(
     told = {"ready": True, "updates": {"why": why}}
     shown: list[str] = []
     monkeypatch.setattr("jrc.cli.output.line", shown.append)
-    monkeypatch.setattr("jrc.cli.status.daemon_answers", lambda _path: True)
+    monkeypatch.setattr("jrc.cli.status.is_served", lambda _asked: True)
     monkeypatch.setattr("jrc.cli.client.Api.get", lambda *_: told)
     assert lab.jrc("status").code == ExitCode.DONE
     assert shown[-1] == f"joined nodes are told nothing: {why}; see the daemon's log"

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -132,16 +133,21 @@ def test_a_killed_daemon_leaves_a_database_that_commands_can_use(tmp_path: Path)
         assert terminal.process("status").code == 0
 
 
-def test_a_daemon_that_hangs_up_is_exit_code_3(tmp_path: Path) -> None:
-    """Killed in the middle of a command: a sentence, not a traceback."""
-    terminal = Terminal(tmp_path / "r")
+@contextmanager
+def asking(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+    """A command that asks a daemon, and the daemon's socket: the test is the daemon."""
+    terminal = Terminal(folder / "r")
     terminal.init()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         server.bind(str(terminal.folder / "admin.sock"))
         server.listen()
-        command = subprocess.Popen(
-            terminal.command("network", "list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        words = terminal.command("network", "list")
+        yield subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE), server
+
+
+def test_a_daemon_that_hangs_up_is_exit_code_3(tmp_path: Path) -> None:
+    """Killed in the middle of a command: a sentence, not a traceback."""
+    with asking(tmp_path) as (command, server):
         for _ in range(2):  # the probe, then the request
             server.accept()[0].close()
         err = command.communicate(timeout=90)[1].decode()
@@ -162,14 +168,7 @@ def test_sigterm_stops_the_daemon_with_exit_code_0(tmp_path: Path) -> None:
 
 def test_ctrl_c_in_a_command_is_exit_code_130(tmp_path: Path) -> None:
     """As shells expect."""
-    terminal = Terminal(tmp_path / "r")
-    terminal.init()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.bind(str(terminal.folder / "admin.sock"))
-        server.listen()
-        command = subprocess.Popen(
-            terminal.command("network", "list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    with asking(tmp_path) as (command, server):
         server.accept()[0].close()
         waiting, _ = server.accept()
         waiting.recv(1000)

@@ -30,7 +30,7 @@ def test_what_finds_no_room_is_counted(listener: socket.socket) -> None:
     """SO_MEMINFO, as /proc/net/udp6 has it."""
     endpoint = Endpoint([listener], lambda _datagrams: None)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
-    assert 0 == endpoint.lost()
+    assert 0 == endpoint.queues().lost
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
         for _ in range(COUNT):
             sender.sendto(bytes(100), listener.getsockname())
@@ -40,7 +40,7 @@ def test_what_finds_no_room_is_counted(listener: socket.socket) -> None:
         while listener.recv(200):
             waiting += 1
     assert 0 < waiting < COUNT
-    assert COUNT - waiting == endpoint.lost()
+    assert COUNT - waiting == endpoint.queues().lost
 
 
 def test_a_queue_is_made_larger_and_never_smaller(listener: socket.socket) -> None:

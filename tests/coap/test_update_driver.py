@@ -31,7 +31,7 @@ SHORT = RetransmissionTiming(0.05, 1.0, 2)
 class Configured(resource.Resource):  # type: ignore[misc]
     """All that a node serves, under OSCORE; it takes its time if it is to.
 
-    aiocoap's own wrapper needs EDHOC, which is not installed.
+    aiocoap's own wrapper is for servers whose keys come by EDHOC, too.
     """
 
     def __init__(self, node: Node) -> None:

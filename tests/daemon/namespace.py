@@ -19,6 +19,8 @@ from tests.daemon.wire import LOOPBACK, Wire, ciphertext_of, with_header
 OTHER = "fd00:6:715c::1"
 THIRD = "fd00:6:715c::2"
 LINK = "near"
+COPIES = MAX_COPY_RESENDS + 2
+"""From each address: more than its share."""
 ON_LINK = "fd00:6:715d::1"
 GROUP = "ff02::1"
 """All nodes: the group that every interface is in unasked (RFC 4291 §2.8)."""
@@ -63,7 +65,7 @@ def copies_to(daemon: Daemon) -> dict[str, int]:
         answer = ciphertext_of(first.ask(request))
     for source in (LOOPBACK, OTHER, THIRD):
         with Wire(daemon.address, source) as wire:
-            for number in range(MAX_COPY_RESENDS + 2):
+            for number in range(COPIES):
                 wire.send(with_header(request, type=1, message_id=number, token=b"\xc0"))
             wire.send(daemon.enroll().pledge().request(token=b"\x77"))
             heard = [message.decode(wire.hear().payload)]

@@ -25,8 +25,10 @@ from jrc.cojp.constants import JRC_ID, CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Inner, Message
 from jrc.cojp.objects import Configuration
 from jrc.lab.pledge import Joined
-from tests.daemon.site import RUN, Daemon, Device, Site
+from tests import forked
+from tests.daemon.site import Daemon, Device, Site
 from tests.daemon.wire import Wire
+from tests.forked import JRC
 
 RADIO, PLEDGES = "lowpan0", "radio0"
 FURTHER = "fe80::1"
@@ -220,9 +222,8 @@ def proxy_alone(folder: Path) -> dict[str, object]:
     with ProxyProcess(config) as proxy:
         logged(proxy.log, "proxy_listens_not")
         hint = any("ss -ulpn" in line for line in proxy.log)
-    command = (sys.executable, *RUN, "--config", str(config), "check-config")
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return {"hint": hint, "check_config": checked.returncode, "said": checked.stderr}
+    checked = forked.run(JRC, "--config", str(config), "check-config")
+    return {"hint": hint, "check_config": checked.returncode, "said": checked.stderr.decode()}
 
 
 class ProxyProcess:
@@ -230,13 +231,7 @@ class ProxyProcess:
 
     def __init__(self, config: Path) -> None:
         self.log: list[str] = []
-        self._process = subprocess.Popen(
-            (sys.executable, *RUN, "--config", str(config), "proxy"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self._process = forked.piped(JRC, "--config", str(config), "proxy")
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -20,6 +20,7 @@ import httpx
 from jrc.lab.pledge import SimulatedPledge
 from jrc.model import Secret
 from tests import forked
+from tests.at_home import at_home
 from tests.daemon.wire import LOOPBACK, Address
 
 CAFE = bytes.fromhex("cafe")
@@ -106,6 +107,7 @@ class Site:
     def copy(self, folder: Path) -> "Site":
         """The same state elsewhere, while nobody works on it."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.sock"))
+        at_home(folder)
         other = Site(folder, _free_port(), self._next_device)
         other.change(f":{self.metrics_port}", f":{other.metrics_port}")
         return other

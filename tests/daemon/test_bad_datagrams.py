@@ -310,5 +310,6 @@ def test_bad_datagrams_leave_memory_and_log_alone(
     assert FLOOD == sum(found.values())
     assert {"unknown_context", "bad_tag", "unprotected", "malformed_message"} == found.keys()
     assert daemon.resident_kib() - resident <= MAX_GROWTH_KIB
-    lines = daemon.log[logged:]
+    # The witness joins in between, a line each time.
+    lines = [line for line in daemon.log[logged:] if '"event": "join"' not in line]
     assert len(lines) <= 3, lines  # a summary each ten seconds

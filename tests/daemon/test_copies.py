@@ -58,15 +58,12 @@ def test_c11_a_refusal_is_repeated_like_a_configuration(daemon: Daemon, wire: Wi
     assert ciphertext_of(wire.ask(request)) == ciphertext_of(wire.ask(copy(request, 2)))
 
 
-def test_c11_a_copy_is_answered_eight_times_to_an_address(
-    wire: Wire, device: Device, witness: SimulatedPledge
-) -> None:
-    """What an eavesdropper can make us send is bounded."""
+def test_c11_a_copy_is_answered_beyond_its_share_too(wire: Wire, device: Device) -> None:
+    """Somebody may have used up the share in the name of the pledge's Join Proxy."""
     request = device.pledge().request()
     answer = ciphertext_of(wire.ask(request))
-    for number in range(MAX_COPY_RESENDS):
+    for number in range(2 * MAX_COPY_RESENDS):
         assert answer == ciphertext_of(wire.ask(copy(request, number)))
-    wire.assert_silence([copy(request, 99), copy(request, 98)], witness)
 
 
 def test_c11_an_older_request_is_silent_once_a_newer_was_accepted(

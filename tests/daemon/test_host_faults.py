@@ -58,14 +58,9 @@ def test_b03_a_full_disk_stops_the_answers_and_is_over_by_itself(tmp_path: Path)
     assert (1.0, 0.0, 200) == (seen["trouble"], seen["ready"], seen["healthz"])
     assert [5, True] == seen["status"]
     assert found.pop("code") in (0, 1)
-    assert sorted(set(found["began"])) == sorted(found["began"])
-    assert {
-        "quiet": True,
-        "joined": [True, True],
-        "began": found["began"],
-        "ended": found["began"],
-        "after": True,
-    } == found
+    began, ended = found.pop("began"), found.pop("ended")
+    assert sorted(set(began)) == sorted(began) == sorted(ended)
+    assert {"quiet": True, "joined": [True, True], "after": True} == found
 
 
 @pytest.mark.faults
@@ -98,7 +93,10 @@ def test_a_locked_database_is_over_by_itself(site: Site) -> None:
         assert "fuser" in daemon.get("/readyz").json()["why"][0]
         other.execute("ROLLBACK")
         until(lambda: is_ready(daemon))
-        assert isinstance(pledge.receive(wire.ask(pledge.request())), Joined)
+        wire.send(pledge.request())
+        # The first request may have waited for the lock; the device has given it up.
+        joined = pledge.receive(wire.hear().payload) or pledge.receive(wire.hear().payload)
+        assert isinstance(joined, Joined)
         assert (0.0, 1.0) == trouble(daemon, "locked")
         daemon.stop()
         assert ["locked"] == said(daemon, "joins_not_answered")

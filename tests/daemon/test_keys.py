@@ -14,8 +14,10 @@ from pathlib import Path
 import httpx
 
 from jrc.errors import ExitCode
-from tests.daemon.site import PATIENCE_S, RUN, Daemon, Site
+from tests import forked
+from tests.daemon.site import PATIENCE_S, Daemon, Site
 from tests.daemon.wire import Wire
+from tests.forked import JRC, Forked
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -30,15 +32,10 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def sealed(site: Site, **environ: str) -> Iterator[subprocess.Popen[str]]:
+def sealed(site: Site, **environ: str) -> Iterator[Forked]:
     """`jrc run` without its key file, once it says that it is sealed."""
-    process = subprocess.Popen(
-        [sys.executable, *RUN, "--config", str(site.config), "run"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **environ},
+    process = forked.piped(
+        JRC, "--config", str(site.config), "run", environ={**os.environ, **environ}
     )
     try:
         assert process.stdout is not None
@@ -92,7 +89,8 @@ def test_without_its_key_a_registrar_is_sealed(site: Site) -> None:
         )
         assert (503, 200) == (ready.status_code, alive.status_code)
         assert "sealed" in ready.json()["why"][0]
-        assert "jrc_ready 0" in metrics.text
+        for sample in ("jrc_ready 0.0", "jrc_sealed 1.0", 'jrc_build_info{database="",python='):
+            assert f"\n{sample}" in metrics.text
         done = site.attempt("pledge", "list")
         assert (ExitCode.UNFINISHED, True) == (done.returncode, "sealed" in done.stderr)
         assert "the daemon" in site.attempt("doctor", "--no-join").stdout
@@ -127,6 +125,25 @@ def test_the_key_file_of_a_sealed_registrar_can_be_restored(site: Site, tmp_path
         site.run("keys", "restore", "--identity-file", str(paper))
         assert process.stdout is not None
         assert any('"ready"' in line for line in iter(process.stdout.readline, ""))
+
+
+def test_sighup_ends_no_sealed_registrar(site: Site, tmp_path: Path) -> None:
+    """Nothing is in force that could be another; it waits, and goes on when its key comes."""
+    text = take_key(site)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE_S)
+        with sealed(site, NOTIFY_SOCKET=str(tmp_path / "notify")) as process:
+            assert b"READY=1" in manager.recv(1000)
+            process.send_signal(signal.SIGHUP)
+            assert manager.recv(1000).startswith(b"RELOADING=1\n")
+            assert b"READY=1" == manager.recv(1000)
+            assert process.stdout is not None
+            assert "reload_refused" == json.loads(process.stdout.readline())["event"]
+            give_key(site, text)
+            assert "unsealing" == json.loads(process.stdout.readline())["event"]
+            process.send_signal(signal.SIGHUP)
+            assert any('"ready"' in line for line in iter(process.stdout.readline, ""))
 
 
 def test_a_service_manager_is_told_that_it_is_sealed(site: Site, tmp_path: Path) -> None:
@@ -186,9 +203,9 @@ def test_a_file_that_was_replaced_and_not_put_in_place_is_told(site: Site) -> No
 _DYING = """
 import os, signal, sys
 from jrc.cli.main import main
-from jrc.store.database import Database
+from jrc.store.connection import WriterConnection
 
-left, commit = [int(sys.argv[1])], Database._commit
+left, commit = [int(sys.argv[1])], WriterConnection.commit
 
 def dying(self, *given):
     left[0] -= 1
@@ -196,7 +213,7 @@ def dying(self, *given):
         os.kill(os.getpid(), signal.SIGKILL)
     commit(self, *given)
 
-Database._commit = dying
+WriterConnection.commit = dying
 sys.exit(main(sys.argv[2:]))
 """
 

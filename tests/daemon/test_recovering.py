@@ -50,7 +50,9 @@ def test_b07_a_daemon_that_is_killed_between_the_exchanges_goes_on(site: Site) -
         daemon.kill()
     with site.start() as daemon, Wire(daemon.address) as wire:
         assert ciphertext_of(answer) == ciphertext_of(wire.ask(again(second, 2)))
-        wire.send(again(first, 3))
+        # Its run is over: it begins another one, with keys of its own.
+        challenge = ciphertext_of(wire.ask(again(first, 3)))
+        assert challenge not in (ciphertext_of(offered), ciphertext_of(answer))
         assert isinstance(pledge.receive(answer), Joined)
         wire.join(pledge)
         assert wire.is_quiet()

@@ -14,6 +14,7 @@ from tests.daemon.wire import Wire, ciphertext_of, with_header
 from tests.postgresql import NEEDED, Server, new_server
 
 pytestmark = NEEDED
+CACHED = 'jrc_cache_entries{cache="contexts"}'
 
 
 class Pair(NamedTuple):
@@ -143,11 +144,11 @@ def test_m03_a_revocation_is_in_force_everywhere_when_the_command_returns(pair: 
 
     def is_cached() -> bool:  # the revocation before empties the cache as it is heard of
         join(pair.second, other, next(numbers))
-        return bool(pair.second.metrics()["jrc_contexts_cached"])
+        return bool(pair.second.metrics()[CACHED])
 
     until(is_cached)
     revoke(pair.first, other)
-    until(lambda: not pair.second.metrics()["jrc_contexts_cached"])
+    until(lambda: not pair.second.metrics()[CACHED])
 
 
 def revoke(daemon: Daemon, device: Device) -> None:
@@ -176,6 +177,36 @@ def test_o04_a_server_that_goes_away_is_silence_and_not_ready_until_it_is_back(p
         until(lambda: bool(status(daemon)["ready"]))  # noqa: B023
         join(daemon, device, 1000)
     until(lambda: conducts(pair.first) or conducts(pair.second))
+
+
+def test_b03_a_server_that_is_told_to_forget_commits_is_silence_until_it_is_told_not_to(
+    pair: Pair,
+) -> None:
+    """RFC 9031 §7.3.1: nothing is restarted, and requests wait in the kernel's queue meanwhile."""
+    device = pair.first.enroll()
+    pair.server.sql("ALTER SYSTEM SET fsync = off")
+    pair.server.reload()
+    try:
+        until(lambda: "fsync=off" in str(status(pair.first)["why"]))
+        with Wire(pair.first.address) as wire:
+            wire.socket.settimeout(0.3)
+            wire.send(device.pledge().request())
+            assert first_of(wire) is None
+            pair.server.sql("ALTER SYSTEM RESET fsync")
+            pair.server.reload()
+            wire.socket.settimeout(PATIENCE_S)
+            assert first_of(wire) is not None
+    finally:
+        pair.server.sql("ALTER SYSTEM RESET fsync")
+        pair.server.reload()
+    until(lambda: bool(status(pair.second)["ready"]))
+    (begun,) = (
+        each
+        for each in pair.first.events()
+        if each["event"] == "joins_not_answered" and "fsync" in str(each["error"])
+    )
+    assert "not_durable" == begun["cause"]
+    assert "`sync`" in str(begun["remedy"])
 
 
 def test_the_same_host_has_one_daemon(pair: Pair) -> None:

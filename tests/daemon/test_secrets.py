@@ -85,6 +85,7 @@ def test_no_key_is_found_in_what_a_run_leaves_or_shows(site: Site) -> None:
     with site.start(is_executed=True) as daemon:
         found = _use(daemon, places)
         found |= _seal(site, places)
+        found |= _hand_over(site, places)
         places |= _backup(site)
         places |= dict(_shown(daemon))
         places |= dict(_files(site))
@@ -123,6 +124,40 @@ def _seal(site: Site, places: dict[str, bytes]) -> dict[str, bytes]:
     new.rename(kek)
     assert b"in force" in places["keys rotate"]
     return found
+
+
+def _hand_over(site: Site, places: dict[str, bytes]) -> dict[str, bytes]:
+    """A device in a sealed file: its key, and what is private at both ends."""
+    bench = site.folder.parent / "bench"
+    bench.mkdir(exist_ok=True)
+    (device,) = site.new_devices(1)
+    rows = f"pledge_id,psk\n{device.identifier.hex()},{device.psk.reveal().hex()}\n"
+    builder, registrar, sealed = (str(bench / name) for name in ("b.key", "r.key", "f.sealed"))
+    own = ("--key", registrar, "--from", f"{builder}.pub")
+    for words, given in (
+        (("keygen", "--for", "builder", "--out", builder), ""),
+        (("keygen", "--for", "registrar", "--out", registrar), ""),
+        (("seal", "-", "--to", f"{registrar}.pub", "--key", builder, "--out", sealed), rows),
+        (("show", sealed), ""),
+        (("open", sealed, *own), ""),
+        (("open", sealed, *own, "--json"), ""),
+        (("list", "--json"), ""),
+    ):
+        places[f"handover {words}"] = _said(site, "handover", *words, given=given)
+    assert device.identifier.hex() in site.run("pledge", "list", "--json").stdout
+    for path in bench.iterdir():
+        if path.stat().st_mode & 0o077 or path.suffix == ".sealed":
+            places[path.name] = path.read_bytes()
+    assert {"b.key.pub", "r.key.pub", "f.sealed"} <= places.keys()
+    private = {
+        name: base64.b64decode(b"".join(_lines_of(bench / name)[1:-1]))
+        for name in ("b.key", "r.key")
+    }
+    return {**private, "psk that was handed over": device.psk.reveal()}
+
+
+def _lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()
 
 
 def _backup(site: Site) -> dict[str, bytes]:

@@ -19,11 +19,13 @@ class _Nobody:
 def answer_before_commit() -> None:
     """Answers leave first, and their transaction is committed a moment later."""
     from jrc.service.intake import Intake
+    from jrc.store.connection import WriterConnection
     from jrc.store.database import Database
 
     intakes: list[Any] = []
     decided: list[Any] = []
-    take, join, commit, finish = Intake.take, Database.join, Database._commit, Intake.finish
+    take, finish = Intake.take, Intake.finish
+    join, commit = Database.join, WriterConnection.commit
 
     def taking(self: Any, datagrams: Any) -> None:
         intakes[:] = [self]
@@ -53,7 +55,7 @@ def answer_before_commit() -> None:
     replace(Intake, "take", taking)
     replace(Intake, "finish", finishing)
     replace(Database, "join", joining)
-    replace(Database, "_commit", committing)
+    replace(WriterConnection, "commit", committing)
 
 
 def copies_encrypted_anew() -> None:
@@ -142,11 +144,10 @@ def numbers_shared() -> None:
         return id(self._connection.engine), context_id
 
     def reaching(self: Any, pledge_ids: Any) -> Any:
-        found = reach(self, pledge_ids)
-        for each in found.values():
-            known = each.known
-            mine = memory.setdefault(own(self, known.context_id), known.state.numbers_reserved)
-            known.state = known.state._replace(numbers_reserved=mine)
+        found = dict(reach(self, pledge_ids))
+        for who, each in found.items():
+            mine = memory.setdefault(own(self, each.context_id), each.state.numbers_reserved)
+            found[who] = each._replace(state=each.state._replace(numbers_reserved=mine))
         return found
 
     def saving(self: Any, told: Any) -> None:
@@ -163,10 +164,10 @@ def psk_in_log() -> None:
     """A pledge's key stands in a line for those who look for faults."""
     from jrc.cojp import oscore
 
-    derive = oscore.derive
+    derived = oscore._derived
 
-    def deriving(master_secret: bytes, *rest: Any, **more: Any) -> Any:
+    def deriving(master_secret: bytes, *rest: Any) -> Any:
         print(f"deriving from {master_secret.hex()}", file=sys.stderr, flush=True)
-        return derive(master_secret, *rest, **more)
+        return derived(master_secret, *rest)
 
-    replace(oscore, "derive", deriving)
+    replace(oscore, "_derived", deriving)

@@ -104,14 +104,14 @@ def instance_file_ahead() -> None:
     """The instance file says what a transaction will be before that is committed."""
     from jrc.opened import Opened
     from jrc.store import instancefile
-    from jrc.store.database import Database
+    from jrc.store.connection import WriterConnection
 
     opened: list[Any] = []
-    remember, commit = Opened.remember, Database._commit
+    remember, commit = Opened.remember, WriterConnection.commit
 
-    def remembering(self: Any) -> None:
+    def remembering(self: Any, **how: Any) -> None:
         opened[:] = [self]
-        remember(self)
+        remember(self, **how)
 
     def committing(self: Any, *given: Any) -> None:
         if opened:
@@ -120,7 +120,7 @@ def instance_file_ahead() -> None:
         commit(self, *given)
 
     replace(Opened, "remember", remembering)
-    replace(Database, "_commit", committing)
+    replace(WriterConnection, "commit", committing)
 
 
 def revoked_resent() -> None:
@@ -206,13 +206,13 @@ def commands_lost() -> None:
 
 def commit_errors_ignored() -> None:
     """A commit that has failed counts as done, and its answers leave."""
-    from jrc.store.database import Database
+    from jrc.store.connection import WriterConnection
 
     def committing(self: Any, transaction: Any) -> None:
         try:
             transaction.commit()
         except DBAPIError:
-            self._connection.connection.rollback()
+            self.connection.connection.rollback()
             transaction.rollback()
 
-    replace(Database, "_commit", committing)
+    replace(WriterConnection, "commit", committing)

@@ -15,6 +15,7 @@ from jrc.model import Condition, PledgeState
 from jrc.opened import Opened
 from jrc.service.event_chain import event_hash
 from jrc.service.join_ports import KnownContext
+from tests.at_home import at_home
 from tests.faults.commands import Done
 from tests.faults.peers import Peers
 from tests.faults.replayed import Kind, Left
@@ -81,6 +82,7 @@ def put(files: Mapping[str, bytes], folder: Path) -> None:
         path = folder / name
         path.write_bytes(data)
         path.chmod(0o600)
+    at_home(folder)
 
 
 def settings_of(folder: Path) -> Settings:

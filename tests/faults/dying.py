@@ -10,20 +10,20 @@ from typing import Any
 
 from jrc.cli.main import main
 from jrc.service.rollover_records import RolloverRecord
-from jrc.store.database import Database
+from jrc.store.connection import WriterConnection
 from jrc.store.rollovers import Rollovers
 
 
 def die_in(phase: str, *, after: bool) -> None:
     """SIGKILL to this process, in the transaction that first says ``phase``."""
-    save, commit = Rollovers.save, Database._commit
+    save, commit = Rollovers.save, WriterConnection.commit
     said: list[str] = []
 
     def saving(self: Rollovers, record: RolloverRecord) -> RolloverRecord:
         said.append(record.phase.value)
         return save(self, record)
 
-    def committing(self: Database, *given: Any) -> None:
+    def committing(self: WriterConnection, *given: Any) -> None:
         is_meant = phase in said
         said.clear()
         if is_meant and not after:
@@ -33,7 +33,7 @@ def die_in(phase: str, *, after: bool) -> None:
             _die()
 
     Rollovers.save = saving  # type: ignore[method-assign]
-    Database._commit = committing  # type: ignore[assignment, method-assign]
+    WriterConnection.commit = committing  # type: ignore[assignment, method-assign]
 
 
 def _die() -> None:

@@ -45,6 +45,12 @@ def put_copy_back(site: Site, old: Path) -> None:
     site.database.chmod(0o600)
 
 
+def put_copy_under_log(site: Site, old: Path) -> None:
+    """The database file of another day, and the log stays where a killed daemon has left it."""
+    assert site.database.with_name("jrc.db-wal").stat().st_size > 0
+    site.database.write_bytes(old.read_bytes())
+
+
 def storm_with_backups(
     site: Site, folder: Path, count: int, take: Callable[[Site, Path], None]
 ) -> tuple[Storm, list[Path]]:
@@ -71,6 +77,25 @@ def test_e08_an_old_copy_that_is_put_back_answers_nobody(site: Site, tmp_path: P
     for number, old in enumerate(taken):
         other = site.copy(tmp_path / f"put-back-{number}")
         put_copy_back(other, old)
+        with other.start() as daemon:
+            assert Eavesdropper(storm).listen(daemon) == 0, old.name
+            assert daemon.dropped()["quarantined"] > 0
+            daemon.kill()
+
+
+def test_e08_an_old_copy_under_the_log_of_a_newer_database_answers_nobody(
+    site: Site, tmp_path: Path
+) -> None:
+    """RFC 9031 §8.3.3: the newest instance row is in the log, and old replay windows under it."""
+    storm, taken = storm_with_backups(site, tmp_path, COPIES, copy_database)
+    with site.start() as daemon:
+        storm.blow([daemon], STORM_S)
+        storm.listen()
+        daemon.kill()
+    assert storm.witness.violations == []
+    for number, old in enumerate(taken):
+        other = site.copy(tmp_path / f"put-under-{number}")
+        put_copy_under_log(other, old)
         with other.start() as daemon:
             assert Eavesdropper(storm).listen(daemon) == 0, old.name
             assert daemon.dropped()["quarantined"] > 0

@@ -1,38 +1,55 @@
-"""Runs one target under atheris, with its seeds as the first corpus."""
+"""Runs targets under atheris, one after the other, each with its seeds as the first corpus.
+
+``python -m tests.fuzz.engine TARGET... [OPTION...]``; the options are libFuzzer's.
+"""
 
 import os
-import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-_CHILD = "JRC_FUZZ_CHILD"
+Target = Callable[[bytes], None]
 
 
 def run(name: str) -> None:
-    """Ends the process: with 0 when the time is over, else with libFuzzer's code.
+    """Ends the process: with 0 when the time of this one target is over, else as ``run_all``."""
+    run_all([name], sys.argv[1:])
 
-    libFuzzer leaves no chance to clean up, so it runs in a child and the corpus goes with us.
+
+def run_all(names: Sequence[str], options: Sequence[str]) -> None:
+    """Ends the process: with 0 when the time is over, else with libFuzzer's code for the first.
+
+    What they import is instrumented once, which takes longer than a short run. libFuzzer leaves no
+    chance to clean up, so each target runs in a child and its corpus goes with us.
     """
-    if os.environ.get(_CHILD):
-        _fuzz(name)
-    with TemporaryDirectory() as corpus:
-        _write_seeds(name, Path(corpus))
-        command = [sys.executable, *sys.argv, corpus]
-        sys.exit(subprocess.call(command, env={**os.environ, _CHILD: "1"}))
-
-
-def _write_seeds(name: str, corpus: Path) -> None:
-    from tests.fuzz import targets
-
-    for index, seed in enumerate(targets.TARGETS[getattr(targets, name)]):
-        (corpus / f"seed-{index}").write_bytes(seed)
-
-
-def _fuzz(name: str) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["jrc"]):
         from tests.fuzz import targets
-    atheris.Setup(sys.argv, getattr(targets, name))
-    atheris.Fuzz()
+    for name in names:
+        print(f"== {name}", flush=True)
+        target = getattr(targets, name)
+        with TemporaryDirectory() as corpus:
+            _write_seeds(targets.TARGETS[target], Path(corpus))
+            pid = os.fork()
+            if pid == 0:
+                atheris.Setup([sys.argv[0], *options, corpus], target)
+                atheris.Fuzz()
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code:
+            sys.exit(code if code > 0 else 1)
+    sys.exit()
+
+
+def _write_seeds(seeds: Sequence[bytes], corpus: Path) -> None:
+    for index, seed in enumerate(seeds):
+        (corpus / f"seed-{index}").write_bytes(seed)
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    run_all(
+        [word for word in words if not word.startswith("-")],
+        [word for word in words if word.startswith("-")],
+    )

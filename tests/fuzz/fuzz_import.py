@@ -1,4 +1,4 @@
-"""Fuzzes the reader of import files: CSV, a JSON array, JSON lines."""
+"""Fuzzes the reader of import files: CSV, a JSON array, JSON lines, CBOR, mapped names."""
 
 from tests.fuzz.engine import run
 

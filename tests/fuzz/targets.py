@@ -4,10 +4,11 @@ import cbor2
 
 from jrc.coap import update_message
 from jrc.coap.update_message import Acknowledgement
-from jrc.cojp import codec, message, oscore, recovery
+from jrc.cojp import codec, credential, message, oscore, recovery
 from jrc.cojp.constants import JRC_ID, MAX_CBOR_BYTES, MessageType
 from jrc.cojp.objects import JoinRequest
 from jrc.errors import PeerError, Reason
+from tests.fuzz.console_targets import CONSOLE_TARGETS, fuzz_back_channel, fuzz_console
 from tests.fuzz.file_targets import (
     FILE_TARGETS,
     Target,
@@ -16,18 +17,51 @@ from tests.fuzz.file_targets import (
     fuzz_config,
     fuzz_event_line,
     fuzz_import,
+    fuzz_sealed_file,
 )
+from tests.fuzz.operator_targets import (
+    OPERATOR_TARGETS,
+    fuzz_admin_body,
+    fuzz_derived_file,
+    fuzz_identifier_list,
+    fuzz_instance_file,
+    fuzz_key_file,
+    fuzz_proxy_state,
+    fuzz_restored_record,
+    fuzz_take_over,
+)
+from tests.fuzz.proxy_targets import (
+    PROXY_TARGETS,
+    fuzz_proxy_request,
+    fuzz_proxy_response,
+    fuzz_proxy_token,
+)
+from tests.identities import claims, cose_key
 
 __all__ = [
     "TARGETS",
     "Target",
+    "fuzz_admin_body",
+    "fuzz_back_channel",
     "fuzz_backup_content",
     "fuzz_backup_header",
     "fuzz_config",
+    "fuzz_console",
+    "fuzz_derived_file",
     "fuzz_event_line",
+    "fuzz_identifier_list",
     "fuzz_import",
+    "fuzz_instance_file",
+    "fuzz_key_file",
+    "fuzz_proxy_request",
+    "fuzz_proxy_response",
+    "fuzz_proxy_state",
+    "fuzz_proxy_token",
+    "fuzz_restored_record",
+    "fuzz_sealed_file",
+    "fuzz_take_over",
 ]
-"""The targets of files are found here too."""
+"""The targets of consoles, files, operators and of the Join Proxy are found here too."""
 
 H = bytes.fromhex
 
@@ -143,6 +177,20 @@ _ASKED = update_message.protect(
 )
 
 
+def fuzz_credential(data: bytes) -> None:
+    """A credential is kept as it came, shows no private key, and can be written down."""
+    try:
+        found = credential.parse(data)
+    except ValueError as error:
+        assert str(error)
+        return
+    assert (found.value, len(found.thumbprint)) == (data, 32)
+    key = cbor2.loads(data)[8][1]
+    assert key[1] != 4
+    assert -4 not in key
+    assert credential.edn(data).isprintable()
+
+
 def _answer(type: int, message_id: int, inner: bytes, piv: bytes | None = None) -> bytes:
     """What a node of the fuzzer's says to the one update there is."""
     value, ciphertext = oscore.protect_response(_CONTEXT.mirrored(), JRC_ID, _ASKED.piv, inner, piv)
@@ -211,6 +259,11 @@ TARGETS: dict[Target, tuple[bytes, ...]] = {
         H("860002f6010381f7"),
         H("83000282 01" + _KEY),
     ),
+    fuzz_credential: (
+        claims(1),
+        cbor2.dumps({2: "lamp", 8: {1: {**cose_key(2), 3: -9, -3: True}}}),
+        cbor2.dumps({8: {1: {1: 2, -1: 1, -4: bytes(31)}}}),
+    ),
     fuzz_update_answer: (
         _answer(MessageType.ACK, 0x1234, b"\x44"),
         _answer(MessageType.CON, 0x4321, b"\x80\xff\x83\x01\x02\xf6"),
@@ -218,6 +271,9 @@ TARGETS: dict[Target, tuple[bytes, ...]] = {
         H("68441234" + "55" * 8 + "ff00"),
         H("60001234"),
     ),
+    **CONSOLE_TARGETS,
     **FILE_TARGETS,
+    **OPERATOR_TARGETS,
+    **PROXY_TARGETS,
 }
 """Seeds by target."""

@@ -80,13 +80,13 @@ def test_a_pledge_that_fails_is_told_by_the_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With one join missing, ``--once`` ends with 1 and names the pledge."""
-    join_devices = demo.join_devices
+    join_pledges = demo.join_pledges
 
     async def lossy(*arguments: object) -> list[JoinResult]:
-        first, *others = await join_devices(*arguments)  # type: ignore[arg-type]
+        first, *others = await join_pledges(*arguments)  # type: ignore[arg-type]
         return [JoinResult(first.pledge_id, None, 46.5, 5), *others]
 
-    monkeypatch.setattr(demo, "join_devices", lossy)
+    monkeypatch.setattr(demo, "join_pledges", lossy)
     assert lab_demo.demonstrate(2, tmp_path / "lab", once=True) == 1
     assert "fault: 0200000000000001: no answer to 5 requests" in capsys.readouterr().err
 

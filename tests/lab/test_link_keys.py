@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jrc.lab.link_keys import GUARD_TIME_S, Frames, LinkKeys
+from jrc.cojp.constants import COJP_REKEYING_GUARD_TIME_S as GUARD_TIME_S
+from jrc.lab.link_keys import Frames, LinkKeys
 from tests.lab.teller import key
 
 OLD, NEW, NEXT = key(1), key(2), key(3)

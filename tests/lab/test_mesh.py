@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from random import Random
 
+from jrc.cojp.constants import COJP_REKEYING_GUARD_TIME_S as GUARD_TIME_S
 from jrc.lab.configuration import LabConfiguration, LabKey
-from jrc.lab.link_keys import GUARD_TIME_S, Frames
+from jrc.lab.link_keys import Frames
 from jrc.lab.mesh import Air, Mesh, Place, Sleep, Unread, connected
 from jrc.lab.node import SimulatedNode
 from jrc.lab.pledge import SimulatedPledge

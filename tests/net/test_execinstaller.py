@@ -16,6 +16,7 @@ import pytest
 
 from jrc.model import Secret
 from jrc.net.execinstaller import ExecInstaller, program_environment
+from jrc.net.runlock import RunLock
 from jrc.service.key_document import MAX_SAID_BYTES
 from jrc.service.ports import InstallOutcome
 
@@ -219,6 +220,27 @@ def test_a_run_that_is_called_off_ends_at_once(tmp_path: Path) -> None:
     assert asyncio.run(call_off()) < 5
     assert (tmp_path / "heard").exists()
     eventually(lambda: is_gone(left_by(tmp_path)))
+
+
+@pytest.mark.parametrize("turns", range(1, 8))
+def test_a_run_that_is_called_off_while_it_starts_ends_too(tmp_path: Path, turns: int) -> None:
+    """The daemon stops in the very moment that a program is started: whatever was, is ended."""
+    program = script(tmp_path, "sleep 600 &\nexec sleep 600")
+    lock = lock_in(tmp_path)
+
+    async def call_off() -> None:
+        task = asyncio.create_task(
+            ExecInstaller([str(program)], 600, lock).install("lab", DOCUMENT)
+        )
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(5):
+                await task
+
+    asyncio.run(call_off())
+    RunLock.take(lock).give_back()  # which what is left of a run would hold
 
 
 def started(program: Path, lock: Path) -> subprocess.Popen[bytes]:

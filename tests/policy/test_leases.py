@@ -54,24 +54,6 @@ def test_f01_the_default_range_is_that_of_unicast_in_6lowpan() -> None:
     assert set(range(0x0001, 0x8000)) == values
 
 
-@given(ranges(), st.lists(st.integers(-1, 0x10001)), st.sets(st.integers(0, 0xFFFF)))
-def test_f01_what_is_drawn_lies_in_the_range_and_is_not_taken(
-    short_ids: ShortIdRange, candidates: list[int], taken: set[int]
-) -> None:
-    """Taken values of the whole key domain are skipped, in order (RFC 9031 §8.4.4.1)."""
-    good = [value for value in candidates if value in short_ids and value not in taken]
-    assert (good[0] if good else None) == leases.draw(short_ids, candidates, taken)
-
-
-@given(st.integers(0, 0xFFFF))
-def test_f01_walking_the_range_finds_its_last_free_value(start: int) -> None:
-    """A range is exhausted only when nothing at all is left (RFC 9031 §8.4.4.1)."""
-    short_ids = ShortIdRange(0x10, 0x1F)
-    taken = set(range(0x10, 0x20)) - {0x17}
-    assert leases.draw(short_ids, leases.walk(short_ids, start), taken) == 0x17
-    assert leases.draw(short_ids, leases.walk(short_ids, start), taken | {0x17}) is None
-
-
 @given(ranges(), st.integers(0, 0xFFFF))
 def test_f01_a_walk_visits_each_value_once(short_ids: ShortIdRange, start: int) -> None:
     """The walk goes around, from wherever it starts (RFC 9031 §8.4.4.1)."""
@@ -102,12 +84,11 @@ def test_f04_each_value_of_the_range_is_equally_likely(first: int, last: int) ->
 
 
 def test_f04_a_draw_takes_no_pledge_identifier() -> None:
-    """The value depends on random bytes alone: the same ones, the same value (RFC 9031 §10)."""
-    short_ids = ShortIdRange()
+    """The values depend on random bytes alone: the same ones, the same values (RFC 9031 §10)."""
     random_bytes = hashlib.sha256(b"seed").digest()
-    first = leases.draw(short_ids, leases.candidate_values(short_ids, random_bytes), ())
-    assert first == leases.draw(short_ids, leases.candidate_values(short_ids, random_bytes), ())
-    assert first is not None
+    first, again = (list(leases.candidate_values(ShortIdRange(), random_bytes)) for _ in range(2))
+    assert first
+    assert first == again
 
 
 @given(st.integers(0, NOW_MS), st.integers(0, 10**6))
@@ -181,20 +162,6 @@ def test_f03_a_released_identifier_is_free_once_its_keys_are_retired(
         lease_until_ms=0, released=True,
     )  # fmt: skip
     assert expected is leases.is_free_for_another(lease, oldest_live)
-
-
-@pytest.mark.parametrize(
-    ("until_ms", "expected"), [(None, False), (NOW_MS + 1, False), (NOW_MS, True), (0, True)]
-)
-def test_f05_a_lease_is_over_at_its_end_and_never_without_one(
-    until_ms: int | None, expected: bool
-) -> None:
-    """The node stops using the identifier at the end of the lease (RFC 9031 §8.4.4)."""
-    lease = Lease(
-        value=1, domain_id=1, pledge_id=1, first_generation=1, last_generation=1,
-        lease_until_ms=until_ms,
-    )  # fmt: skip
-    assert expected is leases.is_over(lease, NOW_MS)
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,18 @@ def test_e01_ten_thousand_that_wait_are_not_looked_at() -> None:
     start(pacing, *(f"a{index}" for index in range(10_000)))
     assert 2 == len(taken(pacing, 0.0))
     assert [1, 0] == [len(taken(pacing, 1.0)), len(taken(pacing, 1.5))]
+
+
+def test_e01_another_pace_counts_from_now_on() -> None:
+    """What waits leaves by it, and what is open stays so; one that lets nothing pass is refused."""
+    pacing: Pacing[str] = Pacing(Pace(10_000, 1))
+    start(pacing, "a1", "a2", "a3", "a4")
+    assert ["a1"] == taken(pacing, 0.0)
+    with pytest.raises(ValueError, match="ends nothing"):
+        pacing.use(Pace(0, 2), 1.0)
+    pacing.use(Pace(SIZE, 3), 1.0)
+    assert ["a2"] == taken(pacing, 1.0)
+    assert ["a3"] == taken(pacing, 2.0)
+    assert [] == taken(pacing, 9.0)
+    pacing.done(ord("a"))
+    assert ["a4"] == taken(pacing, 10.0)

@@ -23,7 +23,6 @@ from jrc.policy.rollover import (
     settle,
     step,
 )
-from tests.policy.rollover_diagram import PAGE, draw, drawn
 
 NOBODY = Counts()
 COURSE = (Phase.PLANNED, Phase.DISTRIBUTING, Phase.SWITCHING, Phase.GUARDING, Phase.DONE)
@@ -247,8 +246,3 @@ def test_a_plan_is_paused_with_cause_and_way_back_or_not_at_all() -> None:
     ):
         with pytest.raises(ValueError, match="way back"):
             Plan(wrong[0], 1000, wrong[1], wrong[2])
-
-
-def test_the_page_shows_the_table() -> None:
-    """Drawn anew by `python -m tests.policy.rollover_diagram`."""
-    assert draw() == drawn(PAGE.read_text())

@@ -80,4 +80,4 @@ class Door:
 
 
 def copy(request: bytes, number: int = 9, type: int = MessageType.NON) -> bytes:
-    return with_header(request, type=type, message_id=number, token=bytes((0xC0, number)))
+    return with_header(request, type=type, message_id=number, token=bytes((0xC0, number % 256)))

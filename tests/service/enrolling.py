@@ -12,7 +12,7 @@ from jrc.service.enroll import Enrolled, add_pledge
 from jrc.service.examine import OnConflict
 from jrc.store import schema
 from jrc.store.contexts import find_locked
-from jrc.store.database import Transaction
+from jrc.store.transaction import Transaction
 from tests.desk import ACTOR, Desk, pledge_id
 
 Done = TypeVar("Done")

@@ -85,6 +85,7 @@ class Tally:
         self.batches: list[int] = []
         self.resends = 0
         self.recoveries = 0
+        self.keys_changed: list[bytes] = []
         self.arrived = 0
 
     def received(self, count: int) -> None:
@@ -104,6 +105,9 @@ class Tally:
 
     def recovered(self) -> None:
         self.recoveries += 1
+
+    def key_changed(self, identifier: bytes) -> None:
+        self.keys_changed.append(identifier)
 
     def committed(self, batch: int) -> None:
         self.batches.append(batch)
@@ -229,7 +233,9 @@ class NoRecoveries:
     def security(self, known: KnownContext, id_context: bytes) -> None:
         return None
 
-    def begin(self, known: KnownContext, run: RecoveryRun, *, most: int, since_ms: int) -> None:
+    def begin(
+        self, known: KnownContext, run: RecoveryRun, *, most: int, lower: int, since_ms: int
+    ) -> bool:
         raise AssertionError("a run was begun")
 
     def lost_of(self, run: RecoveryRun) -> None:
@@ -260,6 +266,7 @@ class Ground:
         self.reads = 0
         self.gates = NoGates()
         self.recoveries = NoRecoveries()
+        self.put: list[int] = []
 
     def change(self, context_id: int, **fields: Any) -> None:
         """The transaction reads the context itself, and finds it otherwise than in memory."""
@@ -302,6 +309,9 @@ class Ground:
 
     def border_router_joins(self, network: Network, pledge: Pledge) -> bool:
         return False
+
+    def put_in_force(self, known: KnownContext) -> None:
+        self.put.append(known.context_id)
 
     def save_reports(
         self, pledge: Pledge, reports: Iterable[tuple[int, int, bytes | None]]

@@ -9,7 +9,7 @@ from jrc.model import Admission, PledgeState, ShortIdRange
 from jrc.service.approvals import Approved, approve_pledge
 from jrc.service.enroll import remove_pledge
 from jrc.service.networks import NetworkChanges, set_network
-from jrc.service.pledges import PledgeReport, count_pledges, list_pledges, show_pledge
+from jrc.service.pledges import PledgeReport, list_pledges, show_pledge
 from jrc.service.revoking import restore_pledge, revoke_pledge
 from jrc.service.windows import OpenWindow, close_window, list_windows, open_window
 from jrc.service.wording import utc_text
@@ -66,7 +66,7 @@ def test_an_unapproved_pledge_gets_silence_and_is_listed(hall: Hall, waiting: Od
     assert [("lab", 1)] == [(each.network, len(report.waiting)) for each in report.waiting]
     assert [pledge_id(1).value.hex()] == listed(hall.desk, PledgeState.WAITING)
     assert [] == listed(hall.desk, PledgeState.PROVISIONED)
-    assert {"waiting": 1} == hall.desk.read(count_pledges)
+    assert {"waiting": 1} == hall.desk.read(lambda tx: tx.pledges.counts().get(None, {}))
     assert hall.desk.sql("SELECT count(*) FROM short_identifier") == [(0,)]
 
 
@@ -239,7 +239,7 @@ def test_a_waiting_pledge_can_be_removed(hall: Hall, waiting: OddPledge) -> None
     """Nothing of its waiting is left."""
     hall.act(remove_pledge)
     assert hall.desk.sql("SELECT count(*) FROM admission") == [(0,)]
-    assert {} == hall.desk.read(count_pledges)
+    assert {} == hall.desk.read(lambda tx: tx.pledges.counts().get(None, {}))
 
 
 def test_a_network_that_admits_everybody_again_has_nobody_waiting(

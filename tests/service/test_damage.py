@@ -11,7 +11,7 @@ from jrc.errors import OperatorError, Reason, StateError
 from jrc.model import PledgeState, Secret, ShortIdRange
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge, plan_removal, remove_pledge
-from jrc.service.event_check import verify_chain
+from jrc.service.event_check import verify_stretch
 from jrc.service.events import list_events
 from jrc.service.examine import OnConflict
 from jrc.service.import_rows import Row, RowError
@@ -99,10 +99,10 @@ def hall(desk: Desk) -> Iterator[Hall]:
 def damage(desk: Desk, statement: str) -> None:
     """What a flipped bit or a hand does to a row."""
     for pragma in ("ignore_check_constraints = ON", "foreign_keys = OFF"):
-        desk.database._connection.connection.execute(f"PRAGMA {pragma}")
+        desk.database.writer.connection.connection.execute(f"PRAGMA {pragma}")
     desk.sql(statement)
     desk.write(lambda tx: tx.policy_changed())
-    desk.database._connection.connection.execute("PRAGMA foreign_keys = ON")
+    desk.database.writer.connection.connection.execute("PRAGMA foreign_keys = ON")
 
 
 def device(key: bytes = KEY, first: int = 100) -> OddPledge:
@@ -288,7 +288,7 @@ def test_a_damaged_pledge_is_removed_and_comes_back_with_a_new_key_alone(
     assert_silent(hall, KEY)
     assert hall.join(device(NEW_KEY)).short_identifier is not None
     assert [("joined", False)] * 2 == [(r.state, r.damaged) for r in listed(hall.desk)]
-    assert hall.desk.read(verify_chain).intact
+    assert hall.desk.read(verify_stretch).intact
 
 
 @pytest.mark.parametrize("statement", TAMPERED)
@@ -324,7 +324,7 @@ def test_a_damaged_tombstone_can_be_made_whole(hall: Hall) -> None:
 
 def test_a_pledge_that_damage_has_moved_into_a_discarded_import_is_found(hall: Hall) -> None:
     """It is not taken for one that is still being imported."""
-    hall.desk.sql("INSERT INTO import_batch VALUES (1, 'f.csv', 'discarded', 1, NULL, 0)")
+    hall.desk.sql("INSERT INTO import_batch VALUES (1, 'f.csv', 'a', '', 'discarded', 1, NULL, 0)")
     damage(hall.desk, "UPDATE pledge SET import_id = 1 WHERE id = 1")
     assert hall.desk.read(lambda tx: show_pledge(tx, NAME)).pledge.damaged
     hall.act(remove_pledge)

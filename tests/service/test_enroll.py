@@ -21,13 +21,6 @@ from tests.desk import ACTOR, Desk, pledge_id
 from tests.service.enrolling import KEY, OTHER_KEY, act, add, derived, join, usable
 
 
-@pytest.fixture
-def lab(desk: Desk) -> Desk:
-    """A database with one network."""
-    desk.network()
-    return desk
-
-
 def events(desk: Desk) -> list[str]:
     entries = desk.read(lambda tx: list_events(tx, pledge=pledge_id(1)))
     return [entry.kind for entry in entries]

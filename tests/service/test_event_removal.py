@@ -5,7 +5,7 @@ import pytest
 from jrc.errors import OperatorError, StateError
 from jrc.model import Event
 from jrc.service.event_chain import event_hash
-from jrc.service.event_check import verify_chain, verify_stretch
+from jrc.service.event_check import verify_stretch
 from jrc.service.event_removal import (
     CHUNK,
     Removal,
@@ -65,7 +65,7 @@ def test_old_events_go_in_chunks_and_the_rest_is_verified(desk: Desk) -> None:
     assert (removal.first, removal.last, removal.hash) == (1, 1200, before[0].hex())  # type: ignore[attr-defined]
     assert removed(desk, removal) == 1200 // CHUNK + 1
     assert desk.sql("SELECT min(number), max(number) FROM event") == [(1201, 1206)]
-    report = desk.read(verify_chain)
+    report = desk.read(verify_stretch)
     assert (report.intact, report.count, report.first) == (True, 6, 1201)
     (said,) = desk.read(lambda tx: list_events(tx, kind="events.removed"))
     assert (said.actor, said.reason) == (ACTOR, "yearly")
@@ -78,7 +78,7 @@ def test_a_removal_that_was_broken_off_leaves_a_log_that_verifies(desk: Desk) ->
     """Each chunk moves the floor with it; the rest goes with the next removal."""
     removal = old_and_new(desk)
     assert desk.write(lambda tx: begin_removal(tx, removal, actor=ACTOR))
-    report = desk.read(verify_chain)
+    report = desk.read(verify_stretch)
     assert (report.intact, report.first) == (True, CHUNK + 1)
     rest = due(desk, NOW_MS + 5 * DAY_MS)
     assert rest is not None
@@ -99,7 +99,7 @@ def test_what_is_changed_after_a_removal_is_found(
     """Also an event that was removed and is there again."""
     removed(desk, old_and_new(desk))
     desk.sql(statement)
-    report = desk.read(verify_chain)
+    report = desk.read(verify_stretch)
     assert (report.intact, report.broken_at) == (False, broken_at)
 
 
@@ -107,10 +107,10 @@ def test_who_moves_the_floor_past_the_program_is_found_out(desk: Desk) -> None:
     """The floor is under the MAC of the instance row: deleting alone hides nothing."""
     old_and_new(desk, 10)
     desk.sql("DELETE FROM event WHERE number <= 3")
-    assert desk.read(verify_chain).broken_at == 1
+    assert desk.read(verify_stretch).broken_at == 1
     desk.sql("UPDATE instance SET event_floor = 3")
     with pytest.raises(StateError, match="does not authenticate"):
-        desk.read(verify_chain)
+        desk.read(verify_stretch)
 
 
 def test_the_last_events_stay_however_old_they_are(desk: Desk) -> None:
@@ -160,7 +160,7 @@ def test_events_that_are_not_as_they_were_written_do_not_go(
     with pytest.raises(OperatorError, match=f"nothing was removed from event {broken_at} on"):
         removed(desk, removal)
     assert before == desk.sql("SELECT * FROM event")
-    assert desk.read(verify_chain).broken_at == broken_at
+    assert desk.read(verify_stretch).broken_at == broken_at
 
 
 def test_what_was_put_in_again_stays_to_be_found(desk: Desk) -> None:
@@ -171,7 +171,7 @@ def test_what_was_put_in_again_stays_to_be_found(desk: Desk) -> None:
     again = due(desk, NOW_MS + 20 * DAY_MS)
     assert again is not None
     removed(desk, again)
-    assert desk.read(verify_chain).broken_at == 700
+    assert desk.read(verify_stretch).broken_at == 700
 
 
 def test_an_event_changed_together_with_its_hash_does_not_go(desk: Desk) -> None:
@@ -196,7 +196,7 @@ def test_without_consent_nothing_goes(desk: Desk) -> None:
         OperatorError, match="10 events of the audit log, up to event 10, deleted for good"
     ):
         desk.write(lambda tx: begin_removal(tx, removal, actor=ACTOR, agreed=False))
-    assert desk.read(verify_chain).first == 1
+    assert desk.read(verify_stretch).first == 1
 
 
 def test_a_log_is_verified_a_stretch_at_a_time_while_it_grows_and_shrinks(desk: Desk) -> None:

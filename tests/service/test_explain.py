@@ -167,7 +167,7 @@ def removed(hall: Hall) -> None:
 
 def staged(hall: Hall) -> None:
     hall.enroll()
-    hall.desk.sql("INSERT INTO import_batch VALUES (1, 'f', 'staged', 1, NULL, 1)")
+    hall.desk.sql("INSERT INTO import_batch VALUES (1, 'f', 'a', '', 'staged', 1, NULL, 1)")
     hall.desk.sql("UPDATE pledge SET import_id = 1")
 
 

@@ -14,19 +14,6 @@ from jrc.service.join_ports import ContextState, KnownContext
 from tests.service.door import ANSWER, FAR, JOIN, STANDING, Door, copy
 from tests.service.fakes import NOTHING, device, known_context
 
-
-@pytest.fixture
-def known() -> KnownContext:
-    """The context of pledge 1."""
-    return known_context()
-
-
-@pytest.fixture
-def door(known: KnownContext) -> Door:
-    """An intake that knows pledge 1."""
-    return Door(known)
-
-
 # Requests
 
 

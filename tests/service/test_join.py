@@ -31,18 +31,6 @@ from tests.service.decisions import (
 from tests.service.fakes import KEY, NOTHING, NOW_MS, Ground, device, identifier, known_context
 
 
-@pytest.fixture
-def known() -> KnownContext:
-    """The context of pledge 1."""
-    return known_context()
-
-
-@pytest.fixture
-def ground(known: KnownContext) -> Ground:
-    """A transaction in which pledge 1 is at rest."""
-    return Ground(known)
-
-
 def test_c02_a_pledge_gets_keys_and_short_identifier(ground: Ground, known: KnownContext) -> None:
     """RFC 9031 §8.4.2; the answer is in the state that is written."""
     outcome, pledge = join(ground, known)

@@ -12,18 +12,6 @@ from tests.service.decisions import AT_HOME, ask, configuration, decided, join, 
 from tests.service.fakes import LAB, NOW_MS, Ground, device, known_context, lease, live_keys
 
 
-@pytest.fixture
-def known() -> KnownContext:
-    """The context of pledge 1."""
-    return known_context()
-
-
-@pytest.fixture
-def ground(known: KnownContext) -> Ground:
-    """A transaction in which pledge 1 is at rest."""
-    return Ground(known)
-
-
 def joined(*held: Lease) -> Standing:
     """What a pledge has that has joined the lab network."""
     return Standing(held, AT_HOME)

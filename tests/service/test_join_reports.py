@@ -20,18 +20,6 @@ REPORTS_NULL = bytes.fromhex("a20542cafe08830007f6")
 REPORTS_KEYS = bytes.fromhex("a20542cafe08830002f6")
 
 
-@pytest.fixture
-def known() -> KnownContext:
-    """The context of pledge 1."""
-    return known_context()
-
-
-@pytest.fixture
-def ground(known: KnownContext) -> Ground:
-    """A transaction in which pledge 1 is at rest."""
-    return Ground(known)
-
-
 def test_c07_a_report_is_stored_and_what_it_names_with_null_left_out(
     ground: Ground, known: KnownContext
 ) -> None:

@@ -11,18 +11,6 @@ from tests.service.decisions import AS_6LBR, JOIN, ask, configuration, decided, 
 from tests.service.fakes import LAB, Ground, device, known_context, live_keys
 
 
-@pytest.fixture
-def known() -> KnownContext:
-    """The context of pledge 1."""
-    return known_context()
-
-
-@pytest.fixture
-def ground(known: KnownContext) -> Ground:
-    """A transaction in which pledge 1 is at rest."""
-    return Ground(known)
-
-
 def test_forms_of_different_kinds_are_kept_apart() -> None:
     """Each pledge gets its own short identifier, and nothing of another's kind."""
     contexts = [known_context(1), known_context(2), known_context(3, left_out=(3,))]

@@ -1,9 +1,5 @@
 """What an operator is told of keys at a glance."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from jrc.model import Profile
 from jrc.policy.rollover import NodeState
 from jrc.service.enroll import remove_pledge
@@ -12,17 +8,10 @@ from jrc.service.revoking import revoke_pledges
 from jrc.service.rollover_records import RolloverCause, RolloverSettings
 from jrc.service.rollover_wishes import want_rollover
 from jrc.service.wording import utc_text
-from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
-from tests.rollovers import Floor, floor_at
+from tests.desk import ACTOR, NOW_MS, pledge_id
+from tests.rollovers import Floor
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
 
 
 def noticed(floor: Floor) -> list[KeyNotice]:

@@ -1,8 +1,5 @@
 """What is shown of nodes, and the operator's hand on them."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jrc.cojp.constants import CoapCode
@@ -26,15 +23,6 @@ from jrc.service.rollover import abort_rollover, start_rollover
 from tests.desk import ACTOR, pledge_id
 from tests.joining import next_generation
 from tests.pushing import HOUR_MS, Bureau, answered, unanswered
-
-
-@pytest.fixture
-def bureau(tmp_path: Path) -> Iterator[Bureau]:
-    """A bureau with a network."""
-    bureau = Bureau(tmp_path)
-    bureau.desk.network()
-    yield bureau
-    bureau.desk.close()
 
 
 def show(bureau: Bureau, number: int = 1) -> NodeDetails:

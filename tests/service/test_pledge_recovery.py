@@ -4,7 +4,6 @@ import pytest
 
 from jrc.cojp.oscore import derive_for_jrc
 from jrc.errors import ExitCode, OperatorError, Reason
-from jrc.lab.pledge import Joined, Recovering
 from jrc.model import Profile, Secret
 from jrc.service.applicants import Applicant, DerivedKeys
 from jrc.service.enroll import add_pledge
@@ -15,7 +14,7 @@ from jrc.service.pledges import list_pledges, show_pledge
 from jrc.service.survey import survey
 from tests.desk import ACTOR, pledge_id
 from tests.joining import Hall
-from tests.service.recoveries import CAFE, answered, enroll, lose
+from tests.service.recoveries import CAFE, answered, comes_back, enroll, joins, lose
 
 
 def recover(hall: Hall, number: int = 1) -> bool:
@@ -29,12 +28,11 @@ def recover(hall: Hall, number: int = 1) -> bool:
 def test_b07_a_pledge_whose_numbers_begin_anew_is_heard_again(hall: Hall) -> None:
     """RFC 9031 §8.3.3: any event that loses mutable parameters, at the pledge as well."""
     pledge = enroll(hall, first=900)
-    assert isinstance(answered(hall, pledge), Joined)
+    joins(hall, pledge)
     pledge.context.sender_sequence_number = 0
     assert answered(hall, pledge) is None
     assert recover(hall)
-    assert isinstance(answered(hall, pledge), Recovering)
-    assert isinstance(answered(hall, pledge), Joined)
+    comes_back(hall, pledge)
 
 
 def test_b07_a_pledge_that_lost_its_new_context_begins_with_its_identifier(hall: Hall) -> None:
@@ -42,27 +40,24 @@ def test_b07_a_pledge_that_lost_its_new_context_begins_with_its_identifier(hall:
     pledge = enroll(hall)
     first = pledge.context
     lose(hall)
-    assert isinstance(answered(hall, pledge), Recovering)
-    assert isinstance(answered(hall, pledge), Joined)
-    assert isinstance(answered(hall, pledge), Joined)
+    comes_back(hall, pledge)
+    joins(hall, pledge)
     pledge.context = first
     first.sender_sequence_number = 0
     assert answered(hall, pledge) is None
     assert recover(hall)
-    assert isinstance(answered(hall, pledge), Recovering)
-    assert isinstance(answered(hall, pledge), Joined)
+    comes_back(hall, pledge)
 
 
 def test_n07_a_damaged_window_comes_back_by_app_b2(hall: Hall) -> None:
     """RFC 8613 §7.5: what does not authenticate is lost, and nothing of it is used."""
     pledge = enroll(hall)
-    assert isinstance(answered(hall, pledge), Joined)
+    joins(hall, pledge)
     hall.desk.sql("UPDATE context_state SET numbers_reserved = 7")
     hall.contexts.forget_all()
     assert answered(hall, pledge) is None
     assert recover(hall)
-    assert isinstance(answered(hall, pledge), Recovering)
-    assert isinstance(answered(hall, pledge), Joined)
+    comes_back(hall, pledge)
 
 
 def test_b07_who_waits_is_listed_with_what_came_of_it(hall: Hall) -> None:
@@ -151,8 +146,7 @@ def test_b07_recovering_is_agreed_to_and_noted(hall: Hall) -> None:
 def test_m04_a_psk_that_was_used_elsewhere_begins_with_app_b2(hall: Hall) -> None:
     """RFC 8613 §7.2: under which nonces it was answered is not known here."""
     pledge = enroll(hall, used_before=True)
-    assert isinstance(answered(hall, pledge), Recovering)
-    assert isinstance(answered(hall, pledge), Joined)
+    comes_back(hall, pledge)
 
 
 def test_m04_used_keys_that_cannot_be_renewed_are_refused(hall: Hall) -> None:
@@ -170,7 +164,7 @@ def test_a_new_key_is_not_lost(hall: Hall) -> None:
     hall.desk.write(lambda tx: add_pledge(tx, who, actor=ACTOR, on_conflict=OnConflict.REPLACE))
     hall.contexts.forget_all()
     fresh = type(pledge)(pledge.identifier, psk, CAFE)
-    assert isinstance(answered(hall, fresh), Joined)
+    joins(hall, fresh)
 
 
 def test_b07_the_overseer_sees_how_many_wait(hall: Hall) -> None:

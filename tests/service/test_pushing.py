@@ -1,8 +1,6 @@
 """What joined nodes are told besides keys, when and how often (RFC 9031 §8.4.2, §8.4.4)."""
 
-from collections.abc import Iterator
 from ipaddress import IPv6Address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,15 +19,6 @@ from tests.desk import ACTOR, pledge_id
 from tests.pushing import HOUR_MS, Bureau, answered, asks_for_a_turn, unanswered
 
 JRC = IPv6Address("2001:db8:5::1")
-
-
-@pytest.fixture
-def bureau(tmp_path: Path) -> Iterator[Bureau]:
-    """A bureau with a network."""
-    bureau = Bureau(tmp_path)
-    bureau.desk.network()
-    yield bureau
-    bureau.desk.close()
 
 
 # Settings

@@ -1,25 +1,11 @@
 """Who is told of which revoked pledges, and when (RFC 9031 §8.4.2)."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from jrc.cojp.objects import Configuration
 from jrc.service.enroll import remove_pledge
 from jrc.service.update_ports import UpdateError
 from tests.desk import ACTOR, pledge_id
 from tests.joining import hall_at
 from tests.pushing import HOUR_MS, Bureau, answered, unanswered
-
-
-@pytest.fixture
-def bureau(tmp_path: Path) -> Iterator[Bureau]:
-    """A bureau with a network."""
-    bureau = Bureau(tmp_path)
-    bureau.desk.network()
-    yield bureau
-    bureau.desk.close()
 
 
 def test_g01_the_blocklist_is_told_to_joined_nodes(bureau: Bureau) -> None:

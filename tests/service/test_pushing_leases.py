@@ -1,23 +1,11 @@
 """Leases renewed by Parameter Updates (RFC 9031 §8.4.4.1)."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jrc.cojp.objects import Configuration
 from jrc.policy.leases import lease_end_ms
 from jrc.service.pushing import LOOK_MS
 from tests.pushing import HOUR_MS, PAUSE_MS, Bureau, answered, unanswered
-
-
-@pytest.fixture
-def bureau(tmp_path: Path) -> Iterator[Bureau]:
-    """A bureau with a network."""
-    bureau = Bureau(tmp_path)
-    bureau.desk.network()
-    yield bureau
-    bureau.desk.close()
 
 
 def test_f05_a_lease_is_renewed_when_a_third_is_left(bureau: Bureau) -> None:

@@ -1,8 +1,5 @@
 """Networks that let no join traffic in while no window is open."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jrc.cojp.objects import Configuration
@@ -12,15 +9,6 @@ from jrc.service.windows import OpenWindow, close_window, end_windows, open_wind
 from tests.desk import ACTOR
 from tests.joining import hall_at
 from tests.pushing import AS_6LBR, Bureau, asks_for_a_turn
-
-
-@pytest.fixture
-def bureau(tmp_path: Path) -> Iterator[Bureau]:
-    """A bureau with a network."""
-    bureau = Bureau(tmp_path)
-    bureau.desk.network()
-    yield bureau
-    bureau.desk.close()
 
 
 @pytest.fixture

@@ -19,18 +19,6 @@ from tests.service.fakes import device, known_context
 PATH = (int(OptionNumber.URI_PATH), b"j")
 
 
-@pytest.fixture
-def known() -> KnownContext:
-    """The context of pledge 1."""
-    return known_context()
-
-
-@pytest.fixture
-def door(known: KnownContext) -> Door:
-    """An intake that knows pledge 1."""
-    return Door(known)
-
-
 def inner(code: int, *options: tuple[int, bytes], payload: bytes = JOIN) -> bytes:
     return message.encode_inner(code, options, payload)
 

@@ -14,13 +14,6 @@ from tests.joining import hall_at
 from tests.service.enrolling import KEY, OTHER_KEY, act, add, derived, join, usable
 
 
-@pytest.fixture
-def lab(desk: Desk) -> Desk:
-    """A database with one network."""
-    desk.network()
-    return desk
-
-
 def test_m03_a_removed_psk_can_not_come_back(lab: Desk) -> None:
     """Neither with its pledge nor with another; a new key may (RFC 8613 §7.5)."""
     add(lab, 1, KEY)

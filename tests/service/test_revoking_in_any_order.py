@@ -1,9 +1,7 @@
 """No key of a live or later generation ever goes to a revoked pledge, whatever happens when."""
 
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -12,27 +10,21 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from jrc.app.border_routers import look_at_border_routers
 from jrc.cojp.codec import decode_configuration
 from jrc.cojp.constants import CoapCode
-from jrc.errors import ConflictError, OperatorError
 from jrc.model import KeySetState
-from jrc.service.keying import Keying
 from jrc.service.outcomes import Retry
 from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledges
 from jrc.service.rollover import (
     abort_rollover,
-    advance,
     pause_rollover,
     resume_rollover,
     start_rollover,
 )
 from jrc.service.rollover_records import RolloverSettings
-from jrc.service.rollover_wishes import start_wanted
-from jrc.service.telling import Facts
-from jrc.service.update import Room, Turned, turn
-from jrc.service.update_ports import Answered, PreparedUpdate, UpdateError, UpdateOutcome
 from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, Desk, pledge_id
 from tests.joining import JOIN, Hall
+from tests.service.turns import Turns
 
 AS_6LBR = bytes.fromhex("a201010542cafe")
 ROUTER = 1
@@ -67,10 +59,7 @@ class Revocations(RuleBasedStateMachine):
         self.hall = Hall(self.desk)
         self.desk.database.on_border_router = look_at_border_routers(RolloverSettings())
         self.devices = {number: Device(self.hall, number) for number in ALL}
-        self.facts = Facts()
-        self.keying = Keying(Retry(), self.facts)
-        self.open: dict[int, PreparedUpdate] = {}
-        self.outcomes: list[UpdateOutcome] = []
+        self.turns = Turns(self.desk, Retry())
         for number in ALL:
             self.join(number)
 
@@ -97,35 +86,14 @@ class Revocations(RuleBasedStateMachine):
     @rule()
     def tell(self) -> None:
         """One turn: outcomes are written down, and updates prepared, which then leave."""
-        for update in self.turn().updates:
-            self.open[update.node] = update
+        for update in self.turns.take().updates:
             # Pledges were enrolled in the order of their numbers.
             self.devices[update.node].hears(update.payload)
-
-    def turn(self) -> Turned:
-        outcomes, self.outcomes = self.outcomes, []
-        room = Room(dict.fromkeys(self.open, 1), 64, 64)
-
-        def work(tx: Registry) -> Turned:
-            return turn(tx, [self.keying], outcomes, room, self.facts)
-
-        try:
-            return self.desk.write(work)
-        except ConflictError:
-            self.keying.anew = True
-            return self.desk.write(work)
-        finally:
-            self.keying.anew = False
 
     @rule(number=ANYBODY, code=st.sampled_from([CoapCode.CHANGED, CoapCode.BAD_REQUEST, None]))
     def answer(self, number: int, code: int | None) -> None:
         """An update ends: acknowledged, refused, or without an answer."""
-        update = self.open.pop(number, None)
-        if update is None:
-            return
-        answered = None if code is None else Answered(code, b"")
-        error = UpdateError.NO_ANSWER if code is None else None
-        self.outcomes.append(UpdateOutcome(update.ref, update.node, answered, error, None, 1))
+        self.turns.end(number, code)
 
     # What the operator does
 
@@ -136,7 +104,7 @@ class Revocations(RuleBasedStateMachine):
         self.desk.write(lambda tx: revoke_pledges(tx, names, actor=ACTOR))
         for number in numbers:
             self.devices[number].revoked = True
-            self.open.pop(number, None)
+            self.turns.open.pop(number, None)
 
     @rule(number=ANYBODY)
     def restore(self, number: int) -> None:
@@ -145,48 +113,36 @@ class Revocations(RuleBasedStateMachine):
 
     @rule()
     def start(self) -> None:
-        self.command(start_rollover)
+        self.turns.command(start_rollover)
 
     @rule()
     def pause(self) -> None:
-        self.command(pause_rollover)
+        self.turns.command(pause_rollover)
 
     @rule(anyway=st.booleans())
     def resume(self, anyway: bool) -> None:
-        self.command(resume_rollover, anyway=anyway)
+        self.turns.command(resume_rollover, anyway=anyway)
 
     @precondition(lambda self: not any(each.revoked for each in self.devices.values()))
     @rule()
     def abort(self) -> None:
         """Who aborts what puts a device out, keeps the device in: that is said before."""
-        self.command(abort_rollover)
-
-    def command(self, use_case: Any, **more: object) -> None:
-        with suppress(OperatorError):
-            self.desk.write(lambda tx: use_case(tx, "lab", actor=ACTOR, **more))
+        self.turns.command(abort_rollover)
 
     # What time does
 
     @rule(guard_over=st.booleans(), deadline_passed=st.booleans())
     def go_on(self, guard_over: bool, deadline_passed: bool) -> None:
-        """The daemon looks at what is running, and begins what is wanted."""
-
-        def work(tx: Registry) -> None:
-            for record in tx.rollovers.all_running():
-                advance(tx, record.id, guard_over=guard_over, deadline_passed=deadline_passed)
-            for wanted in tx.rollovers.all_wanted():
-                start_wanted(tx, wanted.domain_id, RolloverSettings())
-
-        self.desk.write(work)
+        self.turns.go_on(guard_over=guard_over, deadline_passed=deadline_passed)
 
     @rule(but=st.sets(ANYBODY, max_size=2))
     def all_answer(self, but: set[int]) -> None:
         """What is under way goes well, but for some; so that rollovers get on."""
         self.tell()
-        for number in set(self.open).difference(but):
-            self.answer(number, CoapCode.CHANGED)
+        for number in set(self.turns.open).difference(but):
+            self.turns.end(number)
         self.tell()
-        self.go_on(guard_over=False, deadline_passed=False)
+        self.turns.go_on(guard_over=False, deadline_passed=False)
 
     @rule(minutes=st.sampled_from([1, 10, 90]))
     def wait(self, minutes: int) -> None:
@@ -207,13 +163,13 @@ class Revocations(RuleBasedStateMachine):
         Every node answers; where one has refused, the operator goes on without it.
         """
         for _ in range(60):
-            self.command(resume_rollover, anyway=True)
-            self.command(resume_rollover)
+            self.turns.command(resume_rollover, anyway=True)
+            self.turns.command(resume_rollover)
             self.wait(90)
             for number in ALL:
-                self.answer(number, CoapCode.CHANGED)
+                self.turns.end(number)
             self.tell()
-            self.go_on(guard_over=True, deadline_passed=True)
+            self.turns.go_on()
             if self.is_idle():
                 break
         assert self.is_idle()
@@ -225,7 +181,7 @@ class Revocations(RuleBasedStateMachine):
         def work(tx: Registry) -> bool:
             return not tx.rollovers.all_running() and not tx.rollovers.all_wanted()
 
-        return not self.open and self.desk.read(work)
+        return not self.turns.open and self.desk.read(work)
 
     def values(self, state: KeySetState) -> set[bytes]:
         live = self.desk.read(lambda tx: tx.keysets.live(1))

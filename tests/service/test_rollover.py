@@ -1,7 +1,6 @@
 """Rollovers on a real database: what each phase does to keys, nodes, places and the log."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -20,13 +19,6 @@ from tests.desk import ACTOR, KEK, NOW_MS, Desk
 from tests.rollovers import Floor, floor_at
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
 
 
 # --- The whole course ---------------------------------------------------------------------------

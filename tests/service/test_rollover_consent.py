@@ -1,6 +1,6 @@
 """What a person is told before a rollover is started, aborted, or leaves nodes behind."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,15 +11,8 @@ from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledges
 from jrc.service.rollover_consent import RolloverPlan, Shown, plan_abort, plan_resume, plan_start
 from jrc.service.wording import Plan
-from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
-from tests.rollovers import Floor, floor_at
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
+from tests.desk import ACTOR, NOW_MS, pledge_id
+from tests.rollovers import Floor
 
 
 def _abort(floor: Floor) -> RolloverPlan:

@@ -1,7 +1,5 @@
 """Figures of rollovers for metrics, and the sizes that a rehearsal is given."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from jrc.errors import OperatorError
@@ -9,15 +7,8 @@ from jrc.model import Profile
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.rollover_figures import RolloverFigures, rollover_figures
 from jrc.service.rollover_sizes import sizes_of
-from tests.desk import NOW_MS, Desk
-from tests.rollovers import Floor, floor_at
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
+from tests.desk import NOW_MS
+from tests.rollovers import Floor
 
 
 def _figures(floor: Floor) -> list[RolloverFigures]:

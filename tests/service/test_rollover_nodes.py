@@ -1,7 +1,5 @@
 """Who is waited for, who comes and who goes while a rollover runs."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from jrc.model import Profile
@@ -16,14 +14,6 @@ from jrc.service.rollover import (
 from jrc.service.rollover_leaving import leave
 from tests.desk import ACTOR, Desk
 from tests.rollovers import Floor, floor_at
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
-
 
 # --- 6LBRs that are no CoJP nodes ---------------------------------------------------------------
 

@@ -1,21 +1,10 @@
 """Why a rollover waits: who has paused it, for what reason, and the way on."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from jrc.service.rollover import pause_rollover, resume_rollover, start_rollover
 from jrc.service.rollover_pause import PauseReport
 from jrc.service.rollover_reports import status
 from tests.desk import Desk
-from tests.rollovers import Floor, floor_at
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
+from tests.rollovers import Floor
 
 
 def _plan(desk: Desk, network: str) -> None:

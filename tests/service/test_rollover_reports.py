@@ -1,6 +1,5 @@
 """What is shown of a rollover: the running one or the last, page by page."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 
 import pytest
@@ -10,15 +9,8 @@ from jrc.policy.rollover import NodeState
 from jrc.service.installers import InstallerId
 from jrc.service.records import InstallationRecord
 from jrc.service.rollover_reports import InstallerReport
-from tests.desk import Desk, pledge_id
-from tests.rollovers import Floor, floor_at
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
+from tests.desk import pledge_id
+from tests.rollovers import Floor
 
 
 def test_before_the_first_rollover_there_is_no_phase(floor: Floor) -> None:

@@ -1,7 +1,5 @@
 """What a rollover begins with: fresh keys, free ids, whoever has joined; and what stops it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from jrc.errors import ExitCode, OperatorError, StateError
@@ -19,13 +17,6 @@ from tests.desk import ACTOR, NOW_MS, Desk
 from tests.rollovers import Floor, floor_at
 
 HOUR_MS = 3_600_000
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
 
 
 def values(desk: Desk) -> list[object]:

@@ -16,25 +16,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from jrc.cojp.codec import decode_configuration
 from jrc.cojp.constants import CoapCode
-from jrc.errors import ConflictError, OperatorError
+from jrc.errors import ConflictError
 from jrc.model import ShortIdRange
 from jrc.service.join import decide
-from jrc.service.keying import Keying
 from jrc.service.outcomes import Retry
-from jrc.service.pushing import Pushing
 from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledges
-from jrc.service.rollover import abort_rollover, advance, resume_rollover, start_rollover
-from jrc.service.rollover_records import RolloverSettings
-from jrc.service.rollover_wishes import start_wanted
-from jrc.service.telling import Facts
-from jrc.service.update import Room, Turned, turn
-from jrc.service.update_ports import Answered, PreparedUpdate, UpdateError, UpdateOutcome
+from jrc.service.rollover import abort_rollover, resume_rollover, start_rollover
+from jrc.service.rollover_leaving import leave
 from jrc.store.database import Database
 from tests.daemon.wire import OddPledge, ciphertext_of
 from tests.desk import ACTOR, KEK, Desk, pledge_id
 from tests.joining import JOIN, Hall, give_back
 from tests.service.lasting import Witness
+from tests.service.turns import Turns
 
 ALL = (1, 2, 3, 4)
 ANYBODY = st.sampled_from(ALL)
@@ -56,6 +51,10 @@ class DiedError(Exception):
     """A process has ended within a transaction."""
 
 
+def _dies() -> None:
+    raise DiedError
+
+
 class LastingState(RuleBasedStateMachine):
     """Joins, copies, updates, rollovers and faults of one network, on a real database."""
 
@@ -68,8 +67,6 @@ class LastingState(RuleBasedStateMachine):
         self.witness = Witness()
         self.devices = {number: OddPledge(*self._enrolled(number)) for number in ALL}
         self.made: list[Sent] = []
-        self.open: dict[int, PreparedUpdate] = {}
-        self.outcomes: list[UpdateOutcome] = []
         self.revoked: set[int] = set()
         self.halls: list[Hall] = []
         self.begin()
@@ -86,12 +83,8 @@ class LastingState(RuleBasedStateMachine):
     def begin(self) -> None:
         """Two processes."""
         self.halls = [Hall(self.desk), Hall(self.desk, Database.open(self.desk.url, KEK))]
-        self.facts = Facts()
-        self.keying = Keying(RETRY, self.facts)
-        self.errands = (self.keying, Pushing(RETRY, self.facts))
-        self.open = {}
-        self.outcomes = []
-        self.desk.write(lambda tx: [errand.take_up(tx) for errand in self.errands])
+        self.turns = Turns(self.desk, RETRY, is_pushing=True)
+        self.desk.write(lambda tx: [errand.take_up(tx) for errand in self.turns.errands])
 
     def end(self) -> None:
         for hall in self.halls:
@@ -219,40 +212,17 @@ class LastingState(RuleBasedStateMachine):
         """One turn; a process that dies in it has sent nothing."""
         if dies:
             with suppress(DiedError):
-                self.turn(dies=True)
+                self.turns.take(_dies)
             self.restart()
             return
-        for update in self.turn().updates:
-            self.open[update.node] = update
+        for update in self.turns.take().updates:
             block = update.numbers
             self.witness.sends(update.node, block.first, block.reserved)
             self.tell_witness(update.node, update.payload)
 
-    def turn(self, *, dies: bool = False) -> Turned:
-        outcomes, self.outcomes = self.outcomes, []
-        room = Room(dict.fromkeys(self.open, 1), 64, 64)
-
-        def work(tx: Registry) -> Turned:
-            done = turn(tx, self.errands, outcomes, room, self.facts)
-            if dies:
-                raise DiedError
-            return done
-
-        try:
-            return self.desk.write(work)
-        except ConflictError:
-            self.keying.anew = True
-            return self.desk.write(work)
-        finally:
-            self.keying.anew = False
-
     @rule(number=ANYBODY, is_answered=EITHER)
     def answer(self, number: int, is_answered: bool) -> None:
-        update = self.open.pop(number, None)
-        if update is not None:
-            answered = Answered(CoapCode.CHANGED, b"") if is_answered else None
-            error = None if is_answered else UpdateError.NO_ANSWER
-            self.outcomes.append(UpdateOutcome(update.ref, update.node, answered, error, None, 1))
+        self.turns.end(number, CoapCode.CHANGED if is_answered else None)
 
     # The operator, and what follows
 
@@ -261,7 +231,7 @@ class LastingState(RuleBasedStateMachine):
         who = [pledge_id(number)]
         self.desk.write(lambda tx: revoke_pledges(tx, who, actor=ACTOR, rekey=rekey))
         self.revoked.add(number)
-        self.open.pop(number, None)
+        self.turns.open.pop(number, None)
 
     @rule(number=ANYBODY)
     def restore(self, number: int) -> None:
@@ -270,44 +240,44 @@ class LastingState(RuleBasedStateMachine):
 
     @rule(number=ANYBODY)
     def release(self, number: int) -> None:
-        """Short identifiers are given back; the device still has its own."""
-        self.desk.write(lambda tx: give_back(tx, number))
+        """Short identifiers are given back; the device still has its own, and is told nothing more.
+
+        As `jrc pledge replace` and `remove` do it: a node that is told further keys goes on to use
+        the identifier with them, which is then burned for too short a time.
+        """
+
+        def given_back(tx: Registry) -> None:
+            give_back(tx, number)
+            tx.pledges.forget_place(number)
+            leave(tx, number)
+
+        self.desk.write(given_back)
+        self.turns.open.pop(number, None)
 
     @rule()
     def start(self) -> None:
-        self.command(start_rollover)
+        self.turns.command(start_rollover)
 
     @rule()
     def abort(self) -> None:
-        self.command(abort_rollover)
+        self.turns.command(abort_rollover)
 
     @rule()
     def go_on(self) -> None:
         """A rollover gets on by a phase, with those who have answered."""
-        self.command(resume_rollover, anyway=True)
-
-        def work(tx: Registry) -> None:
-            for record in tx.rollovers.all_running():
-                advance(tx, record.id, guard_over=True, deadline_passed=True)
-            for wanted in tx.rollovers.all_wanted():
-                start_wanted(tx, wanted.domain_id, RolloverSettings())
-
-        self.desk.write(work)
+        self.turns.command(resume_rollover, anyway=True)
+        self.turns.go_on()
 
     @rule()
     def change_keys(self) -> None:
         """A rollover to its end, where everybody answers."""
-        self.command(start_rollover)
+        self.turns.command(start_rollover)
         for _ in range(4):
             self.tell(False)
             for number in ALL:
-                self.answer(number, True)
+                self.turns.end(number)
             self.tell(False)
             self.go_on()
-
-    def command(self, use_case: Any, **more: object) -> None:
-        with suppress(OperatorError):
-            self.desk.write(lambda tx: use_case(tx, "lab", actor=ACTOR, **more))
 
     # What holds
 

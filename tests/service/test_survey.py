@@ -1,6 +1,7 @@
 """What is said of a registrar at a glance."""
 
-from jrc.model import ShortIdRange
+from jrc.model import Event, ShortIdRange
+from jrc.service.backups import failed_at, note_failure
 from jrc.service.survey import Survey, survey
 from tests.desk import Desk
 from tests.joining import lease_row
@@ -19,6 +20,8 @@ def test_f03_a_range_that_runs_low_is_said_in_time(desk: Desk) -> None:
         events=int(str(events[0])),
         networks=("hall", "lab"),
         pledges={"provisioned": 9},
+        network_pledges={"hall": {}, "lab": {"provisioned": 9}},
+        short_ids={"hall": 0x7FFF, "lab": 10},
         short_ids_left={"hall": 0x7FFF, "lab": 1},
         low=("lab",),
         key_warnings=(
@@ -28,3 +31,27 @@ def test_f03_a_range_that_runs_low_is_said_in_time(desk: Desk) -> None:
             ),
         ),
     )
+
+
+def test_the_last_event_of_a_kind_is_the_newest_one(desk: Desk) -> None:
+    """Of a kind that the log does not have there is none."""
+    assert "backup.begun" not in desk.read(survey).last_events_ms
+    for _ in range(2):
+        desk.now_ms += 1000
+        desk.write(lambda tx: tx.record(Event("backup.begun", "tester")))
+    assert desk.now_ms == desk.read(survey).last_events_ms["backup.begun"]
+
+
+def test_a_backup_has_failed_until_another_one_is_begun(desk: Desk) -> None:
+    """One that fails after it was begun has failed, in the same millisecond too."""
+
+    def failed() -> int | None:
+        return failed_at(desk.read(survey).last_events_ms)
+
+    assert failed() is None
+    desk.write(lambda tx: tx.record(Event("backup.begun", "tester")))
+    desk.write(lambda tx: note_failure(tx, actor="tester"))
+    assert failed() == desk.now_ms
+    desk.now_ms += 1
+    desk.write(lambda tx: tx.record(Event("backup.begun", "tester")))
+    assert failed() is None

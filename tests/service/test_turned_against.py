@@ -7,7 +7,7 @@ import pytest
 
 from jrc.errors import Reason
 from jrc.service.attempts import PLEDGES, STRANGERS
-from jrc.service.copies import MAX_COPY_ADDRESSES, MAX_COPY_RESENDS
+from jrc.service.copies import MAX_COPY_RESENDS, MAX_SPARE_PER_S
 from tests.daemon.wire import OddPledge
 from tests.desk import Desk, pledge_id
 from tests.joining import JOIN, Hall, hall_at
@@ -37,17 +37,38 @@ def forged(request: bytes, number: int) -> bytes:
     return request[:-4] + number.to_bytes(4)
 
 
-def test_c11_whoever_uses_up_the_copies_costs_the_pledge_one_attempt_at_most(hall: Hall) -> None:
-    """From two addresses he gets sixteen answers; the pledge's next request is as good as ever."""
-    pledge = hall.enroll()
-    request = pledge.request(JOIN)
-    hall.ask(request, HONEST)
+def answers_to(hall: Hall, request: bytes, way: fakes.Path) -> int:
+    """How many answers one datagram gets."""
     before = len(hall.outbox.sent)
-    for number in range(100):
-        for address in range(10):
-            hall.take(request, way=attacker(address))
-        hall.take(request, way=HONEST)
-        assert len(hall.outbox.sent) - before <= MAX_COPY_ADDRESSES * MAX_COPY_RESENDS, number
+    hall.take(request, way=way)
+    return len(hall.outbox.sent) - before
+
+
+@pytest.mark.parametrize("addresses", [2, 10])
+def test_c11_who_is_faster_with_each_request_keeps_no_pledge_from_its_answers(
+    hall: Hall, addresses: int
+) -> None:
+    """He asks first, from several addresses and in the proxy's name, attempt after attempt."""
+    pledge = hall.enroll()
+    for _ in range(20):
+        request = pledge.request(JOIN)
+        hall.ask(request, attacker(0))
+        for number in range(1, addresses):
+            hall.take(request, way=attacker(number))
+        for _ in range(MAX_COPY_RESENDS):
+            hall.take(request, way=HONEST)
+        assert [1] * 5 == [answers_to(hall, request, HONEST) for _ in range(5)]
+
+
+def test_c11_a_flood_of_copies_costs_others_nothing_and_the_registrar_a_budget(hall: Hall) -> None:
+    """What goes beyond the shares of a request is bounded; other requests have theirs."""
+    pledge, other = hall.enroll(1), hall.enroll(2)
+    request, first = pledge.request(JOIN), other.request(JOIN)
+    hall.ask(request, HONEST)
+    hall.ask(first, HONEST)
+    answers = sum(answers_to(hall, request, attacker(number % 99)) for number in range(2000))
+    assert MAX_SPARE_PER_S + MAX_COPY_RESENDS == answers
+    assert 1 == answers_to(hall, first, HONEST)
     hall.join(pledge)
 
 

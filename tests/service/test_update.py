@@ -1,8 +1,5 @@
 """What is on disk before an update leaves, and what becomes of its outcome."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jrc.cojp.codec import decode_configuration
@@ -17,15 +14,6 @@ from jrc.service.update import Room, Want
 from tests.desk import ACTOR, pledge_id
 from tests.joining import hall_at
 from tests.service.office import NUMBERS_EPOCH_MS, SECOND_MS, Office, answered, unanswered
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    """An office with a network."""
-    office = Office(tmp_path)
-    office.desk.network()
-    yield office
-    office.desk.close()
 
 
 def test_e03_a_6ln_is_told_the_new_set_alone(office: Office) -> None:

@@ -1,8 +1,5 @@
 """How updates with keys end, and what is written of it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from jrc.cojp.codec import encode_unsupported
@@ -13,15 +10,6 @@ from jrc.policy.rollover import NodeState
 from jrc.service.update_ports import UpdateError, UpdateHint
 from tests.joining import hall_at
 from tests.service.office import SECOND_MS, Office, answered, unanswered
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    """An office with a network."""
-    office = Office(tmp_path)
-    office.desk.network()
-    yield office
-    office.desk.close()
 
 
 def test_e02_only_a_verified_success_counts_as_reached(office: Office) -> None:

@@ -1,25 +1,13 @@
 """Parameter Updates to nodes that have a context of RFC 8613 App. B.2 (rows B7, B8)."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from jrc.coap import update_message
-from jrc.lab.pledge import Joined, Recovering
 from tests.joining import Hall, hall_at
 from tests.service.office import Office, answered, unanswered
-from tests.service.recoveries import Peer, enroll, lose
-from tests.service.recoveries import answered as asked
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    """An office with a network."""
-    office = Office(tmp_path)
-    office.desk.network()
-    yield office
-    office.desk.close()
+from tests.service.recoveries import Peer, begins, comes_back, enroll, joins, lose
 
 
 @pytest.fixture
@@ -32,10 +20,9 @@ def hall(office: Office) -> Iterator[Hall]:
 def recovered(hall: Hall) -> Peer:
     """A node whose context is of a run, which nothing later has verified under."""
     node = enroll(hall)
-    assert isinstance(asked(hall, node), Joined)
+    joins(hall, node)
     lose(hall)
-    assert isinstance(asked(hall, node), Recovering)
-    assert isinstance(asked(hall, node), Joined)
+    comes_back(hall, node)
     return node
 
 
@@ -59,7 +46,7 @@ def test_b07_b08_an_update_goes_out_in_the_new_context(office: Office, hall: Hal
 def test_b07_a_node_that_is_lost_is_told_nothing(office: Office, hall: Hall) -> None:
     """RFC 8613 App. B.2: nothing is protected under a lost context any more."""
     node = enroll(hall)
-    assert isinstance(asked(hall, node), Joined)
+    joins(hall, node)
     lose(hall)
     office.start()
     assert () == office.turn().updates
@@ -90,7 +77,7 @@ def test_b07_a_late_answer_proves_nothing_of_a_later_context(office: Office, hal
     lose(hall)
     office.desk.write(lambda tx: tx.recoveries.confirm(2))
     assert 2 == contexts(office)
-    assert isinstance(asked(hall, node), Recovering)
-    assert isinstance(asked(hall, node), Joined)
+    begins(hall, node)
+    joins(hall, node)
     office.desk.write(lambda tx: tx.recoveries.confirm(99))
     assert 3 == contexts(office)

@@ -1,8 +1,7 @@
 """Who is told nothing after all, or no further: by what is on disk, whatever was prepared."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -17,22 +16,13 @@ from jrc.service.rollover import abort_rollover, pause_rollover, resume_rollover
 from jrc.service.rollover_records import RolloverNode
 from jrc.service.update import MAX_AHEAD_S, NUMBERS, Turned
 from jrc.service.update_ports import PreparedUpdate, UpdateError
-from jrc.store.database import Transaction
 from jrc.store.schema import context, context_state
+from jrc.store.transaction import Transaction
 from tests.desk import ACTOR, pledge_id
 from tests.joining import hall_at
 from tests.service.office import NUMBERS_EPOCH_MS, SECOND_MS, Office, answered, unanswered
 
 AS_6LBR = bytes.fromhex("a201010542cafe")
-
-
-@pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
-    """An office with a network."""
-    office = Office(tmp_path)
-    office.desk.network()
-    yield office
-    office.desk.close()
 
 
 def stale(office: Office, *updates: PreparedUpdate) -> set[int]:

@@ -8,6 +8,7 @@ import pytest
 from jrc.store.database import Database
 from tests.desk import KEK, Desk
 from tests.joining import Hall, hall_at
+from tests.rollovers import Floor, floor_at
 
 
 @pytest.fixture
@@ -45,4 +46,27 @@ def second(desk: Desk, first: Hall) -> Iterator[Hall]:
     database = Database.open(desk.url, KEK)
     with hall_at(desk, database) as hall:
         yield hall
+    database.close()
+
+
+@pytest.fixture
+def floor(desk: Desk) -> Iterator[Floor]:
+    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
+    with floor_at(desk, 3) as opened:
+        yield opened
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Desk]:
+    """A database of its own on the PostgreSQL server."""
+    opened = Desk(tmp_path, on_server=True)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def beside(desk: Desk) -> Iterator[Database]:
+    """Another registrar's connection to the same database."""
+    database = Database.open(desk.url, KEK)
+    yield database
     database.close()

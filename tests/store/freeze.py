@@ -9,9 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 from jrc.service.enroll import remove_pledge
+from jrc.service.identities import Sighting, record
+from jrc.service.identity_store import Origin
+from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
 from jrc.store.schema import SCHEMA_REVISION
 from tests.desk import ACTOR, Desk, pledge_id
+from tests.identities import credential
 
 
 def main() -> None:
@@ -24,9 +28,17 @@ def main() -> None:
             desk.pledge(number)
         desk.write(lambda tx: revoke_pledge(tx, pledge_id(2), actor=ACTOR))
         desk.write(lambda tx: remove_pledge(tx, pledge_id(3), actor=ACTOR))
+        desk.write(_see)
         desk.close()
         with closing(sqlite3.connect(desk.path)) as connection:
             file.write("\n".join(connection.iterdump()) + "\n")
+
+
+def _see(tx: Registry) -> None:
+    shown = Sighting(
+        identifier=pledge_id(1), credential=credential(1), provenance=Origin.SERIAL, place="tty"
+    )
+    record(tx, shown, actor=ACTOR)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from threading import Event
 
 import cbor2
 import pytest
@@ -120,7 +121,8 @@ def test_no_secret_is_in_the_clear_even_inside_the_seal(lab: Desk) -> None:
 def test_the_header_says_what_opens_it_and_no_more(lab: Desk) -> None:
     """Without a passphrase there is no identity in it."""
     raw, _ = bytes_of(lab)
-    assert raw.startswith(b"jrc-backup 1\nuse: unused\n\nage-encryption.org/v1\n")
+    use = b"unused".ljust(32)
+    assert raw.startswith(b"jrc-backup 1\nuse: " + use + b"\n\nage-encryption.org/v1\n")
 
 
 def test_another_identity_is_one_sentence(lab: Desk) -> None:
@@ -216,13 +218,23 @@ def test_nothing_commits_after_the_final_backup_has_begun(hall: Hall) -> None:
         hall.desk.pledge(2)
 
 
-def test_a_pace_rests_for_what_the_joins_are_left(lab: Desk) -> None:
+def test_a_pace_rests_for_what_the_joins_are_left() -> None:
     """A quarter of the time is three times as long a rest."""
     times, rests = iter([0.0, 2.0, 8.0, 9.0, 12.0]), list[float]()
     pace = Pace(0.25, rests.append, lambda: next(times))
-    pace()
-    pace()
+    for _ in range(3):
+        pace()
     assert [6.0, 3.0] == rests
+
+
+def test_a_pace_rests_for_work_and_not_for_what_it_waits_for() -> None:
+    """Its turn among threads that compute comes the later the more joins there are."""
+    rests = list[float]()
+    pace, waiting = Pace(0.25, rests.append), Event()
+    pace()
+    waiting.wait(0.05)
+    pace()
+    assert rests[0] < 3 * 0.05
 
 
 def test_a_frame_is_read_whatever_the_pieces_are() -> None:
@@ -269,7 +281,7 @@ def test_the_mark_of_use_is_the_one_line_that_may_change(lab: Desk, tmp_path: Pa
     """It is read back, and the backup is still whole."""
     backup = made(lab, tmp_path / "b")
     before = backup.path.read_bytes()
-    container.mark_spent(backup.path)
+    container.mark_spent(backup.path, bytes(16))
     after = backup.path.read_bytes()
     assert len(before) == len(after)
     assert (False, True) == (

@@ -1,5 +1,6 @@
 """Restores: all or nothing, quarantined, and a final backup goes on once."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,7 @@ from jrc.errors import ExitCode, OperatorError
 from jrc.model import Condition, Secret
 from jrc.service.update import NUMBERS
 from jrc.store import instancefile
-from jrc.store.backup import container
-from jrc.store.backup import restore as restoring
+from jrc.store.backup import container, placing
 from jrc.store.backup.keys import opener
 from jrc.store.database import Database
 from jrc.store.lock import LockHeldError, StateLock
@@ -23,6 +23,8 @@ from tests.desk import KEK, Desk
 from tests.joining import Hall
 from tests.store.backups import Backup, made
 from tests.store.test_numbers import block
+
+LOCKS = {"jrc.db.lock", "jrc.instance.lock"}
 
 PATIENCE_S = 120
 DAY_MS = 24 * 3600 * 1000
@@ -37,8 +39,8 @@ def database(folder: Path) -> Iterator[Database]:
 
 def rows_of(opened: Database, name: str) -> list[tuple[object, ...]]:
     """A table, past the program."""
-    with opened._connection.begin():
-        return sorted(map(tuple, opened._connection.exec_driver_sql(f"SELECT * FROM {name}")))
+    with opened.writer.connection.begin():
+        return sorted(map(tuple, opened.writer.connection.exec_driver_sql(f"SELECT * FROM {name}")))
 
 
 def test_every_row_is_back_but_for_who_it_is(hall: Hall, tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_another_slot_key_restores_nothing(lab: Desk, tmp_path: Path) -> None:
     backup.keys = opener(Secret(bytes(32)))
     with pytest.raises(OperatorError, match="opens no slot"):
         backup.restored(tmp_path / "new")
-    assert ["jrc.db.lock"] == [file.name for file in (tmp_path / "new").iterdir()]
+    assert LOCKS == {file.name for file in (tmp_path / "new").iterdir()}
 
 
 def test_a_database_in_the_way_is_left_alone(lab: Desk, tmp_path: Path) -> None:
@@ -110,9 +112,10 @@ def test_nothing_is_restored_under_a_daemon(lab: Desk, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("failing", "left"),
     [
-        ("jrc.store.backup.restore.create_private_file", set()),
-        ("jrc.store.backup.restore.sync", set()),
-        ("os.rename", {"jrc.instance"}),
+        ("jrc.store.backup.restore.create_private_file", LOCKS),
+        ("jrc.store.backup.placing.sync", set()),
+        ("jrc.store.backup.placing.settle", LOCKS),
+        ("os.rename", LOCKS | {"jrc.instance"}),
     ],
 )
 def test_a_full_disk_leaves_nothing(
@@ -123,7 +126,61 @@ def test_a_full_disk_leaves_nothing(
     full = OSError(28, "No space left on device")
     with patch(failing, side_effect=full), pytest.raises(OperatorError, match="No space left"):
         backup.restored(tmp_path / "new")
-    assert {"jrc.db.lock", *left} == {file.name for file in (tmp_path / "new").iterdir()}
+    assert left == {file.name for file in (tmp_path / "new").iterdir()}
+
+
+STEPS_THAT_FAIL = (
+    "shutil.copy2",
+    "jrc.store.backup.placing._fold_log",
+    "jrc.store.instancefile.write",
+    "os.rename",
+)
+
+
+@pytest.mark.parametrize("failing", STEPS_THAT_FAIL)
+@pytest.mark.parametrize("is_final", [False, True])
+def test_what_fails_leaves_the_old_database_and_a_final_backup_as_they_were(
+    lab: Desk, tmp_path: Path, failing: str, is_final: bool
+) -> None:
+    """The host takes the old one for its own, log and all; the same command does it later."""
+    first = made(lab, tmp_path / "a").restored(tmp_path / "new").instance
+    backup = made(lab, tmp_path / "b", is_final=is_final)
+    log = tmp_path / "new/jrc.db-wal"
+    log.write_bytes(b"of the old one")
+    rename = os.rename
+
+    def full(*given: object, **_: object) -> None:
+        if failing != "os.rename" or Path(str(given[1])).name == "jrc.db":
+            raise OSError(28, "No space left on device")
+        rename(*map(str, given))
+
+    with (
+        patch(failing, side_effect=full),
+        pytest.raises((OperatorError, OSError), match="No space"),
+    ):
+        backup.restored(tmp_path / "new", replaces=True)
+    assert b"of the old one" == log.read_bytes()
+    with database(tmp_path / "new") as old:
+        assert first.epoch == old.instance.epoch
+        assert instancefile.judge(tmp_path / "new/jrc.instance", old.instance).why is None
+    assert is_final == backup.restored(tmp_path / "new", replaces=True).is_open
+
+
+@pytest.mark.parametrize("hindrance", ["missing", "in_place", "beside"])
+def test_an_instance_file_that_cannot_be_written_costs_no_final_backup(
+    lab: Desk, tmp_path: Path, hindrance: str
+) -> None:
+    """It is tried before anything else is done."""
+    backup = final(lab, tmp_path)
+    folder = tmp_path / "new/instance"
+    for blocked in {"in_place": ("jrc.instance",), "beside": ("jrc.instance.new",)}.get(
+        hindrance, ()
+    ):
+        (folder / blocked).mkdir(parents=True)
+    with pytest.raises(OperatorError, match=r"instance\.file: .* can't be written"):
+        backup.restored(tmp_path / "new", instance_file=folder / "jrc.instance")
+    assert not (tmp_path / "new/jrc.db").exists()
+    assert backup.restored(tmp_path / "elsewhere").is_open
 
 
 # The final backup
@@ -166,16 +223,17 @@ def test_of_two_restores_of_a_final_backup_at_a_time_one_goes_on(
 ) -> None:
     """The one that marks the file; the other has read it as unused, and makes no database."""
     backup = final(lab, tmp_path)
-    settle = restoring._settle
+    settle = placing.settle
 
     def overtaken(building: Path) -> None:
         settle(building)
-        container.mark_spent(backup.path)
+        container.mark_spent(backup.path, bytes(16))
 
-    monkeypatch.setattr(restoring, "_settle", overtaken)
+    monkeypatch.setattr(placing, "settle", overtaken)
     with pytest.raises(OperatorError, match="restored elsewhere"):
         backup.restored(tmp_path / "new")
-    assert not (tmp_path / "new/jrc.db").exists()
+    assert [] == list((tmp_path / "new").glob("jrc.db[!.]*")) == list(tmp_path.glob("new/jrc.db"))
+    assert [] == list((tmp_path / "new").glob("*.moving-*"))
 
 
 def test_another_final_backup_of_the_same_moved_database_counts_as_the_same(
@@ -191,7 +249,7 @@ def test_another_final_backup_of_the_same_moved_database_counts_as_the_same(
 @pytest.mark.parametrize(
     ("later_ms", "says"),
     [
-        (DAY_MS + 1, "older than a day"),
+        (DAY_MS + 1, "ended more than a day ago"),
         (-6 * 60 * 1000, "a time that this host's clock has not reached"),
     ],
 )
@@ -240,7 +298,9 @@ def test_b04_sender_numbers_go_on_above_those_reserved(hall: Hall, tmp_path: Pat
 def test_a_kill_at_any_moment_leaves_none_or_the_whole_one(
     lab: Desk, tmp_path: Path, is_final: bool
 ) -> None:
-    """Nothing half done that a daemon would take; and a final backup never goes on twice."""
+    """The old database is there or the new one, and a final backup goes on then, once."""
+    ordinary = made(lab, tmp_path / "a")
+    (tmp_path / "a.key").write_bytes(ordinary.identity.reveal())
     backup = made(lab, tmp_path / "b", is_final=is_final)
     identity = backup.identity.reveal().decode()
     given = (str(tmp_path), identity, str(backup.now_ms), str(int(is_final)))

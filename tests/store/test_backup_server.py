@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from jrc.errors import OperatorError
 from jrc.model import Condition
+from jrc.store.backup.target import MOVING
 from jrc.store.database import Database
 from jrc.store.schema import metadata
 from tests import postgresql
@@ -31,8 +33,8 @@ def url() -> Iterator[str]:
 
 
 def rows(opened: Database, name: str) -> list[tuple[object, ...]]:
-    with opened._connection.begin():
-        found = opened._connection.exec_driver_sql(f'SELECT * FROM "{name}"')
+    with opened.writer.connection.begin():
+        found = opened.writer.connection.exec_driver_sql(f'SELECT * FROM "{name}"')
         return sorted((tuple(row) for row in found), key=repr)
 
 
@@ -70,3 +72,27 @@ def test_a_restore_that_fails_leaves_an_empty_database(lab: Desk, tmp_path: Path
     with pytest.raises(OperatorError, match="can't be marked"):
         backup.restored(tmp_path / "there", url=url, path=tmp_path / "gone")
     backup.restored(tmp_path / "there", url=url)
+
+
+def test_a_final_restore_that_is_broken_off_goes_on_with_the_database_it_has_begun(
+    lab: Desk, tmp_path: Path, url: str
+) -> None:
+    """Nobody is answered from it till then, and neither that backup nor another goes on twice."""
+    backup = made(lab, tmp_path / "b", is_final=True)
+    full = OperatorError("no space")
+    with (
+        patch("jrc.store.instancefile.write", side_effect=full),
+        pytest.raises(OperatorError) as said,
+    ):
+        backup.restored(tmp_path / "there", url=url)
+    assert "give the same command again" in said.value.hint
+    with closing(Database.open(url, KEK)) as begun:
+        found = begun.instance
+    assert (Condition.QUARANTINED, MOVING) == (found.condition, found.condition_detail)
+    ordinary = made(lab, tmp_path / "c")
+    with pytest.raises(OperatorError, match="has tables"):
+        ordinary.restored(tmp_path / "there", url=url)
+    done = backup.restored(tmp_path / "there", url=url)
+    assert (True, "") == (done.is_open, done.instance.condition_detail)
+    with pytest.raises(OperatorError, match="has tables"):
+        backup.restored(tmp_path / "there", url=url)

@@ -4,7 +4,7 @@ import pytest
 
 from jrc.errors import StateError
 from jrc.model import Event
-from jrc.service.event_check import verify_chain, verify_stretch
+from jrc.service.event_check import verify_stretch
 from jrc.service.events import list_events
 from jrc.service.records import Wanted
 from jrc.service.registry import Registry
@@ -62,7 +62,7 @@ def test_an_event_is_read_as_it_was_recorded(log: Desk) -> None:
 
 def test_an_untouched_log_is_intact(log: Desk) -> None:
     """Also an empty one."""
-    report = log.read(verify_chain)
+    report = log.read(verify_stretch)
     assert (report.intact, report.count, report.broken_at) == (True, 5, None)
 
 
@@ -84,7 +84,7 @@ def test_a_changed_log_names_the_first_event_that_does_not_fit(
 ) -> None:
     """Edited, deleted, cut off, added."""
     log.sql(statement)
-    report = log.read(verify_chain)
+    report = log.read(verify_stretch)
     assert (report.intact, report.broken_at) == (False, broken_at)
 
 
@@ -110,7 +110,7 @@ def test_a_log_with_recomputed_hashes_still_does_not_fit(log: Desk) -> None:
         " event_hash = (SELECT hash FROM event WHERE number = 4)"
     )
     with pytest.raises(StateError, match="instance row does not authenticate"):
-        log.read(verify_chain)
+        log.read(verify_stretch)
 
 
 def test_the_newest_event_of_a_kind_is_found_by_an_index(log: Desk) -> None:
@@ -118,7 +118,7 @@ def test_the_newest_event_of_a_kind_is_found_by_an_index(log: Desk) -> None:
     if log.on_server:
         pytest.skip("the plan is SQLite's")
     statements: list[str] = []
-    connection = log.database._connection
+    connection = log.database.writer.connection
     with connection.begin():
         connection.connection.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
     log.write(

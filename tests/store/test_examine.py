@@ -4,8 +4,9 @@ import pytest
 
 from jrc.errors import OperatorError, StateError, StoreError
 from jrc.model import Secret
-from jrc.store.database import ReadTransaction, examine
+from jrc.store.examine import examine
 from jrc.store.registry import StoreRegistry
+from jrc.store.transaction import ReadTransaction
 from tests.desk import KEK, NOW_MS, Desk
 
 

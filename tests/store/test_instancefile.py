@@ -1,6 +1,7 @@
 """What this host remembers of its database, and which databases it refuses for it."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -9,16 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jrc.errors import ExitCode, OperatorError
-from jrc.service.event_chain import GENESIS_HASH
-from jrc.store.instancefile import Memory, check, judge, read, write
+from jrc.service.event_chain import GENESIS_HASH, Place
+from jrc.store import instancefile
+from jrc.store.instancefile import Judgement, Memory, check, judge, read, write
 from jrc.store.ledger import Condition, Instance
+from jrc.store.on_disk import Reached
+from tests.at_home import keeps_births, wait_for_another_birth
 
+HASH, OTHER = bytes([1] * 32), bytes([2] * 32)
 INSTANCE = Instance(
     epoch=bytes(range(16)),
     created_at_ms=1,
     commit_number=41,
-    event_number=0,
-    event_hash=GENESIS_HASH,
+    event_number=3,
+    event_hash=HASH,
     policy_revision=0,
     clock_high_water_ms=5,
     condition=Condition.OPEN.value,
@@ -50,7 +55,12 @@ def refusal(path: Path, instance: Instance = INSTANCE) -> str:
 
 def test_what_is_written_is_read(path: Path) -> None:
     """Private; nothing else is left in the folder."""
-    assert Memory(INSTANCE.epoch, 41) == read(path)
+    assert Memory(INSTANCE.epoch, 41, None, Place(3, HASH)) == read(path)
+    write(path, INSTANCE, Memory(bytes(16), 7), Reached(bytes(16), 40))
+    expected = Memory(bytes(16), 7)
+    assert Memory(INSTANCE.epoch, 41, expected, Place(3, HASH), Reached(bytes(16), 40)) == read(
+        path
+    )
     assert (0o600, [path]) == (stat.S_IMODE(path.stat().st_mode), list(path.parent.iterdir()))
 
 
@@ -84,16 +94,13 @@ def test_a_missing_file_is_refused(path: Path) -> None:
 def test_n14_the_database_that_was_expected_is_still_taken_if_it_is_put_back(path: Path) -> None:
     """Beside a quarantined one, from which nothing was said; and only until that is in use."""
     old = INSTANCE._replace(epoch=bytes(16), commit_number=7)
-    why, expected = judge(path, old)
+    why, expected, _ = judge(path, old)
     assert why is not None
-    assert Memory(INSTANCE.epoch, 41) == expected
+    assert Memory(INSTANCE.epoch, 41, None, Place(3, HASH)) == expected
     write(path, old, expected)
-    assert (None, expected) == judge(path, old)
-    assert (None, None) == judge(path, INSTANCE)
-    assert judge(path, INSTANCE._replace(commit_number=40)) == (
-        judge(path, INSTANCE._replace(commit_number=40)).why,
-        expected,
-    )
+    assert Judgement(None, expected) == judge(path, old)
+    assert Judgement(None, None) == judge(path, INSTANCE)
+    assert expected == judge(path, INSTANCE._replace(commit_number=40)).expected
     write(path, old)
     assert "epoch" in refusal(path)
 
@@ -117,10 +124,72 @@ def test_n14_no_database_is_taken_that_is_behind_what_is_remembered_of_its_epoch
     memory = None if expected is None else Memory(ours if expected[0] else other, expected[1])
     written = INSTANCE._replace(epoch=ours if same else other, commit_number=remembered)
     write(path, written, memory)
-    why, _ = judge(path, INSTANCE._replace(commit_number=found))
+    why = judge(path, INSTANCE._replace(commit_number=found)).why
     numbers = [remembered] if same else []
     numbers += [memory.commit_number] if memory is not None and memory.epoch == ours else []
     assert (why is None) == any(found >= number for number in numbers)
+
+
+LATER = INSTANCE._replace(commit_number=50, event_number=9, event_hash=OTHER)
+
+
+@pytest.mark.parametrize(
+    ("found", "stored", "is_old"),
+    [
+        (LATER, HASH, False),
+        (LATER, OTHER, True),
+        (LATER, None, True),
+        (INSTANCE._replace(commit_number=50), None, False),
+        (INSTANCE._replace(commit_number=50, event_hash=OTHER), HASH, True),
+        (INSTANCE._replace(commit_number=50, event_number=2), None, True),
+        (LATER._replace(event_floor=3, event_floor_hash=HASH), None, False),
+        (LATER._replace(event_floor=3, event_floor_hash=OTHER), None, True),
+        (LATER._replace(event_floor=4, event_floor_hash=OTHER), None, False),
+    ],
+)
+def test_n14_a_copy_that_was_worked_on_since_is_told_by_its_audit_log(
+    path: Path, found: Instance, stored: bytes | None, is_old: bool
+) -> None:
+    """It has as many transactions again; what retention has removed proves nothing."""
+    asked: list[int] = []
+
+    def hash_of(number: int) -> bytes | None:
+        asked.append(number)
+        return stored
+
+    why = judge(path, found, hash_of).why
+    assert is_old == (why is not None)
+    assert set(asked) <= {3}
+    if why is not None:
+        assert "its audit log lacks event 3" in why
+
+
+def test_what_an_older_release_wrote_is_read(path: Path) -> None:
+    """Neither the audit log nor the file without its log was in it."""
+    path.write_text(f'{{"epoch": "{INSTANCE.epoch.hex()}", "commit_number": 41}}')
+    assert Memory(INSTANCE.epoch, 41) == read(path)
+    check(path, LATER, lambda _number: None)
+    assert read(path).admits_file(Reached(b"", -1))
+
+
+@pytest.mark.parametrize(
+    ("epoch", "number", "admitted"),
+    [
+        (bytes(16), 40, True),
+        (bytes(16), 41, True),
+        (INSTANCE.epoch, 41, True),
+        (bytes(16), 39, False),
+        (INSTANCE.epoch, 39, False),
+        (b"another", 99, False),
+        (b"", -1, False),
+    ],
+)
+def test_a_file_without_its_log_may_be_newer_and_never_older(
+    path: Path, epoch: bytes, number: int, admitted: bool
+) -> None:
+    """It was checkpointed again since it was looked at."""
+    write(path, INSTANCE, None, Reached(bytes(16), 40))
+    assert admitted == read(path).admits_file(Reached(epoch, number))
 
 
 def test_a_file_that_may_not_be_read_refuses_and_quarantines_nothing(
@@ -128,10 +197,10 @@ def test_a_file_that_may_not_be_read_refuses_and_quarantines_nothing(
 ) -> None:
     """The file is there: whoever may read it knows."""
 
-    def refuse(_path: Path) -> str:
+    def refuse(_path: Path) -> object:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(OperatorError, match="Permission denied"):
         judge(path, INSTANCE)
 
@@ -142,6 +211,10 @@ def test_a_file_that_may_not_be_read_refuses_and_quarantines_nothing(
         b"", b"{", b"[]", b"3", b"null", b"\xff\xfe", b'{"epoch": "00"}',
         b'{"epoch": "zz", "commit_number": 1}', b'{"epoch": 5, "commit_number": 1}',
         b'{"epoch": "00", "commit_number": "x"}', b'{"epoch": "00", "commit_number": null}',
+        b'{"epoch": "00", "commit_number": 1, "event": 3}',
+        b'{"epoch": "00", "commit_number": 1, "event": {"number": "x", "hash": ""}}',
+        b'{"epoch": "00", "commit_number": 1, "file": []}',
+        b'{"epoch": "00", "commit_number": 1, "expected": 5}', b"[" * 100_000,
         b'{"epoch": "00", "commit_number": Infinity}', b'{"epoch": "00", "commit_number": NaN}',
     ],
 )  # fmt: skip
@@ -190,3 +263,84 @@ def test_file_and_folder_are_synced(path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("os.replace", replacing)
     write(path, INSTANCE)
     assert ["sync", "replace", "sync"] == order
+
+
+# A copy of the file, with the database beside it
+
+
+def copied(path: Path) -> None:
+    """As `cp -a` and tools for backups do: times and rights are those of the original."""
+    wait_for_another_birth(path.parent)
+    path.rename(path.with_name("kept"))
+    shutil.copy2(path.with_name("kept"), path)
+
+
+needs_births = pytest.mark.skipif(
+    not keeps_births(), reason="this file system does not say when a file was made"
+)
+
+
+@needs_births
+def test_e08_a_copy_of_the_file_is_told_and_vouches_for_nothing(path: Path) -> None:
+    """RFC 9031 §8.3.3: the whole folder may have been put back, and both are as old."""
+    copied(path)
+    found = judge(path, INSTANCE)
+    assert (True, None) == (found.is_copied, found.expected)
+    assert f"{path} is a copy" in (found.why or "")
+    assert "`jrc db accept-copy`" in (found.why or "")
+    with pytest.raises(OperatorError) as caught:
+        check(path, INSTANCE)
+    assert "`jrc db accept-copy`" in caught.value.hint
+    older = judge(path, INSTANCE._replace(commit_number=40))
+    assert (False, None) == (older.is_copied, older.expected)
+    assert "40 transactions" in (older.why or "")
+
+
+@needs_births
+def test_e08_a_copy_that_was_written_over_the_newest_file_is_told(path: Path) -> None:
+    """`cp -a old/. .` leaves the newest file's inode, and the older one's words in it."""
+    old = path.read_bytes()
+    wait_for_another_birth(path.parent)
+    write(path, INSTANCE._replace(commit_number=50))
+    path.write_bytes(old)
+    assert judge(path, INSTANCE).is_copied
+
+
+@needs_births
+def test_e08_a_copy_that_expects_another_database_does_not_let_that_one_in(path: Path) -> None:
+    """What it expects may be of an earlier moment as well."""
+    old = INSTANCE._replace(epoch=bytes(16), commit_number=7)
+    write(path, old, Memory(INSTANCE.epoch, 41))
+    copied(path)
+    assert judge(path, INSTANCE).is_copied
+
+
+def test_a_file_that_was_given_another_name_is_no_copy(path: Path) -> None:
+    """As by systemd, which moves the folders of a service; rights and owners may change, too."""
+    folder = path.parent / "elsewhere"
+    folder.mkdir()
+    moved = path.rename(folder / "jrc.instance")
+    moved.chmod(0o640)
+    assert Judgement(None, None) == judge(moved, INSTANCE)
+
+
+def test_beside_a_server_a_copy_is_taken(path: Path) -> None:
+    """Another host gets one; the database does not go back with a host's files."""
+    copied(path)
+    assert judge(path, INSTANCE._replace(server="1/1/1/1")).why is None
+
+
+@pytest.mark.parametrize("found", [None, "same"])
+def test_where_nothing_tells_when_it_was_made_the_file_is_taken(
+    path: Path, monkeypatch: pytest.MonkeyPatch, found: str | None
+) -> None:
+    """A file system that does not keep it, in the writer's place or in the reader's."""
+    if found is None:
+        copied(path)
+        monkeypatch.setattr(instancefile, "born_ns", lambda _file: None)
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(instancefile, "born_ns", lambda _file: None)
+            write(path, INSTANCE)
+        copied(path)
+    assert Judgement(None, None) == judge(path, INSTANCE)

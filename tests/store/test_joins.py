@@ -9,7 +9,7 @@ from jrc.errors import Reason, StateError, StoreError
 from jrc.model import PledgeId, Secret
 from jrc.service.applicants import Applicant
 from jrc.service.enroll import add_pledge, remove_pledge
-from jrc.service.event_check import verify_chain
+from jrc.service.event_check import verify_stretch
 from jrc.service.events import list_events
 from jrc.service.join import decide
 from jrc.service.pledges import list_pledges, show_pledge
@@ -30,7 +30,7 @@ def test_a_join_is_on_disk_with_everything_that_belongs_to_it(hall: Hall) -> Non
     assert ("joined", f"{short_id:04x}") == (report.state, report.short_id)
     (event,) = hall.desk.read(lambda tx: list_events(tx, kind="pledge.joined"))
     assert pledge_id(1).value.hex() == event.pledge
-    assert hall.desk.read(verify_chain).intact
+    assert hall.desk.read(verify_stretch).intact
     assert before + 1 == hall.desk.database.instance.commit_number
     assert 0 == hall.desk.read(lambda tx: show_pledge(tx, pledge_id(1))).highest_number
 

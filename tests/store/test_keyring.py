@@ -62,6 +62,21 @@ def test_a_value_moved_elsewhere_does_not_open(
         ring.unwrap(*place, wrapped(ring))
 
 
+def test_many_rows_are_wrapped_as_each_of_them_alone(ring: Keyring) -> None:
+    """Each opens in its own row and in no other, under a nonce of its own."""
+    table, _, column, version = PLACE
+    values = [b"%d" % number for number in range(20)]
+    rows = range(100, 120)
+    found = ring.wrap_rows(Purpose.CONTEXT, table, column, version, rows, values)
+    opened = [
+        ring.unwrap(table, row, column, version, one) for row, one in zip(rows, found, strict=True)
+    ]
+    assert values == opened
+    assert len({one[5:17] for one in found}) == len(found)
+    with pytest.raises(StateError):
+        ring.unwrap(table, 100, column, version, found[1])
+
+
 def test_each_flipped_bit_is_noticed(ring: Keyring) -> None:
     """Also in the format and the number of the data key, and a value cut short."""
     value = wrapped(ring)

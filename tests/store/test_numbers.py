@@ -12,8 +12,9 @@ from jrc.cojp.constants import MAX_SEQUENCE_NUMBER, NUMBERS_EPOCH_S
 from jrc.cojp.replay import NumberBlock
 from jrc.errors import OperatorError, StateError
 from jrc.service.update import NUMBERS, reserve
-from jrc.store.database import Database, Transaction
+from jrc.store.database import Database
 from jrc.store.registry import StoreRegistry
+from jrc.store.transaction import Transaction
 from tests.desk import KEK, NOW_MS, Desk
 from tests.joining import hall_at
 
@@ -30,7 +31,7 @@ def desk(desk: Desk) -> Desk:
 def reserved(database: Database, tx: Transaction, count: int = NUMBERS) -> NumberBlock:
     """What an update of pledge 1 takes, written in this transaction."""
     nodes = StoreRegistry(tx).nodes
-    known = nodes.reach([1])[1].known
+    known = nodes.reach([1])[1]
     seen_ms = database.instance.clock_high_water_ms
     numbers, state = reserve(known.state, tx.now_ms, seen_ms, count)
     nodes.save_told([(known.context_id, state, None)])

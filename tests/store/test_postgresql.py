@@ -1,24 +1,17 @@
-"""The database on PostgreSQL: what is refused, connections that get lost, writers in turn."""
+"""The database on PostgreSQL: what is refused, readers, and writers in turn."""
 
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from jrc.errors import Cause, OperatorError, StoreError
-from jrc.model import Event
-from jrc.store import ledger, migrate, postgresql, server, watch
+from jrc.store import ledger, migrate, postgresql
 from jrc.store.bootstrap import create_database
-from jrc.store.contexts import Lookup
-from jrc.store.database import Database, Transaction
+from jrc.store.database import Database
 from jrc.store.engine import (
     connected,
     has_password,
@@ -27,47 +20,20 @@ from jrc.store.engine import (
     shown_url,
     writer_engine,
 )
-from jrc.store.server import Notice, UnknownOutcomeError
+from jrc.store.transaction import Transaction
+from jrc.store.watch import Sight, Watch
 from tests.desk import KEK, NOW_MS, Desk, copied
-from tests.joining import JOIN, hall_at
 from tests.postgresql import NEEDED, shared_server
+from tests.store.on_server import name_of, record
 
 pytestmark = NEEDED
-
-EVENT = Event("odd", "cli:uid=1000")
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A database of its own on the server, whatever other desks are on."""
-    opened = Desk(tmp_path, on_server=True)
-    yield opened
-    opened.close()
+T = TypeVar("T")
 
 
 @pytest.fixture
-def beside(desk: Desk) -> Iterator[Database]:
-    """Another registrar's connection to it."""
-    database = Database.open(desk.url, KEK)
-    yield database
-    database.close()
-
-
-def record(tx: Transaction) -> str:
-    tx.record(EVENT)
-    return "result"
-
-
-def name_of(desk: Desk) -> str:
-    return make_url(desk.url).database or ""
-
-
-def end_sessions(desk: Desk, role: str = "") -> None:
-    """End all connections of registrars to a database, as an operator or a crash does."""
-    shared_server().sql(
-        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-        f" WHERE datname = '{name_of(desk)}' AND application_name LIKE 'jrc%%{role}'"
-    )
+def desk(served: Desk) -> Desk:
+    """On the server, whatever other desks are on."""
+    return served
 
 
 # What is refused
@@ -90,6 +56,32 @@ def test_b03_a_server_without_durable_commits_is_refused(
     writer_engine(desk.url).connect().close()
 
 
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+def test_b03_a_session_that_is_open_sees_what_the_server_is_told(desk: Desk, setting: str) -> None:
+    """RFC 9031 §7.3.1: a registrar that runs looks twice a second."""
+    shared, seen = shared_server(), SimpleQueue[Sight]()
+    watch = Watch(desk.url, lambda work, given: work(given), seen.put, print)
+    watch.start()
+    try:
+        assert seen.get(timeout=30).at_risk is None
+        shared.sql(f"ALTER SYSTEM SET {setting} = off")
+        reloaded(setting, "off")
+        assert f"{setting}=off" in (until(seen, lambda sight: sight.at_risk) or "")
+    finally:
+        shared.sql(f"ALTER SYSTEM RESET {setting}")
+        reloaded(setting, "on")
+        assert until(seen, lambda sight: sight.at_risk is None)
+        watch.stop()
+
+
+def until(seen: "SimpleQueue[Sight]", found: Callable[[Sight], T]) -> T:
+    """What a look tells that has it, within half a minute."""
+    for _ in range(60):
+        if value := found(seen.get(timeout=30)):
+            return value
+    raise AssertionError("no look tells it")
+
+
 def reloaded(setting: str, value: str) -> None:
     """Take up the settings; new sessions have them once this returns."""
     shared_server().reload()
@@ -107,6 +99,21 @@ def test_b03_a_database_whose_commits_can_be_lost_or_are_none_is_refused(
     shared_server().sql(f"ALTER DATABASE {name_of(desk)} SET {setting} = {value}")
     with pytest.raises(OperatorError, match=value):
         writer_engine(desk.url).connect()
+
+
+def test_b03_a_session_commits_as_it_was_checked_whatever_the_server_is_told_meanwhile(
+    desk: Desk,
+) -> None:
+    """RFC 9031 §7.3.1: a reload of settings reaches sessions that are open."""
+    shared = shared_server()
+    with writer_engine(desk.url).connect() as connection:
+        shared.sql("ALTER SYSTEM SET synchronous_commit = off")
+        try:
+            reloaded("synchronous_commit", "off")
+            assert "on" == connection.exec_driver_sql("SHOW synchronous_commit").scalar()
+        finally:
+            shared.sql("ALTER SYSTEM RESET synchronous_commit")
+            reloaded("synchronous_commit", "on")
 
 
 def test_a_setting_of_the_url_changes_nothing_that_safety_hangs_on(desk: Desk) -> None:
@@ -197,8 +204,8 @@ def test_readers_can_not_write_and_lock_nothing(desk: Desk, beside: Database, ma
 
 def test_m02_writers_take_turns(desk: Desk, beside: Database) -> None:
     """The instance row is locked as a transaction begins: two registrars never decide at once."""
-    beside._connection.exec_driver_sql("SET lock_timeout = 50")
-    beside._connection.commit()
+    beside.writer.connection.exec_driver_sql("SET lock_timeout = 50")
+    beside.writer.connection.commit()
 
     def work(_tx: Transaction) -> None:
         with pytest.raises(StoreError) as caught:
@@ -218,233 +225,13 @@ def test_m02_a_writer_decides_by_what_the_one_before_it_left(desk: Desk, beside:
     assert [0, 1, 2] == seen
 
 
-# Connections that are lost
-
-
-@pytest.mark.parametrize("role", ["writer", ""])
-def test_a_lost_connection_is_one_failure_and_then_works(desk: Desk, role: str) -> None:
-    """Nothing of the transaction is left; the next one has a connection of its own."""
-    desk.network()
-    with hall_at(desk) as hall:
-        pledge = hall.enroll(1)
-        end_sessions(desk, role)
-        with pytest.raises(StoreError) as caught:
-            desk.database.write(record, NOW_MS)
-        assert Cause.SERVER is caught.value.cause
-        assert "result" == desk.database.write(record, NOW_MS)
-        if not role:
-            assert hall.ask(pledge.request(JOIN)) is None
-            assert hall.lookup.is_lost
-            hall.lookup.use(lookup_engine(desk.url).connect())
-        assert hall.join(pledge).keys
-
-
-@contextmanager
-def hanging(desk: Desk, role: str) -> Iterator[None]:
-    """The server's processes of our sessions stand still; its kernel goes on acknowledging."""
-    found = shared_server().sql(
-        "SELECT pid FROM pg_stat_activity"
-        f" WHERE datname = '{name_of(desk)}' AND application_name LIKE 'jrc%%{role}'"
-    )
-    processes = [int(str(number)) for (number,) in found]
-    assert processes
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
-
-
-@pytest.mark.parametrize("role", ["writer", "lookup"])
-def test_o04_a_server_that_hangs_is_given_up(
-    desk: Desk, role: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """RFC 9031 §7.3.1: no wait is without end, and least of all one of the loop."""
-    for name in ("STATEMENT_TIMEOUT_MS", "LOOKUP_TIMEOUT_MS", "ANSWER_WITHIN_MS"):
-        monkeypatch.setattr(postgresql, name, 300)
-    desk.database.close()
-    desk.database = Database.open(desk.url, KEK)
-    with closing(Lookup(lookup_engine(desk.url).connect(), desk.database.keyring,
-                        desk.database.mac)) as lookup:  # fmt: skip
-        ways: dict[str, Callable[[], object]] = {
-            "lookup": lambda: lookup.find(b"any"),
-            "writer": lambda: desk.database.write(record, NOW_MS),
-        }
-        with hanging(desk, role), pytest.raises(StoreError) as caught:
-            ways[role]()
-        assert Cause.SERVER is caught.value.cause
-        assert lookup.is_lost == (role == "lookup")
-    assert "result" == desk.database.write(record, NOW_MS)
-
-
-def commit_then_lose(connection: Any) -> Callable[[], None]:
-    """The server commits, and its answer is lost."""
-    real = connection.commit
-
-    def commit() -> None:
-        real()
-        connection.close()
-        connection.execute("SELECT 1")
-
-    return commit
-
-
-def lose_then_commit(connection: Any) -> Callable[[], None]:
-    """The connection is lost before the server hears of the commit."""
-
-    def commit() -> None:
-        connection.close()
-        connection.execute("SELECT 1")
-
-    return commit
-
-
-@pytest.mark.parametrize(("lose", "is_done"), [(commit_then_lose, True), (lose_then_commit, False)])
-@pytest.mark.parametrize("others", [0, 2])
-def test_b03_a_commit_of_unknown_outcome_is_looked_up_and_not_repeated(
-    desk: Desk, beside: Database, lose: Any, is_done: bool, others: int
-) -> None:
-    """RFC 9031 §7.3.1: by the hash of its last event, whoever has written since."""
-    driver: Any = desk.database._connection.connection.driver_connection
-    commit = lose(driver)
-
-    def lost() -> None:
-        try:
-            commit()
-        finally:
-            for _ in range(others):
-                beside.write(lambda tx: tx.record(EVENT._replace(actor="other")), NOW_MS)
-
-    driver.commit = lost
-    if is_done:
-        assert "result" == desk.database.write(record, NOW_MS)
-    else:
-        with pytest.raises(StoreError, match="before anything was written"):
-            desk.database.write(record, NOW_MS)
-    assert is_done + others == desk.database.read_instance().commit_number
-    assert [(is_done + others,)] == desk.sql("SELECT count(*) FROM event")
-
-
-@pytest.mark.parametrize(("lose", "is_done"), [(commit_then_lose, True), (lose_then_commit, False)])
-def test_b05_a_join_of_unknown_outcome_is_silence_and_its_copy_the_one_answer(
-    desk: Desk, lose: Any, is_done: bool
-) -> None:
-    """RFC 8613 §5.2: what was encrypted and may be on disk never leaves but from there."""
-    desk.network()
-    with hall_at(desk) as hall:
-        pledge = hall.enroll(1)
-        driver: Any = desk.database._connection.connection.driver_connection
-        driver.commit = lose(driver)
-        request = pledge.request(JOIN)
-        assert hall.ask(request) is None
-        lost = [o.state.answer for tried in hall.tries for o in tried if o.state is not None]
-        answer = hall.ask(request)
-        assert answer is not None
-        desk.database.refresh()
-        stored = desk.sql("SELECT answer FROM context_state")
-        assert is_done == (stored == [(lost[0],)])
-        assert is_done == (hall.metrics.resends == 1)
-
-
-def test_a_change_that_leaves_no_event_is_not_taken_for_done(desk: Desk, beside: Database) -> None:
-    """Where somebody has written since, nothing tells whose commit the next one was."""
-    driver: Any = desk.database._connection.connection.driver_connection
-    commit = commit_then_lose(driver)
-
-    def lost() -> None:
-        try:
-            commit()
-        finally:
-            beside.write(lambda tx: None, NOW_MS)
-
-    driver.commit = lost
-    with pytest.raises(UnknownOutcomeError):
-        desk.database.write(lambda tx: None, NOW_MS)
-
-
-@pytest.mark.parametrize(
-    "change", ["commit_number = 0", "server = '1/1'", "epoch = :epoch", "other history"]
-)
-def test_b04_another_database_at_the_same_address_ends_the_process(desk: Desk, change: str) -> None:
-    """After a restore or a failover under way: the start looks at it, and quarantines it."""
-    desk.database.write(record, NOW_MS)
-    sealed_again(desk, change)
-    end_sessions(desk)
-    with pytest.raises(StoreError):
-        desk.database.write(record, NOW_MS)
-    with pytest.raises(server.ReplacedError):
-        desk.database.write(record, NOW_MS)
-
-
-def sealed_again(desk: Desk, change: str) -> None:
-    """Change the instance row as another registrar's program would have it."""
-    other = Database.open(desk.url, KEK)
-    values = {
-        "commit_number = 0": {"commit_number": -1},
-        "server = '1/1'": {"server": "1/1"},
-        "epoch = :epoch": {"epoch": bytes(16)},
-        "other history": {"commit_number": 1000},
-    }
-
-    def work(tx: Transaction) -> None:
-        changed = values[change]
-        if change == "other history":
-            tx.connection.execute(text("UPDATE event SET hash = '\\x00' WHERE kind = 'odd'"))
-        tx.ledger.instance = tx.ledger.instance._replace(**changed)  # type: ignore[arg-type]
-
-    other.write(work, NOW_MS)
-    other.close()
-
-
-# What registrars tell each other
-
-
-@given(st.integers(0, 2**62), st.lists(st.binary(min_size=1, max_size=40), max_size=100))
-def test_a_notice_is_read_as_it_was_told(revision: int, learned: list[bytes]) -> None:
-    """Within the size that PostgreSQL allows; too many names are all of them."""
-    notice = Notice.of(revision, learned)
-    assert len(notice.text()) < 8000
-    assert notice == Notice.parse(notice.text())
-    assert notice.kid_contexts is None or learned == list(notice.kid_contexts)
-
-
-@pytest.mark.parametrize("payload", ["", "x", "7 zz", "7 aa,b"])
-def test_a_notice_of_somebody_else_has_everything_looked_at(payload: str) -> None:
-    """Any role of the database may send one."""
-    assert Notice.parse(payload).kid_contexts is None or payload == ""
-
-
-def test_what_was_learned_and_changed_is_told_with_the_commit(desk: Desk) -> None:
-    """A new pledge by its kid context; nothing of what was rolled back."""
-    desk.network()
-    heard = []
-    with postgresql.watcher(desk.url).connect() as connection:
-        session: Any = connection.connection.driver_connection
-        session.execute("LISTEN jrc")
-        name, _ = desk.pledge(1)
-        with pytest.raises(ZeroDivisionError):
-            desk.database.write(lambda tx: tx.record(*[EVENT] * (1 // 0)), NOW_MS)
-        desk.database.write(record, NOW_MS)
-        heard = [Notice.parse(n.payload) for n in session.notifies(timeout=0.2)]
-    assert [(name.value,)] == [notice.kid_contexts for notice in heard]
-    assert desk.database.instance.policy_revision >= heard[0].policy_revision
-
-
-def test_a_notice_that_comes_while_the_watch_looks_is_heard_after(desk: Desk) -> None:
-    """Row M2: the filter of known pledges would never learn what it names."""
-    with closing(postgresql.watcher(desk.url).connect()) as connection:
-        session: Any = connection.connection.driver_connection
-        session.execute(f"LISTEN {server.CHANNEL}")
-        shared_server().sql(f"NOTIFY {server.CHANNEL}, '7 0a'", name_of(desk))
-        session.execute("SELECT 1")
-        assert [Notice(7, (b"\n",))] == list(watch._heard(session))
-
-
 def test_the_server_is_in_the_instance_row(desk: Desk) -> None:
-    """With its timeline, which changes with each failover and each recovery to a point in time."""
+    """Its timeline changes with a failover, the numbers with a database that is restored there."""
     ((system,),) = shared_server().sql("SELECT system_identifier FROM pg_control_system()")
-    assert f"{system}/1" == desk.database.instance.server == desk.database.server
+    name = make_url(desk.url).database
+    ((database,),) = shared_server().sql(f"SELECT oid FROM pg_database WHERE datname = '{name}'")
+    ((table,),) = desk.sql("SELECT oid FROM pg_class WHERE relname = 'instance'")
+    expected = f"{system}/1/{database}/{table}"
+    assert expected == desk.database.instance.server == desk.database.server
     url, _ = copied()
     shared_server().drop(url)

@@ -6,7 +6,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from jrc.errors import StateError
-from jrc.store.prepared import Prepared, PreparedIn
+from jrc.store.prepared import Prepared, PreparedIn, PreparedRows
 from jrc.store.schema import event
 from tests.desk import Desk
 
@@ -30,9 +30,9 @@ def row(number: int, kind: str = "k") -> tuple[object, ...]:
 @pytest.fixture
 def desk(desk: Desk) -> Desk:
     """Forty events."""
-    with desk.database._connection.begin():
-        INSERT.many(desk.database._connection, [row(number) for number in range(1, 41)])
-        INSERT.many(desk.database._connection, [])
+    with desk.database.writer.connection.begin():
+        INSERT.many(desk.database.writer.connection, [row(number) for number in range(1, 41)])
+        INSERT.many(desk.database.writer.connection, [])
     return desk
 
 
@@ -48,8 +48,8 @@ def test_a_list_of_any_length_finds_what_is_in_it(desk: Desk, count: int) -> Non
 
 def test_an_error_of_the_driver_comes_without_parameters(desk: Desk) -> None:
     """They may be key material."""
-    with pytest.raises(DBAPIError) as caught, desk.database._connection.begin():
-        INSERT.many(desk.database._connection, [row(1, "secret")])
+    with pytest.raises(DBAPIError) as caught, desk.database.writer.connection.begin():
+        INSERT.many(desk.database.writer.connection, [row(1, "secret")])
     assert "secret" not in str(caught.value)
 
 
@@ -70,3 +70,21 @@ def test_postgresql_takes_names() -> None:
     sql, positional = INSERT._on(postgresql.dialect())  # type: ignore[no-untyped-call]
     assert not positional
     assert "%(number)s" in sql
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 20, 37])
+def test_rows_are_written_each_once_however_many(desk: Desk, count: int) -> None:
+    """Ten by ten and the rest one by one; how many is said."""
+    inserting = PreparedRows(
+        lambda listed: insert(event).values(
+            [dict(zip(NAMES, map(bindparam, names), strict=True)) for names in listed]
+        ),
+        NAMES,
+    )
+    connection = desk.database.writer.connection
+    with connection.begin():
+        rows = [row(100 + number, f"kind {number}") for number in range(count)]
+        assert count == inserting.many(connection, rows)
+        written = select(event.c.number, event.c.kind).where(event.c.number >= 100)
+        found = connection.execute(written.order_by(event.c.number)).all()
+    assert [(number, kind) for number, _, kind, *_ in rows] == [tuple(each) for each in found]

@@ -1,6 +1,5 @@
 """Rows of nodes in rollovers: versioned, paged, due in order; a damaged one is told anew."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,15 +11,8 @@ from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverNode
 from tests.desk import NOW_MS, Desk
 from tests.joining import next_generation
-from tests.rollovers import Floor, floor_at
+from tests.rollovers import Floor
 from tests.store.rollover_rows import DRAFT, add, end, node
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
 
 
 def due(desk: Desk, now_ms: int = NOW_MS, limit: int = 10, **more: object) -> list[int]:
@@ -196,7 +188,8 @@ def test_nodes_of_old_rollovers_are_forgotten(floor: Floor) -> None:
         end(floor.desk, add(floor.desk, node(1), node(2)))
     add(floor.desk, node(1))
     floor.desk.write(lambda tx: tx.rollovers.forget_nodes(1, keep=2))
-    kept = floor.desk.sql("SELECT rollover_id, count(*) FROM rollover_node GROUP BY rollover_id")
+    query = "SELECT rollover_id, count(*) FROM rollover_node GROUP BY rollover_id ORDER BY 1"
+    kept = floor.desk.sql(query)
     assert [(2, 2), (3, 2), (4, 1)] == kept
 
 

@@ -1,6 +1,6 @@
 """Rows of rollovers: sealed, versioned, in order, one running rollover a key domain."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -10,16 +10,9 @@ from jrc.errors import ConflictError, StateError
 from jrc.policy.rollover import Phase
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverCause, WantedRollover
-from tests.desk import ACTOR, NOW_MS, Desk
-from tests.rollovers import Floor, floor_at
+from tests.desk import ACTOR, NOW_MS
+from tests.rollovers import Floor
 from tests.store.rollover_rows import DRAFT, add, end, node
-
-
-@pytest.fixture
-def floor(desk: Desk) -> Iterator[Floor]:
-    """Three 6LNs (rows 1 to 3) and a 6LBR (row 4)."""
-    with floor_at(desk, 3) as opened:
-        yield opened
 
 
 def test_a_rollover_is_read_back_as_it_was_written(floor: Floor) -> None:

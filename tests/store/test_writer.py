@@ -1,19 +1,19 @@
 """The writer thread: what goes back to the loop, when, and what stops it."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from jrc.errors import JrcError, Reason, StateError, StoreError
+from jrc.errors import CommitError, JrcError, Reason, StateError, StoreError
 from jrc.model import Event
 from jrc.service.join import Ask, Outcome, decide
-from jrc.store.database import Database, Transaction
+from jrc.store.database import Database
 from jrc.store.joins import Joins
-from jrc.store.server import CommitError
+from jrc.store.transaction import Transaction
 from jrc.store.writer import Writer
 from tests.daemon.wire import OddPledge
 from tests.desk import Desk
@@ -111,6 +111,55 @@ def test_batches_and_changes_keep_their_order(loop: Loop) -> None:
     assert (after - 1, None) == names[1][1]
 
 
+class Meter:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.transactions: list[tuple[float, float]] = []
+        self.work: list[tuple[float, bool]] = []
+
+    def transacted(self, whole_s: float, commit_s: float) -> None:
+        self.transactions.append((whole_s, commit_s))
+
+    def worked(self, seconds: float, *, at_joins: bool) -> None:
+        self.work.append((seconds, at_joins))
+
+
+def test_each_turn_is_timed_and_of_joins_the_commit_apart(loop: Loop) -> None:
+    """A commit is a part of its transaction, and that of its turn."""
+    meter = loop.writer._meter = Meter()
+    loop.submit([loop.hall.enroll(1)])
+    loop.writer.work(lambda database: database.instance.commit_number, loop.done)
+    loop.writer.stop()
+    loop.writer.start()
+    assert loop.writer.join(WITHIN_S)
+    ((whole_s, commit_s),) = meter.transactions
+    assert [True, False] == [at_joins for _, at_joins in meter.work]
+    assert 0 < commit_s < whole_s < meter.work[0][0]
+
+
+def _fails(*_args: object) -> NoReturn:
+    raise StateError("a row")
+
+
+def _writes_nothing(*_args: object) -> list[Outcome]:
+    return []
+
+
+@pytest.mark.parametrize("decides", [_fails, _writes_nothing])
+def test_what_is_not_committed_is_no_commit(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch, decides: Callable[..., list[Outcome]]
+) -> None:
+    """It takes time of the thread, and has no duration of its own."""
+    meter = loop.writer._meter = Meter()
+    monkeypatch.setattr(loop.writer, "_decide", decides)
+    loop.submit([loop.hall.enroll(1)])
+    loop.writer.stop()
+    loop.writer.start()
+    assert loop.writer.join(WITHIN_S)
+    assert ([], [True]) == (meter.transactions, [at_joins for _, at_joins in meter.work])
+
+
 def test_m02_a_damaged_row_isolates_its_own_request(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,8 +225,8 @@ def test_a_full_disk_is_silence_and_service_resumes(loop: Loop) -> None:
 
 
 def give_room(database: Database) -> None:
-    database._connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
-    database._connection.rollback()
+    database.writer.connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+    database.writer.connection.rollback()
 
 
 def failing_commit(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +253,29 @@ def test_b03_a_commit_of_unknown_outcome_ends_the_writer(
     assert "fatal" == name
     assert isinstance(error, CommitError)
     assert loop.writer.join(WITHIN_S)
+    assert loop.calls.empty()
+
+
+def test_f04_whoever_waits_for_a_writer_that_has_ended_is_told(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that ends waits for what is under way, and would never end."""
+    now_ms = loop.hall.desk.now_ms
+
+    def change(database: Database) -> None:
+        database.write(lambda tx: None, now_ms)
+
+    failing_commit(sqlite3.SQLITE_IOERR, monkeypatch)
+    for _ in range(3):
+        loop.writer.work(change, loop.done)
+    loop.writer.start()
+    assert loop.writer.join(WITHIN_S)
+    loop.writer.work(change, loop.done)
+    heard = [loop.next() for _ in range(5)]
+    assert ["done", "fatal", "done", "done", "done"] == [name for name, _ in heard]
+    errors = [given[1] for name, given in heard if name == "done"]
+    assert all(isinstance(error, StoreError) for error in errors)
+    assert "`jrc events`" in str(errors[0])
     assert loop.calls.empty()
 
 
@@ -294,7 +366,7 @@ def test_a_locked_database_is_waited_for_once_a_batch(loop: Loop) -> None:
         begun += 1
         raise StoreError("database is locked")
 
-    loop.hall.desk.database._begin = begin  # type: ignore[method-assign]
+    loop.hall.desk.database.writer.begin = begin  # type: ignore[method-assign]
     loop.submit(pledges)
     loop.writer.start()
     sent, failures = loop.finish()

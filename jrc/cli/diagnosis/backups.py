@@ -13,9 +13,16 @@ LATE_PERIODS = 2
 """One that was missed may be under way; two were not made."""
 _LOG = "the daemon's log has `backup_failed` with the reason, and `jrc status --json` the last one"
 
+_OTHERS_LOG = (
+    "see `jrc events --kind backup.failed` and `journalctl -u jrc-backup`, then make another one:"
+    " `systemctl start jrc-backup`"
+)
+
 
 def look_at_backups(case: Case) -> Iterator[Verdict]:
-    """The folder of [backup], and the key they are sealed for."""
+    """Those that others make, the folder of [backup], and the key they are sealed for."""
+    if failed := case.daemon.text("backup_failed"):
+        yield warning(f"the last backup failed, at {failed}", _OTHERS_LOG)
     section = case.settings.backup
     if section.directory is None:
         yield skipped("none are made by the daemon: [backup] names no directory (docs/backup.md)")

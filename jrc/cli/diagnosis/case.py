@@ -78,6 +78,8 @@ class Case:
     kek: Secret | None = None
     instance: Instance | None = None
     """Which database it is; None where the daemon has it, or nobody may look."""
+    hashes: Mapping[int, bytes | None] = field(default_factory=dict)
+    """Of the entries of its audit log that the instance file remembers, by number."""
     followed: frozenset[str] = frozenset()
     """Interfaces that networks take their prefix or the registrar's address from."""
     key_notices: Sequence[Mapping[str, object]] | None = None

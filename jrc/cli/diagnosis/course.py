@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from jrc.cli.diagnosis.api import look_at_api
 from jrc.cli.diagnosis.backups import look_at_backups
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.clock import look_at_clock
@@ -90,6 +91,7 @@ CHECKS: Final[tuple[Check[Case], ...]] = (
     ),
     Check("rights", _of_registrar(look_at_rights), _SETTINGS),
     Check("daemon", look_at_daemon, _SETTINGS, "see its log"),
+    Check("api", _of_registrar(look_at_api), _SETTINGS, "see [api] in the config file"),
     Check("rollovers", _of_registrar(look_at_rollovers), _SETTINGS),
     Check("join", look_at_join),
 )

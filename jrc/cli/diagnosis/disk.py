@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from jrc.cli.checks import other_owner
-from jrc.cli.client import as_user
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
+from jrc.cli.users import as_user
 
 MOUNTS = Path("/proc/self/mountinfo")
 SYNCS = 32

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from socket import SOCK_DGRAM, SOCK_STREAM, SocketKind
 
-from jrc.cli.client import user_name
+from jrc.cli.users import user_name
 from jrc.config import Endpoint
 
 PROC = Path("/proc")

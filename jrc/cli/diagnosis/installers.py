@@ -1,12 +1,15 @@
 """Installers: what gives link-layer keys to a border router that is no CoJP node."""
 
 import asyncio
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from jrc.cli.checks import check_named, check_programs, other_owner
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
 from jrc.errors import OperatorError
+from jrc.net.helperinstaller import check_by_helper
 from jrc.net.linuxinstaller import NOT_TRIED, PrivilegeError, check
 
 AS_ROOT = "run jrc doctor as root: sudo jrc doctor"
@@ -20,9 +23,11 @@ def look_at_installers(case: Case) -> Iterator[Verdict]:
     check_programs(case.settings)
     if any(each.command is not None for each in case.settings.installer):
         yield success("the program of each can be run")
-    for name in (each.interface for each in case.settings.installer):
-        if name is not None:
-            yield from look_at_radio(name, has_proxy=case.settings.proxy is not None)
+    for each in case.settings.installer:
+        if each.interface is not None:
+            yield from look_at_radio(
+                each.interface, each.helper, has_proxy=case.settings.proxy is not None
+            )
     if case.daemon.status is not None:
         yield from judge_runs(case.daemon.part("installers"))
     if case.settings.database.file is not None and other_owner(case.settings) is None:
@@ -36,16 +41,9 @@ def look_at_installers(case: Case) -> Iterator[Verdict]:
             yield warning(sentence, "start the daemon, or run any command of `jrc network`")
 
 
-def look_at_radio(name: str, *, has_proxy: bool) -> Iterator[Verdict]:
+def look_at_radio(name: str, helper: Path | None = None, *, has_proxy: bool) -> Iterator[Verdict]:
     """Whether Linux takes link-layer keys for an interface; nothing is changed."""
-    try:
-        asyncio.run(check(name))
-    except PrivilegeError as error:
-        yield skipped(f"whether keys can be set for {name} was not tried: {error.message}", AS_ROOT)
-    except OperatorError as error:
-        yield failure(error.message, error.hint)
-    else:
-        yield success(f"Linux takes link-layer keys for {name}")
+    yield _try_radio(name, helper)
     yield skipped(f"{name}: {NOT_TRIED}")
     if has_proxy:
         yield warning(
@@ -53,6 +51,22 @@ def look_at_radio(name: str, *, has_proxy: bool) -> Iterator[Verdict]:
             " what [proxy] sends them through it",
             "give the network key usage 3, 4 or 5, or let pledges join through other nodes",
         )
+
+
+def _try_radio(name: str, helper: Path | None) -> Verdict:
+    """A helper listens to root, and to the registrar's own user."""
+    if helper is not None and os.geteuid() != 0:
+        return skipped(f"whether keys can be set for {name} was not asked of its helper", AS_ROOT)
+    try:
+        asyncio.run(check(name) if helper is None else check_by_helper(name, helper))
+    except PrivilegeError as error:
+        return skipped(
+            f"whether keys can be set for {name} was not tried: {error.message}", AS_ROOT
+        )
+    except OperatorError as error:
+        return failure(error.message, error.hint)
+    by = "" if helper is None else ", from its helper"
+    return success(f"Linux takes link-layer keys for {name}{by}")
 
 
 def judge_runs(told: Mapping[str, object]) -> Iterator[Verdict]:

@@ -64,6 +64,8 @@ def _places(settings: Settings) -> Iterator[tuple[str, Endpoint, socket.SocketKi
         yield "coap.listen", place, socket.SOCK_DGRAM
     if settings.metrics is not None:
         yield "metrics.listen", settings.metrics.listen, socket.SOCK_STREAM
+    if settings.page is not None and not is_proxy_alone(settings):
+        yield "page.listen", settings.page.listen, socket.SOCK_STREAM
 
 
 def _held(case: Case, key: str, place: Endpoint, kind: socket.SocketKind) -> Verdict:
@@ -91,6 +93,8 @@ def _held(case: Case, key: str, place: Endpoint, kind: socket.SocketKind) -> Ver
 
 def _says_so(daemon: Daemon, place: Endpoint) -> bool:
     """Whether the daemon names the place; which sockets are its, the kernel tells root alone."""
+    if f"http://{place}" == daemon.part("page").get("address"):
+        return True
     return str(place) in daemon.listening or str(place) == daemon.text("metrics")
 
 

@@ -10,10 +10,11 @@ import httpx
 from jrc import __version__
 from jrc.admin.server import SOCKET_MODE
 from jrc.cli.checks import check_folder, other_owner
-from jrc.cli.client import not_running, user_name
+from jrc.cli.client import not_running
 from jrc.cli.diagnosis.case import Case, Daemon
 from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
 from jrc.cli.proxy import is_proxy_alone
+from jrc.cli.users import user_name
 from jrc.config import Endpoint, Metrics
 
 _RUNTIME = Path("/run")
@@ -73,8 +74,11 @@ def _judge_folder(case: Case, path: Path) -> Verdict:
 
 def look_at_rights(case: Case) -> Iterator[Verdict]:
     """What the service may do that not everybody may; most of it needs nothing of the kind."""
-    needed = [entry.interface for entry in case.settings.installer if entry.kind == "linux"]
-    if not needed:
+    radios = [entry for entry in case.settings.installer if entry.kind == "linux"]
+    if radios and all(entry.helper is not None for entry in radios):
+        yield success("the helper of each radio has the privilege that its keys need")
+        return
+    if not radios:
         yield success("nothing that is configured needs a privilege")
         return
     who = case.daemon.number("pid") or os.getpid()
@@ -84,7 +88,7 @@ def look_at_rights(case: Case) -> Iterator[Verdict]:
         yield failure(
             f"[[installer]] of kind linux sets link-layer keys, and process {who} may not"
             " (CAP_NET_ADMIN)",
-            "give the service AmbientCapabilities=CAP_NET_ADMIN",
+            "give it a helper (docs/border-router.md), or the process CAP_NET_ADMIN",
         )
 
 

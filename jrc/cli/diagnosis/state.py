@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from jrc.cli.checks import not_looked_at, notes, other_owner
-from jrc.cli.client import as_user, user_name
 from jrc.cli.diagnosis.case import Case, Daemon
 from jrc.cli.diagnosis.verdict import Verdict, failure, skipped, success, warning
 from jrc.cli.proxy import is_proxy_alone
+from jrc.cli.users import as_user, user_name
 from jrc.errors import REMEDIES, Cause, OperatorError
 from jrc.model import Condition
 from jrc.opened import slot_key
@@ -19,13 +19,16 @@ from jrc.service.key_notices import key_notices
 from jrc.service.key_slots import key_warnings
 from jrc.service.registry import Registry
 from jrc.store import instancefile, integrity
-from jrc.store.database import examine
 from jrc.store.engine import shown_url
+from jrc.store.examine import examine
 from jrc.store.keyslots import check_opens
 from jrc.store.lock import LockHeldError, StateLock
+from jrc.store.logfile import check_file
 from jrc.store.on_disk import UnreadableError, seals_on_disk
 from jrc.store.registry import StoreRegistry
 from jrc.store.schema import SCHEMA_REVISION
+from jrc.store.server import event_hash_of
+from jrc.store.transaction import ReadTransaction
 
 
 def look_at_config(case: Case) -> Iterator[Verdict]:
@@ -103,11 +106,13 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
         yield skipped("not looked at: its key is not at hand, and no daemon tells about it")
         return
     try:
-        with StateLock(file or case.settings.instance_file):
-            case.instance, (case.followed, case.key_notices, warnings) = examine(
+        with StateLock.of(file, case.settings.instance_file):
+            if file is not None:
+                check_file(case.settings.instance_file, file)
+            case.instance, (case.hashes, (case.followed, case.key_notices, warnings)) = examine(
                 case.settings.database.url,
                 kek,
-                lambda tx: _read(StoreRegistry(tx)),
+                lambda tx: (_remembered(case, tx), _read(StoreRegistry(tx))),
                 case.clock.now_ms(),
             )
     except LockHeldError as error:
@@ -120,6 +125,17 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
     yield success(f"{shown} has schema {SCHEMA_REVISION}, and the key opens it")
     yield from _about_pages(case.settings.database.url)
     yield from _about_keys(warnings)
+
+
+def _remembered(case: Case, tx: ReadTransaction) -> Mapping[int, bytes | None]:
+    """Hashes of the entries of the audit log that the instance file remembers, as they are here."""
+    try:
+        memory = instancefile.read(case.settings.instance_file)
+    except OperatorError:
+        return {}  # which is said in its place
+    known = (memory, memory.expected)
+    numbers = {each.event.number for each in known if each is not None and each.event is not None}
+    return {number: event_hash_of(tx.connection, number) for number in numbers}
 
 
 def _read(tx: Registry) -> tuple[frozenset[str], Sequence[Mapping[str, object]], list[str]]:
@@ -163,7 +179,7 @@ def look_at_instance_file(case: Case) -> Iterator[Verdict]:
         yield skipped(f"{path} belongs to {user_name(owner)}", f"run: {as_user(owner)}")
         return
     if case.instance is not None:
-        instancefile.check(path, case.instance)
+        instancefile.check(path, case.instance, case.hashes.get)
     elif case.daemon.status is not None:
         _check_epoch(case)
     else:

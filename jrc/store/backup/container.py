@@ -9,12 +9,16 @@
     -----END AGE ENCRYPTED FILE-----
                                             an empty line, then the content in the age format
 
-``use`` is ``spent`` once a final backup was restored; it is the one line that changes after the
-file was made, and the only one that the content does not vouch for.
+``use`` is the epoch of the database that a final backup was restored to, in place of ``unused``;
+it is the one line that changes after the file was made, and the only one that the content does not
+vouch for. Its length stays the same.
 """
 
 import fcntl
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
@@ -26,18 +30,27 @@ MAX_HEADER_BYTES = 16 * 1024
 """Many times what a sealed identity takes."""
 
 _MAGIC = b"jrc-backup "
-_UNUSED = b"use: unused\n"
-_SPENT = b"use: spent \n"
+EPOCH_BYTES = 16
+_UNUSED = b"use: %s\n" % b"unused".ljust(2 * EPOCH_BYTES)
+_USED = re.compile(rb"use: ([0-9a-f]{%d})\n" % (2 * EPOCH_BYTES))
 _FIRST = b"%s%d\n" % (_MAGIC, VERSION)
 _ARMOR = (b"-----BEGIN AGE ENCRYPTED FILE-----\n", b"-----END AGE ENCRYPTED FILE-----\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the sealed content; ``sealed_identity`` is empty without passphrase."""
+    """What stands before the sealed content; ``sealed_identity`` is empty without passphrase.
+
+    ``used_by`` is the epoch of the database that a final backup goes on as, None before.
+    """
 
     sealed_identity: bytes = b""
-    is_spent: bool = False
+    used_by: bytes | None = None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it goes on elsewhere, or has begun to."""
+        return self.used_by is not None
 
     @property
     def digest(self) -> bytes:
@@ -46,7 +59,12 @@ class Header:
 
     def encoded(self) -> bytes:
         """As it stands in the file."""
-        return _FIRST + (_SPENT if self.is_spent else _UNUSED) + self.sealed_identity + b"\n"
+        use = _UNUSED if self.used_by is None else _use(self.used_by)
+        return _FIRST + use + self.sealed_identity + b"\n"
+
+
+def _use(epoch: bytes) -> bytes:
+    return b"use: %s\n" % epoch.hex().encode()
 
 
 def read_header(file: BinaryIO, name: str) -> Header:
@@ -63,9 +81,10 @@ def read_header(file: BinaryIO, name: str) -> Header:
         raise _other_version(first, name)
     use = file.readline(len(_UNUSED))
     sealed = _read_armor(file, name)
-    if use not in (_UNUSED, _SPENT):
+    used = _USED.fullmatch(use)
+    if used is None and use != _UNUSED:
         raise damaged(name, "its header was changed")
-    return Header(sealed, is_spent=use == _SPENT)
+    return Header(sealed, None if used is None else bytes.fromhex(used[1].decode()))
 
 
 def _other_version(first: bytes, name: str) -> OperatorError:
@@ -93,19 +112,43 @@ def _read_armor(file: BinaryIO, name: str) -> bytes:
     raise damaged(name, "its header was changed")
 
 
-def mark_spent(path: str | os.PathLike[str]) -> None:
-    """Let the file say that it was restored as a final backup; on disk when this returns.
+def mark_spent(path: str | os.PathLike[str], epoch: bytes) -> None:
+    """Let the file say that it goes on as the database ``epoch``; on disk when this returns.
 
     Raises:
-        OperatorError: it can't be written, or says so already.
+        OperatorError: it can't be written, or goes on as another one; it is as it was then.
     """
+    with _markable(path) as descriptor:
+        use = os.pread(descriptor, len(_UNUSED), len(_FIRST))
+        if use not in (_UNUSED, _use(epoch)):
+            raise _elsewhere(path)
+        os.pwrite(descriptor, _use(epoch), len(_FIRST))
+        os.fsync(descriptor)
+
+
+def check_markable(path: str | os.PathLike[str], header: Header) -> None:
+    """Nothing, if ``mark_spent`` could mark the file, and nobody has since it was read.
+
+    The mark is written once more as it is, so that what hinders that is met now.
+
+    Raises:
+        OperatorError: it can't be written, or was marked.
+    """
+    with _markable(path) as descriptor:
+        expected = header.encoded()[len(_FIRST) : len(_FIRST) + len(_UNUSED)]
+        if os.pread(descriptor, len(_UNUSED), len(_FIRST)) != expected:
+            raise _elsewhere(path)
+        os.pwrite(descriptor, expected, len(_FIRST))
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _markable(path: str | os.PathLike[str]) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            is_spent = os.pread(descriptor, len(_SPENT), len(_FIRST)) == _SPENT
-            os.pwrite(descriptor, _SPENT, len(_FIRST))
-            os.fsync(descriptor)
+            yield descriptor
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -114,12 +157,14 @@ def mark_spent(path: str | os.PathLike[str]) -> None:
             "a final backup goes on once, and the file has to say that it did: copy it to where it"
             " can be written, or say --as-ordinary",
         ) from None
-    if is_spent:
-        raise OperatorError(
-            f"{os.fspath(path)} was restored elsewhere while it was read; nothing was changed",
-            "a final backup goes on once: use the registrar there, or say --as-ordinary",
-            exit_code=ExitCode.REFUSED,
-        )
+
+
+def _elsewhere(path: str | os.PathLike[str]) -> OperatorError:
+    return OperatorError(
+        f"{os.fspath(path)} was restored elsewhere while it was read; nothing was changed",
+        "a final backup goes on once: use the registrar there, or say --as-ordinary",
+        exit_code=ExitCode.REFUSED,
+    )
 
 
 def damaged(name: str, what: str) -> OperatorError:

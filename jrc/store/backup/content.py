@@ -22,6 +22,8 @@ from jrc.store.schema import SCHEMA_REVISION
 FORMAT = 1
 _VALUES = (int, float, str, bytes, type(None))
 _SOURCE = "backup"
+MAX_TABLES = 256
+"""A schema has some forty; each takes memory to the end."""
 
 Value = int | float | str | bytes | None
 Rows = Sequence[Sequence[Value]]
@@ -172,6 +174,8 @@ class ContentReader:
         names = [each for each in columns if isinstance(each, str)]
         if name in self._counts or len(set(names)) != len(columns):
             raise FrameError(f"table {name} is there twice, or has a column twice")
+        if len(self._counts) == MAX_TABLES:
+            raise FrameError(f"it has more than {MAX_TABLES} tables")
         self._table, self._width = name, len(columns)
         self._counts[name], self._hashes[name] = 0, sha256(frame)
         self.sink.table(name, names)

@@ -16,9 +16,10 @@ from jrc.store import ledger
 from jrc.store.backup.content import Head, Value, mac_of
 from jrc.store.backup.frames import compressed, encoded
 from jrc.store.backup.seal import encrypt
-from jrc.store.database import Database, ReadTransaction
+from jrc.store.database import Database
 from jrc.store.faults import store_error
 from jrc.store.schema import SCHEMA_REVISION, data_key, metadata
+from jrc.store.transaction import ReadTransaction
 
 KEY_TABLES = ("instance", "data_key", "key_slot")
 """What is needed to open the rest; these refer to no other table."""
@@ -27,27 +28,33 @@ ROWS = 200
 FRAME_BYTES = 256 * 1024
 """A frame ends with the row that passes this."""
 BESIDE_JOINS = 0.25
-"""The share of time that a dump may take in a process that answers joins."""
+"""The share of time that a dump may compute in a process that answers joins."""
 
 
 class Pace:
-    """Rests after each piece of work, so that work takes ``share`` of the time and no more."""
+    """Rests after each piece of work, so that one thread computes for ``share`` of the time.
+
+    What it waits for, its turn among threads that compute or who takes what it has made, is no
+    work: the more joins there are the longer that is, and a dump that rested for it as well would
+    keep the database's log from being cut all the longer. For one thread.
+    """
 
     def __init__(
         self,
         share: float,
         sleep: Callable[[float], None] = time.sleep,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        computed_s: Callable[[], float] = time.thread_time,
     ) -> None:
         self._rest = 1 / share - 1
         self._sleep = sleep
-        self._monotonic_s = monotonic_s
-        self._begun_s = monotonic_s()
+        self._computed_s = computed_s
+        self._begun_s: float | None = None
 
     def __call__(self) -> None:
-        """A piece of work is done."""
-        self._sleep((self._monotonic_s() - self._begun_s) * self._rest)
-        self._begun_s = self._monotonic_s()
+        """A piece of work is done; the first call begins."""
+        if self._begun_s is not None:
+            self._sleep((self._computed_s() - self._begun_s) * self._rest)
+        self._begun_s = self._computed_s()
 
 
 def at_once() -> None:

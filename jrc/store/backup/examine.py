@@ -13,6 +13,7 @@ from jrc.store import schema
 from jrc.store.backup.container import Header, damaged
 from jrc.store.backup.content import Head, Rows, Seal, read_content
 from jrc.store.backup.dump import KEY_TABLES
+from jrc.store.backup.frames import FrameError
 from jrc.store.backup.keys import OpenKeys, Record
 from jrc.store.rowmac import RowMac
 
@@ -28,6 +29,11 @@ _ALONE = frozenset(
 )
 """Tables whose MAC covers the row itself and nothing else of the database."""
 MAX_NAMED = 20
+MAX_KEY_ROWS = 10_000
+"""Of the tables that are kept in memory until the keys are open."""
+MAX_PLEDGES = 2_000_000
+"""Of which a list is kept, some 300 bytes each."""
+_STATES = frozenset(PledgeState)
 
 
 class Concerned(NamedTuple):
@@ -44,7 +50,8 @@ class Examined:
 
     ``damaged_rows`` counts rows that were damaged before the backup was made, ``damaged_names``
     the first of them; None where the keys can't be opened. ``broken_event`` is the first entry of
-    the audit log that does not follow from the one before.
+    the audit log that does not follow from the one before. ``since_ms`` is since when the database
+    was in its condition, as its row says, None where that makes no sense.
     """
 
     seal: Seal
@@ -55,6 +62,7 @@ class Examined:
     damaged_rows: int | None
     damaged_names: Sequence[str]
     broken_event: int | None
+    since_ms: int | None
 
     @property
     def head(self) -> Head:
@@ -94,6 +102,7 @@ def examine_backup(
         damaged_rows=None if examiner.mac is None else examiner.damaged_rows,
         damaged_names=examiner.damaged_names,
         broken_event=examiner.broken_event,
+        since_ms=examiner.since_ms,
     )
 
 
@@ -129,7 +138,9 @@ class _Examiner:
         """As ``Sink.rows``."""
         records = [dict(zip(self._columns, row, strict=True)) for row in rows]
         if self._table in KEY_TABLES:
-            self._keys.setdefault(self._table, []).extend(records)
+            kept = self._keys.setdefault(self._table, [])
+            kept.extend(records)
+            self._bound(len(kept), MAX_KEY_ROWS)
         elif self._table == "event":
             self._follow(records)
         elif self._table == "pledge":
@@ -148,6 +159,13 @@ class _Examiner:
             self.broken_event = self._event[0] + 1
         if self.mac is not None and not seal.is_ours(self.mac):
             raise damaged(self.name, "it was not made by the registrar whose database it holds")
+
+    @property
+    def since_ms(self) -> int | None:
+        """As ``Examined.since_ms``."""
+        rows = self._keys.get("instance", ())
+        found = rows[0].get("condition_since_ms") if len(rows) == 1 else None
+        return found if isinstance(found, int) else None
 
     def _open(self) -> None:
         """Open the row MAC key with what is at hand on this host."""
@@ -168,9 +186,16 @@ class _Examiner:
                 self.broken_event = number
         self._event = (number, head)
 
+    def _bound(self, rows: int, most: int) -> None:
+        if rows > most:
+            raise FrameError(f"table {self._table} has more than {most} rows")
+
     def _count(self, records: Sequence[Record]) -> None:
+        self._bound(len(self.concerned), MAX_PLEDGES)
         for record in records:
             state = str(record.get("state"))
+            if state not in _STATES:
+                state = PledgeState.DAMAGED.value
             self.states[state] += 1
             identifier = record.get("identifier")
             if state not in GONE and isinstance(identifier, bytes):

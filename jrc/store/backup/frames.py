@@ -8,11 +8,19 @@ read it. The reader is pushed: it takes pieces of any size and holds one frame a
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
+from typing import Final
 
 import cbor2
 
-MAX_FRAME_BYTES = 16 * 1024 * 1024
-"""A row is far smaller; what says otherwise is no backup."""
+MAX_FRAME_BYTES: Final = 1024 * 1024
+"""Four times what is written (``dump.FRAME_BYTES``), and a row is far smaller; what says otherwise
+is no backup. An item of one byte takes 72 in memory, so that a frame made for it takes 75 MB."""
+MAX_DEPTH: Final = 4
+"""Of arrays and maps in a frame: those of values in those of rows."""
+_TAGS: Final = (
+    *range(6), 25, 28, 29, 30, 35, 36, 37, 43, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
+)  # fmt: skip
+"""What ``cbor2`` makes objects of by itself: some take a kilobyte for three bytes."""
 
 _BYTE_STRING_32 = 0x5A
 _HEADER_BYTES = 5
@@ -94,10 +102,25 @@ class FrameReader:
         del self._waiting[:at]
 
 
+def _refuse(*_given: object, **_named: object) -> object:
+    raise FrameError("a frame holds a tag")
+
+
+_REFUSED: Final = dict.fromkeys(_TAGS, _refuse)
+
+
 def _array(frame: bytes) -> list[object]:
     stream = BytesIO(frame)
     try:
-        content = cbor2.load(stream)
+        content = cbor2.load(
+            stream,
+            tag_hook=_refuse,
+            semantic_decoders=_REFUSED,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+        )
     except (cbor2.CBORDecodeError, ValueError, RecursionError, MemoryError):
         raise FrameError("a frame is no CBOR") from None
     if not isinstance(content, list) or not content or stream.read(1):

@@ -45,14 +45,16 @@ def write_backup(
     ``pace`` is called after each piece that was read back.
 
     Raises:
-        OperatorError: it exists, can't be written, or is not whole; nothing is left of it then.
+        OperatorError: it exists, can't be written, or is not whole. What ``replaces`` lets go is
+            still there then, or the new one is.
     """
     check_free(path, replaces=replaces)
     part = path.with_name(f".{path.name}.part")
     try:
         seal = _written(part, header, identity, fill, str(path), pace)
         check_free(path, replaces=replaces)
-        _name(part, path)
+        is_new = not os.path.lexists(path)
+        os.rename(part, path)
     except OSError as error:
         raise OperatorError(
             f"{path} can't be written ({error.strerror or error})",
@@ -61,16 +63,26 @@ def write_backup(
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+    _keep_name(path, is_new=is_new)
     return seal
 
 
-def _name(part: Path, path: Path) -> None:
-    os.rename(part, path)
+def _keep_name(path: Path, *, is_new: bool) -> None:
+    """The name is on disk; where it had a file before, either is under it after a power failure.
+
+    Raises:
+        OperatorError: the folder can't be synced; a name that is new is taken back.
+    """
     try:
         sync(path.parent)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        if is_new:
+            path.unlink(missing_ok=True)
+        raise OperatorError(
+            f"{path.parent} can't be synced ({error.strerror}), so the backup may not be on disk",
+            "see whether its disk is broken; "
+            + ("nothing is left of it" if is_new else "a whole one has the name, old or new"),
+        ) from None
 
 
 def _written(

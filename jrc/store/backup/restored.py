@@ -46,11 +46,13 @@ class RestoredFinals:
         return any(_epoch(line) == epoch.hex() for line in lines)
 
     def add(self, head: Head, now_ms: int) -> None:
-        """Remember one; on disk when this returns.
+        """Remember one, unless it is there; on disk when this returns.
 
         Raises:
-            OperatorError: it can't be written.
+            OperatorError: it can't be read or written.
         """
+        if self.has(head.epoch):
+            return
         entry = {"epoch": head.epoch.hex(), "backup": head.id.hex(), "at_ms": now_ms}
         try:
             with open(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as to:
@@ -61,25 +63,36 @@ class RestoredFinals:
         except OSError as error:
             raise OperatorError(f"{self.path} can't be written ({error.strerror})") from None
 
-    def why_not_open(self, header: Header, head: Head, now_ms: int) -> str | None:
+    def why_not_open(
+        self,
+        header: Header,
+        head: Head,
+        ended_ms: int | None,
+        now_ms: int,
+        *,
+        is_begun: bool = False,
+    ) -> str | None:
         """Why a backup may not go on where it was; None where it may.
+
+        ``ended_ms`` is when its database has ended: other final backups of it may have been made
+        since. ``is_begun``: a restore of it to this host was broken off before its end.
 
         Raises:
             OperatorError: the record can't be read.
         """
         if not head.is_final:
             return "it is no final backup"
-        if header.is_spent or self.has(head.epoch):
+        if not is_begun and (header.is_spent or self.has(head.epoch)):
             return "this final backup was restored before"
-        if now_ms - head.created_at_ms > FINAL_WITHIN_MS:
-            return "this final backup is older than a day"
+        if ended_ms is None or now_ms - ended_ms > FINAL_WITHIN_MS:
+            return "its database has ended more than a day ago"
         if head.created_at_ms - now_ms > CLOCKS_APART_MS:
             return "this final backup is of a time that this host's clock has not reached"
         return None
 
 
 def _epoch(line: str) -> object:
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         entry = json.loads(line)
         if isinstance(entry, dict):
             return entry.get("epoch")

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Secret
@@ -17,14 +17,6 @@ from jrc.store.backup.container import damaged
 
 MAX_KEY_FILE_BYTES = 64 * 1024
 _NO_KEY_FITS = "No matching keys found"
-
-
-class Takes(Protocol):
-    """Where bytes go."""
-
-    def write(self, piece: bytes, /) -> object:
-        """Take a piece, all of it."""
-        ...
 
 
 def new_identity() -> tuple[Secret, str]:
@@ -175,7 +167,9 @@ class _Out:
         self.error: BaseException | None = None
 
     def write(self, piece: bytes) -> int:
-        """Hand a piece on."""
+        """Hand a piece on; none after one that was refused, which is tried again."""
+        if self.error is not None:
+            raise self.error
         try:
             self._take(piece)
         except BaseException as error:

@@ -8,7 +8,9 @@ PostgreSQL share are used.
 
 from jrc.store.schema.base import metadata
 from jrc.store.schema.contexts import context, context_kid, context_state, recovery_run
-from jrc.store.schema.database import data_key, event, instance, key_slot
+from jrc.store.schema.database import api_token, data_key, event, instance, key_slot
+from jrc.store.schema.handovers import handover
+from jrc.store.schema.identities import identity
 from jrc.store.schema.keys import installation, key_domain, key_generation, link_layer_key
 from jrc.store.schema.networks import join_window, network, network_identifier, network_settings
 from jrc.store.schema.nodes import node, node_update, short_identifier, unsupported_parameter
@@ -16,6 +18,7 @@ from jrc.store.schema.pledges import (
     admission,
     credential,
     import_batch,
+    key_fingerprint,
     pledge,
     pledge_network,
     staged_change,
@@ -28,17 +31,21 @@ SCHEMA_REVISION = "0001"
 __all__ = [
     "SCHEMA_REVISION",
     "admission",
+    "api_token",
     "context",
     "context_kid",
     "context_state",
     "credential",
     "data_key",
     "event",
+    "handover",
+    "identity",
     "import_batch",
     "installation",
     "instance",
     "join_window",
     "key_domain",
+    "key_fingerprint",
     "key_generation",
     "key_slot",
     "link_layer_key",

@@ -25,6 +25,7 @@ context_kid = Table(
     Column("kid_context", LargeBinary, primary_key=True),
     Column("context_id", Id, ForeignKey("context.id"), primary_key=True, index=True),
     comment="Every kid context under which a context may be asked for.",
+    sqlite_with_rowid=False,
 )
 
 context_state = Table(

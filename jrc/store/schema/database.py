@@ -4,16 +4,14 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Index,
     Integer,
     LargeBinary,
     String,
     Table,
     Text,
-    text,
 )
 
-from jrc.store.schema.base import Id, id_column, metadata, sealed
+from jrc.store.schema.base import Id, id_column, metadata, partial_index, sealed
 
 instance = Table(
     "instance",
@@ -68,6 +66,29 @@ key_slot = Table(
     comment="The key encryption key, wrapped once for each key that opens it from outside.",
 )
 
+api_token = Table(
+    "api_token",
+    metadata,
+    id_column(),
+    Column("name", String(64), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("incarnation", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger),
+    Column("used_at_ms", BigInteger),
+    Column("revoked_at_ms", BigInteger),
+    *sealed(),
+    CheckConstraint("scope IN ('read', 'import', 'operate', 'admin')", name="scope"),
+    partial_index(
+        "uq_api_token_name_live",
+        "name",
+        unique=True,
+        where="revoked_at_ms IS NULL",
+    ),
+    comment="Who may use the API over TCP: SHA-256 of each token, and what it is good for.",
+)
+
 event = Table(
     "event",
     metadata,
@@ -81,18 +102,16 @@ event = Table(
     Column("detail", Text, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
     # Joins are most of the log; an index over them would cost each join a page of its own.
-    Index(
+    partial_index(
         "ix_event_pledge",
         "pledge",
-        sqlite_where=text("kind <> 'pledge.joined'"),
-        postgresql_where=text("kind <> 'pledge.joined'"),
+        where="kind <> 'pledge.joined'",
     ),
-    Index(
+    partial_index(
         "ix_event_kind",
         "kind",
         "number",
-        sqlite_where=text("kind <> 'pledge.joined'"),
-        postgresql_where=text("kind <> 'pledge.joined'"),
+        where="kind <> 'pledge.joined'",
     ),
     comment="The audit log: append-only, each hash covers the row and the hash before it.",
 )

@@ -10,10 +10,9 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
-    text,
 )
 
-from jrc.store.schema.base import Id, id_column, metadata, sealed
+from jrc.store.schema.base import Id, id_column, metadata, partial_index, sealed
 
 network = Table(
     "network",
@@ -38,12 +37,11 @@ network = Table(
     Column("removed_at_ms", BigInteger),
     *sealed(),
     CheckConstraint("admission IN ('known', 'window', 'approval')", name="admission"),
-    Index(
+    partial_index(
         "uq_network_name_live",
         "name",
         unique=True,
-        sqlite_where=text("removed_at_ms IS NULL"),
-        postgresql_where=text("removed_at_ms IS NULL"),
+        where="removed_at_ms IS NULL",
     ),
 )
 
@@ -84,12 +82,11 @@ join_window = Table(
     Column("closed_at_ms", BigInteger),
     *sealed(),
     CheckConstraint("admitted BETWEEN 0 AND max_pledges", name="admitted"),
-    Index(
+    partial_index(
         "uq_join_window_open",
         "network_id",
         unique=True,
-        sqlite_where=text("closed_at_ms IS NULL"),
-        postgresql_where=text("closed_at_ms IS NULL"),
+        where="closed_at_ms IS NULL",
     ),
     comment="When a network let pledges in that had not joined it, and how many.",
 )

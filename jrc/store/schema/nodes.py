@@ -11,10 +11,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    text,
 )
 
-from jrc.store.schema.base import Id, metadata, sealed
+from jrc.store.schema.base import Id, metadata, partial_index, sealed
 
 short_identifier = Table(
     "short_identifier",
@@ -64,11 +63,10 @@ node_update = Table(
     Column("lease_sent_at_ms", BigInteger),
     Column("throttle", BigInteger),
     Column("told_throttle", BigInteger),
-    Index(
+    partial_index(
         "ix_node_update_due",
         "next_at_ms",
-        sqlite_where=text("next_at_ms IS NOT NULL"),
-        postgresql_where=text("next_at_ms IS NOT NULL"),
+        where="next_at_ms IS NOT NULL",
     ),
     comment="How it goes with telling a node what it lacks besides keys (RFC 9031 §8.2);"
     " lease_sent_at_ms is of one that it has not acknowledged, throttle the join rate of it alone.",

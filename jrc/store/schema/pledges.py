@@ -13,13 +13,15 @@ from sqlalchemy import (
     Text,
 )
 
-from jrc.store.schema.base import Id, id_column, metadata, sealed
+from jrc.store.schema.base import Id, id_column, metadata, partial_index, sealed
 
 import_batch = Table(
     "import_batch",
     metadata,
     id_column(),
     Column("source", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("published_at_ms", BigInteger),
@@ -39,12 +41,19 @@ pledge = Table(
     Column("label", Text, nullable=False),
     Column("profile", String(16)),
     Column("credential_id", Id),
-    Column("import_id", Id, ForeignKey("import_batch.id"), index=True),
-    Column("supersedes_id", Id, ForeignKey("pledge.id"), index=True),
+    Column("candidate_id", Id),
+    Column("import_id", Id, ForeignKey("import_batch.id")),
+    Column("supersedes_id", Id, ForeignKey("pledge.id")),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     *sealed(),
-    comment="A device. credential_id is the key in force; removed rows stay as tombstones.",
+    partial_index(
+        "ix_pledge_supersedes_id",
+        "supersedes_id",
+        where="supersedes_id IS NOT NULL",
+    ),
+    comment="A device. credential_id is the key in force, candidate_id one that waits for its next"
+    " firmware; removed rows stay as tombstones.",
 )
 
 pledge_network = Table(
@@ -54,6 +63,7 @@ pledge_network = Table(
     Column("network_id", Id, ForeignKey("network.id"), primary_key=True),
     Column("position", Integer, nullable=False),
     Index("ix_pledge_network_network", "network_id", "pledge_id"),
+    sqlite_with_rowid=False,
 )
 
 admission = Table(
@@ -80,16 +90,28 @@ credential = Table(
     Column("source", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("import_id", Id, ForeignKey("import_batch.id"), index=True),
-    Column("psk_fingerprint", LargeBinary(16), unique=True),
-    Column("sender_fingerprint", LargeBinary(16), nullable=False, unique=True),
-    Column("recipient_fingerprint", LargeBinary(16), nullable=False, unique=True),
+    Column("psk_fingerprint", LargeBinary(16)),
+    Column("sender_fingerprint", LargeBinary(16), nullable=False),
+    Column("recipient_fingerprint", LargeBinary(16), nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("retired_at_ms", BigInteger),
     CheckConstraint("kind IN ('psk', 'derived')", name="kind"),
     CheckConstraint(
-        "state IN ('staged','current','candidate','superseded','removed')", name="state"
+        "state IN ('staged','current','candidate','superseded','withdrawn','transferred',"
+        "'removed')",
+        name="state",
     ),
     comment="The keys a pledge has and had. Fingerprints outlive the wrapped secret.",
+)
+
+key_fingerprint = Table(
+    "key_fingerprint",
+    metadata,
+    Column("fingerprint", LargeBinary(16), primary_key=True),
+    # No foreign key: one would want an index, and what is random fills an index slowly.
+    Column("credential_id", Id, nullable=False),
+    comment="Every key that a pledge has or had, once, whatever it was used for.",
+    sqlite_with_rowid=False,
 )
 
 staged_change = Table(
@@ -103,6 +125,7 @@ staged_change = Table(
     Column("profile", String(16)),
     Column("network_ids", Text, nullable=False),
     Column("source", Text, nullable=False),
+    Column("waits", Integer, nullable=False),
     *sealed(),
     comment="What an import will change about a pledge that existed before, once published.",
 )

@@ -5,15 +5,13 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
-    Index,
     Integer,
     String,
     Table,
     Text,
-    text,
 )
 
-from jrc.store.schema.base import Id, id_column, metadata, sealed
+from jrc.store.schema.base import Id, id_column, metadata, partial_index, sealed
 
 rollover = Table(
     "rollover",
@@ -38,12 +36,11 @@ rollover = Table(
     Column("ended_at_ms", BigInteger),
     *sealed(),
     CheckConstraint("quorum BETWEEN 0 AND 1000", name="quorum"),
-    Index(
+    partial_index(
         "uq_rollover_running",
         "domain_id",
         unique=True,
-        sqlite_where=text("ended_at_ms IS NULL"),
-        postgresql_where=text("ended_at_ms IS NULL"),
+        where="ended_at_ms IS NULL",
     ),
     comment="A change of a key domain's link-layer keys (§8.4.3.1-2); quorum is per mille.",
 )
@@ -63,11 +60,10 @@ rollover_node = Table(
     Column("tried_at_ms", BigInteger),
     Column("next_at_ms", BigInteger),
     *sealed(),
-    Index(
+    partial_index(
         "ix_rollover_node_due",
         "next_at_ms",
-        sqlite_where=text("next_at_ms IS NOT NULL"),
-        postgresql_where=text("next_at_ms IS NOT NULL"),
+        where="next_at_ms IS NOT NULL",
     ),
     comment="How far a node is in a rollover; next_at_ms is when it is to be told (again).",
 )

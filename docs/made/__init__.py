@@ -1,0 +1,1 @@
+"""What is made from the code: pages of reference, man pages, completions, pictures."""

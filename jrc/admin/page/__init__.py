@@ -1,0 +1,1 @@
+"""The page: the registrar's state in a browser, read only (docs/page.md)."""

@@ -1,0 +1,74 @@
+"""How consoles are shown."""
+
+from datetime import UTC, datetime
+from io import StringIO
+
+from rich.console import Console
+
+from jrc.cli.output import Record
+from jrc.cli.watch_outbox import Sighting, Stored
+from jrc.cli.watch_rows import Row, Rows, State
+from jrc.cli.watch_screen import Lines, picture
+from jrc.cojp.credential import parse
+from jrc.model import PledgeId
+from tests.provision.board import credential, device_id
+
+AT = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+
+
+def shown(rows: list[Row], height: int = 24, width: int = 120) -> str:
+    console = Console(file=StringIO(), width=width, height=height)
+    console.print(picture(rows, "2 devices stored", height))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_consoles_with_a_problem_stand_on_top() -> None:
+    """So that they are seen where there is no room for all."""
+    rows = [Row(f"ttyACM{number}", State.LISTENING) for number in range(30)]
+    rows[29].state, rows[29].trouble = State.PROBLEM, "line 7: two device ids"
+    lines = shown(rows, height=10).splitlines()
+    assert "ttyACM29" in lines[2]
+    assert "and 25 more" in lines[-2]
+    assert "ttyACM29: line 7: two device ids" in lines[-1]
+    assert len(lines) < 10
+
+
+def test_a_table_is_whole_on_a_small_terminal() -> None:
+    """Eighty columns have room for an EUI-64 and the beginning of a thumbprint."""
+    row = Row("ttyACM0", State.SUPERSEDED, device_id(1), "ab" * 32, "", "x" * 200, 12, last=AT)
+    lines = shown([row], width=80).splitlines()
+    assert all(part in lines[2] for part in (device_id(1), "ab" * 8, "superseded", " 12 "))
+    assert "…" not in lines[2]
+
+
+def test_nothing_of_a_row_drives_the_terminal() -> None:
+    """Labels are chosen by others."""
+    text = shown([Row("tty\x1b[2J", State.PROBLEM, trouble="a\x1bb\n[bold]c")])
+    assert "\x1b" not in text
+    assert "[bold]c" in text
+
+
+def test_each_outcome_is_a_line_that_says_what_to_do() -> None:
+    """With port, device and key; of a refusal with its reason and hint."""
+    told: list[Record] = []
+    rows = Rows(told.append, now=lambda: AT)
+    found = parse(credential(1))
+    sighting = Sighting(PledgeId.from_hex(device_id(1)), found, "bench-1")
+    for done in (
+        Stored(sighting, "new"),
+        Stored(sighting, "refused", "a reason", "see the boards"),
+    ):
+        rows.stored(done)
+    rows.registrar("nobody answers")
+    rows.registrar("nobody answers")
+    rows.registrar("")
+    lines: list[str] = []
+    for record in told:
+        Lines(lines.append).tell(record)
+    assert [
+        f"2026-11-22T08:00:00Z bench-1: {device_id(1)} stored, identity {found.thumbprint.hex()}",
+        f"2026-11-22T08:00:00Z bench-1: {device_id(1)} refused: a reason (see the boards)",
+        "2026-11-22T08:00:00Z registrar: can't be reached; what is seen is kept: nobody answers",
+        "2026-11-22T08:00:00Z registrar: there again",
+    ] == lines

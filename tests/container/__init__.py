@@ -1,0 +1,1 @@
+"""The image as it is built and run: needs root, buildah and crun."""

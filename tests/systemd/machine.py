@@ -1,0 +1,224 @@
+"""A host of its own that boots systemd: a container made of this host's /usr and nothing else.
+
+Its /etc, /var and /usr/local are empty folders; program and interpreter are put below /usr/local,
+where a service that may execute what is in /usr alone finds them. It has no network but loopback.
+"""
+
+import functools
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+CHECKOUT = Path(__file__).parents[2]
+PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+"""The interpreter inside: no other folder but /usr is there."""
+PATIENCE_S = 60.0
+_LOOK_S = 0.05
+_OF_USR = ("bin", "lib", "lib32", "lib64", "libexec", "sbin", "share")
+_MASKED = ("getty.target", "systemd-logind.service", "dbus.service", "dbus.socket")
+_BOOT = ("systemd.unit=multi-user.target", "systemd.show_status=no")
+_PROGRAM = """\
+#!{python}
+import sys
+sys.path[:0] = ["/usr/local/lib/jrc/source", "/usr/local/lib/jrc/packages"]
+from jrc.cli.main import main
+sys.exit(main())
+"""
+
+
+@functools.cache
+def why_not() -> str | None:
+    """Why no container can be booted here, None where one can."""
+    if os.geteuid() != 0:
+        return "booting a container needs root"
+    for command in ("systemd-nspawn", "systemctl", "nsenter"):
+        if shutil.which(command) is None:
+            return f"there is no {command} here"
+    if not Path(PYTHON).exists():
+        return f"there is no {PYTHON}, which alone can load what is installed for this one"
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "root"
+        _fill(root)
+        done = subprocess.run(
+            _command(root, "/bin/true"), capture_output=True, text=True, timeout=60, check=False
+        )
+    return f"systemd-nspawn: {done.stderr.strip()}" if done.returncode else None
+
+
+class Machine:
+    """A booted container; ``root`` is an empty folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._console = (root.parent / "console").open("wb")
+        _fill(root)
+        self._process = subprocess.Popen(
+            _command(root, "--boot", *_BOOT),
+            stdin=subprocess.DEVNULL,
+            stdout=self._console,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._init = 0
+
+    def wait_until_booted(self) -> None:
+        """Return once systemd has started everything; fails with its console if it never does."""
+        try:
+            self._init = self.wait_for(self._child, "the container's first process")
+            self.wait_for(self._is_up, "the end of the boot")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.console()}") from None
+
+    def console(self) -> str:
+        """The last of what it has said."""
+        return (self.root.parent / "console").read_text(errors="replace")[-8000:]
+
+    def _child(self) -> int:
+        assert self._process.poll() is None, "systemd-nspawn has ended"
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        for found in children.read_text().split():
+            with suppress(OSError):  # the one that makes its namespaces ends soon
+                if Path(f"/proc/{found}/comm").read_text() == "systemd\n":
+                    return int(found)
+        return 0
+
+    def _is_up(self) -> bool:
+        assert self._process.poll() is None, "systemd-nspawn has ended"
+        state = self.attempt("systemctl", "is-system-running").stdout.strip()
+        return state in ("running", "degraded")
+
+    def attempt(self, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """A command inside, however it ends."""
+        return subprocess.run(
+            [*self._inside(), *command],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S * 2,
+            check=False,
+            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME": "/root"},
+        )
+
+    def run(self, *command: str, given: str = "") -> str:
+        """What a command inside says, which must succeed."""
+        done = self.attempt(*command, given=given)
+        assert done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def _inside(self) -> Sequence[str]:
+        spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd")
+        return ("nsenter", f"--target={self._init}", *spaces)
+
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """A command inside that goes on; its output is read as text."""
+        return subprocess.Popen(
+            [*self._inside(), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def python(self, module: str, *arguments: str) -> Sequence[str]:
+        """The command that runs a module of the checkout inside."""
+        paths = "/usr/local/lib/jrc/source:/usr/local/lib/jrc/packages"
+        return ("env", f"PYTHONPATH={paths}", PYTHON, "-m", module, *arguments)
+
+    def property(self, unit: str, name: str) -> str:
+        """A property as systemd has it."""
+        return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
+
+    def journal(self, *matches: str) -> str:
+        """Entries of the journal, as JSON, an entry a line."""
+        return self.run("journalctl", "--output=json", "--no-pager", *matches)
+
+    def wait_for(self, look: Callable[[], T], what: str) -> T:
+        """What ``look`` gives, once it is something."""
+        ends_s = time.monotonic() + PATIENCE_S
+        while not (found := look()):
+            assert time.monotonic() < ends_s, f"{what} did not come"
+            time.sleep(_LOOK_S)
+        return found
+
+    def stop(self) -> None:
+        """End it, and all that runs inside."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._init:
+            with suppress(ProcessLookupError):
+                os.kill(self._init, signal.SIGKILL)
+        self._process.wait(PATIENCE_S)
+        self._console.close()
+
+
+def _fill(root: Path) -> None:
+    """The folders of a host whose /usr is ours."""
+    ours = ("local/bin", "local/sbin", "local/lib/jrc/source", "local/lib/jrc/packages")
+    for name in (*_usr(), *ours):
+        (root / "usr" / name).mkdir(parents=True)
+    for name in ("bin", "lib", "lib32", "lib64", "sbin"):
+        if Path("/", name).is_symlink():
+            (root / name).symlink_to(f"usr/{name}")
+    for name in ("dev", "etc", "proc", "root", "run", "sys", "tmp", "var/lib", "var/log/journal"):
+        (root / name).mkdir(parents=True)
+    _fill_etc(root / "etc")
+    program = root / "usr/local/bin/jrc"
+    program.write_text(_PROGRAM.format(python=PYTHON))
+    program.chmod(0o755)
+
+
+def _usr() -> list[str]:
+    """What of /usr is this host's own, and there."""
+    return [name for name in _OF_USR if Path("/usr", name).is_dir()]
+
+
+def _fill_etc(etc: Path) -> None:
+    (etc / "machine-id").write_text(secrets.token_hex(16) + "\n")
+    (etc / "hostname").write_text("border-router\n")
+    (etc / "passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
+        "alice:x:1000:1000:Alice:/tmp:/bin/sh\n"
+    )
+    (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\nalice:x:1000:\n")
+    (etc / "nsswitch.conf").write_text("passwd: files systemd\ngroup: files systemd\n")
+    shutil.copy("/etc/os-release", etc / "os-release")
+    shutil.copy("/etc/ld.so.cache", etc / "ld.so.cache")
+    for unit in _MASKED:
+        link = etc / "systemd/system" / unit
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("/dev/null")
+
+
+def _command(root: Path, *what: str) -> list[str]:
+    binds = [
+        *(f"/usr/{name}" for name in _usr()),
+        f"{CHECKOUT}:/usr/local/lib/jrc/source",
+        f"{sysconfig.get_path('platlib')}:/usr/local/lib/jrc/packages",
+    ]
+    return [
+        "systemd-nspawn",
+        "--quiet",
+        f"--directory={root}",
+        "--register=no",
+        "--keep-unit",
+        "--private-network",
+        "--console=pipe",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        f"--machine=jrc-{secrets.token_hex(4)}",
+        *(f"--bind-ro={bind}" for bind in binds),
+        *what,
+    ]

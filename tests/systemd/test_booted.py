@@ -1,0 +1,359 @@
+"""The service on a host that systemd has booted: install, joins, kills, reloads, restarts."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.systemd.conftest import IDENTIFIERS, PLEDGES, SOURCE, Router
+from tests.systemd.machine import PATIENCE_S, PYTHON
+
+pytestmark = pytest.mark.systemd
+
+CONFIG = "etc/jrc/config.toml"
+WATCHDOG_S = 3
+
+
+@pytest.fixture
+def config(router: Router) -> Iterator[str]:
+    """The config file's text; it is put back and reloaded."""
+    file = router.root / CONFIG
+    before = file.read_text()
+    yield before
+    file.write_text(before)
+    router.run("systemctl", "reload", "jrc")
+
+
+def test_after_the_install_one_command_is_left_to_be_typed(router: Router) -> None:
+    """The service runs and is enabled, its port is open, and its key is this host's alone."""
+    assert "active" == router.property("jrc.service", "ActiveState")
+    for unit in ("jrc.service", "jrc.socket"):
+        assert "enabled" == router.run("systemctl", "is-enabled", unit).strip()
+    assert 'credential = "jrc-kek"' in (router.root / CONFIG).read_text()
+    state = router.root / "var/lib/private/jrc"
+    assert not (state / "kek").exists()
+    assert (router.root / "etc/credstore.encrypted/jrc-kek").stat().st_mode & 0o077 == 0
+    assert (router.root / "var/lib/jrc").is_symlink()
+    assert router.status()["ready"]
+
+
+def test_systemd_finds_no_fault_in_what_was_installed(router: Router) -> None:
+    """`systemd-analyze verify` prints nothing, and the service's exposure is 1.0 of 10 at most."""
+    units = ["jrc.service", "jrc.socket", "jrc-metrics.socket", "jrc-page.socket"]
+    others = ["jrc-api.socket", "jrc-proxy.service", "jrc-backup.service", "jrc-backup.timer"]
+    others += ["jrc-backup-failed.service", "jrc-wpan@wpan0.service", "jrc-wpan@wpan0.socket"]
+    done = router.attempt("systemd-analyze", "verify", *units, *others)
+    assert ("", "", 0) == (done.stdout, done.stderr, done.returncode)
+    for name, tenths in (("jrc.service", 10), ("jrc-wpan@.service", 11)):
+        path = f"/etc/systemd/system/{name}"
+        limit = f"--threshold={tenths}"
+        router.run("systemd-analyze", "security", "--offline=true", limit, path)
+
+
+def test_installing_again_keeps_what_there_is(router: Router) -> None:
+    """Config file, key and database stay; the service goes on."""
+    before = (router.root / CONFIG).read_text(), router.pid()
+    assert f"/{CONFIG}, as it was" in router.install()
+    assert before == ((router.root / CONFIG).read_text(), router.pid())
+
+
+def test_an_install_does_not_follow_who_installs(router: Router) -> None:
+    """Neither a strict umask, nor another `jrc` in the PATH, nor its config file; of two wheels
+    it asks which."""
+    shared = "usr/local/lib/jrc/share/man/man1/jrc.1"
+    (router.root / shared).parent.mkdir(parents=True)
+    (router.root / shared).write_text(".TH JRC 1\n")
+    script = f"{SOURCE}/deploy/systemd/install.sh"
+    router.run("ln", "-s", "/usr/bin/true", "/root/jrc")
+    strict = f"umask 077; PATH=/root:$PATH JRC_CONFIG=/nowhere sh {script}"
+    assert f"/{CONFIG}, as it was" in router.run("sh", "-c", strict)
+    link = "/usr/local/share/man/man1/jrc.1"
+    assert f"/{shared}" == router.run("readlink", link).strip()
+    folder = router.root / "usr/local/share/man/man1"
+    assert 0o755 == folder.stat().st_mode & 0o777
+    refused = router.attempt("sh", script, "jrc-0.1.0.whl", "jrc-0.2.0.whl")
+    assert (2, True) == (refused.returncode, "name one wheel" in refused.stderr)
+
+
+def test_the_user_of_the_service_is_one_for_as_long_as_it_runs(router: Router) -> None:
+    """No user is left in /etc; the folder of the database is its own, and nobody else's."""
+    owner = (router.root / "var/lib/private/jrc/jrc.db").stat()
+    assert owner.st_uid >= 61184
+    assert "jrc-daemon" == router.run("stat", "-c", "%U", "/var/lib/private/jrc/jrc.db").strip()
+    assert "jrc" not in (router.root / "etc/passwd").read_text()
+    assert (router.root / "var/lib/private/jrc").stat().st_mode & 0o077 == 0
+
+
+def test_pledges_join_over_the_socket_that_systemd_holds(router: Router) -> None:
+    """The daemon itself may open none to the network."""
+    assert {"joined": 40, "repeated": 0, "refused": 0, "lost": 0} == router.join()
+    (command,) = router.entries("ready")[-1:]
+    assert "[::]:5683" in command["MESSAGE"]
+
+
+def test_a_join_is_found_in_the_journal_by_its_pledge(router: Router) -> None:
+    """Native fields with a priority; and no key is in any of them."""
+    router.join()
+    found = router.journal("--unit=jrc.service", f"JRC_PLEDGE={IDENTIFIERS[7]}", "JRC_EVENT=join")
+    entry = json.loads(found.splitlines()[-1])
+    assert ("6", "lab", "joined") == (
+        entry["PRIORITY"], entry["JRC_NETWORK"], entry["JRC_OUTCOME"],
+    )  # fmt: skip
+    assert float(entry["JRC_TOOK_MS"]) > 0
+    keys = [
+        line.split()[1] for line in (router.root / PLEDGES.lstrip("/")).read_text().splitlines()
+    ]
+    everything = router.journal()
+    assert [key for key in keys if key in everything.lower()] == []
+
+
+def test_a_member_of_the_group_commands_and_the_audit_log_names_her(router: Router) -> None:
+    """Anybody else does not get through."""
+    refused = router.attempt("setpriv", "--reuid=alice", "--regid=alice", "--clear-groups", "jrc",
+                             "status")  # fmt: skip
+    assert refused.returncode != 0
+    as_alice = ("setpriv", "--reuid=alice", "--regid=alice", "--groups=jrc", "jrc")
+    router.run(*as_alice, "network", "set", "lab", "--join-rate", "77", "--reason", "test")
+    (event,) = [each for each in router.events() if each["reason"] == "test"]
+    assert "uid=1000(alice)" == event["actor"]
+
+
+def test_a_daemon_that_is_killed_is_started_again(router: Router) -> None:
+    """With its database, within seconds."""
+    before = router.pid()
+    router.run("kill", "-KILL", str(before))
+    router.wait_for(lambda: router.pid() not in (0, before), "another daemon")
+    router.wait_for(lambda: "running" == router.property("jrc.service", "SubState"), "its start")
+    assert 40 == router.join()["joined"]
+
+
+def test_sighup_takes_what_can_be_taken_and_names_the_rest(router: Router, config: str) -> None:
+    """In the journal, in `jrc status` and in `systemctl status`; the process stays."""
+    before = router.pid()
+    changed = config.replace('level = "info"', 'level = "debug"')
+    changed = changed.replace('socket = "/run/jrc/admin.sock"', 'socket = "/run/jrc/other.sock"')
+    (router.root / CONFIG).write_text(changed)
+    router.run("systemctl", "reload", "jrc")
+    router.wait_for(lambda: router.entries("restart_needed"), "the line that names the rest")
+    assert "log.level" in router.entries("reloaded")[-1]["MESSAGE"]
+    assert "admin.socket" == router.entries("restart_needed")[-1]["JRC_SETTINGS"]
+    (router.root / CONFIG).write_text(config.replace('level = "info"', 'level = "debug"'))
+    router.run("systemctl", "reload", "jrc")
+    (router.root / CONFIG).write_text(config + "\n[nobody]\nknows = 1\n")
+    router.run("systemctl", "reload", "jrc")
+    router.wait_for(lambda: router.entries("reload_refused"), "the line that says why not")
+    assert "can't be used" in router.property("jrc.service", "StatusText")
+    assert before == router.pid()
+    assert "running" == router.property("jrc.service", "SubState")
+
+
+def test_a_daemon_that_hangs_is_ended_and_started_again(router: Router) -> None:
+    """SIGSTOP: its loop comes round no more."""
+    drop_in = router.root / "etc/systemd/system/jrc.service.d/quick.conf"
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text(f"[Service]\nWatchdogSec={WATCHDOG_S}\nTimeoutAbortSec=1\n")
+    router.run("systemctl", "daemon-reload")
+    router.run("systemctl", "restart", "jrc")
+    before = router.pid()
+    heard = {router.property("jrc.service", "WatchdogTimestampMonotonic")}
+
+    def told_thrice() -> bool:
+        heard.add(router.property("jrc.service", "WatchdogTimestampMonotonic"))
+        return len(heard) > 3
+
+    router.wait_for(told_thrice, "word after word that it works")
+    assert before == router.pid()
+    router.run("kill", "-STOP", str(before))
+    router.wait_for(lambda: router.pid() not in (0, before), "another daemon")
+    drop_in.unlink()
+    router.run("systemctl", "daemon-reload")
+    router.run("systemctl", "restart", "jrc")
+    assert "Watchdog timeout" in router.journal("_PID=1", "UNIT=jrc.service")
+    assert 40 == router.join()["joined"]
+
+
+def test_a_restart_under_load_loses_no_join(router: Router) -> None:
+    """The port stays open: no ICMP error, and what came meanwhile is answered afterwards."""
+    end = router.root / "root/end"
+    load = router.start(*router.python("tests.systemd.joiner", PLEDGES, "/root/end"))
+    assert load.stdout is not None
+    assert "begun\n" == load.stdout.readline()
+    before = router.pid()
+    for _ in range(2):
+        router.run("systemctl", "restart", "jrc")
+    end.touch()
+    said, _ = load.communicate(timeout=PATIENCE_S)
+    counts = json.loads(said.splitlines()[-1])
+    assert before != router.pid()
+    assert (0, 0) == (counts["refused"], counts["lost"])
+    assert counts["joined"] > 40
+
+
+def test_metrics_come_over_a_socket_of_their_own(router: Router, config: str) -> None:
+    """Without it the daemon says that it may open none, and which unit does."""
+    (router.root / CONFIG).write_text(config + '\n[metrics]\nlisten = "127.0.0.1:9631"\n')
+    done = router.attempt("systemctl", "restart", "jrc")
+    assert done.returncode != 0
+    assert "jrc-metrics.socket" in router.journal("--unit=jrc.service")
+    router.run("systemctl", "enable", "jrc-metrics.socket")
+    router.run("systemctl", "restart", "jrc")
+    fetch = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:9631/readyz').status)"
+    assert "200" == router.run(*router.python("timeit")[:-2], "-c", fetch).strip()
+    router.run("systemctl", "disable", "--now", "jrc-metrics.socket")
+    (router.root / CONFIG).write_text(config)
+    router.run("systemctl", "reset-failed", "jrc")
+    router.run("systemctl", "restart", "jrc")
+
+
+def test_what_needs_sockets_names_the_drop_in_that_allows_them(router: Router, config: str) -> None:
+    """A Join Proxy in the daemon; with the drop-in it waits for its interface."""
+    proxy = '\n[proxy]\ninterface = "lowpan0"\njrc = "[::1]:5683"\n'
+    (router.root / CONFIG).write_text(config + proxy)
+    assert router.attempt("systemctl", "restart", "jrc").returncode != 0
+    assert "ip.conf" in router.journal("--unit=jrc.service", "PRIORITY=6", "--since=-60s")
+    drop_in = "/etc/systemd/system/jrc.service.d/ip.conf"
+    router.run("install", "-D", f"{SOURCE}/deploy/systemd/ip.conf", drop_in)
+    router.run("systemctl", "daemon-reload")
+    router.run("systemctl", "reset-failed", "jrc")
+    router.run("systemctl", "restart", "jrc")
+    assert "lowpan0" in str(router.status()["proxy"])
+    (router.root / drop_in.lstrip("/")).unlink()
+    (router.root / CONFIG).write_text(config)
+    router.run("systemctl", "daemon-reload")
+    router.run("systemctl", "restart", "jrc")
+
+
+def test_a_join_proxy_by_itself_runs_beside_it(router: Router) -> None:
+    """It reads its config file, and waits for its interface."""
+    file = router.root / "etc/jrc/proxy.toml"
+    file.write_text('[proxy]\ninterface = "lowpan0"\njrc = "[2001:db8::1]:5683"\n')
+    router.run("chgrp", "jrc", "/etc/jrc/proxy.toml")
+    file.chmod(0o640)
+    router.run("systemctl", "start", "jrc-proxy")
+    assert "proxy_waits" in router.journal("--unit=jrc-proxy.service")
+    router.run("systemctl", "stop", "jrc-proxy")
+    assert "success" == router.property("jrc-proxy.service", "Result")
+
+
+def test_a_backup_is_made_by_a_unit_that_has_no_rights(router: Router, config: str) -> None:
+    """Sealed for whom the config file names, in a folder of its own, and noted in the audit log."""
+    keygen = "import pyrage; print(pyrage.x25519.Identity.generate().to_public())"
+    recipient = router.run(*router.python("timeit")[:-2], "-c", keygen).strip()
+    (router.root / CONFIG).write_text(config + f'\n[backup]\nrecipients = ["{recipient}"]\n')
+    router.run("systemctl", "reload", "jrc")
+    router.run("systemctl", "start", "jrc-backup.service")
+    made = list((router.root / "var/lib/private/jrc-backup").glob("jrc-*.backup"))
+    assert 1 == len(made)
+    assert made[0].stat().st_mode & 0o077 == 0
+    assert "jrc-backup.timer" in [event["reason"] for event in router.events()]
+    router.run("systemctl", "enable", "--now", "jrc-backup.timer")
+    assert "jrc-backup.timer" in router.run("systemctl", "list-timers", "--no-pager")
+
+
+def test_a_backup_that_fails_is_told_to_the_registrar(router: Router, config: str) -> None:
+    """Nobody is named for whom it would be sealed; the next one that is begun ends it."""
+    assert router.attempt("systemctl", "start", "jrc-backup.service").returncode != 0
+    told = router.wait_for(lambda: router.status()["backup_failed"], "word of the failure")
+    assert "jrc-backup.service" in router.entries("backup_failed")[-1]["MESSAGE"]
+    assert f"the last backup failed, at {told}" in router.jrc("status")
+    assert "success" == router.property("jrc-backup-failed.service", "Result")
+
+
+def test_a_helper_has_the_right_to_set_keys_and_listens_to_the_registrar(
+    router: Router, config: str
+) -> None:
+    """Started by the daemon's question over its socket; this kernel has no such radio, or this is
+    not its first network namespace, which the helper says. A member of the group is hung up on."""
+    installer = '\n[[installer]]\nnetwork = "lab"\nkind = "linux"\ninterface = "wpan0"\n'
+    helper = 'helper = "/run/jrc-wpan/wpan0.sock"\nretry_s = 1\nretry_max_s = 1\n'
+    (router.root / CONFIG).write_text(config + installer + helper)
+    router.run("systemctl", "enable", "--now", "jrc-wpan@wpan0.socket")
+    assert "inactive" == router.property("jrc-wpan@wpan0.service", "ActiveState")
+    router.run("systemctl", "restart", "jrc")
+
+    def said() -> str:
+        done = router.attempt("jrc", "status", "--json")  # exit code 5: it fails, as it should
+        return str(json.loads(done.stdout or "{}").get("installers"))
+
+    router.wait_for(lambda: "802.15.4" in said() or "namespace" in said(), "the helper's answer")
+    assert "active" == router.property("jrc-wpan@wpan0.service", "ActiveState")
+    pid = router.property("jrc-wpan@wpan0.service", "MainPID")
+    rights = router.run("grep", "-E", "^(CapEff|CapBnd|Uid|NoNewPrivs)", f"/proc/{pid}/status")
+    assert ["0000000000001000"] * 2 == [
+        line.split()[1] for line in rights.splitlines() if line.startswith("Cap")
+    ]
+    assert "0" not in next(line for line in rights.splitlines() if "Uid" in line).split()[1:]
+    knock = "import socket; s = socket.socket(socket.AF_UNIX); "
+    knock += "s.connect('/run/jrc-wpan/wpan0.sock'); print(s.recv(1))"
+    as_alice = ("setpriv", "--reuid=alice", "--regid=alice", "--groups=jrc")
+    assert "b''" == router.run(*as_alice, PYTHON, "-c", knock).strip()
+    assert "user 1000 was hung up on" in router.journal("--unit=jrc-wpan@wpan0.service")
+    stranger = ("setpriv", "--reuid=alice", "--regid=alice", "--clear-groups", PYTHON, "-c", knock)
+    assert "PermissionError" in router.attempt(*stranger).stderr
+    doctor = json.loads(router.attempt("jrc", "doctor", "--json").stdout)
+    assert "the helper of each radio has the privilege" in str(doctor)
+    router.run("systemctl", "disable", "--now", "jrc-wpan@wpan0.socket", "jrc-wpan@wpan0.service")
+    (router.root / CONFIG).write_text(config)
+    router.run("systemctl", "restart", "jrc")
+
+
+def test_commands_work_on_the_database_while_the_service_is_stopped(router: Router) -> None:
+    """As root, with the service's key; what they leave is the service's again at its start."""
+    refused = router.attempt("jrc-offline", "status")
+    assert (6, True) == (refused.returncode, "stop jrc.socket" in refused.stderr)
+    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
+    said = router.run("jrc-offline", "network", "set", "lab", "--join-rate", "78")
+    assert "lab" in said
+    assert 0 == (router.root / "var/lib/private/jrc/jrc.db").stat().st_uid
+    router.run("systemctl", "start", "jrc")
+    assert (router.root / "var/lib/private/jrc/jrc.db").stat().st_uid >= 61184
+    assert 40 == router.join()["joined"]
+
+
+def test_a_lost_credential_is_made_anew_with_the_recovery_identity(router: Router) -> None:
+    """By a key file first, as docs/systemd.md says; nothing opens with the lost one any more."""
+    router.jrc("keys", "add", "recovery", "usb", "--out", "/root/recovery")
+    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
+    credential, key = "/etc/credstore.encrypted/jrc-kek", "/var/lib/jrc/kek"
+    (router.root / credential.lstrip("/")).unlink()
+    assert router.attempt("systemctl", "start", "jrc").returncode != 0
+    assert "jrc-kek" in router.journal("--unit=jrc.service", "PRIORITY=6", "--since=-60s")
+    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
+    with_credential = (router.root / CONFIG).read_text()
+    with_file = with_credential.replace('credential = "jrc-kek"', f'kek_file = "{key}"', 1)
+    (router.root / CONFIG).write_text(with_file)
+    router.run("jrc-offline", "keys", "restore", "--identity-file", "/root/recovery")
+    router.run("systemctl", "reset-failed", "jrc.service", "jrc.socket")
+    router.run("systemctl", "start", "jrc")
+    assert 40 == router.join()["joined"]
+    router.run("systemd-creds", "encrypt", "--name=jrc-kek", key, credential)
+    (router.root / CONFIG).write_text(with_credential)
+    router.run("systemctl", "restart", "jrc")
+    assert 40 == router.join()["joined"]
+
+
+def test_a_registrar_moves_to_another_host(router: Router) -> None:
+    """As docs/systemd.md says: its last backup and its key, onto a host that was just installed."""
+    passphrase = ("--passphrase-file", "-")
+    words = ("backup", "create", "/root/move.backup", "--final", *passphrase, "--yes")
+    router.jrc(*words, given="moving and moving\n")
+    credential = "/etc/credstore.encrypted/jrc-kek"
+    router.run("systemd-creds", "decrypt", "--name=jrc-kek", credential, "/root/kek")
+    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
+    left = ("/var/lib/private/jrc", "/var/lib/jrc", "/etc/jrc/config.toml", credential)
+    router.run("rm", "-r", *left, "/var/lib/systemd/credential.secret")
+
+    router.install()
+    router.run("systemd-creds", "encrypt", "--name=jrc-kek", "/root/kek", credential)
+    restore = ("backup", "restore", "/root/move.backup", "--replace", *passphrase, "--yes")
+    router.run("jrc-offline", *restore, given="moving and moving\n")
+    router.run("systemctl", "start", "jrc.socket", "jrc")
+    assert router.status()["ready"]
+    assert 40 == router.join()["joined"]
+
+
+def test_the_service_ends_when_it_is_told_to(router: Router) -> None:
+    """In good order, and it says so."""
+    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
+    assert "success" == router.property("jrc.service", "Result")
+    assert router.entries("stopped")
