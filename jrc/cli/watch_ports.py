@@ -151,9 +151,14 @@ def _check(watched: Sequence[Watched], asked: Asked) -> None:
         seen[label] = path
         if asked.once and path != STDIN:
             _check_once(path)
-    places = [os.path.realpath(each.port.path) for each in watched]
-    if len(set(places)) != len(places):
+    # Twice, as a device may have gone and its number to another one between two paths.
+    if all(_is_one_named_twice(watched) for _ in range(2)):
         raise _usage("one port is named twice", "name each once")
+
+
+def _is_one_named_twice(watched: Sequence[Watched]) -> bool:
+    places = [os.path.realpath(each.port.path) for each in watched]
+    return len(set(places)) != len(places)
 
 
 def _check_once(path: str) -> None:

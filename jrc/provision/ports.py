@@ -8,6 +8,7 @@ import errno
 import os
 import stat
 import sys
+import termios
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +169,7 @@ def _open_serial(path: str, baud: int) -> "Serial":
         return Serial(
             path, baud, timeout=0, write_timeout=WRITE_WITHIN_S, exclusive=True, xonxoff=False
         )
-    except (SerialException, ValueError) as error:
+    except (SerialException, ValueError, termios.error) as error:
         raise PortClosedError(_serial_words(error)) from None
 
 
@@ -286,17 +287,20 @@ def _opened(path: str, baud: int, *, serial_alone: bool) -> Line:
 
 
 def _serial_words(error: Exception) -> str:
-    """The library wraps what the system says, at times without its number."""
+    """The library wraps what the system says, at times without its number, at times not at all."""
     if "exclusively lock" in str(error):
         return "another program has it"
-    return _words(error)
+    for each in (error, error.__context__):
+        if isinstance(each, termios.error):
+            return _words(OSError(*each.args))
+    return _words(error) if isinstance(error, OSError) else "it does not take that speed"
 
 
-def _words(error: Exception) -> str:
-    if not isinstance(error, OSError):
-        return "it does not take that speed"
+def _words(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return "this user may not open it"
     if error.errno == errno.ENOENT:
         return ABSENT
-    return error.strerror or "it can't be opened"
+    if error.errno in (errno.EIO, errno.ENXIO, errno.ENODEV):
+        return GONE
+    return os.strerror(error.errno) if error.errno else "it can't be opened"

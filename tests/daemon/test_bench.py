@@ -59,13 +59,13 @@ class Port(Thread):
 
 
 @contextmanager
-def watching(terminal: Terminal, sockets: list[Socket]) -> Iterator[forked.Forked]:
-    """The command, killed at the end if it runs still."""
+def watching(terminal: Terminal, sockets: list[Socket], said: list[str]) -> Iterator[forked.Forked]:
+    """The command, killed at the end if it runs still; ``said`` gets what it says."""
     paths = [str(socket.path) for socket in sockets]
     command = terminal.command("provision", "watch", *paths, "--json")[2:]
     process = forked.piped(*command, environ=environment())
     assert process.stdout is not None
-    read = Thread(target=process.stdout.read, daemon=True)
+    read = Thread(target=said.extend, args=(process.stdout,), daemon=True)
     read.start()
     try:
         yield process
@@ -108,13 +108,14 @@ def work(tmp_path: Path, port_count: int, boards: int) -> None:
             port.start()
         ends_s, kills = monotonic() + WITHIN_S, 0
         while len(done) < len(wanted) and monotonic() < ends_s:
-            with watching(terminal, sockets) as process:
+            said: list[str] = []
+            with watching(terminal, sockets, said) as process:
                 dies_s = monotonic() + (random.uniform(1.0, 6.0) if kills else WITHIN_S)
                 enough = len(wanted) if kills else 1
                 while monotonic() < dies_s and len(done) < enough:
                     with suppress(TimeoutExpired):
                         process.wait(LOOK_EVERY_S)
-                        pytest.fail("the command has ended by itself")
+                        pytest.fail(f"the command has ended by itself: {''.join(said[-40:])}")
                     done.update(recorded(terminal))
                 kills += 1
         assert wanted == done

@@ -1,6 +1,7 @@
 """Ports: serial ones on pseudo-terminals, pipes and files, and several at once."""
 
 import os
+import termios
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from jrc.errors import OperatorError
 from jrc.provision.console import Console
 from jrc.provision.console_patterns import SHIPPED
 from jrc.provision.console_stream import Said, Stream
-from jrc.provision.ports import Port, PortClosedError
+from jrc.provision.ports import GONE, Port, PortClosedError
 from jrc.provision.watching import Change, Happened, Watch, Watched, matching
 from tests.provision.board import Socket, boot_lines, device_id
 from tests.provision.seen import Pair, pairs
@@ -81,6 +82,31 @@ def test_a_port_is_had_by_one_program(socket: Socket) -> None:
     first.close()
     assert second.open()
     second.close()
+
+
+@pytest.mark.parametrize("call", ["tcgetattr", "tcsetattr", "tcflush"])
+def test_a_board_that_goes_while_its_port_is_opened_may_come_back(
+    socket: Socket, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Whichever question to the driver is the first that nobody answers."""
+    asked: list[str] = []
+    real = getattr(termios, call)
+
+    def goes(*given: object) -> object:
+        asked.append(call)
+        socket.unplug()
+        return real(*given)
+
+    socket.plug()
+    port = Port(str(socket.path), "one", 115_200)
+    with monkeypatch.context() as patched:
+        patched.setattr(termios, call, goes)
+        assert not port.open()
+    assert asked
+    assert port.trouble == GONE
+    socket.plug()
+    assert port.open()
+    port.close()
 
 
 def test_a_device_is_written_to_as_it_is(socket: Socket) -> None:
