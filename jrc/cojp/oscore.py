@@ -22,7 +22,7 @@ from jrc.cojp.constants import (
     CoapCode,
     OptionNumber,
 )
-from jrc.cojp.hkdf import Keyed, expand, extract
+from jrc.cojp.hkdf import expand, extract
 from jrc.cojp.message import Inner, Options, option_values
 from jrc.errors import PeerError, Reason, StateError
 
@@ -142,7 +142,7 @@ def _derived(
     )
 
 
-def _expand(prk: Keyed, identifier: bytes, info_tail: bytes, length: int) -> bytes:
+def _expand(prk: hmac.HMAC, identifier: bytes, info_tail: bytes, length: int) -> bytes:
     return expand(prk, b"\x85" + cbor.encode_bytes(identifier) + info_tail, length)
 
 
