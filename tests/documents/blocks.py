@@ -12,6 +12,7 @@ SHELL, CONSOLE = "sh", "console"
 """Every line of the first is a command; of the second those behind a prompt, the rest is output."""
 PROMPT = "$ "
 _FENCE = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"(?:\A|\n)[ \t]*\n((?: {4}|\t)[^\n]*\S)")
 _COMMENT = re.compile(r"(?:^|\s+)#\s.*$")
 
 
@@ -83,6 +84,12 @@ def _blocks_of(path: Path) -> Iterator[Block]:
     for found in _FENCE.finditer(text):
         line = text.count("\n", 0, found.start()) + 1
         yield Block(str(path.relative_to(CHECKOUT)), line, found[2], found[3])
+
+
+def indented(text: str) -> list[str]:
+    """The first line of each block that is one by its indentation, which nothing here reads."""
+    outside = _FENCE.sub(lambda block: "\n" * block[0].count("\n"), text)
+    return [line.strip() for line in _INDENTED.findall(outside)]
 
 
 def commands() -> list[Command]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from jrc.cojp.credential import edn
 from tests.cli.terminal import free_port
-from tests.documents.sandbox import PLEDGE, QUICK
+from tests.documents.sandbox import OTHER, PLEDGE, QUICK
 from tests.forked import CHECKOUT
 from tests.identities import claims
 
@@ -103,6 +103,7 @@ ELSEWHERE = {
     "aiocoap-client": "tests/provision/test_public_keys.py has its reader, and its EDHOC",
     "curl": "asks a port that the test of that page asks",
     "mv": "moves what a container has made",
+    "rsync": "copies a folder that systemd makes",
     "chown": "changes the host",
     "cd": "each command is tried by itself",
     "export": "each command is tried by itself",
@@ -292,6 +293,19 @@ SCENES: Mapping[str, Scene] = {
             ),
             "jrc pledge generate --keep pledges.csv --state state.json --format c --out key.h": (
                 "rm key.h",
+            ),
+        },
+    ),
+    "docs/recovery.md": Scene(
+        has_daemon=True,
+        lines={"jrc recover status": Ends(5)},
+        before={
+            "jrc pledge list --state revoked --json > revoked.json": (
+                f'jrc pledge revoke {OTHER} --reason "was lost" --yes',
+            ),
+            "jrc recover --dry-run": (
+                f'jrc pledge restore {OTHER} --reason "an old copy" --yes',
+                'jrc quarantine --reason "an old copy" --yes',
             ),
         },
     ),

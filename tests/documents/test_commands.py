@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from typer._click.exceptions import UsageError
 
-from tests.documents.blocks import CONSOLE, SHELL, Block, blocks, commands, documents
+from tests.documents.blocks import CONSOLE, SHELL, Block, blocks, commands, documents, indented
 from tests.documents.scenes import OF_HELP, SCENES
 from tests.documents.trying import try_all, with_commands
 from tests.documents.words import parse, simple_commands
@@ -68,6 +68,15 @@ def test_commands_stand_in_blocks_that_say_so() -> None:
     others = [block for block in blocks() if block.language not in (SHELL, CONSOLE)]
     kept = [block for block in others if begins.search(block.text) and not is_usage(block)]
     assert [] == [(block.document, block.line) for block in kept]
+
+
+def test_no_block_is_one_by_its_indentation_alone() -> None:
+    """It says no language, so that nobody would try a command in it."""
+    assert ["jrc status", "ls"] == indented(
+        "So:\n\n    jrc status\n\n```sh\n\n    x\n```\n\n\tls\n"
+    )
+    found = {str(path): indented(path.read_text(encoding="utf-8")) for path in documents()}
+    assert {} == {name: lines for name, lines in found.items() if lines}
 
 
 def is_usage(block: Block) -> bool:

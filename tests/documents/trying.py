@@ -105,9 +105,13 @@ def _try(sandbox: Sandbox, scene: Scene, command: Command) -> None:
 
 
 def _parse_inside(command: Command) -> None:
-    """What `docker exec jrc jrc ...` and `docker compose run setup ...` give the container."""
+    """What `docker exec jrc jrc ...`, `docker compose run setup ...` and `jrc-offline ...` carry
+    out."""
+    words = command.text.removeprefix("jrc-offline ")
     found = re.search(r" (?:jrc jrc|setup) (.+)", command.text)
-    if found is not None and command.words[0] == "docker":
+    if words != command.text:
+        _parse_all([command._replace(text=f"jrc {words}")])
+    elif found is not None and command.words[0] == "docker":
         _parse_all([command._replace(text=f"jrc {found[1]}")])
 
 
