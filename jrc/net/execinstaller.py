@@ -13,10 +13,11 @@ import signal
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from jrc.model import Secret
-from jrc.net.runlock import NotStartedError, RunLock
+from jrc.net.runlock import RunLock, run_alone
 from jrc.service.key_document import MAX_SAID_BYTES
 from jrc.service.ports import InstallOutcome
 
@@ -74,14 +75,7 @@ class ExecInstaller:
 
     async def install(self, network: str, document: Secret) -> InstallOutcome:
         """As ``KeyInstaller.install``; exit code 0 says that the keys are in."""
-        try:
-            lock = RunLock.take(self._lock)
-        except NotStartedError as error:
-            return InstallOutcome(False, str(error))
-        try:
-            return await self._run(network, document, lock)
-        finally:
-            lock.give_back()
+        return await run_alone(self._lock, partial(self._run, network, document))
 
     async def keeps(self) -> bool:
         """As ``KeyInstaller.keeps``: nobody can tell."""

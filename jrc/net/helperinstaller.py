@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from jrc.net.helpertalk import (
     unpacked,
 )
 from jrc.net.linuxinstaller import CounterMemory
-from jrc.net.runlock import NotStartedError, RunLock
+from jrc.net.runlock import RunLock, run_alone
 from jrc.service.ports import InstallOutcome
 
 _GRACE_S: Final = 5.0
@@ -54,18 +55,7 @@ class HelperInstaller:
 
     async def install(self, network: str, document: Secret) -> InstallOutcome:
         """As ``KeyInstaller.install``; ``network`` is in the document as well."""
-        try:
-            lock = RunLock.take(self._lock)
-        except NotStartedError as error:
-            return InstallOutcome(False, str(error))
-        try:
-            lock.name(os.getpid())
-            answer = await self._ask(Wish.INSTALL, document.reveal().decode())
-        except OperatorError as error:
-            return InstallOutcome(False, f"{error.message}; {error.hint}")
-        finally:
-            lock.give_back()
-        return InstallOutcome(answer.good, answer.how)
+        return await run_alone(self._lock, partial(self._run, document))
 
     async def keeps(self) -> bool:
         """As ``KeyInstaller.keeps``: False where nobody can tell, too."""
@@ -73,6 +63,14 @@ class HelperInstaller:
             return (await self._ask(Wish.KEEPS)).good
         except OperatorError:
             return False
+
+    async def _run(self, document: Secret, lock: RunLock) -> InstallOutcome:
+        lock.name(os.getpid())
+        try:
+            answer = await self._ask(Wish.INSTALL, document.reveal().decode())
+        except OperatorError as error:
+            return InstallOutcome(False, f"{error.message}; {error.hint}")
+        return InstallOutcome(answer.good, answer.how)
 
     async def _ask(self, wish: Wish, document: str = "") -> Answer:
         question = Question(

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -22,7 +23,7 @@ from jrc.net.interfaces import look
 from jrc.net.llsec import Tables, tables_of
 from jrc.net.neighbours import LIMIT_FILE
 from jrc.net.radiotables import Taken, put_keys, put_levels, put_nodes
-from jrc.net.runlock import NotStartedError, RunLock
+from jrc.net.runlock import RunLock, run_alone
 from jrc.policy.interface import InterfaceKind
 from jrc.service.ports import InstallOutcome
 
@@ -175,15 +176,11 @@ class LinuxInstaller(RadioKeys):
 
     async def install(self, network: str, document: Secret) -> InstallOutcome:
         """As ``KeyInstaller.install``; ``network`` is in the document as well."""
-        try:
-            lock = RunLock.take(self._lock)
-        except NotStartedError as error:
-            return InstallOutcome(False, str(error))
-        try:
-            lock.name(os.getpid())
-            return await self.put(document)
-        finally:
-            lock.give_back()
+        return await run_alone(self._lock, partial(self._run, document))
+
+    async def _run(self, document: Secret, lock: RunLock) -> InstallOutcome:
+        lock.name(os.getpid())
+        return await self.put(document)
 
 
 async def check(interface: str, open_socket: "OpenSocket | None" = None) -> None:

@@ -2,8 +2,11 @@
 
 import fcntl
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
+
+from jrc.service.ports import InstallOutcome
 
 
 class NotStartedError(Exception):
@@ -44,6 +47,20 @@ class RunLock:
         os.ftruncate(self.fd, 0)
         fcntl.flock(self.fd, fcntl.LOCK_UN)
         os.close(self.fd)
+
+
+async def run_alone(
+    path: Path, run: Callable[[RunLock], Awaitable[InstallOutcome]]
+) -> InstallOutcome:
+    """What ``run`` says, which holds the lock while it goes on; else why it can't begin."""
+    try:
+        lock = RunLock.take(path)
+    except NotStartedError as error:
+        return InstallOutcome(False, str(error))
+    try:
+        return await run(lock)
+    finally:
+        lock.give_back()
 
 
 def _locked(path: Path) -> int:
