@@ -9,12 +9,13 @@ in it, for a name of one word is no one's to buy.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jrc.admin.called_as import LOOPBACK_NAMES, host_of
+from jrc.admin.called_as import LOOPBACK_NAMES, MISDIRECTED, guarded, host_in
 from jrc.admin.problems import problem
 from jrc.errors import ExitCode
 from jrc.policy.scopes import Scope as Right
@@ -36,8 +37,21 @@ HEADERS: Final[Mapping[str, str]] = {
 _OF_BROWSERS: Final = ("origin", "sec-fetch-site")
 """Headers that every browser sends with a request that could change something."""
 _FORBIDDEN = 403
-_MISDIRECTED = 421
 _UNAUTHORIZED = 401
+_PAGE_REFUSED: Final = partial(
+    problem,
+    "the page answers to localhost, 127.0.0.1 and [::1]",
+    "open it by one of these names, over `ssh -L` from another machine (docs/page.md)",
+    status=MISDIRECTED,
+    exit_code=ExitCode.REFUSED,
+)
+_BROWSER_REFUSED: Final = partial(
+    problem,
+    "the admin API is not for browsers",
+    "the page is: `jrc page` says where; programs call the host localhost, or jrc",
+    status=_FORBIDDEN,
+    exit_code=ExitCode.REFUSED,
+)
 
 
 def behind_headers(app: ASGIApp) -> ASGIApp:
@@ -58,20 +72,7 @@ def behind_headers(app: ASGIApp) -> ASGIApp:
 
 def on_loopback(app: ASGIApp) -> ASGIApp:
     """``app`` for requests that were meant for this host, by the name they call it."""
-
-    async def called(scope: Scope, receive: Receive, send: Send) -> None:
-        if host_of(Headers(scope=scope).get("host", "")) in LOOPBACK_NAMES:
-            await app(scope, receive, send)
-            return
-        refused = problem(
-            "the page answers to localhost, 127.0.0.1 and [::1]",
-            "open it by one of these names, over `ssh -L` from another machine (docs/page.md)",
-            status=_MISDIRECTED,
-            exit_code=ExitCode.REFUSED,
-        )
-        await refused(scope, receive, send)
-
-    return called
+    return guarded(app, lambda headers: host_in(headers) in LOOPBACK_NAMES, _PAGE_REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +106,12 @@ def with_session(app: ASGIApp, holds: Callable[[str], bool]) -> ASGIApp:
 
 def no_browsers(app: ASGIApp) -> ASGIApp:
     """``app`` for programs: no page that a browser shows gets through to it."""
-
-    async def called(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        of_browser = any(name in headers for name in _OF_BROWSERS)
-        if not of_browser and _is_no_site(host_of(headers.get("host", ""))):
-            await app(scope, receive, send)
-            return
-        refused = problem(
-            "the admin API is not for browsers",
-            "the page is: `jrc page` says where; programs call the host localhost, or jrc",
-            status=_FORBIDDEN,
-            exit_code=ExitCode.REFUSED,
-        )
-        await refused(scope, receive, send)
-
-    return called
+    return guarded(app, _is_of_program, _BROWSER_REFUSED)
 
 
-def _is_no_site(host: str) -> bool:
+def _is_of_program(headers: Headers) -> bool:
+    """Metrics are read by address as well; here an address is what a browser was led to."""
+    if any(name in headers for name in _OF_BROWSERS):
+        return False
+    host = host_in(headers)
     return host in LOOPBACK_NAMES or not any(each in host for each in ".:")
