@@ -11,7 +11,7 @@ from jrc.cojp.codec import encode_join_request
 from jrc.cojp.constants import JOIN_PATH, JRC_HOST, CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Message
 from jrc.cojp.objects import JoinRequest
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext, derive_for_jrc
 
 NETWORK = "bench"
 NETWORK_ID = b"\xca\xfe"
@@ -69,7 +69,7 @@ class Fleet:
         Pledges that join one after the other are no neighbours in the database.
         """
         return [
-            SimulatedPledge(identifier, oscore.derive_for_jrc(psk, identifier).mirrored())
+            SimulatedPledge(identifier, derive_for_jrc(psk, identifier).mirrored())
             for identifier, psk in self._order[:count]
         ]
 
@@ -121,7 +121,7 @@ class Fleet:
             r2 = recovery.r2_of(oscore.decode_option(option))
             if r2 is not None:
                 id3 = r2 + self._random.randbytes(recovery.MIN_NONCE_BYTES)
-                security = oscore.derive_for_jrc(psks[identifier], id3).mirrored()
+                security = derive_for_jrc(psks[identifier], id3).mirrored()
                 renewed.append(SimulatedPledge(identifier, security))
         return renewed
 

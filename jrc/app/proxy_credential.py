@@ -9,9 +9,8 @@ import structlog
 from jrc.clock import SystemClock
 from jrc.coap.proxy_node import ProxyNode
 from jrc.coap.proxy_state import NodeState, read_psk
-from jrc.cojp import oscore
 from jrc.cojp.objects import Configuration
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext, derive_for_jrc
 from jrc.config import Proxy
 from jrc.errors import Reason
 from jrc.model import PledgeId
@@ -90,7 +89,7 @@ class Credential:
 
     def _context(self, id_context: bytes) -> SecurityContext:
         """Its own side of the security context (RFC 9031 §7.3, RFC 8613 App. B.2)."""
-        return oscore.derive_for_jrc(self._psk.reveal(), id_context).mirrored()
+        return derive_for_jrc(self._psk.reveal(), id_context).mirrored()
 
     def close(self) -> None:
         """Let another process have it."""

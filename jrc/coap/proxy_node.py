@@ -31,7 +31,8 @@ from jrc.cojp.constants import (
 from jrc.cojp.exchange import RetransmissionTiming
 from jrc.cojp.message import Inner, Message, option_values
 from jrc.cojp.objects import Configuration, JoinRequest, UnsupportedParameter
-from jrc.cojp.oscore import OscoreOption, SecurityContext
+from jrc.cojp.oscore import OscoreOption
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.errors import JrcError, OperatorError, PeerError, Reason
 from jrc.service.ports import Clock
 

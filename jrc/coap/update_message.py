@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, NewType
 from jrc.cojp import message, oscore
 from jrc.cojp.constants import JOIN_PATH, JRC_HOST, CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Inner, Options, option_values
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.errors import PeerError, Reason
 
 ProtectedDatagram = NewType("ProtectedDatagram", bytes)

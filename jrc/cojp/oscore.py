@@ -5,195 +5,26 @@ contexts and random values come in. Who calls ``protect_response`` without a Par
 once a request (RFC 8613 §5.2).
 """
 
-import hmac
 from functools import lru_cache
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 
 from jrc.cojp import cbor
-from jrc.cojp.algorithms import AEADS, HASHES, Aead, Hkdf, check_aead, parameters_of
+from jrc.cojp.algorithms import AEADS
 from jrc.cojp.constants import (
-    JRC_ID,
     MAX_ECHO_BYTES,
     MAX_PIV_BYTES,
     MAX_SEQUENCE_NUMBER,
-    PLEDGE_ID_KID,
     CoapCode,
     OptionNumber,
 )
-from jrc.cojp.hkdf import expand, extract
 from jrc.cojp.message import Inner, Options, option_values
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.errors import PeerError, Reason, StateError
 
 _MAX_PLAINTEXT_BYTES: Final = 65535
 """A CCM nonce of 13 bytes leaves two for the length (RFC 3610 §2.1); no datagram is longer."""
-
-
-# --- Security context (RFC 8613 §3) ------------------------------------------------------------
-
-
-class _Fields(NamedTuple):
-    sender_id: bytes
-    recipient_id: bytes
-    sender_key: bytes
-    recipient_key: bytes
-    common_iv: bytes
-    id_context: bytes | None
-    aead: int
-
-
-class SecurityContext(_Fields):
-    """The immutable part of a security context (RFC 8613 §3.1), seen from one endpoint.
-
-    Raises:
-        ValueError: lengths don't fit the algorithm, or the two keys are equal.
-    """
-
-    __slots__ = ()
-
-    def __new__(
-        cls,
-        sender_id: bytes,
-        recipient_id: bytes,
-        sender_key: bytes,
-        recipient_key: bytes,
-        common_iv: bytes,
-        id_context: bytes | None,
-        aead: int = Aead.AES_CCM_16_64_128.value,
-    ) -> Self:
-        parameters = parameters_of(aead)
-        if max(len(sender_id), len(recipient_id)) > parameters.max_id_length:
-            most = parameters.max_id_length
-            raise ValueError(f"{parameters.name} takes identifiers of {most} bytes at most")
-        if not len(sender_key) == len(recipient_key) == parameters.key_length:
-            raise ValueError(f"{parameters.name} takes keys of {parameters.key_length} bytes")
-        if len(common_iv) != parameters.nonce_length:
-            size = parameters.nonce_length
-            raise ValueError(f"{parameters.name} takes a Common IV of {size} bytes")
-        if hmac.compare_digest(sender_key, recipient_key):
-            raise ValueError("sender key and recipient key are equal")
-        fields = (sender_id, recipient_id, sender_key, recipient_key, common_iv, id_context, aead)
-        return tuple.__new__(cls, fields)
-
-    def __repr__(self) -> str:
-        """Without keys."""
-        ids = f"sender_id={self.sender_id!r}, recipient_id={self.recipient_id!r}"
-        return f"SecurityContext({ids}, id_context={self.id_context!r}, aead={self.aead})"
-
-    def mirrored(self) -> "SecurityContext":
-        """The same context as the other endpoint has it."""
-        return SecurityContext(
-            self.recipient_id,
-            self.sender_id,
-            self.recipient_key,
-            self.sender_key,
-            self.common_iv,
-            self.id_context,
-            self.aead,
-        )
-
-
-def derive(
-    master_secret: bytes,
-    master_salt: bytes,
-    id_context: bytes | None,
-    sender_id: bytes,
-    recipient_id: bytes,
-    aead: int = Aead.AES_CCM_16_64_128,
-    hkdf: int = Hkdf.SHA_256,
-) -> SecurityContext:
-    """The security context that RFC 8613 §3.2.1 derives.
-
-    Raises:
-        ValueError: an algorithm is unknown, or an identifier too long for it.
-    """
-    sender_key, recipient_key, common_iv = _derived(
-        master_secret, master_salt, id_context, sender_id, recipient_id, aead, hkdf
-    )
-    return SecurityContext(
-        sender_id, recipient_id, sender_key, recipient_key, common_iv, id_context, int(aead)
-    )
-
-
-def _derived(
-    master_secret: bytes,
-    master_salt: bytes,
-    id_context: bytes | None,
-    sender_id: bytes,
-    recipient_id: bytes,
-    aead: int,
-    hkdf: int,
-) -> tuple[bytes, bytes, bytes]:
-    """Sender key, recipient key and Common IV (RFC 8613 §3.2.1)."""
-    if hkdf not in HASHES:
-        raise ValueError(f"the key derivation function {hkdf} is not supported")
-    parameters, digest = parameters_of(aead), HASHES[hkdf][1]
-    prk = extract(master_salt, master_secret, digest)
-    tail = (b"\xf6" if id_context is None else cbor.encode_bytes(id_context)) + cbor.encode_int(
-        aead
-    )
-    key_tail = tail + b"\x63Key" + cbor.head(cbor.UNSIGNED, parameters.key_length)
-    iv_tail = tail + b"\x62IV" + cbor.head(cbor.UNSIGNED, parameters.nonce_length)
-    return (
-        _expand(prk, sender_id, key_tail, parameters.key_length),
-        _expand(prk, recipient_id, key_tail, parameters.key_length),
-        _expand(prk, b"", iv_tail, parameters.nonce_length),
-    )
-
-
-def _expand(prk: hmac.HMAC, identifier: bytes, info_tail: bytes, length: int) -> bytes:
-    return expand(prk, b"\x85" + cbor.encode_bytes(identifier) + info_tail, length)
-
-
-def derive_for_jrc(
-    psk: bytes,
-    pledge_id: bytes,
-    aead: int = Aead.AES_CCM_16_64_128,
-    hkdf: int = Hkdf.SHA_256,
-) -> SecurityContext:
-    """The registrar's context with a pledge (RFC 9031 §7.3).
-
-    ``pledge_id`` is the ID Context: the pledge identifier, or after an RFC 8613 Appendix B.2
-    exchange the one it ended with.
-
-    Raises:
-        ValueError: an algorithm is unknown, or can't carry the registrar's identifier.
-    """
-    check_aead(aead)
-    return derive(psk, b"", pledge_id, JRC_ID, PLEDGE_ID_KID, aead, hkdf)
-
-
-def derive_keys_for_jrc(
-    psk: bytes, pledge_id: bytes, aead: int, hkdf: int
-) -> tuple[bytes, bytes, bytes]:
-    """What ``derive_for_jrc`` derives, alone: sender key, recipient key, Common IV.
-
-    Raises:
-        ValueError: an algorithm is unknown, or can't carry the registrar's identifier.
-    """
-    check_aead(aead)
-    return _derived(psk, b"", pledge_id, JRC_ID, PLEDGE_ID_KID, aead, hkdf)
-
-
-def context_from_keys(
-    pledge_sender_key: bytes,
-    pledge_recipient_key: bytes,
-    common_iv: bytes,
-    pledge_id: bytes,
-    aead: int = Aead.AES_CCM_16_64_128,
-) -> SecurityContext:
-    """The registrar's context with a pledge that was given derived keys (RFC 9031 Appendix B).
-
-    The keys are named from the pledge's side, as in an import.
-
-    Raises:
-        ValueError: lengths don't fit the algorithm, or the two keys are equal.
-    """
-    check_aead(aead)
-    return SecurityContext(
-        JRC_ID, PLEDGE_ID_KID, pledge_recipient_key, pledge_sender_key, common_iv, pledge_id, aead
-    )
 
 
 # --- The OSCORE option (RFC 8613 §6.1) ---------------------------------------------------------

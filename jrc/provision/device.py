@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from jrc.cojp.algorithms import Aead, Hkdf
-from jrc.cojp.oscore import context_from_keys, derive_for_jrc
+from jrc.cojp.oscore_context import context_from_keys, derive_for_jrc
 from jrc.model import PledgeId, Secret
 from jrc.policy.credentials import check_derived, check_psk
 from jrc.policy.key_check import key_check

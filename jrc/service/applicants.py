@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from jrc.cojp.algorithms import Aead, Hkdf
-from jrc.cojp.oscore import context_from_keys, derive_keys_for_jrc
+from jrc.cojp.oscore_context import context_from_keys, derive_keys_for_jrc
 from jrc.model import Network, PledgeId, Profile, Secret
 from jrc.policy.credentials import check_derived, check_identifier, check_psk, weakness_of
 from jrc.policy.key_check import key_check

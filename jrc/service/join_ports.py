@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from jrc.cojp.codec import ConfigurationForm
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.cojp.replay import ReplayWindow
 from jrc.model import Event, Network, Pledge, Profile
 from jrc.policy.keys import KeySet

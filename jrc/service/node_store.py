@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from ipaddress import IPv6Address
 from typing import NamedTuple, Protocol
 
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.model import Pledge
 from jrc.policy.leases import Lease
 from jrc.service.join_ports import ContextState, Standing

@@ -4,7 +4,7 @@ from enum import StrEnum
 from ipaddress import IPv6Address
 from typing import NamedTuple, Protocol
 
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.cojp.replay import NumberBlock
 
 

@@ -11,7 +11,7 @@ import cbor2
 from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_column, or_, select
 
 from jrc.cojp.constants import JRC_ID, PLEDGE_ID_KID
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import StateError
 from jrc.model import Condition, KeySetState, Pledge, PledgeId, PledgeState, Profile

@@ -7,7 +7,7 @@ from typing import Any
 import cbor2
 from sqlalchemy import ColumnElement, Row, delete, func, null, select, update
 
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import StateError
 from jrc.policy.key_check import key_check
 from jrc.service.records import (

@@ -6,7 +6,7 @@ Nothing here is touched by joins under contexts that were never lost.
 from collections.abc import Sequence
 from operator import attrgetter
 
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.service.join_ports import KnownContext, RecoveryRun
 from jrc.store.contexts import find_locked
 from jrc.store.recovery_runs import (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import cbor2
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from jrc.cojp.oscore import SecurityContext, derive_for_jrc
+from jrc.cojp.oscore_context import SecurityContext, derive_for_jrc
 from jrc.cojp.recovery import kid_contexts_of
 from jrc.errors import StateError
 from jrc.service.join_ports import KnownContext, RecoveryRun

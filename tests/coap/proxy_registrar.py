@@ -16,6 +16,7 @@ from jrc.cojp.constants import (
 )
 from jrc.cojp.message import Inner, Message
 from jrc.cojp.objects import Configuration, LinkLayerKey
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import Reason
 from jrc.model import Secret
 
@@ -43,7 +44,7 @@ class Registrar:
     """The other end: our OSCORE in the JRC's role, and what the node has sent."""
 
     def __init__(self, path: Path, timing: Timing = SHORT) -> None:
-        self.context = oscore.derive_for_jrc(PSK.reveal(), PLEDGE)
+        self.context = derive_for_jrc(PSK.reveal(), PLEDGE)
         self.state = NodeState.open(path, PLEDGE, PSK)
         self.configured: list[tuple[Configuration, bool]] = []
         self.sent: list[bytes] = []

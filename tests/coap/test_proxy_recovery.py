@@ -10,6 +10,7 @@ from jrc.coap.proxy_state import NodeState
 from jrc.cojp import codec, message, oscore, recovery
 from jrc.cojp.constants import CoapCode, MessageType
 from jrc.cojp.message import Message
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.cojp.replay import ReplayWindow
 from tests.coap.proxy_registrar import BLOCKED, OSCORE, PLEDGE, PSK, Registrar, option_of, run
 
@@ -21,15 +22,13 @@ class Recovering(Registrar):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.node._derive = lambda id_context: oscore.derive_for_jrc(
-            PSK.reveal(), id_context
-        ).mirrored()
+        self.node._derive = lambda id_context: derive_for_jrc(PSK.reveal(), id_context).mirrored()
         self.id3 = b""
 
     def offer(self, request: Message) -> bytes:
         """Response #1 (step 2)."""
         _, piv = self.open(request)
-        context = oscore.derive_for_jrc(PSK.reveal(), R2 + PLEDGE)
+        context = derive_for_jrc(PSK.reveal(), R2 + PLEDGE)
         inner = message.encode_inner(CoapCode.UNAUTHORIZED, (), b"")
         _, ciphertext = oscore.protect_response(context, b"", piv, inner)
         return self.ack(request, recovery.response_option(R2), ciphertext)
@@ -40,7 +39,7 @@ class Recovering(Registrar):
         self.id3 = cbor2.loads(option.kid_context or b"")
         assert self.id3.startswith(R2)
         assert 8 == len(self.id3) - len(R2)
-        self.context = oscore.derive_for_jrc(PSK.reveal(), self.id3)
+        self.context = derive_for_jrc(PSK.reveal(), self.id3)
         assert option.piv is not None
         oscore.unprotect_request(self.context, option.piv, b"", request.payload)
         inner = message.encode_inner(CoapCode.CHANGED, (), codec.encode_configuration(BLOCKED))

@@ -13,9 +13,9 @@ from aiocoap.oscore import ProtectionInvalid  # type: ignore[import-untyped]
 from jrc.coap.endpoint import COAP_PORT, Datagram, Way
 from jrc.coap.update_message import Outgoing
 from jrc.coap.updates import UpdateClient
-from jrc.cojp import oscore
 from jrc.cojp.constants import NUMBERS_EPOCH_S
 from jrc.cojp.exchange import RetransmissionTiming
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.cojp.replay import NumberBlock
 from jrc.errors import Reason
 from jrc.lab import datagram
@@ -56,7 +56,7 @@ class Node:
         self.psk = Secret(bytes([index & 0xFF, index >> 8]) * 8)
         self.context = PledgeContext(self.identifier, first_number)
         self.context.derive_keys(b"", self.psk.reveal())
-        self.security = oscore.derive_for_jrc(self.psk.reveal(), self.identifier)
+        self.security = derive_for_jrc(self.psk.reveal(), self.identifier)
         self.taken: list[bytes] = []
         self.message_id = 0x4000
 

@@ -7,6 +7,7 @@ from typing import Any
 import cbor2
 from hypothesis import strategies as st
 
+from jrc.cojp.algorithms import AEADS
 from jrc.cojp.constants import MAX_OPTION_NUMBER
 from jrc.cojp.message import Inner, Message
 from jrc.cojp.objects import (
@@ -20,6 +21,8 @@ from jrc.cojp.oscore import OscoreOption
 from jrc.model import Secret
 
 VECTORS = Path(__file__).parent.parent / "vectors"
+USABLE_AEADS = [number for number, aead in AEADS.items() if aead.max_id_length >= 3]
+"""With room for the registrar's identifier (RFC 8613 §3.3)."""
 
 
 def load(name: str) -> Any:

@@ -8,7 +8,7 @@ from jrc.cojp import codec, message, oscore
 from jrc.cojp.constants import JRC_ID, OptionNumber
 from jrc.cojp.message import Message
 from jrc.cojp.objects import Configuration, JoinRequest, LinkLayerKey, ShortIdentifier
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext, context_from_keys, derive, derive_for_jrc
 from jrc.errors import PeerError, Reason
 from jrc.model import Secret
 from tests.cojp.strategies import load
@@ -30,7 +30,7 @@ def _section(vector: dict[str, Any]) -> str:
 
 def _context(section: str) -> SecurityContext:
     vector = RFC8613[section]
-    return oscore.derive(
+    return derive(
         H(vector["master_secret"]),
         H(vector.get("master_salt", "")),
         H(vector["id_context"]) if "id_context" in vector else None,
@@ -146,8 +146,8 @@ def test_a06_derived_keys_and_psk_give_one_context() -> None:
     """RFC 9031 Appendix B: what a device without HKDF is given, seen from the registrar."""
     vector = load("rfc9031-appendix-b.json")
     pledge_id = H(vector["pledge_id"])
-    derived = oscore.derive_for_jrc(H(vector["psk"]), pledge_id)
-    given = oscore.context_from_keys(
+    derived = derive_for_jrc(H(vector["psk"]), pledge_id)
+    given = context_from_keys(
         H(vector["pledge_sender_key"]),
         H(vector["pledge_recipient_key"]),
         H(vector["common_iv"]),
@@ -158,7 +158,7 @@ def test_a06_derived_keys_and_psk_give_one_context() -> None:
 
 
 def _jrc(capture: dict[str, Any]) -> SecurityContext:
-    return oscore.derive_for_jrc(H(capture["psk"]), H(capture["eui64"]))
+    return derive_for_jrc(H(capture["psk"]), H(capture["eui64"]))
 
 
 def test_there_are_captures_of_every_kind() -> None:
@@ -268,7 +268,7 @@ def test_b08_updates_sent_to_real_firmware_open_with_the_same_context(
     option = oscore.decode_option(value)
     assert option.kid == JRC_ID
     assert option.piv is not None
-    jrc = oscore.derive_for_jrc(H(CAPTURES["common"]["psk_stock"]), H(update["to"]))
+    jrc = derive_for_jrc(H(CAPTURES["common"]["psk_stock"]), H(update["to"]))
     plaintext = oscore.unprotect_request(jrc.mirrored(), option.piv, JRC_ID, outer.payload)
     again = oscore.protect_request(
         jrc, option.piv, plaintext, with_kid_context=option.kid_context is not None

@@ -24,6 +24,7 @@ from jrc.cojp import codec, message, oscore
 from jrc.cojp.constants import JRC_ID, CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Inner, Message
 from jrc.cojp.objects import Configuration
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.lab.pledge import Joined
 from tests import forked
 from tests.daemon.site import Daemon, Device, Site
@@ -263,7 +264,7 @@ class Relay:
         self.requests: list[bytes] = []
         self.answers: list[Message] = []
         self.proxy: Any = None
-        self._context = oscore.derive_for_jrc(psk, identifier)
+        self._context = derive_for_jrc(psk, identifier)
         self._identifier = identifier
         self._near = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self._near.bind((RELAY, COAP_PORT))

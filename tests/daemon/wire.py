@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 from jrc.cojp import message, oscore
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Inner, Message
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.lab.configuration import LabConfiguration
 from jrc.lab.pledge import Joined, Refused, SimulatedPledge
 
@@ -105,7 +106,7 @@ class OddPledge:
     """A pledge that can protect any plaintext; our own OSCORE, in the other role."""
 
     def __init__(self, identifier: bytes, psk: bytes, number: int = 0) -> None:
-        self.context = oscore.derive_for_jrc(psk, identifier).mirrored()
+        self.context = derive_for_jrc(psk, identifier).mirrored()
         self.number = number
         self.partial_iv = b""
 

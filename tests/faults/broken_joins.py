@@ -162,12 +162,12 @@ def numbers_shared() -> None:
 
 def psk_in_log() -> None:
     """A pledge's key stands in a line for those who look for faults."""
-    from jrc.cojp import oscore
+    from jrc.cojp import oscore_context
 
-    derived = oscore._derived
+    derived = oscore_context._derived
 
     def deriving(master_secret: bytes, *rest: Any) -> Any:
         print(f"deriving from {master_secret.hex()}", file=sys.stderr, flush=True)
         return derived(master_secret, *rest)
 
-    replace(oscore, "_derived", deriving)
+    replace(oscore_context, "_derived", deriving)

@@ -14,7 +14,7 @@ from typing import Self
 from jrc.cojp import message, oscore
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Message
-from jrc.cojp.oscore import SecurityContext
+from jrc.cojp.oscore_context import SecurityContext
 from jrc.errors import PeerError
 from jrc.lab import configuration
 from jrc.lab.station import Asked, long_address, open_socket, receive, send

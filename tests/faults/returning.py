@@ -13,6 +13,7 @@ import cbor2
 from jrc.cojp import message, oscore
 from jrc.cojp.constants import OptionNumber, Role
 from jrc.cojp.message import Message
+from jrc.cojp.oscore_context import SecurityContext, derive_for_jrc
 from jrc.lab.pledge import Joined, Recovering, SimulatedPledge
 from jrc.model import Secret
 from tests.daemon.site import CAFE, Daemon
@@ -62,10 +63,10 @@ class Returners:
         """How many are not back."""
         return sum(not each.is_back for each in self.all)
 
-    def contexts(self) -> Mapping[bytes, oscore.SecurityContext]:
+    def contexts(self) -> Mapping[bytes, SecurityContext]:
         """The new context of each, as a node has it, by identifier."""
         return {
-            each.pledge.identifier: oscore.derive_for_jrc(each.psk, each.id_context).mirrored()
+            each.pledge.identifier: derive_for_jrc(each.psk, each.id_context).mirrored()
             for each in self.all
             if each.is_back
         }

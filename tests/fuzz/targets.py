@@ -7,6 +7,7 @@ from jrc.coap.update_message import Acknowledgement
 from jrc.cojp import codec, credential, message, oscore, recovery
 from jrc.cojp.constants import JRC_ID, MAX_CBOR_BYTES, MessageType
 from jrc.cojp.objects import JoinRequest
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import PeerError, Reason
 from tests.fuzz.console_targets import CONSOLE_TARGETS, fuzz_back_channel, fuzz_console
 from tests.fuzz.file_targets import (
@@ -171,7 +172,7 @@ def _assert_comes_back(encoded: bytes) -> None:
     assert codec.decode_unsupported(codec.encode_unsupported(parameters)) == parameters
 
 
-_CONTEXT = oscore.derive_for_jrc(bytes(range(16)), H("141592cc00000002"))
+_CONTEXT = derive_for_jrc(bytes(range(16)), H("141592cc00000002"))
 _ASKED = update_message.protect(
     _CONTEXT, 7, b"\x55" * 8, 0x1234, b"\xa0", None, with_kid_context=True, with_uri_host=True
 )

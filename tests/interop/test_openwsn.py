@@ -9,6 +9,7 @@ import pytest
 
 from jrc.cojp import codec, message, oscore
 from jrc.cojp.objects import JoinRequest
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import Reason
 from jrc.model import PledgeId, Profile, Secret
 from jrc.policy.profiles import TRAITS
@@ -145,7 +146,7 @@ def test_b03_a_mote_that_restarts_is_silent_until_its_numbers_are_new(
 def _next_request(mote: Mote) -> bytes:
     """What the firmware sends next: the last datagram with the next number."""
     outer = message.decode(H(mote.captures[-1]["request"]))
-    pledge = oscore.derive_for_jrc(mote.psk, mote.identifier).mirrored()
+    pledge = derive_for_jrc(mote.psk, mote.identifier).mirrored()
     inner = message.encode_inner(
         2, ((11, b"j"),), codec.encode_join_request(JoinRequest(b"\xfe\xca"))
     )

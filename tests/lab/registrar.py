@@ -8,6 +8,7 @@ from typing import cast
 from jrc.cojp import message, oscore
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Message
+from jrc.cojp.oscore_context import derive_for_jrc
 
 CONFIGURATION = bytes.fromhex("a202820150e6bf4287c2d7618d6a9687445ffd33e6038142af93")
 """RFC 9031 App. A."""
@@ -39,7 +40,7 @@ class Registrar(asyncio.DatagramProtocol):
         assert option.piv is not None
         assert option.kid_context is not None
         assert option.kid == b""
-        context = oscore.derive_for_jrc(self.psks[option.kid_context], option.kid_context)
+        context = derive_for_jrc(self.psks[option.kid_context], option.kid_context)
         oscore.unprotect_request(context, option.piv, option.kid, request.payload)
         plaintext = message.encode_inner(self.code, (), self.payload)
         reply, ciphertext = oscore.protect_response(context, option.kid, option.piv, plaintext)

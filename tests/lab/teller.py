@@ -6,6 +6,7 @@ from jrc.cojp import codec, message, oscore
 from jrc.cojp.constants import JOIN_PATH, JRC_HOST, JRC_ID, CoapCode, MessageType, OptionNumber
 from jrc.cojp.message import Inner, Message
 from jrc.cojp.objects import Configuration, LinkLayerKey
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.lab.configuration import LabKey
 from jrc.model import Secret
 
@@ -17,7 +18,7 @@ class Teller:
     """The registrar's side of one context; ``number`` is the next sequence number."""
 
     def __init__(self, identifier: bytes, psk: bytes) -> None:
-        self.context = oscore.derive_for_jrc(psk, identifier)
+        self.context = derive_for_jrc(psk, identifier)
         self.number = 0
 
     def request(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jrc.cojp import codec, envelope, message, oscore
 from jrc.cojp.constants import CoapCode
 from jrc.cojp.objects import Configuration, JoinRequest, LinkLayerKey, ShortIdentifier
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import PeerError
 from jrc.lab import datagram
 from jrc.lab.configuration import LabKey, read
@@ -38,7 +39,7 @@ def answer(request: bytes, registrar: Registrar = REGISTRAR) -> bytes:
 def test_b01_both_sides_derive_the_same_context(psk: bytes, identifier: bytes) -> None:
     """aiocoap's derivation agrees with ours for any PSK and identifier (RFC 9031 §7.3)."""
     theirs = SimulatedPledge(identifier, Secret(psk), NETWORK_ID).context
-    ours = oscore.derive_for_jrc(psk, identifier).mirrored()
+    ours = derive_for_jrc(psk, identifier).mirrored()
     assert (ours.sender_key, ours.recipient_key, ours.common_iv) == (
         theirs.sender_key,
         theirs.recipient_key,
@@ -70,7 +71,7 @@ def test_c01_the_core_reads_requests_in_every_form(
     opened = envelope.open_request(request, 1024)
     assert (opened.type, opened.token) == (0 if confirmable else 1, b"tok")
     assert (opened.kid_context, opened.partial_iv) == (PLEDGE_ID, H("012c"))
-    context = oscore.derive_for_jrc(PSK, PLEDGE_ID)
+    context = derive_for_jrc(PSK, PLEDGE_ID)
     plaintext = oscore.unprotect_request(context, opened.partial_iv, b"", opened.ciphertext)
     inner = message.decode_inner(plaintext)
     assert (inner.code, inner.options) == (CoapCode.POST, ((11, b"j"),))

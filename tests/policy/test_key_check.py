@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.policy.key_check import key_check
 
 PSK, PLEDGE_ID = b"\x11" * 16, bytes.fromhex("00124b0014b5b67e")

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy import insert, select, update
 
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.model import PledgeId, Secret
 from jrc.service.applicants import Applicant, DerivedKeys
 from jrc.service.enroll import Enrolled, add_pledge

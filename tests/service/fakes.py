@@ -7,7 +7,7 @@ from ipaddress import IPv6Network
 from typing import Any, NamedTuple
 
 from jrc.cojp.objects import LinkLayerKey
-from jrc.cojp.oscore import SecurityContext, derive_for_jrc
+from jrc.cojp.oscore_context import SecurityContext, derive_for_jrc
 from jrc.cojp.replay import ReplayWindow
 from jrc.errors import Reason
 from jrc.model import Event, KeySetState, Network, Pledge, PledgeId, PledgeState, Profile, Secret

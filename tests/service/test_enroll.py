@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from jrc.cojp.algorithms import Aead
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId, PledgeState, Secret
 from jrc.service.applicants import Applicant, DerivedKeys

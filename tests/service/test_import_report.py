@@ -2,7 +2,7 @@
 
 import pytest
 
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.policy.key_check import key_check
 from jrc.service.enroll import remove_pledge
 from jrc.service.examine import OnConflict

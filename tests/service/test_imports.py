@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import OperatorError
 from jrc.model import Secret
 from jrc.service.applicants import Applicant

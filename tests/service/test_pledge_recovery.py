@@ -2,7 +2,7 @@
 
 import pytest
 
-from jrc.cojp.oscore import derive_for_jrc
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import ExitCode, OperatorError, Reason
 from jrc.model import Profile, Secret
 from jrc.service.applicants import Applicant, DerivedKeys

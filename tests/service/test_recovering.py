@@ -3,7 +3,7 @@
 import cbor2
 import pytest
 
-from jrc.cojp import oscore
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import Reason
 from jrc.lab.pledge import Joined, Recovering, Refused
 from jrc.model import Profile
@@ -78,7 +78,7 @@ def test_b07_id3_is_matched_raw_and_wrapped(hall: Hall, peer: Peer, wrapped: boo
     comes_back(hall, peer)
     odd = OddPledge(b"?", bytes(16), number=70)
     id3 = peer.context.id_context
-    odd.context = oscore.derive_for_jrc(peer._psk.reveal(), id3).mirrored()
+    odd.context = derive_for_jrc(peer._psk.reveal(), id3).mirrored()
     named = cbor2.dumps(id3) if wrapped else id3
     option = option_of(odd.request(JOIN))
     again = odd.request(JOIN)  # the number after it
@@ -184,7 +184,7 @@ def test_b07_a_run_begun_by_a_clients_own_r1_is_silent(hall: Hall, peer: Peer) -
     """Row N15: it names nobody, so that nobody's keys could be derived for it."""
     odd = peer.odd()
     r1 = cbor2.dumps(b"\x0f" * 8)
-    odd.context = oscore.derive_for_jrc(peer._psk.reveal(), r1).mirrored()
+    odd.context = derive_for_jrc(peer._psk.reveal(), r1).mirrored()
     assert hall.ask(odd.request(JOIN)) is None
     assert {Reason.UNKNOWN_CONTEXT: 1} == hall.metrics.drops
 

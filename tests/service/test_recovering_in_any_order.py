@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jrc.cojp import message, oscore
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.errors import PeerError
 from tests.desk import Desk
 from tests.joining import Hall, next_generation
@@ -42,7 +43,7 @@ class Witness:
 
     def opens(self, named: bytes, piv: bytes, told: oscore.OscoreOption, protected: bytes) -> bool:
         """Whether an answer was protected in the context of this name."""
-        context = oscore.derive_for_jrc(self.psk, named).mirrored()
+        context = derive_for_jrc(self.psk, named).mirrored()
         try:
             oscore.unprotect_response(context, b"", piv, told, protected)
         except PeerError:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from jrc.coap.update_message import protect
-from jrc.cojp import codec, message, oscore
+from jrc.cojp import codec, message
 from jrc.cojp.constants import CoapCode, MessageType, OptionNumber
 from jrc.cojp.exchange import RetransmissionTiming
 from jrc.cojp.objects import Configuration, LinkLayerKey
+from jrc.cojp.oscore_context import derive_for_jrc
 from jrc.model import Secret
 from jrc.policy.pacing import Pace
 from jrc.policy.rollover import NodeState
@@ -134,7 +135,7 @@ def test_the_border_routers_do_not_wait_for_nodes_that_are_left() -> None:
 
 def test_messages_have_the_size_that_they_have_on_the_wire() -> None:
     """RFC 9031 §8.2.1, with an EUI-64 and a number of 2026 or later."""
-    security = oscore.derive_for_jrc(bytes(range(16)), bytes(8))
+    security = derive_for_jrc(bytes(range(16)), bytes(8))
     for usages in ((0,), (7, 13)):
         keys = tuple(LinkLayerKey(254, Secret(bytes(16)), usage) for usage in usages)
         payload = codec.encode_configuration(Configuration(keys=keys))
