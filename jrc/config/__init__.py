@@ -13,8 +13,8 @@ from jrc.config.sections import (
     Metrics,
     Proxy,
     Rollover,
-    Settings,
 )
+from jrc.config.settings import Settings
 from jrc.config.values import Endpoint, endpoint
 
 __all__ = [

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from jrc.config.sections import Settings
 from jrc.config.sentences import operator_error
+from jrc.config.settings import Settings
 from jrc.errors import OperatorError
 
 SEARCHED = (Path("config.toml"), Path("/etc/jrc/config.toml"))

@@ -1,4 +1,4 @@
-"""The sections of the config file, and which of their values go together.
+"""The sections of the config file, and which values of one go together.
 
 A message of a ``ValueError`` here goes on where the key's name ends; it never repeats the value,
 since what stands in the wrong place may be a key.
@@ -37,13 +37,15 @@ MAX_INSTALLER_TIMEOUT_S = 240
 """`jrc network install` waits for one run that is under way and for its own."""
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Takes no unknown key, and shows no value in its errors."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, defer_build=False
     )
 
 
-class Coap(_Section):
+class Coap(Section):
     """``[coap]``: where join requests arrive, and whether copies get the stored answer again."""
 
     listen: Annotated[
@@ -67,7 +69,7 @@ class Coap(_Section):
         return self
 
 
-class Database(_Section):
+class Database(Section):
     """``[database]``: the URL of the one authoritative store; it may hold a password."""
 
     url: Annotated[DatabaseUrl, Field(repr=False)] = "sqlite:////var/lib/jrc/jrc.db"
@@ -79,7 +81,7 @@ class Database(_Section):
         return Path(name) if sqlite else None
 
 
-class Keys(_Section):
+class Keys(Section):
     """``[keys]``: where the key of this host's slot is (docs/keys.md). One of the two is set."""
 
     kek_file: File | None = None
@@ -96,7 +98,7 @@ class Keys(_Section):
         return given
 
 
-class Admin(_Section):
+class Admin(Section):
     """``[admin]``: the Unix socket on which the CLI talks to the daemon, and who may use it.
 
     ``group`` owns the socket. ``..._groups``: whose members may do what (docs/api.md); where none
@@ -111,7 +113,7 @@ class Admin(_Section):
     admin_groups: Groups = ()
 
 
-class Api(_Section):
+class Api(Section):
     """``[api]``: the admin API on TCP where it is present, with TLS and tokens (docs/api.md)."""
 
     listen: AnyEndpoint = Endpoint("::", 9633)
@@ -119,13 +121,13 @@ class Api(_Section):
     private_key: File
 
 
-class Instance(_Section):
+class Instance(Section):
     """``[instance]``: the file that tells an old copy of the database; it stays out of backups."""
 
     file: File | None = None
 
 
-class Backup(_Section):
+class Backup(Section):
     """``[backup]``: whom backups are sealed for, and where scheduled ones go.
 
     ``directory``: ``None`` makes none by itself. ``key_file`` is what `jrc backup keygen` makes;
@@ -152,14 +154,14 @@ class Backup(_Section):
         return self
 
 
-class Handover(_Section):
+class Handover(Section):
     """``[handover]``: what opens sealed files, and whose are taken (docs/handover.md)."""
 
     key: File | None = None
     builders: Annotated[tuple[File, ...], BeforeValidator(as_tuple), Field(max_length=64)] = ()
 
 
-class Events(_Section):
+class Events(Section):
     """``[events]``: how long the audit log is kept; ``keep_days`` = 0 is for ever.
 
     The last ``keep_at_least`` events stay, however old they are.
@@ -169,7 +171,7 @@ class Events(_Section):
     keep_at_least: Annotated[int, Field(ge=0, le=2**53)] = 100_000
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """``[metrics]``: serves ``/metrics``, ``/healthz`` and ``/readyz`` where it is present.
 
     ``hosts``: names with a dot by which it may be asked, where it listens on loopback.
@@ -179,7 +181,7 @@ class Metrics(_Section):
     hosts: Annotated[tuple[HostName, ...], BeforeValidator(as_tuple), Field(max_length=64)] = ()
 
 
-class Page(_Section):
+class Page(Section):
     """``[page]``: the page on a port of loopback, for browsers (docs/page.md).
 
     On the admin socket it is in any case.
@@ -188,20 +190,20 @@ class Page(_Section):
     listen: PageEndpoint = Endpoint("127.0.0.1", 9632)
 
 
-class Clock(_Section):
+class Clock(Section):
     """``[clock]``: whether a time service has to set the clock first (docs/clock.md)."""
 
     wait_for_synchronisation: bool = False
 
 
-class Log(_Section):
+class Log(Section):
     """``[log]``: ``auto`` is the journal's form under systemd, console on a terminal, else JSON."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "console", "json"] = "auto"
 
 
-class Proxy(_Section):
+class Proxy(Section):
     """``[proxy]``: a Join Proxy for the neighbours of this border router (RFC 9031 §7.1).
 
     ``join_rate_bytes_per_s``: ``None`` is one packet in three seconds. With ``pledge_id`` and
@@ -236,7 +238,7 @@ class Proxy(_Section):
         return self
 
 
-class Rollover(_Section):
+class Rollover(Section):
     """``[rollover]``: the pace of a change of link-layer keys (RFC 9031 §7.2, §8.4.3.1, §8.5)."""
 
     ack_timeout_s: Seconds = 10.0
@@ -253,7 +255,7 @@ class Rollover(_Section):
     on_6lbr_join: Literal["fresh", "rollover", "keep"] = "fresh"
 
 
-class Installer(_Section):
+class Installer(Section):
     """``[[installer]]``: how a 6LBR that is no CoJP node gets its link-layer keys.
 
     ``name`` tells the installers of one network apart; it is ``kind`` where it is left out.
@@ -291,7 +293,7 @@ class Installer(_Section):
         return self
 
 
-class ConsolePattern(_Section):
+class ConsolePattern(Section):
     """``[[provision.pattern]]``: what firmware prints that `jrc provision watch` looks for.
 
     ``boot`` is searched for in each line and tells that a board has started; ``device_id`` and
@@ -311,7 +313,7 @@ class ConsolePattern(_Section):
         return self
 
 
-class Provision(_Section):
+class Provision(Section):
     """``[provision]``: what is looked for on consoles of devices (docs/consoles.md)."""
 
     pattern: Annotated[
@@ -326,7 +328,7 @@ class Provision(_Section):
         return self
 
 
-class Lab(_Section):
+class Lab(Section):
     """``[lab]``: what only a lab may have; the daemon warns of it at each start.
 
     ``allow_weak_keys`` takes PSKs that are published or can be computed (RFC 9031 §9 forbids them):
@@ -336,79 +338,3 @@ class Lab(_Section):
 
     allow_weak_keys: bool = False
     nodes: LoopbackEndpoint | None = None
-
-
-class Settings(_Section):
-    """All settings, with absolute paths. ``metrics``, ``page``, ``proxy``: ``None`` is off."""
-
-    coap: Coap = Coap()
-    database: Database = Database()
-    keys: Keys = Keys()
-    admin: Admin = Admin()
-    api: Api | None = None
-    instance: Instance = Instance()
-    backup: Backup = Backup()
-    handover: Handover = Handover()
-    events: Events = Events()
-    metrics: Metrics | None = None
-    page: Page | None = None
-    clock: Clock = Clock()
-    log: Log = Log()
-    proxy: Proxy | None = None
-    rollover: Rollover = Rollover()
-    installer: Annotated[tuple[Installer, ...], BeforeValidator(as_tuple)] = ()
-    provision: Provision = Provision()
-    lab: Lab = Lab()
-
-    @property
-    def instance_file(self) -> Path:
-        """The instance file: as configured, else beside the SQLite file."""
-        if self.instance.file is not None:
-            return self.instance.file
-        assert self.database.file is not None, "checked when the settings were read"
-        return self.database.file.with_suffix(".instance")
-
-    @property
-    def state_dir(self) -> Path:
-        """The folder that one process at a time may change."""
-        return (self.database.file or self.instance_file).parent
-
-    @property
-    def named_networks(self) -> dict[str, str]:
-        """Networks that the file names, by key; the database may lack them, which then wait."""
-        named = {f"installer[{n}].network": each.network for n, each in enumerate(self.installer)}
-        if self.proxy is not None and self.proxy.network is not None:
-            named["proxy.network"] = self.proxy.network
-        return named
-
-    @model_validator(mode="after")
-    def _installers_are_apart(self) -> Self:
-        names = [(each.network, each.name) for each in self.installer]
-        if len(set(names)) != len(names):
-            raise ValueError("installer.name: two installers of one network need names that differ")
-        return self
-
-    @model_validator(mode="after")
-    def _radios_are_apart(self) -> Self:
-        radios = [each.interface for each in self.installer if each.interface is not None]
-        if len(set(radios)) != len(radios):
-            raise ValueError("installer.interface: one radio is given to two installers")
-        return self
-
-    @model_validator(mode="after")
-    def _files_are_apart(self) -> Self:
-        if self.database.file is None and self.instance.file is None:
-            raise ValueError(
-                "instance.file is needed with a database server, in a folder that backups leave out"
-            )
-        named = {
-            "database.url": self.database.file,
-            "instance.file": self.instance_file,
-            "keys.kek_file": self.keys.kek_file,
-            "admin.socket": self.admin.socket,
-        }
-        seen: dict[Path, str] = {}
-        for key, file in named.items():
-            if file is not None and (other := seen.setdefault(file, key)) != key:
-                raise ValueError(f"{other} and {key} name the same file")
-        return self

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from jrc.config.sections import Settings
+from jrc.config.settings import Settings
 from jrc.errors import OperatorError
 
 _WANTED = {
