@@ -1,14 +1,20 @@
-"""An installer for Linux on a bench: a kernel that is played, and documents of keys."""
+"""Installers for Linux on a bench: a kernel that is played, and documents of keys."""
 
 import asyncio
 import json
+import socket
+import threading
+from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from jrc.model import Secret
 from jrc.net.framecounter import CounterFile
+from jrc.net.helper import Helper
+from jrc.net.helperinstaller import HelperInstaller
 from jrc.net.linuxinstaller import LinuxInstaller
-from jrc.service.ports import InstallOutcome
+from jrc.service.ports import InstallOutcome, KeyInstaller
 from tests.net.nl802154 import (
     ADD_DEV,
     ADD_KEY,
@@ -51,30 +57,27 @@ DURING = document(key(2, NEW), key(1, OLD, "previous"))
 AFTER = document(key(2, NEW))
 
 
-class Bench:
-    """An installer and the kernel that it works on."""
+class Played(ABC):
+    """A kernel that is played, what outlives its radio, and installers for it."""
 
-    def __init__(self, folder: Path, kernel: PlayedKernel, *, timeout_s: float = 10.0) -> None:
-        self.kernel = kernel
-        self.now_s = NOW_S
+    def __init__(self, folder: Path) -> None:
+        self.kernel = PlayedKernel()
         self.memory = CounterFile(folder / "wpan0.counter")
         self.lock = folder / "wpan0.lock"
-        self.installer = LinuxInstaller(
-            "wpan0",
-            timeout_s,
-            self.lock,
-            self.memory,
-            now_s=lambda: self.now_s,
-            open_socket=kernel.open_socket,
-        )
 
-    def install(self, told: Secret) -> InstallOutcome:
+    @abstractmethod
+    def installer(self, interface: str, timeout_s: float) -> KeyInstaller:
+        """Who puts keys in."""
+
+    def install(
+        self, told: Secret = BEFORE, *, interface: str = "wpan0", timeout_s: float = 10.0
+    ) -> InstallOutcome:
         """How a run ends; what was asked before is forgotten."""
         self.kernel.requests.clear()
-        return asyncio.run(self.installer.install("lab", told))
+        return asyncio.run(self.installer(interface, timeout_s).install("lab", told))
 
     def keeps(self) -> bool:
-        return asyncio.run(self.installer.keeps())
+        return asyncio.run(self.installer("wpan0", 10.0).keeps())
 
     @property
     def steps(self) -> list[str]:
@@ -86,6 +89,64 @@ class Bench:
         return {index: value for (_, index, _), (_, value) in self.kernel.wpan.keys.items()}
 
 
-def restart(bench: Bench) -> None:
+class Bench(Played):
+    """An installer in this process, which remembers whom it has put in; ``now_s`` is its time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.now_s = NOW_S
+        self._made: dict[tuple[str, float], LinuxInstaller] = {}
+
+    def installer(self, interface: str, timeout_s: float) -> LinuxInstaller:
+        made = LinuxInstaller(
+            interface,
+            timeout_s,
+            self.lock,
+            self.memory,
+            now_s=lambda: self.now_s,
+            open_socket=self.kernel.open_socket,
+        )
+        return self._made.setdefault((interface, timeout_s), made)
+
+
+class Pair(Played):
+    """A helper that serves ``user`` on a thread, and installers that ask it."""
+
+    def __init__(self, folder: Path, user: str) -> None:
+        super().__init__(folder)
+        self.said: list[str] = []
+        self.socket = folder / "wpan0.sock"
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(str(self.socket))
+        self._listener.listen()
+        made = Helper(
+            "wpan0",
+            user,
+            self.said.append,
+            now_s=lambda: NOW_S,
+            open_socket=self.kernel.open_socket,
+        )
+        self._thread = threading.Thread(target=self._serve, args=(made,))
+        self._thread.start()
+
+    def _serve(self, made: Helper) -> None:
+        with suppress(OSError):
+            made.serve(self._listener)
+
+    def stop(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def installer(self, interface: str, timeout_s: float) -> HelperInstaller:
+        return HelperInstaller(interface, timeout_s, self.lock, self.memory, self.socket)
+
+    def connected(self) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.connect(str(self.socket))
+        return made
+
+
+def restart(bench: Played) -> None:
     """The host starts again, or the radio is plugged in again."""
     bench.kernel.interfaces["wpan0"] = Interface()

@@ -7,10 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,7 +17,6 @@ from jrc.config.sections import MAX_INSTALLER_TIMEOUT_S
 from jrc.errors import OperatorError
 from jrc.net import helper as helping
 from jrc.net.framecounter import CounterFile, Seen
-from jrc.net.helper import Helper
 from jrc.net.helperinstaller import HelperInstaller, check_by_helper
 from jrc.net.helpertalk import LONGEST_RUN_S, MAX_MESSAGE_BYTES
 from jrc.net.installers import programs
@@ -35,79 +31,21 @@ from tests.net.bench import (
     NOW_S,
     OLD,
     OTHER,
+    Pair,
     document,
     key,
+    restart,
 )
 from tests.net.nl802154 import ADD_KEY, LIST_KEY
-from tests.net.wpan import PlayedKernel
 
 NOBODY = "65534"
-
-
-@dataclass
-class Pair:
-    """A helper that serves on a thread, and installers that ask it."""
-
-    folder: Path
-    user: str = str(os.geteuid())
-    kernel: PlayedKernel = field(default_factory=PlayedKernel)
-    said: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.socket = self.folder / "wpan0.sock"
-        self.memory = CounterFile(self.folder / "wpan0.counter")
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(self.socket))
-        self._listener.listen()
-        made = Helper(
-            "wpan0",
-            self.user,
-            self.said.append,
-            now_s=lambda: NOW_S,
-            open_socket=self.kernel.open_socket,
-        )
-        self._thread = threading.Thread(target=self._serve, args=(made,))
-        self._thread.start()
-
-    def _serve(self, made: Helper) -> None:
-        with suppress(OSError):
-            made.serve(self._listener)
-
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listener.close()
-
-    def installer(self, interface: str = "wpan0", timeout_s: float = 10.0) -> HelperInstaller:
-        lock = self.folder / "wpan0.lock"
-        return HelperInstaller(interface, timeout_s, lock, self.memory, self.socket)
-
-    def install(self, told: object = BEFORE, **named: object) -> InstallOutcome:
-        made = self.installer(**named)  # type: ignore[arg-type]
-        return asyncio.run(made.install("lab", told))  # type: ignore[arg-type]
-
-    def keeps(self) -> bool:
-        return asyncio.run(self.installer().keeps())
-
-    def connected(self) -> socket.socket:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        made.connect(str(self.socket))
-        return made
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    made = Pair(tmp_path)
-    yield made
-    made.stop()
 
 
 def test_keys_go_through_the_helper_as_they_would_without_it(pair: Pair) -> None:
     """RFC 9031 §8.4.3.1: put in, changed, the old ones retired; later it says that they are in."""
     for told in (BEFORE, DURING, AFTER):
         assert pair.install(told) == INSTALLED
-    held = {index: value for (_, index, _), (_, value) in pair.kernel.wpan.keys.items()}
-    assert held == {2: NEW}
+    assert pair.held == {2: NEW}
     assert pair.keeps()
     assert pair.said == []
 
@@ -119,7 +57,7 @@ def test_the_frame_counter_is_on_the_registrars_disk_before_it_counts(pair: Pair
     assert pair.memory.read() == Seen(5000, NOW_S, 1)
     pair.kernel.wpan.frame_counter = 70_000
     pair.memory.write(Seen(70_000, NOW_S, 1))
-    pair.kernel.interfaces["wpan0"] = type(pair.kernel.wpan)()
+    restart(pair)
     assert not pair.keeps()
     assert pair.install() == INSTALLED
     assert pair.kernel.wpan.frame_counter == 71_000
@@ -144,7 +82,7 @@ def test_a_helper_sets_no_other_radio(pair: Pair) -> None:
 
 def test_only_the_registrars_user_and_root_are_listened_to(tmp_path: Path) -> None:
     """SO_PEERCRED: whoever else may connect is hung up on, and the journal says who."""
-    made = Pair(tmp_path, user=NOBODY)
+    made = Pair(tmp_path, NOBODY)
     try:
         if os.geteuid() == 0:
             assert made.install() == INSTALLED

@@ -1,9 +1,5 @@
 """Keys in a Linux interface: what a played kernel is asked, in which order, what may fail."""
 
-from pathlib import Path
-
-import pytest
-
 from tests.net.bench import (
     AFTER,
     BEFORE,
@@ -19,12 +15,7 @@ from tests.net.bench import (
     key,
     restart,
 )
-from tests.net.wpan import Device, PlayedKernel
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, PlayedKernel())
+from tests.net.wpan import Device
 
 
 def test_the_first_run_sends_only_when_all_that_it_takes_to_receive_is_there(bench: Bench) -> None:

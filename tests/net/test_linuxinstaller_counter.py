@@ -1,19 +1,10 @@
 """How far a radio has counted is remembered: no nonce comes twice (row E7)."""
 
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from jrc.net.framecounter import Seen
 from tests.net.bench import BEFORE, DURING, INSTALLED, NOW_S, Bench, restart
 from tests.net.nl802154 import FRAME_COUNTER, SETPARAMS
-from tests.net.wpan import PlayedKernel
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, PlayedKernel())
 
 
 def test_e07_an_interface_that_was_made_anew_begins_above_what_it_can_have_sent(

@@ -14,11 +14,6 @@ from tests.net.nl802154 import ADD_DEV, ADD_KEY, ADD_SECLEVEL, GETPARAMS, LIST_K
 from tests.net.wpan import PlayedKernel
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, PlayedKernel())
-
-
 def broken(bench: Bench, prepare: Callable[[PlayedKernel], None]) -> str:
     """How a run over a kernel that is not as it should be ends."""
     prepare(bench.kernel)
@@ -85,10 +80,11 @@ def test_a_run_that_failed_halfway_is_mended_by_the_next(bench: Bench) -> None:
 def test_a_kernel_that_is_silent_does_not_hold_the_run_up(tmp_path: Path) -> None:
     """The time of the settings, whatever it was asked."""
     for command in (LIST_KEY, ADD_KEY):
-        bench = Bench(tmp_path, PlayedKernel(), timeout_s=0.05)
+        bench = Bench(tmp_path)
         bench.kernel.silent_at = command
-        assert bench.install(BEFORE) == InstallOutcome(False, "took longer than 0.05 s")
-        assert bench.install(BEFORE) == InstallOutcome(False, "took longer than 0.05 s")
+        late = InstallOutcome(False, "took longer than 0.05 s")
+        assert bench.install(BEFORE, timeout_s=0.05) == late
+        assert bench.install(BEFORE, timeout_s=0.05) == late
 
 
 def test_a_document_that_linux_can_not_have_is_a_failure(bench: Bench) -> None:
