@@ -147,18 +147,32 @@ def write(
         OperatorError: it can't be written.
     """
     fields = Memory.of(instance, expected, in_file).fields()
-    temporary = path.with_name(path.name + ".new")
     try:
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "wb") as opened:
-            text = json.dumps({**fields, _BORN: born_ns(file)})
-            opened.write(text.encode() + b"\n")
-            opened.flush()
-            os.fsync(file)
-        os.replace(temporary, path)
-        sync(path.parent)
+        born = _place(path, fields, born_ns)
+        if born is not None and _born_ns(path) != born:
+            # It did not outlast the change of name, so nothing can be told by it here.
+            _place(path, fields, lambda _file: None)
     except OSError as error:
         raise OperatorError(f"{path} can't be written ({error.strerror})") from None
+
+
+def _place(path: Path, fields: dict[str, object], born: Callable[[int], int | None]) -> int | None:
+    """What ``born`` says of the file that has taken its place, as it is written in it."""
+    temporary = path.with_name(path.name + ".new")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "wb") as opened:
+        written = born(file)
+        opened.write(json.dumps({**fields, _BORN: written}).encode() + b"\n")
+        opened.flush()
+        os.fsync(file)
+    os.replace(temporary, path)
+    sync(path.parent)
+    return written
+
+
+def _born_ns(path: Path) -> int | None:
+    with path.open("rb") as opened:
+        return born_ns(opened.fileno())
 
 
 def read(path: Path) -> Memory:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jrc.store import birth
 from jrc.store.birth import born_ns
 from tests.at_home import keeps_births, wait_for_another_birth
 
@@ -32,6 +33,16 @@ def test_a_file_is_as_old_as_it_is(tmp_path: Path) -> None:
     os.utime(path, (1, 1))
     path.chmod(0o600)
     assert born == of(path.rename(tmp_path / "renamed"))
+
+
+def test_a_file_system_that_does_not_keep_it_as_it_was_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FAT, which gives a coarser time once it is mounted anew, or a share."""
+    path = tmp_path / "file"
+    path.touch()
+    monkeypatch.setattr(birth, "_STEADY", {})
+    assert of(path) is None
 
 
 def test_a_library_without_the_call_says_nothing(

@@ -1,5 +1,6 @@
 """What this host remembers of its database, and which databases it refuses for it."""
 
+import json
 import os
 import shutil
 import stat
@@ -344,3 +345,17 @@ def test_where_nothing_tells_when_it_was_made_the_file_is_taken(
             write(path, INSTANCE)
         copied(path)
     assert Judgement(None, None) == judge(path, INSTANCE)
+
+
+def test_where_a_file_is_made_anew_by_its_name_nothing_is_told_by_that(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share whose server gives what takes a file's place that file's time, or a new one."""
+
+    def named(file: int) -> int:
+        return 1 if os.readlink(f"/proc/self/fd/{file}").endswith(".new") else 2
+
+    monkeypatch.setattr(instancefile, "born_ns", named)
+    write(path, INSTANCE)
+    assert Judgement(None, None) == judge(path, INSTANCE)
+    assert json.loads(path.read_bytes())["born_ns"] is None
