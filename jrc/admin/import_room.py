@@ -6,7 +6,8 @@ database's file keeps its length. So what counts is what is under way, and what 
 
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -36,41 +37,62 @@ class ImportRoom:
         self._free_bytes = free_bytes
         self._under_way: Counter[str] = Counter()
 
-    async def within(
-        self, body: AsyncIterator[bytes], caller: Caller, disk: Path | None
-    ) -> AsyncGenerator[bytes, None]:
-        """``body``, as far as there is room; ``disk`` is where it grows, None where that is not
-        here.
+    @contextmanager
+    def held(self, caller: Caller, disk: Path | None) -> Iterator["Held"]:
+        """One import's part of it, until that is published or deleted; ``disk`` is where it grows,
+        None where that is not here."""
+        held = Held(self, caller, disk)
+        try:
+            yield held
+        finally:
+            self._under_way[caller.actor] -= held.taken
+            if not self._under_way[caller.actor]:
+                del self._under_way[caller.actor]
+
+    def take(self, size: int, caller: Caller, disk: Path | None) -> None:
+        """Count so many bytes more of a caller's imports; the database of all is on one disk.
+
+        Raises:
+            OperatorError: there is no room for them.
+        """
+        self._under_way[caller.actor] += size
+        is_bounded = not may(caller.scopes, Scope.OPERATE)
+        if is_bounded and self._under_way[caller.actor] > MAX_UNDER_WAY_BYTES:
+            raise _too_much(caller.actor)
+        if disk is not None:
+            self._check_disk(disk)
+
+    def _check_disk(self, disk: Path) -> None:
+        """Nothing, if what all have taken can be published: most of it is on disk as it is
+        staged."""
+        free = self._free_bytes(disk)
+        if free is None or free >= FREE_BYTES + self._under_way.total():
+            return
+        raise OperatorError(
+            f"{free >> 20} MiB are free on the disk of {disk}, too little for more of this import"
+            " beside those under way; nothing was stored",
+            "make room: it takes some twelve times as much as its file is long, and joins need what"
+            " is free beyond that",
+        )
+
+
+class Held:
+    """What one import has ``taken`` of the room, in bytes."""
+
+    def __init__(self, room: ImportRoom, caller: Caller, disk: Path | None) -> None:
+        self._room, self._caller, self._disk = room, caller, disk
+        self.taken = 0
+
+    async def within(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """``body``, as far as there is room.
 
         Raises:
             OperatorError: there is none for more of it.
         """
-        is_bounded, taken = not may(caller.scopes, Scope.OPERATE), 0
-        try:
-            async for piece in body:
-                taken += len(piece)
-                self._under_way[caller.actor] += len(piece)
-                if is_bounded and self._under_way[caller.actor] > MAX_UNDER_WAY_BYTES:
-                    raise _too_much(caller.actor)
-                if disk is not None:
-                    self._check_disk(disk, taken)
-                yield piece
-        finally:
-            self._under_way[caller.actor] -= taken
-            if not self._under_way[caller.actor]:
-                del self._under_way[caller.actor]
-
-    def _check_disk(self, disk: Path, taken: int) -> None:
-        """Nothing, if what was taken can be published: most of it is on disk as it is staged."""
-        free = self._free_bytes(disk)
-        if free is None or free >= FREE_BYTES + taken:
-            return
-        raise OperatorError(
-            f"{free >> 20} MiB are free on the disk of {disk}, too little for more of this import;"
-            " nothing was stored",
-            "make room: it takes some twelve times as much as its file is long, and joins need what"
-            " is free beyond that",
-        )
+        async for piece in body:
+            self.taken += len(piece)
+            self._room.take(len(piece), self._caller, self._disk)
+            yield piece
 
 
 def _too_much(actor: str) -> OperatorError:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import asdict, replace
 from functools import partial
@@ -104,6 +104,7 @@ class ImportRoutes:
         folder = self._services.spool_folder
         with (
             SpooledTemporaryFile(max_size=1, dir=str(folder)) as room,
+            self._room.held(caller_of(request.scope), self._services.disk) as held,
             ExitStack() as until_streamed,
         ):
             job, form = self._job(request, params, room)
@@ -112,7 +113,7 @@ class ImportRoutes:
                 spool = until_streamed.enter_context(Spool(folder))
             try:
                 await self._services.run_write(job.begin)
-                async with aclosing(self._body(request)) as body:
+                async with aclosing(held.within(request.stream())) as body:
                     if spool is None:
                         await self._stage(job, form, body)
                     else:
@@ -125,10 +126,6 @@ class ImportRoutes:
             until_streamed.pop_all()
         kind = "application/json" if spool is None else "application/x-ndjson"
         return StreamingResponse(_answer(report, spool), media_type=kind)
-
-    def _body(self, request: Request) -> AsyncGenerator[bytes, None]:
-        caller = caller_of(request.scope)
-        return self._room.within(request.stream(), caller, self._services.disk)
 
     async def _stage(self, job: Import, form: Form, body: AsyncIterator[bytes]) -> None:
         pace, of_keys = Pace(CHUNK_ROWS, 200, 2000), Pace(1000, 500, 10_000)

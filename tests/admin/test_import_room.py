@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from hashlib import sha256
 from pathlib import Path
 
@@ -28,7 +27,8 @@ async def body(*sizes: int) -> AsyncIterator[bytes]:
 
 
 async def drained(room: ImportRoom, who: Somebody, *sizes: int, disk: Path | None = None) -> int:
-    return sum([len(piece) async for piece in room.within(body(*sizes), who, disk)])
+    with room.held(who, disk) as held:
+        return sum([len(piece) async for piece in held.within(body(*sizes))])
 
 
 def test_an_import_ends_before_the_disk_is_full() -> None:
@@ -39,12 +39,28 @@ def test_an_import_ends_before_the_disk_is_full() -> None:
 
     async def work() -> None:
         nonlocal taken
-        async for piece in room.within(body(100, 99, 1), OPERATOR, DISK):
-            taken += len(piece)
+        with room.held(OPERATOR, DISK) as held:
+            async for piece in held.within(body(100, 99, 1)):
+                taken += len(piece)
 
     with pytest.raises(OperatorError, match="64 MiB are free on the disk of /somewhere"):
         asyncio.run(work())
     assert taken == 199
+
+
+def test_what_imports_take_beside_each_other_fits_on_the_disk() -> None:
+    """Also what has arrived and is being published; what has ended needs nothing more."""
+    room = ImportRoom(lambda _folder: FREE_BYTES + 100)
+
+    async def work() -> None:
+        with room.held(IMPORTER, DISK) as first:
+            assert [60] == [len(piece) async for piece in first.within(body(60))]
+            with pytest.raises(OperatorError, match="beside those under way"):
+                await drained(room, OPERATOR, 41, disk=DISK)
+            assert await drained(room, OPERATOR, 40, disk=DISK) == 40
+        assert await drained(room, OPERATOR, 100, disk=DISK) == 100
+
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize("disk", [None, DISK])
@@ -68,9 +84,8 @@ def test_one_token_has_so_many_bytes_under_way_and_as_many_again_afterwards(
 
     async def work() -> None:
         room = ImportRoom()
-        first = room.within(body(60, 1), IMPORTER, None)
-        async with aclosing(first):
-            assert len(await anext(first)) == 60
+        with room.held(IMPORTER, None) as held:
+            assert len(await anext(held.within(body(60, 1)))) == 60
             with pytest.raises(OperatorError, match="token=build has 0 MiB of imports under way"):
                 await drained(room, IMPORTER, 40, 1)
             assert await drained(room, Somebody(IMPORTER.scopes, "token=other"), 100) == 100
