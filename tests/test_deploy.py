@@ -204,7 +204,7 @@ def test_the_helper_of_a_radio_has_one_capability_and_no_socket_to_the_network()
     assert helper["Service", "ExecStart"] == ["jrc wpan %i"]
     assert helper["Service", "User"] != registrar["Service", "User"]
     own = {"ExecStart", "User", "CapabilityBoundingSet", "AmbientCapabilities", "IPAddressDeny"}
-    own |= {"TimeoutStopSec", "LimitNOFILE", "MemoryMax", "TasksMax"}
+    own |= {"TimeoutStopSec", "LimitNOFILE", "TasksMax"}
     for (section, key), values in helper.items():
         if section == "Service" and key not in own:
             assert values == registrar[section, key], key
