@@ -201,16 +201,22 @@ def typed(
         folder=folder,
     )
     os.close(theirs)
+    shown = converse(ours, answers)
+    return command.wait(timeout=90), shown
+
+
+def converse(terminal: int, answers: Sequence[str]) -> str:
+    """What a command shows on a terminal until it ends; its questions get the answers in turn."""
     shown, asked, left = bytearray(), 0, list(answers)
     try:
-        while piece := _read_terminal(ours):
+        while piece := _read_terminal(terminal):
             shown += piece
             if left and len(shown) > asked and shown.endswith(QUESTIONS):
-                os.write(ours, left.pop(0).encode())
+                os.write(terminal, left.pop(0).encode())
                 asked = len(shown)
     finally:
-        os.close(ours)  # which hangs up, so that a command that still waits ends
-    return command.wait(timeout=90), shown.decode()
+        os.close(terminal)  # which hangs up, so that a command that still waits ends
+    return shown.decode()
 
 
 def pledge_file(path: Path, rows: Sequence[str], header: str = "pledge_id,psk,label") -> Path:

@@ -92,6 +92,15 @@ def indented(text: str) -> list[str]:
     return [line.strip() for line in _INDENTED.findall(outside)]
 
 
+def below(document: str, heading: str) -> list[list[str]]:
+    """The commands of each block of a chapter, as they stand there; ``heading`` with its marks."""
+    lines = (CHECKOUT / document).read_text(encoding="utf-8").splitlines()
+    begin = lines.index(heading) + 1
+    end = next((n for n, line in enumerate(lines[begin:], begin) if line.startswith("##")), 1 << 30)
+    found = [each for each in blocks() if each.document == document and begin < each.line <= end]
+    return [[command.text for command in block.commands] for block in found if block.commands]
+
+
 def commands() -> list[Command]:
     """Those of all documents."""
     return [command for block in blocks() for command in block.commands]

@@ -74,7 +74,7 @@ class Scene:
 
 READY = '"ready"'
 ELSEWHERE = {
-    "systemctl": "needs systemd; tests/hosts and tests/test_deploy.py look at the units",
+    "systemctl": "needs systemd, which tests/systemd boots",
     "journalctl": "needs systemd",
     "systemd-creds": "needs systemd",
     "systemd-analyze": "needs systemd",
@@ -92,7 +92,7 @@ ELSEWHERE = {
     "createuser": "needs a PostgreSQL server",
     "createdb": "needs a PostgreSQL server",
     "docker": "needs a container engine; what it has `jrc` do is parsed",
-    "deploy/systemd/install.sh": "changes the host; tests/hosts boots a systemd with it",
+    "deploy/systemd/install.sh": "changes the host; tests/systemd boots a systemd with it",
     "jrc-offline": "needs systemd",
     "podman": "needs a container engine",
     "sysctl": "changes the host",

@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,12 +61,9 @@ class Router(Machine):
         return [json.loads(line) for line in found.splitlines()]
 
 
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
-    """Booted, with nothing of the registrar's but its program."""
-    if (why := why_not()) is not None:
-        pytest.skip(why)
-    root: Path = tmp_path_factory.mktemp("machine") / "root"
+@contextmanager
+def _booted(root: Path) -> Iterator[Router]:
+    """A host that has nothing of the registrar's but its program."""
     root.mkdir()
     router = Router(root)
     try:
@@ -76,9 +74,27 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
 
 
 @pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+    """Booted, with nothing of the registrar's but its program."""
+    if (why := why_not()) is not None:
+        pytest.skip(why)
+    with _booted(tmp_path_factory.mktemp("machine") / "root") as router:
+        yield router
+
+
+@pytest.fixture(scope="module")
 def router(machine: Router) -> Router:
     """With the registrar installed, started, and pledges that may join."""
     machine.install()
     machine.run("systemctl", "enable", "--now", "jrc")
     machine.enroll()
     return machine
+
+
+@pytest.fixture(scope="module")
+def successor(tmp_path_factory: pytest.TempPathFactory, router: Router) -> Iterator[Router]:
+    """Another host, with the registrar installed and not started."""
+    del router  # which says whether any can be booted
+    with _booted(tmp_path_factory.mktemp("successor") / "root") as other:
+        other.install()
+        yield other

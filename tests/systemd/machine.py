@@ -6,6 +6,7 @@ where a service that may execute what is in /usr alone finds them. It has no net
 
 import functools
 import os
+import pty
 import secrets
 import shutil
 import signal
@@ -19,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from tests.cli.terminal import converse
+
 T = TypeVar("T")
 
 CHECKOUT = Path(__file__).parents[2]
@@ -29,6 +32,7 @@ _LOOK_S = 0.05
 _OF_USR = ("bin", "lib", "lib32", "lib64", "libexec", "sbin", "share")
 _MASKED = ("getty.target", "systemd-logind.service", "dbus.service", "dbus.socket")
 _BOOT = ("systemd.unit=multi-user.target", "systemd.show_status=no")
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME": "/root"}
 _PROGRAM = """\
 #!{python}
 import sys
@@ -108,7 +112,7 @@ class Machine:
             text=True,
             timeout=PATIENCE_S * 2,
             check=False,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME": "/root"},
+            env=_ENVIRONMENT,
         )
 
     def run(self, *command: str, given: str = "") -> str:
@@ -116,6 +120,21 @@ class Machine:
         done = self.attempt(*command, given=given)
         assert done.returncode == 0, (command, done.returncode, done.stdout, done.stderr)
         return done.stdout
+
+    def type(self, text: str, answers: Sequence[str] = ()) -> str:
+        """What root's terminal shows of a line of shell, which must succeed, with these answers."""
+        ours, theirs = pty.openpty()
+        with os.fdopen(theirs, "wb", 0) as terminal:
+            process = subprocess.Popen(
+                ["setsid", "--ctty", "--wait", *self._inside(), "sh", "-c", text],
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                env=_ENVIRONMENT,
+            )
+        shown = converse(ours, answers)
+        assert process.wait(PATIENCE_S) == 0, (text, shown)
+        return shown
 
     def _inside(self) -> Sequence[str]:
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd")

@@ -332,26 +332,6 @@ def test_a_lost_credential_is_made_anew_with_the_recovery_identity(router: Route
     assert 40 == router.join()["joined"]
 
 
-def test_a_registrar_moves_to_another_host(router: Router) -> None:
-    """As docs/systemd.md says: its last backup and its key, onto a host that was just installed."""
-    passphrase = ("--passphrase-file", "-")
-    words = ("backup", "create", "/root/move.backup", "--final", *passphrase, "--yes")
-    router.jrc(*words, given="moving and moving\n")
-    credential = "/etc/credstore.encrypted/jrc-kek"
-    router.run("systemd-creds", "decrypt", "--name=jrc-kek", credential, "/root/kek")
-    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
-    left = ("/var/lib/private/jrc", "/var/lib/jrc", "/etc/jrc/config.toml", credential)
-    router.run("rm", "-r", *left, "/var/lib/systemd/credential.secret")
-
-    router.install()
-    router.run("systemd-creds", "encrypt", "--name=jrc-kek", "/root/kek", credential)
-    restore = ("backup", "restore", "/root/move.backup", "--replace", *passphrase, "--yes")
-    router.run("jrc-offline", *restore, given="moving and moving\n")
-    router.run("systemctl", "start", "jrc.socket", "jrc")
-    assert router.status()["ready"]
-    assert 40 == router.join()["joined"]
-
-
 def test_the_service_ends_when_it_is_told_to(router: Router) -> None:
     """In good order, and it says so."""
     router.run("systemctl", "stop", "jrc.socket", "jrc.service")
