@@ -11,7 +11,14 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.client import connect
-from jrc.cli.imports import Format, OnConflict
+from jrc.cli.import_options import (
+    Conflicts,
+    FormatName,
+    KeysWait,
+    OnConflict,
+    Partial,
+    import_query,
+)
 from jrc.cli.options import AsJson, Reason, common
 from jrc.handover.role import Role
 from jrc.service.wording import parse_role
@@ -30,6 +37,7 @@ _LISTED = {
 }
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="One that is not there yet.")]
+Sealed = Annotated[str, typer.Argument(metavar="SEALED|-", help="A sealed file.")]
 
 
 @app.command()
@@ -68,9 +76,7 @@ def seal(
         str | None,
         typer.Option("--serial", metavar="NAME", help="Never used before with this key. [random]"),
     ] = None,
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="Else told by name and contents.")
-    ] = None,
+    format_: FormatName = None,
     map_: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="THEIRS=OURS", help="As for `jrc pledge import`."),
@@ -99,7 +105,7 @@ def seal(
 
 @app.command()
 def show(
-    file: Annotated[str, typer.Argument(metavar="SEALED|-", help="A sealed file.")],
+    file: Sealed,
     builders: Annotated[
         list[str] | None,
         typer.Option(
@@ -125,7 +131,7 @@ def show(
 @app.command("open")
 def open_(
     context: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="SEALED|-", help="A sealed file.")],
+    file: Sealed,
     key: Annotated[
         str | None,
         typer.Option("--key", metavar="FILE", help="The registrar's private key. [handover.key]"),
@@ -153,22 +159,13 @@ def open_(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check, store nothing; it can still be opened.")
     ] = False,
-    on_conflict: Annotated[
-        OnConflict, typer.Option("--on-conflict", help="For pledges that differ.")
-    ] = OnConflict.FAIL,
-    pending_firmware: Annotated[
-        bool,
-        typer.Option(
-            "--pending-firmware", help="The keys wait beside those in force, for a first join."
-        ),
-    ] = False,
+    on_conflict: Conflicts = OnConflict.FAIL,
+    pending_firmware: KeysWait = False,
     take_over: Annotated[
         bool,
         typer.Option("--take-over", help="Change pledges whose keys are not this builder's, too."),
     ] = False,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Store the good rows if others are wrong.")
-    ] = False,
+    partial: Partial = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="As for `jrc pledge import`."),
@@ -195,15 +192,6 @@ def open_(
     """
     from jrc.cli.handover_open import Wanted, open_file
 
-    if pending_firmware and on_conflict is not OnConflict.FAIL:
-        raise typer.BadParameter("--pending-firmware and --on-conflict exclude each other")
-    query: dict[str, str | int] = {
-        "on_conflict": on_conflict.value,
-        "dry_run": int(dry_run),
-        "partial": int(partial),
-        "pending_firmware": int(pending_firmware),
-        "reason": reason,
-    }
     wanted = Wanted(
         file,
         key,
@@ -211,7 +199,13 @@ def open_(
         networks=network or [],
         role=_highest_role(role),
         takes_over=take_over,
-        query=query,
+        query=import_query(
+            on_conflict,
+            dry_run=dry_run,
+            partial=partial,
+            pending_firmware=pending_firmware,
+            reason=reason,
+        ),
         report=report,
     )
     open_file(common(context), wanted, as_json=as_json)

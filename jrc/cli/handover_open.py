@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +11,11 @@ from jrc.cli import output
 from jrc.cli.client import Query, connect
 from jrc.cli.handover_files import private_key, public_keys, sealed_file
 from jrc.cli.handover_outlook import Outlook, refuse_roles
-from jrc.cli.import_report import STORED, report_file
-from jrc.cli.imports import OnConflict, leave, shown_path, tell
+from jrc.cli.import_options import OnConflict
+from jrc.cli.import_report import Outcomes, reporting
+from jrc.cli.imports import helps_partly, leave, sent, shown_path, tell
 from jrc.cli.options import Common, refuse_undecoded
 from jrc.cli.reporting import say
-from jrc.cli.written_files import refuse_own_files
 from jrc.clock import SystemClock
 from jrc.errors import ExitCode, OperatorError
 from jrc.handover.role import Role
@@ -46,9 +45,8 @@ class Wanted(NamedTuple):
     @property
     def may_change(self) -> bool:
         """Whether pledges that are there may change; to learn which of them takes its time."""
-        return self.query["on_conflict"] == OnConflict.REPLACE or bool(
-            self.query["pending_firmware"]
-        )
+        replaces = self.query["on_conflict"] == OnConflict.REPLACE
+        return replaces or "pending_firmware" in self.query
 
 
 def open_file(asked: Common, wanted: Wanted, *, as_json: bool) -> None:
@@ -133,23 +131,19 @@ def _refuse_faults(opened: Opened, name: str) -> None:
 def _upload(
     asked: Common, wanted: Wanted, query: Query, opened: Opened, outlook: Outlook | None
 ) -> dict[str, object]:
-    report = wanted.report
-    if report is not None:
-        refuse_own_files(report, asked)
-    reporting = nullcontext(None) if report is None else report_file(report, wanted.file)
-    with reporting as outcomes, connect(asked) as api:
-        rows = opened.cover.rows
-        body = _sent(import_file(_rows(opened), rows, wanted.networks))
+    with reporting(wanted.report, wanted.file, asked) as outcomes, connect(asked) as api:
+        body = _pieces(import_file(_rows(opened), opened.cover.rows, wanted.networks))
         listening = outlook if wanted.may_change else None
         takers = [taker for taker in (outcomes, listening) if taker is not None]
-        if not takers:
-            return api.upload("/v1/imports", query, body)
+        return sent(api, query, body, _all_of(takers) if takers else None)
 
-        def take(done: Mapping[str, object], lines: Sequence[bytes]) -> None:
-            for taker in takers:
-                taker(done, lines)
 
-        return api.upload_for_lines("/v1/imports", {**query, "outcomes": 1}, body, take)
+def _all_of(takers: Sequence[Outcomes]) -> Outcomes:
+    def take(done: Mapping[str, object], lines: Sequence[bytes]) -> None:
+        for taker in takers:
+            taker(done, lines)
+
+    return take
 
 
 def _with_options(done: dict[str, object]) -> dict[str, object]:
@@ -166,7 +160,7 @@ def _with_option(error: dict[str, object]) -> dict[str, object]:
     return error | {"hint": "; ".join(str(hint) for hint in hints if hint)}
 
 
-async def _sent(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def _pieces(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     for piece in pieces:
         yield piece
 
@@ -202,9 +196,12 @@ def _tell(
 def _refuse_unstored(done: dict[str, object], name: str, *, partial: bool) -> None:
     if done["published"] or not done["error_count"]:
         return
-    would_help = not partial and any(done[outcome] for outcome in STORED)
     raise OperatorError(
         f"{done['error_count']} of the rows can't be taken; nothing was stored",
         f"{name} can still be opened: settle here what the rows say, or have it sealed anew"
-        + ("; --partial stores the good rows and uses it up" if would_help else ""),
+        + (
+            "; --partial stores the good rows and uses it up"
+            if helps_partly(done, partial=partial)
+            else ""
+        ),
     )

@@ -10,7 +10,8 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.handover_files import private_key, public_keys, refuse_there, sealed_file
-from jrc.cli.imports import Format, mapping
+from jrc.cli.import_options import Format
+from jrc.cli.imports import mapping, tell_errors
 from jrc.cli.keyfiles import STDIN, open_input
 from jrc.cli.options import Common
 from jrc.cli.reporting import say
@@ -32,8 +33,6 @@ from jrc.service.wording import counted, utc_text
 _PIECE_BYTES = 64 * 1024
 _PUBLIC = ".pub"
 _PUBLIC_MODE = 0o644
-_ERROR = {"line": "LINE", "column": "COLUMN", "reason": "REASON"}
-_MAX_HINTS = 5
 _COVER = {
     "builder": "sealed by",
     "signature": "signature",
@@ -158,9 +157,11 @@ def _too_many(file: str) -> OperatorError:
 
 def _refuse_faults(packing: Packing, file: str, *, as_json: bool) -> None:
     if packing.fault_count:
-        output.listing([fault._asdict() for fault in packing.faults], _ERROR, as_json=as_json)
-        for hint in [] if as_json else _hints(packing):
-            say(f"hint: {hint}")
+        faults = [fault._asdict() for fault in packing.faults]
+        if as_json:
+            output.json_array(faults)
+        else:
+            tell_errors(faults)
         raise OperatorError(
             f"{counted(packing.fault_count, 'error')} in {file}; nothing was sealed",
             "mend them, and seal it again",
@@ -171,14 +172,6 @@ def _refuse_faults(packing: Packing, file: str, *, as_json: bool) -> None:
             "`jrc pledge generate` makes such a file",
             exit_code=ExitCode.USAGE,
         )
-
-
-def _hints(packing: Packing) -> list[str]:
-    """What to do about them, each once, with the first line that it is for."""
-    firsts: dict[str, int] = {}
-    for fault in packing.faults:
-        firsts.setdefault(fault.hint, fault.line)
-    return [f"line {line}: {hint}" for hint, line in firsts.items() if hint][:_MAX_HINTS]
 
 
 def _tell_sealed(cover: Cover, out: Path, sealed: bytes, *, as_json: bool) -> None:

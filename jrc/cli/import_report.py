@@ -4,10 +4,12 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TextIO
 
+from jrc.cli.options import Common
+from jrc.cli.written_files import refuse_own_files
 from jrc.errors import ExitCode, OperatorError
 
 COLUMNS = ("line", "pledge_id", "outcome", "key_check", "column", "reason")
@@ -18,6 +20,20 @@ DISCARDED = "discarded"
 
 Outcomes = Callable[[Mapping[str, object], Sequence[bytes]], None]
 _Write = Callable[[Sequence[object]], object]
+
+
+def reporting(
+    path: Path | None, source: str, asked: Common
+) -> AbstractContextManager[Outcomes | None]:
+    """As ``report_file``; gives None where no report is wanted.
+
+    Raises:
+        OperatorError: it would take the place of what the registrar needs.
+    """
+    if path is None:
+        return nullcontext(None)
+    refuse_own_files(path, asked)
+    return report_file(path, source)
 
 
 @contextmanager

@@ -3,49 +3,38 @@
 import json
 import os
 import sys
-from contextlib import nullcontext
-from enum import StrEnum
+from collections.abc import AsyncIterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jrc.cli import output
-from jrc.cli.client import Query, connect
+from jrc.cli.client import Api, Query, connect
+from jrc.cli.import_options import (
+    Conflicts,
+    Format,
+    FormatName,
+    KeysWait,
+    OnConflict,
+    Partial,
+    import_query,
+)
 from jrc.cli.import_progress import pieces, shown_progress
-from jrc.cli.import_report import STORED, report_file
+from jrc.cli.import_report import STORED, Outcomes, reporting
 from jrc.cli.keyfiles import STDIN, open_input
-from jrc.cli.options import AsJson, Common, Reason, common
+from jrc.cli.options import AsJson, Common, Reason, common, given
 from jrc.cli.reporting import say
-from jrc.cli.written_files import refuse_own_files
 from jrc.errors import ExitCode, OperatorError
+from jrc.service.wording import counted
 
 _MAX_TABLE_ROWS = 1000
 """A terminal's table of more takes long to lay out, and nobody reads it there."""
 _MAX_HINTS = 5
 _ERROR = {"line": "LINE", "column": "COLUMN", "reason": "REASON"}
 _OUTCOMES = (*STORED, "unchanged", "skipped")
-_BINARY = (_CBOR, _COSE) = ("cbor", "cose")
-_BINARY_ENDINGS = (".cbor", ".cose")
-
-
-class Format(StrEnum):
-    """How the file is written."""
-
-    CSV = "csv"
-    JSON = "json"
-    JSONL = "jsonl"
-    CBOR = _CBOR
-    COSE = _COSE
-    YAML = "yaml"
-
-
-class OnConflict(StrEnum):
-    """What becomes of a row whose pledge is there with another key or other settings."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-    REPLACE = "replace"
+_BINARY = (Format.CBOR, Format.COSE)
+_BINARY_ENDINGS = tuple(f".{form}" for form in _BINARY)
 
 
 def import_(
@@ -53,9 +42,7 @@ def import_(
     file: Annotated[
         str, typer.Argument(metavar="FILE|-", help="CSV, JSON, JSON lines, YAML, CBOR or COSE.")
     ],
-    format_: Annotated[
-        Format | None, typer.Option("--format", help="Else told by name and contents.")
-    ] = None,
+    format_: FormatName = None,
     map_: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,18 +53,9 @@ def import_(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, store nothing.")] = False,
-    on_conflict: Annotated[
-        OnConflict, typer.Option("--on-conflict", help="For pledges that differ.")
-    ] = OnConflict.FAIL,
-    pending_firmware: Annotated[
-        bool,
-        typer.Option(
-            "--pending-firmware", help="The keys wait beside those in force, for a first join."
-        ),
-    ] = False,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Store the good rows if others are wrong.")
-    ] = False,
+    on_conflict: Conflicts = OnConflict.FAIL,
+    pending_firmware: KeysWait = False,
+    partial: Partial = False,
     rows: Annotated[
         int | None,
         typer.Option(
@@ -115,23 +93,14 @@ def import_(
       ssh router jrc pledge import - --rows 200 < pledges.csv
       jrc pledge import next.csv --pending-firmware --reason "firmware 2.1"
     """
-    if pending_firmware and on_conflict is not OnConflict.FAIL:
-        raise typer.BadParameter("--pending-firmware and --on-conflict exclude each other")
-    query: dict[str, str | int] = {
-        "source": shown_path(file),
-        "on_conflict": on_conflict.value,
-        "dry_run": int(dry_run),
-        "partial": int(partial),
-        "reason": reason,
-    }
-    if format_ is not None:
-        query["format"] = format_.value
-    if map_:
-        query["map"] = json.dumps(mapping(map_))
-    if rows is not None:
-        query["rows"] = rows
-    if pending_firmware:
-        query["pending_firmware"] = 1
+    rules = import_query(
+        on_conflict,
+        dry_run=dry_run,
+        partial=partial,
+        pending_firmware=pending_firmware,
+        reason=reason,
+    )
+    query = rules | _told(file, format_, map_ or [], rows)
     done = _upload(common(context), file, query, report)
     if as_json:
         output.document(done)
@@ -140,27 +109,42 @@ def import_(
     leave(done, partial=partial)
 
 
+def _told(
+    file: str, form: Format | None, mapped: list[str], rows: int | None
+) -> dict[str, str | int]:
+    """What the registrar is told of the file."""
+    said: dict[str, str | int] = given(
+        format=None if form is None else form.value,
+        map=json.dumps(mapping(mapped)) if mapped else None,
+        rows=rows,
+    )
+    return {"source": shown_path(file), **said}
+
+
 def _upload(asked: Common, file: str, query: Query, report: Path | None) -> dict[str, object]:
     """The answer of the registrar; the report is written on the way."""
-    if report is not None:
-        refuse_own_files(report, asked)
+    reported = reporting(report, file, asked)
     content = open_input(file)
     is_binary = query.get("format") in _BINARY or file.lower().endswith(_BINARY_ENDINGS)
-    reporting = nullcontext(None) if report is None else report_file(report, file)
     try:
         with (
-            reporting as outcomes,
+            reported as outcomes,
             connect(asked) as api,
             shown_progress(content, counts_lines=not is_binary) as bar,
         ):
-            body = pieces(content, bar)
-            if outcomes is None:
-                return api.upload("/v1/imports", query, body)
-            asking = {**query, "outcomes": 1}
-            return api.upload_for_lines("/v1/imports", asking, body, outcomes)
+            return sent(api, query, pieces(content, bar), outcomes)
     finally:
         if file != STDIN:
             content.close()
+
+
+def sent(
+    api: Api, query: Query, body: AsyncIterable[bytes], take: Outcomes | None
+) -> dict[str, object]:
+    """The answer to an import; ``take`` gets what becomes of each row as it comes."""
+    if take is None:
+        return api.upload("/v1/imports", query, body)
+    return api.upload_for_lines("/v1/imports", {**query, "outcomes": 1}, body, take)
 
 
 def mapping(texts: list[str]) -> dict[str, str]:
@@ -189,9 +173,7 @@ def tell(done: dict[str, object]) -> None:
     assert isinstance(errors, list)
     listed = errors[:_MAX_TABLE_ROWS] if sys.stdout.isatty() else errors
     if listed:
-        output.listing(listed, _ERROR, as_json=False)
-    for hint in _hints(listed):
-        say(f"hint: {hint}")
+        tell_errors(listed)
     more = _count(done, "error_count") - len(listed)
     if more:
         say(f"and {more} more that are not listed")
@@ -204,7 +186,14 @@ def tell(done: dict[str, object]) -> None:
         say("some changes come into force by and by; `jrc events` has each of them")
 
 
-def _hints(errors: list[dict[str, object]]) -> list[str]:
+def tell_errors(errors: Sequence[output.Record]) -> None:
+    """Errors in rows as a table, and what to do about them."""
+    output.listing(errors, _ERROR, as_json=False)
+    for hint in _hints(errors):
+        say(f"hint: {hint}")
+
+
+def _hints(errors: Sequence[output.Record]) -> list[str]:
     """What to do about them, each once, with the first line that it is for."""
     firsts: dict[object, object] = {}
     for error in errors:
@@ -232,8 +221,14 @@ def leave(done: dict[str, object], *, partial: bool) -> None:
         return
     if done["published"]:
         raise typer.Exit(ExitCode.PARTLY)
-    would_help = not partial and any(_count(done, name) for name in STORED)
     raise OperatorError(
-        f"{wrong} {'error' if wrong == 1 else 'errors'} in the file; nothing was stored",
-        "mend them, or say --partial to store the good rows" if would_help else "mend them",
+        f"{counted(wrong, 'error')} in the file; nothing was stored",
+        "mend them, or say --partial to store the good rows"
+        if helps_partly(done, partial=partial)
+        else "mend them",
     )
+
+
+def helps_partly(done: dict[str, object], *, partial: bool) -> bool:
+    """Whether ``--partial``, which was not said, would have stored something."""
+    return not partial and any(_count(done, name) for name in STORED)

@@ -9,7 +9,8 @@ from jrc.cli.answers import records
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
 from jrc.cli.explain import explain
-from jrc.cli.imports import OnConflict, import_
+from jrc.cli.import_options import OnConflict, refuse_both
+from jrc.cli.imports import import_
 from jrc.cli.keyfiles import keys_from, psk_from
 from jrc.cli.options import (
     AeadName,
@@ -158,8 +159,7 @@ def add(
       pass show node7 | jrc pledge add 00-12-4b-00-14-b5-b6-7e --psk-file - --label "node 7"
       jrc pledge add 00124b0014b5b67e --psk-file next.hex --pending-firmware
     """
-    if pending_firmware and on_conflict is not OnConflict.FAIL:
-        raise typer.BadParameter("--pending-firmware and --on-conflict exclude each other")
+    refuse_both(on_conflict, pending_firmware=pending_firmware)
     keys = keys_from(psk_file, derived_file) or {"psk": psk_from(None)}
     body: dict[str, object] = given(
         pledge_id=pledge_id,
