@@ -15,6 +15,11 @@ def words(value: object) -> list[str]:
     return [str(item) for item in value]
 
 
+def as_before(done: Record) -> str:
+    """What follows the state of something that was changed, or was not."""
+    return "" if done["changed"] else ", as before"
+
+
 def number(value: object) -> int:
     """A number."""
     assert isinstance(value, int)

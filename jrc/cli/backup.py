@@ -16,7 +16,7 @@ from jrc.cli.backup_screen import HEADINGS, examined_fields, examined_remarks, s
 from jrc.cli.backup_source import Fill, Take
 from jrc.cli.client import connect
 from jrc.cli.keyfiles import passphrase_from
-from jrc.cli.options import AsJson, IdentityFile, PassphraseFile, Reason, Yes, common
+from jrc.cli.options import AsJson, BackupFile, IdentityFile, PassphraseFile, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.cli.written_files import refuse_own_files
 from jrc.errors import ExitCode, OperatorError
@@ -46,8 +46,6 @@ _FINAL_PLAN = {
     "pledges": [],
 }
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
-
 
 @app.callback()
 def backup() -> None:
@@ -57,7 +55,7 @@ def backup() -> None:
 @app.command()
 def create(
     context: typer.Context,
-    file: File,
+    file: BackupFile,
     passphrase_file: PassphraseFile = None,
     recipients: Annotated[
         list[str] | None,
@@ -205,7 +203,7 @@ def failed(context: typer.Context, reason: Reason = "", as_json: AsJson = False)
 @app.command()
 def verify(
     context: typer.Context,
-    file: File,
+    file: BackupFile,
     passphrase_file: PassphraseFile = None,
     identity_file: IdentityFile = None,
     as_json: AsJson = False,

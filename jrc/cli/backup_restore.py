@@ -11,7 +11,16 @@ from jrc.cli import backup_source, output
 from jrc.cli.asking import confirm
 from jrc.cli.backup_screen import HEADINGS, examined_fields, examined_remarks, shown_progress
 from jrc.cli.client import daemon_answers
-from jrc.cli.options import AsJson, IdentityFile, PassphraseFile, Reason, Yes, common
+from jrc.cli.options import (
+    AsJson,
+    BackupFile,
+    DryRun,
+    IdentityFile,
+    PassphraseFile,
+    Reason,
+    Yes,
+    common,
+)
 from jrc.cli.reporting import say
 from jrc.cli.users import refuse_other_owner
 from jrc.config import Settings
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
 
 def restore(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")],
+    file: BackupFile,
     passphrase_file: PassphraseFile = None,
     identity_file: IdentityFile = None,
     recovery_file: Annotated[
@@ -36,9 +45,7 @@ def restore(
             help="The recovery identity, if the key file is lost.",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Move a database that is in the way aside.")
     ] = False,

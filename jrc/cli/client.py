@@ -46,6 +46,11 @@ def segment(name: str, text: str) -> str:
     return quote(text, safe="")
 
 
+def pledge_path(pledge_id: str) -> str:
+    """Where the API has a pledge."""
+    return f"/v1/pledges/{segment('the pledge identifier', pledge_id)}"
+
+
 class Api:
     """The admin API, called synchronously. Errors of the far side come as ``OperatorError``."""
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from jrc.cli import output
 from jrc.cli.asking import confirm
 from jrc.cli.client import Api, Query, connect
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.options import AsJson, OfNetwork, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.cli.written_files import refuse_own_files
 from jrc.errors import ExitCode, OperatorError
@@ -31,9 +31,6 @@ _MAX_LINE_CHARACTERS = 2**20
 Kind = Annotated[str | None, typer.Option(help="Of one kind, such as pledge.revoked.")]
 OfPledge = Annotated[
     str | None, typer.Option("--pledge", metavar="ID", help="Those of one pledge.")
-]
-OfNetwork = Annotated[
-    str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
 ]
 Since = Annotated[
     str | None,

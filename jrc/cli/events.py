@@ -7,18 +7,8 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.client import Query, connect, connect_daemon
-from jrc.cli.event_log import (
-    Kind,
-    OfNetwork,
-    OfPledge,
-    Since,
-    Until,
-    export,
-    prune,
-    verify,
-    which,
-)
-from jrc.cli.options import AsJson, Common, common
+from jrc.cli.event_log import Kind, OfPledge, Since, Until, export, prune, verify, which
+from jrc.cli.options import AsJson, Common, OfNetwork, common
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
 

@@ -7,7 +7,7 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.answers import records
-from jrc.cli.client import Api, connect, not_running, segment
+from jrc.cli.client import Api, connect, not_running, pledge_path
 from jrc.cli.options import AsJson, Common, common
 
 _ATTEMPTS = {
@@ -87,7 +87,7 @@ def _latest(api: Api, asked: Common, *, as_json: bool) -> None:
 
 
 def _one(api: Api, asked: Common, pledge_id: str, *, as_json: bool) -> None:
-    found = api.get(f"/v1/pledges/{segment('the pledge identifier', pledge_id)}/attempts")
+    found = api.get(f"{pledge_path(pledge_id)}/attempts")
     if as_json:
         output.document(found)
     else:

@@ -11,7 +11,7 @@ from jrc.cli.answers import records
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect, segment
 from jrc.cli.identity_export import STDIO, export
-from jrc.cli.options import AsJson, Reason, Yes, common, given
+from jrc.cli.options import AsJson, PledgesOfNetwork, Reason, Yes, common, given
 from jrc.cli.reporting import say
 from jrc.cojp.credential import MAX_CREDENTIAL_BYTES, Credential, parse
 from jrc.errors import ExitCode, OperatorError
@@ -152,9 +152,7 @@ def _unfit(why: str) -> OperatorError:
 @app.command("list")
 def list_(
     context: typer.Context,
-    network: Annotated[
-        str | None, typer.Option("--network", metavar="NAME", help="Of pledges of one network.")
-    ] = None,
+    network: PledgesOfNetwork = None,
     as_json: AsJson = False,
 ) -> None:
     """List the credentials in force, by device. KEY is the same wherever the key is the same.

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jrc.cli.client import connect
-from jrc.cli.options import common, given
+from jrc.cli.options import PledgesOfNetwork, common, given
 from jrc.cli.output import Record
 from jrc.cli.reporting import say
 from jrc.cli.written_files import refuse_own_files
@@ -56,9 +56,7 @@ def export(
     out: Annotated[
         str, typer.Option("--out", metavar="FILE|-", help="A file; - is standard output.")
     ],
-    network: Annotated[
-        str | None, typer.Option("--network", metavar="NAME", help="Of pledges of one network.")
-    ] = None,
+    network: PledgesOfNetwork = None,
     id_: Annotated[
         list[str] | None,
         typer.Option("--id", metavar="ID", help="This device. May be repeated. [all]"),

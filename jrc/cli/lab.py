@@ -7,6 +7,8 @@ import typer
 
 from jrc.cli.options import common
 
+Once = Annotated[bool, typer.Option("--once", help="End after the joins.")]
+
 app = typer.Typer(no_args_is_help=True, help="Simulated devices, to see a registrar at work.")
 
 
@@ -15,7 +17,7 @@ def run(
     pledges: Annotated[
         int, typer.Option(min=1, max=10_000, help="How many simulated pledges join.")
     ] = 20,
-    once: Annotated[bool, typer.Option("--once", help="End after the joins.")] = False,
+    once: Once = False,
     folder: Annotated[
         Path | None,
         typer.Option("--dir", help="Keep the registrar's files here, not in a temporary folder."),
@@ -45,7 +47,7 @@ def join(
         str,
         typer.Option("--network-id", metavar="HEX", help="The network in the beacons they hear."),
     ],
-    once: Annotated[bool, typer.Option("--once", help="End after the joins.")] = False,
+    once: Once = False,
 ) -> None:
     """Let simulated devices join the registrar that runs on this host, and stay as its nodes.
 

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
-from jrc.cli.client import connect, is_served, segment
-from jrc.cli.node_wait import wait_until_told
-from jrc.cli.options import AsJson, Common, Reason, common
+from jrc.cli.answers import as_before
+from jrc.cli.client import connect, is_served
+from jrc.cli.node_wait import path_of, wait_until_told
+from jrc.cli.options import AsJson, Common, KnownPledge, Reason, common
 from jrc.cli.reporting import say
 from jrc.cli.rollover_wait import Timeout, seconds_of
 from jrc.errors import ExitCode, OperatorError
@@ -54,7 +55,6 @@ _CONFIGURED = {
     "lease_until": "lease until",
 }
 
-Identifier = Annotated[str, typer.Argument(metavar="ID", help="The pledge identifier in hex.")]
 Identifiers = Annotated[
     list[str] | None, typer.Argument(metavar="ID..", help="Pledge identifiers in hex.")
 ]
@@ -91,7 +91,7 @@ def list_(
 
 
 @app.command()
-def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False) -> None:
+def show(context: typer.Context, pledge_id: KnownPledge, as_json: AsJson = False) -> None:
     """Show what a node is to have and what it has acknowledged, and when it is tried next.
 
     \b
@@ -99,7 +99,7 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
       jrc node show 00124b0014b5b67e
     """
     with connect(common(context)) as api:
-        found = api.get(_path(pledge_id))
+        found = api.get(path_of(pledge_id))
     if as_json:
         output.document(found)
         return
@@ -179,7 +179,7 @@ def _say_pushed(asked: Common, done: output.Record, network: str | None) -> None
 @app.command("set")
 def set_(
     context: typer.Context,
-    pledge_id: Identifier,
+    pledge_id: KnownPledge,
     sleeps: Annotated[
         str | None,
         typer.Option("--sleeps", metavar="TIME", help="How long at a time: 90s, 10m, 2h or 1d."),
@@ -198,7 +198,7 @@ def set_(
     if (sleeps is None) != awake:
         raise typer.BadParameter("say either --sleeps TIME or --awake")
     with connect(common(context)) as api:
-        done = api.send("PATCH", _path(pledge_id), {"sleeps": sleeps, "reason": reason})
+        done = api.send("PATCH", path_of(pledge_id), {"sleeps": sleeps, "reason": reason})
     if as_json:
         output.document(done)
     else:
@@ -241,7 +241,7 @@ def throttle(
         return
     for name, now in _part(done, "join_rates_bytes_per_s").items():
         limit = "no limit" if now is None else f"{now} bytes/s"
-        say(f"{name}: join rate {limit}{'' if done['changed'] else ', as before'}")
+        say(f"{name}: join rate {limit}{as_before(done)}")
     if done["changed"]:
         say("`jrc node list --behind` shows who has not heard of it yet")
 
@@ -267,7 +267,3 @@ def _part(found: Mapping[str, object], name: str) -> Mapping[str, object]:
     part = found[name]
     assert isinstance(part, dict)
     return part
-
-
-def _path(identifier: str) -> str:
-    return f"/v1/nodes/{segment('the pledge identifier', identifier)}"

@@ -12,6 +12,11 @@ LOOK_EVERY_S = 1.0
 _SHOWN = 20
 
 
+def path_of(pledge_id: str) -> str:
+    """Where the API has a node."""
+    return f"/v1/nodes/{segment('the pledge identifier', pledge_id)}"
+
+
 def wait_until_told(api: Api, pledge_ids: Sequence[str], network: str | None, for_s: float) -> int:
     """The exit code, when no node is left that waits to be told; or the time is over.
 
@@ -57,7 +62,7 @@ def _ended(nodes: Sequence[Record]) -> int:
 
 def _nodes(daemon: Patient, pledge_ids: Sequence[str], network: str | None) -> list[Record]:
     if network is None:
-        paths = [f"/v1/nodes/{segment('the pledge identifier', each)}" for each in pledge_ids]
+        paths = [path_of(each) for each in pledge_ids]
         return [daemon.get(path) for path in paths]
     found: list[Record] = []
     after: object = None

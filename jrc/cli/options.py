@@ -56,6 +56,21 @@ Networks = Annotated[
     list[str] | None,
     typer.Option("--network", metavar="NAME", help="May be repeated. [the only one]"),
 ]
+NetworkName = Annotated[str, typer.Argument(metavar="NETWORK", help="The network's name.")]
+OfNetwork = Annotated[
+    str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
+]
+PledgesOfNetwork = Annotated[
+    str | None, typer.Option("--network", metavar="NAME", help="Of pledges of one network.")
+]
+Pledge = Annotated[
+    str, typer.Argument(metavar="ID", help="The pledge identifier in hex, by custom an EUI-64.")
+]
+KnownPledge = Annotated[str, typer.Argument(metavar="ID", help="The pledge identifier in hex.")]
+KnownPledges = Annotated[
+    list[str], typer.Argument(metavar="ID...", help="Pledge identifiers in hex.")
+]
+Label = Annotated[str | None, typer.Option(help="A name for people.")]
 AeadName = Annotated[str | None, typer.Option("--aead", help="OSCORE's AEAD algorithm.")]
 HkdfName = Annotated[str | None, typer.Option("--hkdf", help="OSCORE's HKDF algorithm.")]
 PassphraseFile = Annotated[
@@ -71,6 +86,10 @@ IdentityFile = Annotated[
         metavar="FILE|-",
         help="The identity of a recipient (age-keygen).",
     ),
+]
+BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Carry the plan out without asking.")]
 

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
-from jrc.cli.answers import records
+from jrc.cli.answers import as_before, records
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect, segment
+from jrc.cli.client import connect, pledge_path
 from jrc.cli.explain import explain
 from jrc.cli.import_options import OnConflict, refuse_both
 from jrc.cli.imports import import_
@@ -17,7 +17,10 @@ from jrc.cli.options import (
     AsJson,
     DerivedFile,
     HkdfName,
+    Label,
     Networks,
+    OfNetwork,
+    Pledge,
     Reason,
     Yes,
     common,
@@ -104,22 +107,18 @@ _KEYS = {
 _UNSUPPORTED = {"label": "UNSUPPORTED LABEL", "code": "CODE", "addinfo": "ADDINFO"}
 _EVENT = {"number": "NUMBER", "at": "TIME", "kind": "EVENT", "actor": "BY", "reason": "REASON"}
 
-Identifier = Annotated[
-    str, typer.Argument(metavar="ID", help="The pledge identifier in hex, by custom an EUI-64.")
-]
-
 
 @app.command()
 def add(
     context: typer.Context,
-    pledge_id: Identifier,
+    pledge_id: Pledge,
     psk_file: Annotated[
         str | None, typer.Option("--psk-file", metavar="FILE|-", help="Its PSK in hex.")
     ] = None,
     derived_file: DerivedFile = None,
     network: Networks = None,
     role: Annotated[str | None, typer.Option(help="6ln or 6lbr. [6ln]")] = None,
-    label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    label: Label = None,
     profile: Annotated[
         str | None,
         typer.Option(metavar="P", help="rfc9031, openwsn or join-proxy. [the network's]"),
@@ -188,9 +187,7 @@ def add(
 @app.command("list")
 def list_(
     context: typer.Context,
-    network: Annotated[
-        str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
-    ] = None,
+    network: OfNetwork = None,
     state: Annotated[
         str | None, typer.Option("--state", help="Those in one state, such as joined or damaged.")
     ] = None,
@@ -225,7 +222,7 @@ def list_(
 
 
 @app.command()
-def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False) -> None:
+def show(context: typer.Context, pledge_id: Pledge, as_json: AsJson = False) -> None:
     """Show a pledge: where it joined, where its key came from, what happened last.
 
     \b
@@ -233,7 +230,7 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
       jrc pledge show 00124b0014b5b67e
     """
     with connect(common(context)) as api:
-        found = api.get(_path(pledge_id))
+        found = api.get(pledge_path(pledge_id))
     if as_json:
         output.document(found)
         return
@@ -257,7 +254,7 @@ def show(context: typer.Context, pledge_id: Identifier, as_json: AsJson = False)
 @app.command()
 def approve(
     context: typer.Context,
-    pledge_id: Identifier,
+    pledge_id: Pledge,
     network: Annotated[
         str | None,
         typer.Option("--network", metavar="NAME", help="[the one it waits for]"),
@@ -274,17 +271,16 @@ def approve(
     """
     body: dict[str, object] = {"reason": reason, **given(network=network)}
     with connect(common(context)) as api:
-        done = api.post(f"{_path(pledge_id)}/approve", body)
+        done = api.post(f"{pledge_path(pledge_id)}/approve", body)
     if as_json:
         output.document(done)
     else:
-        before = "" if done["changed"] else ", as before"
-        say(f"{done['pledge_id']}: approved for {done['network']}{before}")
+        say(f"{done['pledge_id']}: approved for {done['network']}{as_before(done)}")
 
 
 @app.command("clear-reports")
 def clear_reports(
-    context: typer.Context, pledge_id: Identifier, reason: Reason = "", as_json: AsJson = False
+    context: typer.Context, pledge_id: Pledge, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Forget what a pledge said it can't take, for example when it has new firmware.
 
@@ -295,7 +291,7 @@ def clear_reports(
       jrc pledge clear-reports 00124b0014b5b67e --reason "firmware 2.1"
     """
     with connect(common(context)) as api:
-        done = api.post(f"{_path(pledge_id)}/clear-reports", {"reason": reason})
+        done = api.post(f"{pledge_path(pledge_id)}/clear-reports", {"reason": reason})
     if as_json:
         output.document(done)
     elif done["changed"]:
@@ -309,7 +305,7 @@ def clear_reports(
 @app.command()
 def address(
     context: typer.Context,
-    pledge_id: Identifier,
+    pledge_id: Pledge,
     given: Annotated[
         str | None, typer.Argument(metavar="ADDR", help="A global IPv6 address.")
     ] = None,
@@ -331,7 +327,7 @@ def address(
     if (given is None) != clear:
         raise typer.BadParameter("give an address, or --clear")
     with connect(common(context)) as api:
-        done = api.post(f"{_path(pledge_id)}/address", {"address": given, "reason": reason})
+        done = api.post(f"{pledge_path(pledge_id)}/address", {"address": given, "reason": reason})
     if as_json:
         output.document(done)
     else:
@@ -342,7 +338,7 @@ def address(
 @app.command()
 def remove(
     context: typer.Context,
-    pledge_id: Identifier,
+    pledge_id: Pledge,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -354,13 +350,9 @@ def remove(
       jrc pledge remove 00124b0014b5b67e --reason "scrapped"
     """
     with connect(common(context)) as api:
-        confirm(api.get(f"{_path(pledge_id)}/removal"), yes=yes)
-        done = api.send("DELETE", _path(pledge_id), {"reason": reason, "agreed": True})
+        confirm(api.get(f"{pledge_path(pledge_id)}/removal"), yes=yes)
+        done = api.send("DELETE", pledge_path(pledge_id), {"reason": reason, "agreed": True})
     if as_json:
         output.document(done)
     else:
-        say(f"{done['pledge_id']}: {done['state']}{'' if done['changed'] else ', as before'}")
-
-
-def _path(pledge_id: str) -> str:
-    return f"/v1/pledges/{segment('the pledge identifier', pledge_id)}"
+        say(f"{done['pledge_id']}: {done['state']}{as_before(done)}")

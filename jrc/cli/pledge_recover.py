@@ -1,21 +1,18 @@
 """``jrc pledge recover``: a device that has lost its sequence number begins anew."""
 
-from typing import Annotated
-
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import as_before
 from jrc.cli.asking import confirm
 from jrc.cli.client import connect
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.options import AsJson, KnownPledges, Reason, Yes, common
 from jrc.cli.reporting import say
 
 
 def recover(
     context: typer.Context,
-    pledge_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Pledge identifiers in hex.")
-    ],
+    pledge_ids: KnownPledges,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -41,6 +38,5 @@ def recover(
     pledges = done["pledges"]
     assert isinstance(pledges, list)
     for each in pledges:
-        before = "" if each["changed"] else ", as before"
-        say(f"{each['pledge_id']}: waits for RFC 8613 App. B.2{before}")
+        say(f"{each['pledge_id']}: waits for RFC 8613 App. B.2{as_before(each)}")
     say("let them ask to join: `jrc pledge explain ID` shows how far each is")

@@ -7,7 +7,7 @@ import typer
 from jrc.cli import output
 from jrc.cli.answers import words
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect, segment
+from jrc.cli.client import connect, pledge_path
 from jrc.cli.keyfiles import keys_from
 from jrc.cli.options import AeadName, AsJson, DerivedFile, HkdfName, Reason, Yes, common, given
 from jrc.cli.reporting import say
@@ -47,7 +47,7 @@ def replace(
     """
     keys = keys_from(psk_file, derived_file)
     body = {"pledge_id": new, **keys, **given(aead=aead, hkdf=hkdf), "revoke": revoke}
-    path = f"/v1/pledges/{segment('the pledge identifier', old)}/replace"
+    path = f"{pledge_path(old)}/replace"
     with connect(common(context)) as api:
         confirm(api.post(f"{path}/plan", body), yes=yes)
         done = api.post(path, {**body, "reason": reason, "agreed": True})

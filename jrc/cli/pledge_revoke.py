@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
-from jrc.cli.answers import records, words
+from jrc.cli.answers import as_before, records, words
 from jrc.cli.asking import confirm
-from jrc.cli.client import Api, connect, connect_daemon, is_served, segment
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.client import Api, connect, connect_daemon, is_served, pledge_path
+from jrc.cli.options import AsJson, KnownPledge, KnownPledges, Reason, Yes, common
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
 from jrc.cli.rollover_wait import Timeout, Wait, Watcher, seconds_of, wait_on_screen
@@ -18,9 +18,7 @@ from jrc.errors import ExitCode
 
 def revoke(
     context: typer.Context,
-    pledge_ids: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Pledge identifiers in hex.")
-    ],
+    pledge_ids: KnownPledges,
     no_rollover: Annotated[
         bool,
         typer.Option(
@@ -67,7 +65,7 @@ def _report(done: Mapping[str, object], *, as_json: bool) -> None:
         output.document({**alone, **done})
         return
     for each in pledges:
-        say(f"{each['pledge_id']}: {each['state']}{'' if each['changed'] else ', as before'}")
+        say(f"{each['pledge_id']}: {each['state']}{as_before(each)}")
     for sentence in words(done["said"]):
         say(sentence)
 
@@ -95,7 +93,7 @@ def _wait_for_all(api: Api, done: Mapping[str, object], for_s: float) -> int:
 
 def restore(
     context: typer.Context,
-    pledge_id: Annotated[str, typer.Argument(metavar="ID", help="The pledge identifier in hex.")],
+    pledge_id: KnownPledge,
     reason: Reason = "",
     _yes: Annotated[
         bool, typer.Option("--yes", "-y", help="As for revoke and remove; nothing is asked here.")
@@ -111,12 +109,12 @@ def restore(
     Example:
       jrc pledge restore 00124b0014b5b67e --reason "found again"
     """
-    path = f"/v1/pledges/{segment('the pledge identifier', pledge_id)}/restore"
+    path = f"{pledge_path(pledge_id)}/restore"
     with connect(common(context)) as api:
         done = api.post(path, {"reason": reason})
     if as_json:
         output.document(done)
         return
-    say(f"{done['pledge_id']}: {done['state']}{'' if done['changed'] else ', as before'}")
+    say(f"{done['pledge_id']}: {done['state']}{as_before(done)}")
     for sentence in words(done["said"]):
         say(sentence)

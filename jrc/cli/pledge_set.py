@@ -5,24 +5,23 @@ from typing import Annotated
 import typer
 
 from jrc.cli import output
+from jrc.cli.answers import as_before
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect, segment
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.client import connect, pledge_path
+from jrc.cli.options import AsJson, Label, Pledge, Reason, Yes, common
 from jrc.cli.reporting import say
 
 
 def set_(
     context: typer.Context,
-    pledge_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The pledge identifier in hex, by custom an EUI-64.")
-    ],
+    pledge_id: Pledge,
     profile: Annotated[
         str | None,
         typer.Option(
             "--profile", metavar="P", help="rfc9031, openwsn, join-proxy, or none: the network's."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    label: Label = None,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -41,11 +40,11 @@ def set_(
         changes["label"] = label
     if not changes:
         raise typer.BadParameter("nothing to change was given; see jrc pledge set --help")
-    path = f"/v1/pledges/{segment('the pledge identifier', pledge_id)}"
+    path = pledge_path(pledge_id)
     with connect(common(context)) as api:
         confirm(api.post(f"{path}/plan", changes), yes=yes)
         done = api.send("PATCH", path, {**changes, "reason": reason, "agreed": True})
     if as_json:
         output.document(done)
     else:
-        say(f"{done['pledge_id']}: {done['state']}{'' if done['changed'] else ', as before'}")
+        say(f"{done['pledge_id']}: {done['state']}{as_before(done)}")

@@ -8,9 +8,9 @@ from typing import Annotated, Final
 import typer
 
 from jrc.cli import output
-from jrc.cli.answers import words
+from jrc.cli.answers import as_before, words
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect, segment
+from jrc.cli.client import connect, pledge_path
 from jrc.cli.keyfiles import keys_from, psk_from
 from jrc.cli.options import (
     AeadName,
@@ -60,7 +60,7 @@ def out(
     Example:
       jrc pledge transfer out 00124b0014b5b67e --dossier lamp.json --reason "sold"
     """
-    path = f"/v1/pledges/{segment('the pledge identifier', pledge_id)}/transfer-out"
+    path = f"{pledge_path(pledge_id)}/transfer-out"
     _check_free(dossier)
     with connect(common(context)) as api:
         confirm(api.get(path), yes=yes)
@@ -69,8 +69,7 @@ def out(
     if as_json and dossier != STDOUT:
         output.document(done)
         return
-    how = "" if done["changed"] else ", as before"
-    say(f"{done['pledge_id']}: {done['state']}{how}")
+    say(f"{done['pledge_id']}: {done['state']}{as_before(done)}")
     for sentence in words(done["said"]):
         say(sentence)
     if dossier != STDOUT:
@@ -146,7 +145,7 @@ def take_in(
         former_key_check=known.get("key_check"),
         reason=reason,
     )
-    path = f"/v1/pledges/{segment('the pledge identifier', str(known['pledge_id']))}/transfer-in"
+    path = f"{pledge_path(str(known['pledge_id']))}/transfer-in"
     with connect(common(context)) as api:
         done = api.post(path, {**keys, **body})
     if as_json:

@@ -1,21 +1,17 @@
 """``jrc pledge withdraw``: a key that waits for the next firmware is taken back."""
 
-from typing import Annotated
-
 import typer
 
 from jrc.cli import output
 from jrc.cli.asking import confirm
-from jrc.cli.client import connect, segment
-from jrc.cli.options import AsJson, Reason, Yes, common
+from jrc.cli.client import connect, pledge_path
+from jrc.cli.options import AsJson, Pledge, Reason, Yes, common
 from jrc.cli.reporting import say
 
 
 def withdraw(
     context: typer.Context,
-    pledge_id: Annotated[
-        str, typer.Argument(metavar="ID", help="The pledge identifier in hex, by custom an EUI-64.")
-    ],
+    pledge_id: Pledge,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,
@@ -26,7 +22,7 @@ def withdraw(
     Example:
       jrc pledge withdraw 00124b0014b5b67e --reason "firmware 2.1 was not released"
     """
-    path = f"/v1/pledges/{segment('the pledge identifier', pledge_id)}/withdraw"
+    path = f"{pledge_path(pledge_id)}/withdraw"
     with connect(common(context)) as api:
         confirm(api.get(path), yes=yes)
         done = api.post(path, {"reason": reason, "agreed": True})

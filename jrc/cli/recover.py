@@ -10,7 +10,7 @@ from jrc.cli.answers import number, records
 from jrc.cli.asking import confirm
 from jrc.cli.client import Api, connect, is_served
 from jrc.cli.identifiers import identifiers_from
-from jrc.cli.options import AsJson, Common, Reason, Yes, common
+from jrc.cli.options import AsJson, Common, DryRun, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.errors import ExitCode, OperatorError
 from jrc.service.wording import counted
@@ -62,9 +62,7 @@ def recover(
             help="Pledge identifiers in hex, one a line, to be revoked first.",
         ),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,

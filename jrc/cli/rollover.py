@@ -11,18 +11,11 @@ from jrc.cli import output
 from jrc.cli.answers import number
 from jrc.cli.asking import confirm
 from jrc.cli.client import Api, Query, connect, connect_daemon, is_served
-from jrc.cli.options import AsJson, Common, Reason, Yes, common, given
+from jrc.cli.options import AsJson, Common, NetworkName, Reason, Yes, common, given
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
 from jrc.cli.rollover_show import list_, status, watch
-from jrc.cli.rollover_wait import (
-    Timeout,
-    Wait,
-    Watcher,
-    path_of,
-    seconds_of,
-    wait_on_screen,
-)
+from jrc.cli.rollover_wait import Timeout, Wait, Watcher, path_of, seconds_of, wait_on_screen
 from jrc.cli.rollover_words import headline, summary
 from jrc.errors import ExitCode, OperatorError
 
@@ -31,7 +24,6 @@ app.command("list")(list_)
 app.command()(status)
 app.command()(watch)
 
-Network = Annotated[str, typer.Argument(metavar="NETWORK", help="The network's name.")]
 AsksNothing = Annotated[
     bool, typer.Option("--yes", "-y", help="As for start and abort; nothing is asked here.")
 ]
@@ -40,7 +32,7 @@ AsksNothing = Annotated[
 @app.command()
 def start(
     context: typer.Context,
-    network: Network,
+    network: NetworkName,
     wait: Wait = False,
     timeout: Timeout = None,
     rehearse: Annotated[
@@ -177,7 +169,7 @@ def _say_what_next(asked: Common, network: str, done: output.Record) -> None:
 @app.command()
 def pause(
     context: typer.Context,
-    network: Network,
+    network: NetworkName,
     reason: Reason = "",
     _yes: AsksNothing = False,
     as_json: AsJson = False,
@@ -199,7 +191,7 @@ def pause(
 @app.command()
 def resume(
     context: typer.Context,
-    network: Network,
+    network: NetworkName,
     anyway: Annotated[
         bool,
         typer.Option("--anyway", help="Switch with the nodes that are reached, however few; asks."),
@@ -230,7 +222,7 @@ def resume(
 @app.command()
 def abort(
     context: typer.Context,
-    network: Network,
+    network: NetworkName,
     reason: Reason = "",
     yes: Yes = False,
     as_json: AsJson = False,

@@ -6,7 +6,7 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.client import connect, segment
-from jrc.cli.options import AsJson, Reason, common
+from jrc.cli.options import AsJson, NetworkName, Reason, common
 from jrc.cli.reporting import say
 
 app = typer.Typer(help="Join windows of networks with `--admission window`.", no_args_is_help=True)
@@ -21,13 +21,11 @@ _LISTED = {
     "closed": "CLOSED",
 }
 
-Network = Annotated[str, typer.Argument(metavar="NETWORK", help="The network's name.")]
-
 
 @app.command("open")
 def open_(
     context: typer.Context,
-    network: Network,
+    network: NetworkName,
     for_: Annotated[
         str, typer.Option("--for", metavar="TIME", help="How long: 90s, 10m, 2h or 1d.")
     ],
@@ -60,7 +58,7 @@ def open_(
 
 @app.command()
 def close(
-    context: typer.Context, network: Network, reason: Reason = "", as_json: AsJson = False
+    context: typer.Context, network: NetworkName, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """Close the window of a network. Who has come in stays.
 
