@@ -13,6 +13,11 @@ MAX_SHOWN = 20
 Plan = Mapping[str, object]
 
 
+def plan_of(*sentences: str, needs_yes: bool = True) -> Plan:
+    """A plan that a command makes itself, of what concerns no pledge in particular."""
+    return {"needs_yes": needs_yes, "sentences": list(sentences), "count": 0, "pledges": []}
+
+
 def confirm(plan: Plan, *, yes: bool) -> None:
     """Shows a plan of the API and returns if it may be carried out.
 

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jrc.cli import backup_source, output
-from jrc.cli.asking import confirm
+from jrc.cli.asking import confirm, plan_of
 from jrc.cli.backup_restore import restore
 from jrc.cli.backup_screen import HEADINGS, examined_fields, examined_remarks, shown_progress
 from jrc.cli.backup_source import Fill, Take
@@ -36,15 +37,10 @@ _GO_BACK = (
     "the database may have been moved already, which `jrc status` tells: give this command again;"
     " or, to go on here in its stead, `jrc quarantine` and then `jrc recover`"
 )
-_FINAL_PLAN = {
-    "needs_yes": True,
-    "sentences": [
-        "This host's registrar ends for good: it answers nobody from now on.",
-        "The backup goes on where it was, on another host, once, within a day.",
-    ],
-    "count": 0,
-    "pledges": [],
-}
+_FINAL_PLAN = plan_of(
+    "This host's registrar ends for good: it answers nobody from now on.",
+    "The backup goes on where it was, on another host, once, within a day.",
+)
 
 
 @app.callback()
@@ -108,14 +104,21 @@ def create(
         confirm(_FINAL_PLAN, yes=yes)
     with backup_source.source(asked, settings) as fill, shown_progress("writing", None) as shown:
         pour = partial(_pour, fill, sealing.wish, reason, shown)
-        try:
+        with _hint_of_the_move() if final else nullcontext():
             seal = write_backup(file, sealing.header, sealing.identity, pour, replaces=force)
-        except OperatorError as error:
-            if not final or error.exit_code is ExitCode.REFUSED:
-                raise
-            raise OperatorError(error.message, _GO_BACK, exit_code=error.exit_code) from None
     dropped = _dropped(shelf, keep, seal)
     _say_created(file, seal, dropped, as_json=as_json)
+
+
+@contextmanager
+def _hint_of_the_move() -> Iterator[None]:
+    """An error says how to go on where the database may have ended with it."""
+    try:
+        yield
+    except OperatorError as error:
+        if error.exit_code is ExitCode.REFUSED:
+            raise
+        raise OperatorError(error.message, _GO_BACK, exit_code=error.exit_code) from None
 
 
 def _shelf(folder: Path, keep: int | None) -> "Shelf | None":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from jrc.cli import backup_source, output
-from jrc.cli.asking import confirm
+from jrc.cli.answers import words
+from jrc.cli.asking import Plan, confirm, plan_of
 from jrc.cli.backup_screen import HEADINGS, examined_fields, examined_remarks, shown_progress
 from jrc.cli.client import daemon_answers
 from jrc.cli.options import (
@@ -70,7 +71,6 @@ def restore(
       jrc backup restore move.backup --passphrase-file FILE
     """
     from jrc.store.backup.container import read_header
-    from jrc.store.backup.restore import restore as carry_out
 
     settings = common(context).settings()
     with backup_source.open_backup(file) as opened:
@@ -84,11 +84,7 @@ def restore(
         if dry_run:
             _show_plan(job, hindered, as_json=as_json)
             return
-        for sentence in examined_remarks(job.examined):
-            say(sentence)
-        confirm(_plan(job), yes=yes)
-        with shown_progress("restoring", job.examined.seal.row_count, "rows") as loaded:
-            done = carry_out(replaced(job, progress=loaded))
+        done = _carried_out(job, yes=yes)
     _say_restored(job, done, as_json=as_json)
     if recovery_file is not None and not as_json:
         say(f"first of all, for a new key file: jrc keys restore --identity-file {recovery_file}")
@@ -156,7 +152,18 @@ def _job(
     )
 
 
-def _plan(job: "Restore") -> dict[str, object]:
+def _carried_out(job: "Restore", *, yes: bool) -> "Restored":
+    """What has become of it, after a yes where one is needed."""
+    from jrc.store.backup.restore import restore as carry_out
+
+    for sentence in examined_remarks(job.examined):
+        say(sentence)
+    confirm(_plan(job), yes=yes)
+    with shown_progress("restoring", job.examined.seal.row_count, "rows") as loaded:
+        return carry_out(replaced(job, progress=loaded))
+
+
+def _plan(job: "Restore") -> Plan:
     why = job.why_quarantined()
     pledges = counted(len(job.examined.concerned), "pledge")
     if why is None:
@@ -167,7 +174,7 @@ def _plan(job: "Restore") -> dict[str, object]:
             f" `jrc recover`; until then nobody is answered: {why}."
         )
     aside = ["The database that is there now is moved aside."] if job.replaces else []
-    return {"needs_yes": job.replaces, "sentences": [what, *aside], "count": 0, "pledges": []}
+    return plan_of(what, *aside, needs_yes=job.replaces)
 
 
 def _show_plan(job: "Restore", hindered: OperatorError | None, *, as_json: bool) -> None:
@@ -188,9 +195,7 @@ def _show_plan(job: "Restore", hindered: OperatorError | None, *, as_json: bool)
         )
         return
     output.fields(fields, HEADINGS, as_json=False)
-    plan = _plan(job)
-    assert isinstance(plan["sentences"], list)
-    for sentence in (*examined_remarks(job.examined), *plan["sentences"]):
+    for sentence in (*examined_remarks(job.examined), *words(_plan(job)["sentences"])):
         output.line(sentence)
     if hindered is not None:
         output.line(f"In the way of it: {hindered.message} ({hindered.hint})")
@@ -216,11 +221,15 @@ def _say_restored(job: "Restore", done: "Restored", *, as_json: bool) -> None:
     say(f"restored to {database}: {counted(count, 'pledge')}")
     if done.aside is not None:
         say(f"the database that was there: {done.aside}")
+    _say_next(done)
+
+
+def _say_next(done: "Restored") -> None:
     if done.is_open:
         say("it goes on where it was; never start the old host's database again")
         say("next: jrc run, or systemctl start jrc")
         return
-    say(f"it is quarantined: {row.condition_detail}")
+    say(f"it is quarantined: {done.instance.condition_detail}")
     say("nobody is answered, and revocations made since the backup are lost, until you say:")
     say("  jrc recover --dry-run")
     say("  jrc recover --confirm-revocations")

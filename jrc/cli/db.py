@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
 
 from jrc.cli import output
-from jrc.cli.asking import confirm
+from jrc.cli.asking import Plan, confirm, plan_of
 from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.cli.users import refuse_other_owner
@@ -16,6 +17,7 @@ from jrc.config import Settings
 from jrc.errors import JrcError, OperatorError
 
 if TYPE_CHECKING:
+    from jrc.opened import Opened
     from jrc.store.migrate import UpgradeReport
     from jrc.store.vouching import Doubtful
 
@@ -37,8 +39,7 @@ def upgrade(context: typer.Context, reason: Reason = "", as_json: AsJson = False
     Example:
       systemctl stop jrc.socket jrc && jrc-offline db upgrade && systemctl start jrc
     """
-    settings = common(context).settings()
-    refuse_other_owner(settings)
+    settings = _own(context)
     report = _upgrade(settings)
     if report.before != report.after:
         _record(settings, report, reason)
@@ -71,10 +72,8 @@ def accept_server(
     from jrc.admin.peers import this_process
     from jrc.opened import accept_server
 
-    settings = common(context).settings()
-    refuse_other_owner(settings)
-    plan = {"needs_yes": True, "sentences": [_ACCEPTING], "count": 0, "pledges": []}
-    confirm(plan, yes=yes)
+    settings = _own(context)
+    confirm(plan_of(_ACCEPTING), yes=yes)
     before, now = accept_server(
         settings, time.time_ns() // 1_000_000, actor=this_process().actor, reason=reason
     )
@@ -102,19 +101,12 @@ def accept_copy(
       jrc db accept-copy --reason "moved to the new disk"
     """
     from jrc.admin.peers import this_process
-    from jrc.clock import SystemClock
-    from jrc.opened import Opened
     from jrc.service.recover import accept_copy
 
-    settings = common(context).settings()
-    refuse_other_owner(settings)
-    plan = {"needs_yes": True, "sentences": [_ACCEPTING_COPY], "count": 0, "pledges": []}
-    confirm(plan, yes=yes)
-    opened = Opened.open(settings, SystemClock())
-    try:
+    settings = _own(context)
+    confirm(plan_of(_ACCEPTING_COPY), yes=yes)
+    with _opened(settings) as opened:
         opened.write(lambda tx: accept_copy(tx, actor=this_process().actor, reason=reason))
-    finally:
-        opened.close()
     if as_json:
         output.document({"condition": "open"})
     else:
@@ -135,24 +127,7 @@ def accept_rows(
     Example:
       jrc db accept-rows --reason "the network is as in our notes"
     """
-    from jrc.admin.peers import this_process
-    from jrc.clock import SystemClock
-    from jrc.opened import Opened
-    from jrc.store.vouching import doubtful, vouch
-
-    settings = common(context).settings()
-    refuse_other_owner(settings)
-    opened = Opened.open(settings, SystemClock())
-    try:
-        now_ms = opened.clock.now_ms()
-        with opened.database.read(now_ms) as tx:
-            found = doubtful(tx.connection, tx.mac)
-        if found:
-            confirm(_plan_of_rows(found), yes=yes)
-            actor = this_process().actor
-            opened.database.write(lambda tx: vouch(tx, actor, reason), now_ms)
-    finally:
-        opened.close()
+    found = _vouched(_own(context), reason, yes=yes)
     good = [each.name for each in found if each.nonsense is None]
     bad = {each.name: each.nonsense for each in found if each.nonsense is not None}
     if as_json:
@@ -167,12 +142,28 @@ def accept_rows(
         )
 
 
-def _plan_of_rows(found: "Sequence[Doubtful]") -> dict[str, object]:
+def _vouched(settings: Settings, reason: str, *, yes: bool) -> "Sequence[Doubtful]":
+    """The damaged rows, of which those that make sense were vouched for after a yes."""
+    from jrc.admin.peers import this_process
+    from jrc.store.vouching import doubtful, vouch
+
+    with _opened(settings) as opened:
+        now_ms = opened.clock.now_ms()
+        with opened.database.read(now_ms) as tx:
+            found = doubtful(tx.connection, tx.mac)
+        if found:
+            confirm(_plan_of_rows(found), yes=yes)
+            actor = this_process().actor
+            opened.database.write(lambda tx: vouch(tx, actor, reason), now_ms)
+    return found
+
+
+def _plan_of_rows(found: "Sequence[Doubtful]") -> Plan:
     sentences = ["These rows do not authenticate. Go on only if they say what they should:"]
     for each in found:
         told = ", ".join(f"{name} {value}" for name, value in each.shown.items())
         sentences.append(f"{each.name}: {each.nonsense or told}")
-    return {"needs_yes": True, "sentences": sentences, "count": 0, "pledges": []}
+    return plan_of(*sentences)
 
 
 _ACCEPTING_COPY = (
@@ -184,6 +175,21 @@ _ACCEPTING = (
     "If a transaction was lost between the two servers, requests will be answered twice under one"
     " nonce. Go on only if every registrar was stopped before the change, and all was copied."
 )
+
+
+def _own(context: typer.Context) -> Settings:
+    """The settings, if the registrar's files are this user's."""
+    settings = common(context).settings()
+    refuse_other_owner(settings)
+    return settings
+
+
+def _opened(settings: Settings) -> "AbstractContextManager[Opened]":
+    """The database, while no daemon has it."""
+    from jrc.clock import SystemClock
+    from jrc.opened import Opened
+
+    return closing(Opened.open(settings, SystemClock()))
 
 
 def _upgrade(settings: Settings) -> "UpgradeReport":
@@ -202,17 +208,12 @@ def _upgrade(settings: Settings) -> "UpgradeReport":
 def _record(settings: Settings, report: "UpgradeReport", reason: str) -> None:
     """Let the audit log tell of an upgrade; opened as usual, so that an old copy shows as one."""
     from jrc.admin.peers import this_process
-    from jrc.clock import SystemClock
     from jrc.model import Event
-    from jrc.opened import Opened
 
     detail = {"schema": [report.before, report.after]}
     event = Event("database.upgraded", this_process().actor, reason=reason, detail=detail)
     try:
-        opened = Opened.open(settings, SystemClock())
-        try:
+        with _opened(settings) as opened:
             opened.write(lambda tx: tx.record(event))
-        finally:
-            opened.close()
     except JrcError as error:
         say(f"the database was upgraded; the audit log does not tell of it: {error}")

@@ -5,13 +5,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import typer
-
 from jrc.cli import output
 from jrc.cli.client import Query, connect
 from jrc.cli.handover_files import private_key, public_keys, sealed_file
 from jrc.cli.handover_outlook import Outlook, refuse_roles
-from jrc.cli.import_options import OnConflict
+from jrc.cli.import_options import OnConflict, refuse_networks
 from jrc.cli.import_report import Outcomes, reporting
 from jrc.cli.imports import helps_partly, leave, sent, shown_path, tell
 from jrc.cli.options import Common, refuse_undecoded
@@ -51,7 +49,8 @@ class Wanted(NamedTuple):
 
 def open_file(asked: Common, wanted: Wanted, *, as_json: bool) -> None:
     """The rows of a sealed file are imported, if it is one for us and was not opened before."""
-    _check_networks(wanted.networks)
+    refuse_undecoded("--network", wanted.networks)
+    refuse_networks(wanted.networks)
     key, builders = _keys(asked, wanted)
     trusted, own = public_keys(builders, Role.BUILDER), private_key(key, Role.REGISTRAR)
     data, name = sealed_file(wanted.file)
@@ -90,14 +89,6 @@ def _keys(asked: Common, wanted: Wanted) -> tuple[str, list[str]]:
             exit_code=ExitCode.USAGE,
         )
     return key, builders
-
-
-def _check_networks(names: list[str]) -> None:
-    refuse_undecoded("--network", names)
-    if any(not name.strip() or ";" in name or not name.isprintable() for name in names):
-        raise typer.BadParameter("--network is no name of a network")
-    if len(set(names)) != len(names):
-        raise typer.BadParameter("--network names one twice")
 
 
 def _told(opened: Opened, *, takes_over: bool) -> str:

@@ -76,12 +76,15 @@ def make_key(asked: Common, role: Role, out: Path, *, as_json: bool) -> None:
             NewFile(public, key.public.pem(), _PUBLIC_MODE),
         ]
     )
-    fingerprint = key.public.fingerprint
     if as_json:
         made = {"role": role.value, "private_key": str(out), "public_key": str(public)}
-        output.document({**made, "fingerprint": fingerprint})
+        output.document({**made, "fingerprint": key.public.fingerprint})
         return
-    output.line(fingerprint)
+    output.line(key.public.fingerprint)
+    _say_next(role, out, public)
+
+
+def _say_next(role: Role, out: Path, public: Path) -> None:
     say(f"the private key is in {out}: nobody else may read it")
     other = Role.BUILDER if role is Role.REGISTRAR else Role.REGISTRAR
     say(f"next: give {public} to the {other}, and compare the fingerprint by telephone")

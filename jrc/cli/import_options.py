@@ -1,5 +1,6 @@
 """Options of what imports pledges, and what the registrar is told of them."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -48,6 +49,18 @@ def refuse_both(on_conflict: OnConflict, *, pending_firmware: bool) -> None:
     """
     if pending_firmware and on_conflict is not OnConflict.FAIL:
         raise typer.BadParameter("--pending-firmware and --on-conflict exclude each other")
+
+
+def refuse_networks(names: Sequence[str]) -> None:
+    """Nothing, if a row can name these networks.
+
+    Raises:
+        BadParameter: one is no name, or is there twice.
+    """
+    if any(not name.strip() or ";" in name or not name.isprintable() for name in names):
+        raise typer.BadParameter("--network is no name of a network")
+    if len(set(names)) != len(names):
+        raise typer.BadParameter("--network names one twice")
 
 
 def import_query(

@@ -10,7 +10,7 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.answers import records
-from jrc.cli.asking import confirm
+from jrc.cli.asking import confirm, plan_of
 from jrc.cli.client import connect, segment
 from jrc.cli.key_rotation import (
     gone_if_refused,
@@ -179,7 +179,7 @@ def remove(
     path = f"/v1/keys/slots/{segment('the name', name)}"
     with connect(common(context)) as api:
         confirm(
-            _plan(
+            plan_of(
                 f"the key of the slot {name} opens the database no more; copies of the database"
                 " that were made before still open with it"
             ),
@@ -229,7 +229,7 @@ def rotate(
     wants_kek = kek or not data or file is not None or bool(others)
     settings = asked.settings()
     with connect(asked) as api:
-        confirm(_plan(planned(wants_kek=wants_kek, data=data, file=file)), yes=yes)
+        confirm(plan_of(planned(wants_kek=wants_kek, data=data, file=file)), yes=yes)
         moved = rotate_data(api, reason) if data else None
         if wants_kek:
             rotate_kek(api, settings, file, others or [], reason)
@@ -287,10 +287,6 @@ def restore(
     say("take the identity off this host again")
     say("if somebody else may have the lost file, run `jrc keys rotate` too")
     _warn(found)
-
-
-def _plan(sentence: str) -> dict[str, object]:
-    return {"needs_yes": True, "sentences": [sentence], "count": 1, "pledges": []}
 
 
 def _warn(found: Mapping[str, Any]) -> None:

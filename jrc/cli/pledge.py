@@ -178,7 +178,11 @@ def add(
         done = api.post("/v1/pledges", {**keys, **body})
     if as_json:
         output.document(done)
-        return
+    else:
+        _say_added(done)
+
+
+def _say_added(done: output.Record) -> None:
     say(f"{done['pledge_id']}: {done['outcome']}, network {output.shown_as(done['networks'])}")
     if done["outcome"] == "pending":
         say("its first join with this key deletes the one before, which is good until then")

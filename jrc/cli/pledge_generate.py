@@ -9,6 +9,7 @@ import typer
 from jrc.cli.generated import STDOUT, tell
 from jrc.cli.generated_files import Target, refuse_no_import, write
 from jrc.cli.identifiers import listed_in
+from jrc.cli.import_options import refuse_networks
 from jrc.cli.keyfiles import STDIN
 from jrc.cli.options import AeadName, AsJson, HkdfName, common, refuse_undecoded
 from jrc.cli.written_files import refuse_own_files
@@ -202,10 +203,7 @@ def import_columns(
         check_label(label or "")
     except (ValueError, UnfitError) as error:
         raise typer.BadParameter(str(error)) from None
-    if any(not name.strip() or ";" in name or not name.isprintable() for name in networks):
-        raise typer.BadParameter("--network is no name of a network")
-    if len(set(networks)) != len(networks):
-        raise typer.BadParameter("--network names one twice")
+    refuse_networks(networks)
     found = {"network": ";".join(networks), "role": "".join(roles), "label": label or ""}
     found["profile"] = "" if profile is None else profile.value
     return {column: value for column, value in found.items() if value}

@@ -122,6 +122,17 @@ def _to_know(found: Mapping[str, Any]) -> Iterator[str]:
         )
     if found.get("backup_failed"):
         yield f"the last backup failed, at {found['backup_failed']}; see: journalctl -u jrc-backup"
+    yield from _of_the_clock(found)
+    given_keys = (found.get("proxy") or {}).get("given_keys")
+    if given_keys is not None:
+        yield f"join proxy: {given_keys}"
+    yield from _of_the_file(found.get("config") or {})
+    hindered = found.get("updates", {}).get("why")
+    if hindered and not any(_of_the_clock(found)):
+        yield f"joined nodes are told nothing: {hindered.rstrip('.')}; see the daemon's log"
+
+
+def _of_the_clock(found: Mapping[str, Any]) -> Iterator[str]:
     behind = found.get("clock_behind")
     if behind is not None:
         yield f"{behind['meaning']} {behind['what_to_do']}"
@@ -130,13 +141,6 @@ def _to_know(found: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{doubt}: time goes on without it, and joined nodes are told nothing; see: timedatectl"
         )
-    given_keys = (found.get("proxy") or {}).get("given_keys")
-    if given_keys is not None:
-        yield f"join proxy: {given_keys}"
-    yield from _of_the_file(found.get("config") or {})
-    hindered = found.get("updates", {}).get("why")
-    if hindered and behind is None and doubt is None:
-        yield f"joined nodes are told nothing: {hindered.rstrip('.')}; see the daemon's log"
 
 
 def _of_the_file(told: Mapping[str, Any]) -> Iterator[str]:
