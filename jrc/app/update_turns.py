@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import structlog
 
 from jrc.admin.services import Transactions
-from jrc.errors import StateError
+from jrc.errors import JrcError, StateError
 from jrc.service.condition import closed_sentence, is_open
 from jrc.service.installers import InstallerId
 from jrc.service.keying import Keying
@@ -120,13 +120,21 @@ class UpdateTurns:
         """Write how updates ended, and tell nobody."""
         await self._transactions.run_write(lambda tx: record(tx, self._errands, outcomes))
 
-    async def record_apart(self, outcomes: Sequence[UpdateOutcome]) -> None:
-        """Write each by itself after a fault: one that has it takes no other with it."""
+    async def record_apart(self, outcomes: Sequence[UpdateOutcome]) -> list[Exception]:
+        """Write each by itself after a fault: one that has it takes no other with it.
+
+        The node of one that can't be written is told again later. Gives the errors that nobody
+        expected, for the guard of the task.
+        """
+        faults: list[Exception] = []
         for outcome in outcomes:
             try:
                 await self.record([outcome])
-            except Exception as error:  # noqa: BLE001 - its node is told again later
+            except JrcError as error:
                 _log.error("update_not_recorded", error=str(error), kind=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - rolled back; the guard is told
+                faults.append(error)
+        return faults
 
     # What else they lead to
 

@@ -222,10 +222,15 @@ class Updates:
                 self._note(str(error))
                 wait_s = RETRY_S
             except Exception as error:  # noqa: BLE001 - the guard of this task: joins go on
-                _log.critical("updates_failed", error=str(error), kind=type(error).__name__)
-                self._note(f"a fault in jrc ({type(error).__name__})")
+                self._failed(error)
                 wait_s = RETRY_S
             await self._rest(wait_s)
+
+    def _failed(self, error: Exception) -> None:
+        """Say what nobody expected, which may be several errors."""
+        for fault in error.exceptions if isinstance(error, ExceptionGroup) else [error]:
+            _log.critical("updates_failed", error=str(fault), kind=type(fault).__name__)
+            self._note(f"a fault in jrc ({type(fault).__name__})")
 
     async def _rest(self, wait_s: float | None) -> None:
         """Wait, but no longer than until there is news; what comes soon after goes along."""
@@ -261,9 +266,9 @@ class Updates:
         except JrcError:
             self._keep(outcomes, term)
             raise
-        except Exception:
-            await self._turns.record_apart(outcomes)
-            raise
+        except Exception as fault:  # noqa: BLE001 - all go to the guard
+            more = await self._turns.record_apart(outcomes)
+            raise ExceptionGroup("a turn, and what it was to write", [fault, *more]) from None
         if term != self._term:
             return 0.0  # what was prepared never leaves; its numbers are not used again
         self._note(turned.no_numbers or self._clock_doubt())

@@ -11,6 +11,7 @@ from jrc.errors import StateError
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.outcomes import MAX_EXCHANGE_MS
 from jrc.service.rollover import abort_rollover
+from jrc.service.update import record as right_record
 from jrc.service.update import turn as right_turn
 from tests.desk import ACTOR
 from tests.rolling import Rig, experiment, in_phase, in_state, names
@@ -59,6 +60,35 @@ def test_a_fault_loses_no_answer_that_has_come(
 
     experiment(tmp_path, work)
     assert next(faults, None) is None
+
+
+def test_no_fault_hides_behind_the_one_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more while an answer is written by itself reaches the guard too; the others go on."""
+    faults, more = iter([RuntimeError("odd")]), iter([TypeError("odder")])
+
+    def turn(tx: Any, errands: Any, outcomes: Any, *rest: Any) -> Any:
+        if outcomes:
+            for fault in faults:
+                raise fault
+        return right_turn(tx, errands, outcomes, *rest)
+
+    def record(*given: Any) -> None:
+        for fault in more:
+            raise fault
+        right_record(*given)
+
+    async def work(rig: Rig) -> None:
+        monkeypatch.setattr("jrc.app.update_turns.turn", turn)
+        monkeypatch.setattr("jrc.app.update_turns.record", record)
+        await rig.roll()
+        await rig.until(in_phase(rig, Phase.DONE))
+
+    with capture_logs() as logs:
+        experiment(tmp_path, work)
+    failed = [line["kind"] for line in logs if line["event"] == "updates_failed"]
+    assert failed == ["RuntimeError", "TypeError"]
 
 
 def test_a_rollover_that_can_not_go_on_keeps_nobody_from_being_told(
