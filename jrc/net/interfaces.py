@@ -121,13 +121,18 @@ class InterfaceWatch:
                 await self._follow()
             except Exception as error:  # noqa: BLE001 - the outermost guard of this task
                 # ENOBUFS is one of these: messages were lost, and the socket is of no more use.
-                self._complain(str(error) or SILENCE)
+                self._complain(error)
                 await asyncio.sleep(RETRY_S)
 
-    def _complain(self, error: str) -> None:
-        """Say once that netlink fails, until it has worked again."""
+    def _complain(self, error: Exception) -> None:
+        """Say once that netlink fails, or what is told of it, until it has worked again."""
         if not self._has_failed:
-            _log.warning("interface_watch_begins_anew", interface=self._name, error=error)
+            _log.warning(
+                "interface_watch_begins_anew",
+                interface=self._name,
+                error=str(error) or SILENCE,
+                kind=type(error).__name__,
+            )
         self._has_failed = True
 
     async def _follow(self) -> None:

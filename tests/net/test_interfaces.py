@@ -177,6 +177,31 @@ def test_a_watch_starts_also_while_the_kernel_does_not_answer(
     ]
 
 
+def test_a_fault_in_what_is_told_of_a_change_is_named_in_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The watch goes on; nobody takes the fault for one of the kernel's."""
+    for name, value in (("START_S", 0.01), ("PATIENCE_S", 5.0), ("RETRY_S", 0.001)):
+        monkeypatch.setattr(interfaces, name, value)
+
+    def told(_found: Interface | None) -> None:
+        raise KeyError("lab")
+
+    async def run() -> None:
+        kernel = SlowKernel()
+        monkeypatch.setattr(interfaces, "_netlink", lambda **_options: kernel)
+        watch = InterfaceWatch("lowpan0", told)
+        await watch.start()
+        kernel.answers.set()
+        await until(lambda: any("kind" in entry for entry in logs))
+        await watch.stop()
+
+    with capture_logs() as logs:
+        asyncio.run(run())
+    (fault,) = (entry for entry in logs if entry["event"] == "interface_watch_begins_anew")
+    assert ("KeyError", "'lab'") == (fault["kind"], fault["error"])
+
+
 def test_a_person_who_asks_for_an_interface_is_told_that_the_kernel_is_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
