@@ -40,6 +40,20 @@ def test_a_builder_changes_no_pledge_that_is_not_theirs(bench: Bench, how: tuple
     assert event["detail"]["take_over"] is True
 
 
+def test_keys_that_wait_replace_nothing_wherever_they_come_from(bench: Bench) -> None:
+    """An import and a sealed file know the same options, which exclude each other in both."""
+    both = ("--pending-firmware", "--on-conflict", "replace")
+    bench.seal("b.sealed")
+    pledge_file(bench.folder / "other.csv", ROWS)
+    file = bench.at("other.csv")
+    for done in (
+        bench.open("b.sealed", *both),
+        bench.terminal.jrc("pledge", "import", file, *both),
+    ):
+        assert (ExitCode.USAGE, True) == (done.code, "exclude each other" in done.err)
+    assert bench.pledges() == []
+
+
 def test_a_builder_gives_their_own_pledges_new_keys(bench: Bench) -> None:
     """What they have sealed before they may seal anew."""
     bench.seal("b.sealed")
