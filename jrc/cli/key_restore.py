@@ -1,5 +1,6 @@
 """``jrc keys restore``: on the database itself, as a daemon without its key has it not open."""
 
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -32,8 +33,7 @@ def restore_key_file(
     refuse_other_owner(settings)
     read_identity = partial(read_key, identity_file, setting="--identity-file")
     identity, key = read_identity(), new_key()
-    opened = Opened.open(settings, SystemClock(), read_identity)
-    try:
+    with closing(Opened.open(settings, SystemClock(), read_identity)) as opened:
         write_key(path, key_text(key))
         with gone_if_refused(path, file_key_id(key)):
             new = NewSlot(slot, SlotKind.FILE, key=key)
@@ -41,6 +41,4 @@ def restore_key_file(
             report = opened.write(
                 lambda tx: restore_slot(tx, identity, new, actor=actor, reason=reason)
             )
-    finally:
-        opened.close()
     return asdict(report)
