@@ -102,16 +102,27 @@ def read_unsigned(data: bytes, pos: int) -> tuple[int, int]:
     return value, pos
 
 
-def read_bytes(data: bytes, pos: int) -> tuple[bytes, int]:
-    """A byte string of definite length and the position after it.
+def read_bytes(data: bytes, pos: int, major: int = BYTES) -> tuple[bytes, int]:
+    """A byte string of definite length and the position after it; with ``TEXT`` a text's bytes.
 
     Raises:
         NotWellFormedError: something else is there.
     """
-    major, size, pos = read_head(data, pos)
-    if major != BYTES or not 0 <= size <= len(data) - pos:
+    found, size, pos = read_head(data, pos)
+    if found != major or not 0 <= size <= len(data) - pos:
         raise NotWellFormedError
     return data[pos : pos + size], pos + size
+
+
+def read_text(data: bytes, pos: int) -> tuple[str, int]:
+    """A text of definite length and the position after it.
+
+    Raises:
+        NotWellFormedError: something else is there.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    content, pos = read_bytes(data, pos, TEXT)
+    return content.decode(), pos
 
 
 def read_container(data: bytes, pos: int, major: int) -> tuple[int, int]:
@@ -169,15 +180,8 @@ def _skip_indefinite(data: bytes, pos: int, major: int, depth: int) -> int:
     step = 2 if major == MAP else 1
     while data[pos : pos + 1] != b"\xff":
         if major in (BYTES, TEXT):
-            pos = _skip_chunk(data, pos, major)
+            # A chunk is a definite string of the same type (RFC 8949 §3.2.3).
+            _, pos = read_bytes(data, pos, major)
         else:
             pos = _skip_entries(data, pos, step, depth)
     return pos + 1
-
-
-def _skip_chunk(data: bytes, pos: int, major: int) -> int:
-    """The position after one chunk: a definite string of the same type (RFC 8949 §3.2.3)."""
-    found, size, pos = read_head(data, pos)
-    if found != major or not 0 <= size <= len(data) - pos:
-        raise NotWellFormedError
-    return pos + size

@@ -6,7 +6,7 @@ private is taken, and no message repeats what was given.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, NamedTuple, TypeAlias
@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from jrc.cojp.cbor import (
     BYTES,
-    INDEFINITE,
     MAP,
     NEGATIVE,
     TEXT,
@@ -24,7 +23,11 @@ from jrc.cojp.cbor import (
     encode_bytes,
     encode_int,
     head,
+    read_bytes,
+    read_container,
     read_head,
+    read_int,
+    read_text,
 )
 
 # --- What the RFCs fix -------------------------------------------------------------------------
@@ -215,27 +218,35 @@ def _decoded(value: bytes) -> _Item:
         raise ValueError(
             "it is no CBOR that is whole, of definite lengths and not too deep"
         ) from None
+    except UnicodeDecodeError:
+        raise ValueError("a text in it is not UTF-8") from None
     if end != len(value):
         raise ValueError("something follows the credential")
     return item
 
 
+_READERS: Final[Mapping[int, Callable[[bytes, int], tuple[int | bytes | str, int]]]] = {
+    UNSIGNED: read_int,
+    NEGATIVE: read_int,
+    BYTES: read_bytes,
+    TEXT: read_text,
+}
+
+
 def _item(data: bytes, pos: int, depth: int) -> tuple[_Item, int]:
-    major, value, at = read_head(data, pos)
-    if major in (UNSIGNED, NEGATIVE):
-        return (value if major == UNSIGNED else -1 - value), at
-    if major in (BYTES, TEXT) and value != INDEFINITE and value <= len(data) - at:
-        content = data[at : at + value]
-        return (content if major == BYTES else _text(content)), at + value
-    if major == MAP and value != INDEFINITE and depth < _MAX_DEPTH:
-        return _map(data, at, value, depth)
+    major, _, end = read_head(data, pos)
+    if major in _READERS:
+        return _READERS[major](data, pos)
+    if major == MAP and depth < _MAX_DEPTH:
+        return _map(data, pos, depth)
     if data[pos] in _SIMPLE:
-        return _SIMPLE[data[pos]], at
+        return _SIMPLE[data[pos]], end
     raise NotWellFormedError
 
 
-def _map(data: bytes, pos: int, count: int, depth: int) -> tuple[_Map, int]:
+def _map(data: bytes, pos: int, depth: int) -> tuple[_Map, int]:
     found: _Map = {}
+    count, pos = read_container(data, pos, MAP)
     for _ in range(count):
         label, pos = _item(data, pos, _MAX_DEPTH)
         if type(label) is not int:
@@ -244,13 +255,6 @@ def _map(data: bytes, pos: int, count: int, depth: int) -> tuple[_Map, int]:
             raise ValueError(f"label {label} is there twice")
         found[label], pos = _item(data, pos, depth + 1)
     return found, pos
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise ValueError("a text in it is not UTF-8") from None
 
 
 def _written(item: _Item) -> str:
