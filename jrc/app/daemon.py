@@ -1,12 +1,11 @@
-"""The running registrar: what takes joins, what runs beside them, and its life.
+"""The running registrar: the way of joins, what runs beside it, and the life of both.
 
-Longer than other modules, since every part is made and tied to the others here and nowhere else.
+Every part is made and tied to the others here and nowhere else.
 """
 
 import asyncio
 import gc
 import os
-import secrets
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -20,19 +19,18 @@ from jrc import __version__
 from jrc.admin.api import build_api
 from jrc.admin.api_metrics import ApiCounts, Counted
 from jrc.admin.health import build_metrics
-from jrc.admin.metrics import Counters
 from jrc.admin.server import metrics_server
 from jrc.app.admin_socket import admin_server
 from jrc.app.backups import Backups
 from jrc.app.border_routers import look_at_border_routers
 from jrc.app.cautions import cautions
-from jrc.app.closure import Closure
 from jrc.app.daemon_services import DaemonServices
 from jrc.app.event_keeper import EventKeeper
 from jrc.app.event_watch import EventWatch
 from jrc.app.housekeeping import SUMMARY_EVERY_S, Housekeeping
 from jrc.app.import_keeper import ImportKeeper
 from jrc.app.installers import Installers
+from jrc.app.join_path import JoinPath
 from jrc.app.link import Link
 from jrc.app.listening import Listening
 from jrc.app.logs import Logs
@@ -44,27 +42,17 @@ from jrc.app.registrars import Registrars
 from jrc.app.reloading import Reloading, Taking
 from jrc.app.rollover_survey import RolloverSurvey
 from jrc.app.rollovers import RolloverKeeper
-from jrc.app.transactions import DaemonTransactions
-from jrc.app.troubles import Troubles
 from jrc.app.updates import Updates
-from jrc.app.watchdog import Pulse
 from jrc.app.windows import WindowKeeper
-from jrc.coap.endpoint import Datagram, Endpoint
+from jrc.coap.endpoint import Datagram
 from jrc.config import Endpoint as Place
 from jrc.config import Settings
-from jrc.errors import ExitCode, JrcError
+from jrc.errors import ExitCode
 from jrc.net.interfaces import InterfaceWatch
 from jrc.offline import configured_installers, rollover_settings
 from jrc.opened import Opened
-from jrc.service.attempts import Attempts
-from jrc.service.batches import Batches
-from jrc.service.contexts import Contexts
-from jrc.service.intake import Intake
-from jrc.service.join import Ask, Outcome, decide
-from jrc.service.open_runs import RUN_LIFETIME_MS
 from jrc.service.survey import survey
 from jrc.servicemanager import Passed
-from jrc.store.writer import Writer
 
 T = TypeVar("T")
 
@@ -101,24 +89,13 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._exit_code = ExitCode.DONE
-        self._drained: asyncio.Event | None = None
-        self._ended_badly = False
         self._servers = AsyncExitStack()
-        self._counters = Counters()
-        self._contexts = Contexts(opened.lookup)
-        self._writer = self._made_writer()
-        self._pulse = Pulse(self._writer)
-        self._endpoint = Endpoint(
-            listeners, self._arrived, self._is_held, self._counters.send_failed
-        )
-        self._troubles = Troubles(self._endpoint.resume)
-        self._batches = Batches(self._writer.submit)
-        self._attempts = Attempts()
-        self._intake = self._made_intake()
-        self._closure = Closure(opened, self._intake.close)
-        self._transactions = DaemonTransactions(
-            opened, self._writer.work, self._contexts, self._changed, self._troubles.failed
-        )
+        self._joins = JoinPath(opened, listeners, logs, self._changed, self._fatal)
+        self._counters = self._joins.counters
+        self._contexts = self._joins.contexts
+        self._endpoint = self._joins.endpoint
+        self._troubles = self._joins.troubles
+        self._transactions = self._joins.transactions
         self._housekeeping = self._made_housekeeping()
         opened.database.on_border_router = look_at_border_routers(
             rollover_settings(self._settings.rollover)
@@ -144,35 +121,9 @@ class Daemon:
         self._proxy = join_proxy(
             self._settings, self._endpoint, self._transactions, registry, self._fatal
         )
+        self._joins.take_first = self._take_first
         self._parts = self._made_parts()
         self._services.begin(registry, self._parts)
-
-    def _made_writer(self) -> Writer[Ask, Outcome]:
-        return Writer(
-            self._opened.database,
-            self._opened.clock,
-            decide,
-            self._loop.call_soon_threadsafe,
-            self._finished,
-            self._let_go,
-            self._fatal,
-            self._counters,
-        )
-
-    def _made_intake(self) -> Intake:
-        return Intake(
-            self._contexts,
-            self._opened.lookup,
-            self._batches.add,
-            self._endpoint,
-            self._counters,
-            self._opened.clock,
-            retransmit_cache=self._settings.coap.retransmit_cache,
-            first_message_id=secrets.randbelow(0x10000),
-            attempts=self._attempts,
-            failed=self._troubles.failed,
-            report=self._logs.joins.note,
-        )
 
     def _made_housekeeping(self) -> Housekeeping:
         return Housekeeping(
@@ -199,11 +150,11 @@ class Daemon:
             self._transactions,
             self._endpoint,
             self._opened.clock,
-            self._intake.next_message_id,
+            self._joins.intake.next_message_id,
             self._contexts.forget,
             self._counters.dropped,
             self._fatal,
-            lambda: self._intake.in_flight,
+            lambda: self._joins.intake.in_flight,
             configured_installers(self._settings),
             self._clock_doubt,
             self._settings.lab,
@@ -221,13 +172,13 @@ class Daemon:
             opened=self._opened,
             transactions=self._transactions,
             contexts=self._contexts,
-            attempts=self._attempts,
+            attempts=self._joins.attempts,
             installers=self._installers,
             updates=self._updates,
             endpoint=self._endpoint,
             counters=self._counters,
             housekeeping=self._housekeeping,
-            closure=self._closure,
+            closure=self._joins.closure,
             troubles=self._troubles,
             clock_doubt=self._clock_doubt,
             is_ending=self._ended.is_set,
@@ -259,11 +210,11 @@ class Daemon:
             counters=self._counters,
             housekeeping=self._housekeeping,
             contexts=self._contexts,
-            intake=self._intake,
-            attempts=self._attempts,
+            intake=self._joins.intake,
+            attempts=self._joins.attempts,
             endpoint=self._endpoint,
             troubles=self._troubles,
-            closure=self._closure,
+            closure=self._joins.closure,
             log=self._logs.writer,
             installers=self._installers,
             updates=self._updates,
@@ -323,19 +274,14 @@ class Daemon:
 
     async def start(self) -> None:
         """Open everything; when it returns, joins are answered."""
-        self._contexts.learn(self._opened.lookup.kid_contexts())
-        since_ms = self._opened.clock.now_ms() - RUN_LIFETIME_MS
-        self._contexts.runs.add(self._opened.lookup.runs.since(since_ms))
-        self._opened.database.load_policy()
-        self._closure.look()
-        self._writer.start()
+        self._joins.start()
         await self._start_servers()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ended.set)
         self._loop.add_signal_handler(signal.SIGHUP, self._reloading.reload)
         for part in self._parts:
             await part.start()
-        self._endpoint.start(self._loop)
+        self._joins.listen()
         self._housekeeping.start()
         self._housekeeping.every(SUMMARY_EVERY_S, self._logs.joins.summarise)
         gc.freeze()
@@ -371,64 +317,26 @@ class Daemon:
         for part in reversed(self._parts):
             await part.stop()
         await self._servers.aclose()
-        if self._batches and not self._ended_badly:
-            self._drained = asyncio.Event()
-            await self._drained.wait()
-        self._writer.stop()
-        await asyncio.to_thread(self._writer.join)
-        await asyncio.sleep(0)  # the last answers were handed to the loop before the thread ended
-        self._endpoint.close()
+        await self._joins.finish()
         _log.info("stopped", joins=self._counters.joins_total)
 
     def works(self) -> bool:
         """Whether the writer thread gets on; for the watchdog."""
-        return self._pulse.beats()
+        return self._joins.works()
 
-    # Joins
-
-    def _arrived(self, datagrams: list[Datagram]) -> None:
+    def _take_first(self, datagrams: list[Datagram]) -> Sequence[Datagram]:
+        """What the Join Proxy and updates leave of what has arrived."""
         if self._proxy is not None:
             datagrams = self._proxy.host.take(datagrams)
-        left = self._updates.receive(datagrams)
-        if left:
-            self._intake.take(left)
-            self._batches.turn()
-
-    def _is_held(self) -> bool:
-        """Whether datagrams are to wait in the kernel's queue."""
-        return self._writer.is_computing or self._troubles.holds
-
-    def _let_go(self) -> None:
-        """Called by the writer thread: the loop may read again while the commit waits."""
-        if self._endpoint.is_waiting and not self._troubles.holds:
-            self._loop.call_soon_threadsafe(self._endpoint.resume)
-
-    def _finished(self, outcomes: list[Outcome], failures: Sequence[tuple[Ask, JrcError]]) -> None:
-        if not self._troubles.holds:
-            self._endpoint.resume()
-        self._intake.finish(outcomes)
-        for ask, error in failures:
-            self._intake.abandon(ask, error)
-        self._transactions.look_again()
-        if self._troubles and outcomes and not failures:
-            self._troubles.database_works()
-        self._batches.done()
-        if not self._troubles.holds:
-            # Whoever was answered asks again at once under load: one batch, and not two in turn.
-            self._endpoint.read()
-        self._batches.turn()
-        if self._drained is not None and not self._batches:
-            self._drained.set()
+        return self._updates.receive(datagrams)
 
     def _fatal(self, error: BaseException) -> None:
         _log.critical("stopping", error=str(error), hint="what is on disk is read at the start")
         self._exit_code = ExitCode.FAILED
-        self._ended_badly = True
+        self._joins.give_up()
         self._ended.set()
-        if self._drained is not None:
-            self._drained.set()
 
     def _changed(self) -> None:
-        self._closure.look()
+        self._joins.closure.look()
         for part in self._parts:
             part.changed()
