@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ import structlog
 
 from jrc.admin.backup_metrics import BackupFigures
 from jrc.admin.services import Transactions
+from jrc.app.part import Every
 from jrc.config import Backup
 from jrc.errors import JrcError, OperatorError
 from jrc.model import Condition, Secret
@@ -30,12 +31,11 @@ RETRY_S = 600.0
 """After a failure; a disk that is full stays so for a while."""
 REASON = "scheduled"
 
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
 _log = structlog.get_logger("jrc")
 
 
 class Backups:
-    """As ``app.daemon.Part``; ``every`` repeats work for as long as the daemon runs.
+    """As ``app.part.Part``; ``every`` repeats work for as long as the daemon runs.
 
     When the next one is due is told by the newest file: one that was missed while the daemon was
     down is made at its start.
@@ -48,7 +48,7 @@ class Backups:
         settings: Backup,
         opened: Opened,
         transactions: Transactions,
-        every: _Every,
+        every: Every,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         assert settings.directory is not None, "there is nothing to do without"

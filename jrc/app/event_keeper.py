@@ -5,12 +5,13 @@ look before, nothing is removed at this one.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from jrc.admin.event_log import remove_in_turns
 from jrc.admin.services import Transactions
+from jrc.app.part import Every
 from jrc.config import Events
 from jrc.service.event_removal import Removal, removal_due
 from jrc.service.ports import Clock
@@ -24,7 +25,6 @@ REST_S = 0.25
 ACTOR = "jrc"
 _DAY_MS = 86_400_000
 
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
 _log = structlog.get_logger("jrc")
 
 
@@ -38,7 +38,7 @@ class EventKeeper:
         settings: Events,
         transactions: Transactions,
         clock: Clock,
-        every: _Every,
+        every: Every,
         monotonic_s: Callable[[], float] = time.monotonic,
         *,
         rest_s: float = REST_S,

@@ -3,12 +3,13 @@
 `jrc events verify` looks at all of it at once, and says more (docs/audit-log.md).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from jrc.admin.services import Transactions
 from jrc.admin.state_metrics import ChainFigures
+from jrc.app.part import Every
 from jrc.service.event_chain import Place
 from jrc.service.event_check import ChainReport, verify_stretch
 from jrc.service.ports import Clock
@@ -18,7 +19,6 @@ LOOK_EVERY_S = 20.0
 STRETCH = 500
 """Events at a look: a few milliseconds, and a million events in eleven hours."""
 
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
 _log = structlog.get_logger("jrc")
 
 
@@ -32,7 +32,7 @@ class EventWatch:
     name = "event_chain"
 
     def __init__(
-        self, transactions: Transactions, clock: Clock, newest: Callable[[], int], every: _Every
+        self, transactions: Transactions, clock: Clock, newest: Callable[[], int], every: Every
     ) -> None:
         self._transactions = transactions
         self._clock = clock

@@ -1,11 +1,12 @@
 """Goes on with what published imports change, where whoever imported has ended before."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
 from jrc.admin.pace import Pace
 from jrc.admin.services import Transactions
+from jrc.app.part import Every
 from jrc.service.import_settling import settle_some
 from jrc.service.imports import AT_ONCE
 from jrc.service.registry import Registry
@@ -13,20 +14,18 @@ from jrc.service.registry import Registry
 LOOK_EVERY_S = 30.0
 """How long such changes may wait; whoever imports does them by itself."""
 
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
-
 _log = structlog.get_logger("jrc")
 
 
 class ImportKeeper:
-    """As ``app.daemon.Part``; ``every`` repeats work for as long as the daemon runs.
+    """As ``app.part.Part``; ``every`` repeats work for as long as the daemon runs.
 
     Several registrars on one database may do so at once: each change is made by one transaction.
     """
 
     name = "imports"
 
-    def __init__(self, transactions: Transactions, every: _Every) -> None:
+    def __init__(self, transactions: Transactions, every: Every) -> None:
         self._transactions = transactions
         self._every = every
         self._settled = 0

@@ -14,7 +14,7 @@ _log = structlog.get_logger("jrc")
 
 
 class Link:
-    """As ``app.daemon.Part``: watches the interfaces of the networks, and writes what changes."""
+    """As ``app.part.Part``: watches the interfaces of the networks, and writes what changes."""
 
     name = "interfaces"
 

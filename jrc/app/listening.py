@@ -23,7 +23,7 @@ _log = structlog.get_logger("jrc")
 
 
 class Listening:
-    """As ``app.daemon.Part``; ``places`` are those of ``coap.listen`` that this process binds."""
+    """As ``app.part.Part``; ``places`` are those of ``coap.listen`` that this process binds."""
 
     name = "listen"
 

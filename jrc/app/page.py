@@ -1,7 +1,7 @@
 """The page in the registrar: on the admin socket, and on a port of loopback where it is set up."""
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -14,14 +14,13 @@ from jrc.admin.page.reading import Pace
 from jrc.admin.page.sessions import Sessions
 from jrc.admin.server import HttpServer, page_server
 from jrc.admin.services import Services
+from jrc.app.part import Every
 from jrc.app.updates import Updates
 from jrc.config import Settings
 from jrc.service.ports import Clock
 
 SESSIONS_FILE = "page.sessions"
 COUNT_EVERY_S = 1.0
-
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
 
 _log = structlog.get_logger("jrc")
 
@@ -38,7 +37,7 @@ class Page:
         services: Services,
         counters: Counters,
         updates: Updates,
-        every: _Every,
+        every: Every,
         passed: Callable[[str, int], socket.socket | None] = lambda _host, _port: None,
     ) -> None:
         """``passed`` gives the socket of the service manager that listens at an address, if any."""

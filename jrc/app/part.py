@@ -1,7 +1,10 @@
 """What runs beside the joins."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeAlias
+
+Every: TypeAlias = Callable[[float, Callable[[], Awaitable[None]]], None]
+"""Does work anew each time that so many seconds are over, for as long as the daemon runs."""
 
 
 class Part(Protocol):

@@ -119,7 +119,7 @@ def join_proxy(
 
 
 class JoinProxyPart:
-    """As ``app.daemon.Part``."""
+    """As ``app.part.Part``."""
 
     name = "proxy"
 

@@ -11,11 +11,12 @@ an overlap would repeat no sender number: each is reserved in a row before it is
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
 
+from jrc.app.part import Every
 from jrc.app.tasks import Fatal, guarded
 from jrc.app.transactions import DaemonTransactions
 from jrc.app.troubles import Troubles
@@ -29,8 +30,6 @@ from jrc.store.watch import Sight, Watch
 LEASE_S = 3.0
 """As long as an end of a silent connection takes to give it up (``postgresql.SILENCE_MS``)."""
 CHECK_EVERY_S = 0.5
-
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
 
 _log = structlog.get_logger("jrc")
 
@@ -54,7 +53,7 @@ class Registrars:
         transactions: DaemonTransactions,
         contexts: Contexts,
         troubles: Troubles,
-        every: _Every,
+        every: Every,
         fatal: Fatal,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -1,7 +1,7 @@
 """The admin API on TCP: its server, its certificate, and tokens that somebody should look at."""
 
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +14,7 @@ from jrc.admin.gate import Gate
 from jrc.admin.server import HttpServer, bind_tcp
 from jrc.admin.services import Transactions
 from jrc.admin.tls_server import tls_server
+from jrc.app.part import Every
 from jrc.config import Api
 from jrc.errors import OperatorError, StateError
 from jrc.service.tokens import good_hashes, lasting_tokens
@@ -22,8 +23,6 @@ from jrc.service.wording import utc_text
 LOOK_EVERY_S: Final = 2.0
 """How long a new certificate may wait to be taken."""
 SURVEY_EVERY_S: Final = 60.0
-
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
 
 _log = structlog.get_logger("jrc")
 
@@ -39,7 +38,7 @@ class RemoteApi:
         app: App,
         transactions: Transactions,
         counts: ApiCounts,
-        every: _Every,
+        every: Every,
         passed: Callable[[str, int], socket.socket | None] = lambda _host, _port: None,
     ) -> None:
         """``passed`` gives a socket of the service manager that listens at an address already."""

@@ -1,23 +1,22 @@
 """How old keys are and how far rollovers are, for metrics and ``jrc status``; as of a look."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from jrc.admin.services import Transactions
+from jrc.app.part import Every
 from jrc.service.rollover_figures import RolloverFigures, rollover_figures
 from jrc.service.wording import utc_text
 
 LOOK_EVERY_S = 10.0
 """How old the figures may be; a look counts the nodes of each network's last rollover."""
 
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
-
 
 class RolloverSurvey:
-    """As ``app.daemon.Part``; ``every`` repeats work for as long as the daemon runs."""
+    """As ``app.part.Part``; ``every`` repeats work for as long as the daemon runs."""
 
     name = "keys"
 
-    def __init__(self, transactions: Transactions, every: _Every) -> None:
+    def __init__(self, transactions: Transactions, every: Every) -> None:
         self._transactions = transactions
         self._every = every
         self._found: Sequence[RolloverFigures] = ()

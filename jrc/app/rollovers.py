@@ -5,7 +5,7 @@ longer than asked for, and never shorter (RFC 9031 §8.5).
 """
 
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import structlog
 
 from jrc.admin.services import Transactions
+from jrc.app.part import Every
 from jrc.app.tasks import RETRY_S
 from jrc.config import Rollover
 from jrc.errors import JrcError
@@ -42,8 +43,6 @@ START_EVERY_S = 60.0
 
 _NOT_MOVED, _NOT_BEGUN = "rollover_not_moved", "rollover_not_begun"
 
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
-
 _log = structlog.get_logger("jrc")
 
 
@@ -54,7 +53,7 @@ class _Move(NamedTuple):
 
 
 class RolloverKeeper:
-    """As ``app.daemon.Part``; ``every`` repeats work for as long as the daemon runs.
+    """As ``app.part.Part``; ``every`` repeats work for as long as the daemon runs.
 
     ``installers`` are those of the config file: a switch waits for their radios.
     """
@@ -66,7 +65,7 @@ class RolloverKeeper:
         section: Rollover,
         transactions: Transactions,
         installers: Collection[InstallerId],
-        every: _Every,
+        every: Every,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._section = section

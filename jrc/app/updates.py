@@ -47,7 +47,7 @@ _log = structlog.get_logger("jrc")
 
 
 class Updates:
-    """As ``app.daemon.Part``.
+    """As ``app.part.Part``.
 
     ``forget`` drops a kid context from the cache of joins, since its row has changed.
     ``next_message_id`` is shared with the answers to joins, and so is ``endpoint``.

@@ -6,25 +6,24 @@ Closed it stays closed, even where the wall clock is set back afterwards.
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from jrc.admin.services import Transactions
+from jrc.app.part import Every
 from jrc.service.windows import end_windows, time_left_ms
 
 LOOK_EVERY_S = 1.0
 
-_Every = Callable[[float, Callable[[], Awaitable[None]]], None]
-
 
 class WindowKeeper:
-    """As ``app.daemon.Part``; ``every`` repeats work for as long as the daemon runs."""
+    """As ``app.part.Part``; ``every`` repeats work for as long as the daemon runs."""
 
     name = "windows"
 
     def __init__(
         self,
         transactions: Transactions,
-        every: _Every,
+        every: Every,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transactions = transactions
