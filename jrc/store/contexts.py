@@ -2,21 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import cbor2
 from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_column, or_, select
 
-from jrc.cojp.constants import JRC_ID, PLEDGE_ID_KID
-from jrc.cojp.oscore_context import SecurityContext
-from jrc.cojp.replay import ReplayWindow
 from jrc.errors import StateError
-from jrc.model import Condition, KeySetState, Pledge, PledgeId, PledgeState, Profile
-from jrc.service.join_ports import ContextState, KnownContext, StoredAnswer
+from jrc.model import Condition, KeySetState, PledgeState, Profile
+from jrc.service.join_ports import KnownContext, StoredAnswer
 from jrc.store import standing
+from jrc.store.context_rows import (
+    IS_LEFT_OUT,
+    IS_PUBLISHED,
+    NOTHING,
+    STATE_COLUMNS,
+    left_out_in,
+    network_ids_in,
+    open_security,
+    pledge_from_row,
+    state_from_values,
+)
 from jrc.store.faults import readable
 from jrc.store.keyring import Keyring
 from jrc.store.prepared import Prepared, PreparedIn, Rows
@@ -38,18 +44,14 @@ from jrc.store.schema import (
 )
 from jrc.store.server import is_closed, is_server, let_go
 
-STATE_COLUMNS = [column for column in context_state.columns if column.name != "mac"]
-"""In the order that the MAC covers."""
-
-_PLEDGE_USED = 7
-"""The first columns of ``pledge``: number to profile; most others are read for the MAC."""
 _CANDIDATE = [column.name for column in pledge.columns].index("candidate_id")
 
 # Where the parts of a row of ``_FIND`` begin.
 _STATE_AT = 8
 _PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
 _NETWORK_AT = _PLEDGE_AT + len(pledge.columns)
-_STANDING_AT = _NETWORK_AT + 3
+_LEFT_OUT_AT = _NETWORK_AT + 2
+_STANDING_AT = _LEFT_OUT_AT + 1
 _END = _STANDING_AT + len(standing.COLUMNS)
 
 
@@ -91,18 +93,10 @@ def _find() -> Select[Any]:
             network,
             and_(network.c.id == pledge_network.c.network_id, network.c.removed_at_ms.is_(None)),
         )
-        .outerjoin(
-            unsupported_parameter,
-            and_(
-                unsupported_parameter.c.pledge_id == pledge.c.id,
-                unsupported_parameter.c.addinfo.is_(None),
-            ),
-        )
+        .outerjoin(unsupported_parameter, IS_LEFT_OUT)
         .outerjoin(node, node.c.pledge_id == pledge.c.id)
         .outerjoin(short_identifier, short_identifier.c.pledge_id == pledge.c.id)
-        .where(
-            import_batch.c.state.is_(None) | (import_batch.c.state == literal_column("'published'"))
-        )
+        .where(IS_PUBLISHED)
     )
 
 
@@ -159,23 +153,7 @@ _STORED = Prepared(
 _KID_CONTEXTS = Prepared(select(context_kid.c.kid_context), ())
 
 _OPEN = Condition.OPEN.value
-_NOTHING: frozenset[int] = frozenset()
-_PLEDGE_STATES = {state.value: state for state in PledgeState}
-
 _LIVE_STATES = (KeySetState.CURRENT.value, KeySetState.SCHEDULED.value)
-
-
-def state_values(context_id: int, state: ContextState) -> tuple[object, ...]:
-    """The values of a row of ``context_state``, in the order of ``STATE_COLUMNS``."""
-    version, (highest, bits), reserved, needs_recovery, *answered = state
-    return (context_id, highest, bits, reserved, int(needs_recovery), *answered, version)
-
-
-def state_from_values(values: Sequence[Any]) -> ContextState:
-    """The reverse of ``state_values``."""
-    window = tuple.__new__(ReplayWindow, values[1:3])
-    fields = (values[11], window, values[3], bool(values[4]), *values[5:11])
-    return tuple.__new__(ContextState, fields)
 
 
 def find_locked(
@@ -204,7 +182,7 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     state_at = row[_STATE_AT:_PLEDGE_AT]
     if not mac.fits("context_state", state_at[:-1], state_at[-1]):
         raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
-    device = pledge_from_row(mac, row[_PLEDGE_AT:_NETWORK_AT], shared_ids(_network_ids(rows)))
+    device = pledge_from_row(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids_in(rows, _NETWORK_AT))
     candidate_id = row[_PLEDGE_AT + _CANDIDATE]
     is_candidate = candidate_id is not None and candidate_id == key_id
     # One copy in memory of what is equal; there may be thousands of contexts.
@@ -220,7 +198,7 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
         revision=revision,
         profile=device.profile or _first_profile(rows),
         # What was reported is of the firmware before.
-        left_out=_NOTHING if is_candidate else _left_out(rows),
+        left_out=NOTHING if is_candidate else left_out_in(rows, _LEFT_OUT_AT),
         state=state_from_values(state_at),
         standing=standing.standing_of(mac, [part[_STANDING_AT:_END] for part in rows]),
         replaces_id=replaces_id,
@@ -228,65 +206,11 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     )
 
 
-@lru_cache(maxsize=256)
-def shared_ids(network_ids: tuple[int, ...]) -> tuple[int, ...]:
-    """One copy in memory of what is equal."""
-    return network_ids
-
-
-def _network_ids(rows: Rows) -> tuple[int, ...]:
-    if len(rows) == 1 and rows[0][_NETWORK_AT] is not None:
-        return (rows[0][_NETWORK_AT],)
-    numbers = dict.fromkeys(part[_NETWORK_AT] for part in rows)
-    return tuple(number for number in numbers if number is not None)
-
-
-def _left_out(rows: Rows) -> frozenset[int]:
-    if len(rows) == 1 and rows[0][_STANDING_AT - 1] is None:
-        return _NOTHING
-    labels = (part[_STANDING_AT - 1] for part in rows)
-    return frozenset(label for label in labels if label is not None) or _NOTHING
-
-
 def _first_profile(rows: Rows) -> Profile:
     for row in rows:
         if row[_NETWORK_AT + 1] is not None:
             return Profile(row[_NETWORK_AT + 1])
     return Profile.RFC9031
-
-
-def pledge_from_row(mac: RowMac, row: Sequence[Any], network_ids: tuple[int, ...]) -> Pledge:
-    """The record of a pledge's row and the networks it belongs to.
-
-    Raises:
-        StateError: it does not authenticate.
-    """
-    values = row[:-1]
-    if not mac.fits("pledge", (*values, list(network_ids)), row[-1]):
-        raise StateError(f"pledge {values[0]} does not authenticate: the row was damaged")
-    number, identifier, state, _before, role, label, profile = values[:_PLEDGE_USED]
-    own_profile = None if profile is None else Profile(profile)
-    who = PledgeId(identifier)
-    fields = (number, who, _PLEDGE_STATES[state], role, label, network_ids, own_profile)
-    return tuple.__new__(Pledge, fields)
-
-
-def open_security(
-    keyring: Keyring, context_id: int, aead: int, id_context: bytes, wrapped: bytes
-) -> SecurityContext:
-    """The OSCORE context of a row (RFC 9031 §7.3).
-
-    Raises:
-        StateError: the wrapped keys don't authenticate, or are not for ``aead``.
-    """
-    opened = cbor2.loads(keyring.unwrap("context", context_id, "wrapped_keys", 1, wrapped))
-    sender_key, recipient_key, common_iv = opened
-    try:
-        return SecurityContext(
-            JRC_ID, PLEDGE_ID_KID, sender_key, recipient_key, common_iv, id_context, aead
-        )
-    except ValueError:
-        raise StateError(f"context {context_id}: its keys don't fit its algorithm") from None
 
 
 class Lookup:

@@ -8,13 +8,13 @@ from sqlalchemy import ColumnElement, bindparam, literal_column, select
 
 from jrc.model import PledgeId, PledgeState, Profile
 from jrc.service.rollover_records import JoinedNode
+from jrc.store.context_rows import IS_PUBLISHED
 from jrc.store.prepared import Prepared
 from jrc.store.schema import import_batch, network, node, pledge
 from jrc.store.scope import Scope
 from jrc.store.whereabouts import given_address
 
 _PROVISIONED: ColumnElement[str] = literal_column(f"'{PledgeState.PROVISIONED.value}'")
-_PUBLISHED: ColumnElement[str] = literal_column("'published'")
 _JOINED = Prepared(
     select(
         pledge.c.id,
@@ -31,7 +31,7 @@ _JOINED = Prepared(
     .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
     .where(network.c.domain_id == bindparam("b_domain_id"))
     .where(network.c.removed_at_ms.is_(None))
-    .where(import_batch.c.state.is_(None) | (import_batch.c.state == _PUBLISHED))
+    .where(IS_PUBLISHED)
     .where(pledge.c.state == _PROVISIONED)
     .order_by(node.c.pledge_id),
     ["b_domain_id"],

@@ -5,6 +5,7 @@ needs no reading of rows that it has in memory, and two registrars can't both mo
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -31,7 +32,8 @@ from jrc.service.join_ports import (
     NodePlace,
 )
 from jrc.store.candidates import contexts_beside, put_candidate_in_force
-from jrc.store.contexts import find_locked, state_values
+from jrc.store.context_rows import state_values
+from jrc.store.contexts import find_locked
 from jrc.store.gates import Gates
 from jrc.store.join_recoveries import JoinRecoveries
 from jrc.store.keyring import Keyring
@@ -47,7 +49,7 @@ from jrc.store.schema import (
     unsupported_parameter,
 )
 from jrc.store.scope import Scope
-from jrc.store.standing import LEASE_COLUMNS, lease_from_values
+from jrc.store.standing import LEASE_COLUMNS, lease_from_values, lease_row
 
 
 def _names(table: Table) -> list[str]:
@@ -342,20 +344,10 @@ class Joins:
         )
         change(_UPDATE_LEASE, self._connection, [self._renewed_row(each) for each in self._renewed])
 
-    def _lease_row(self, lease: Lease) -> tuple[object, ...]:
-        values = (
-            lease.domain_id,
-            lease.value,
-            lease.pledge_id,
-            lease.first_generation,
-            lease.last_generation,
-            lease.lease_until_ms,
-            self._now_ms if lease.released else None,
-            lease.version,
-        )
-        return (*values, self._mac.compute("short_identifier", values))
+    def _lease_row(self, lease: Lease) -> tuple[Any, ...]:
+        return lease_row(self._mac, lease, self._now_ms if lease.released else None)
 
-    def _renewed_row(self, lease: Lease) -> tuple[object, ...]:
+    def _renewed_row(self, lease: Lease) -> tuple[Any, ...]:
         row = self._lease_row(lease)
         return (*row[3:], *row[:3], lease.version - 1)
 

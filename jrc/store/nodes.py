@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
 
@@ -10,11 +11,12 @@ from jrc.model import PledgeState
 from jrc.policy.leases import Lease
 from jrc.service.join_ports import ContextState
 from jrc.service.node_store import Reachable
-from jrc.store.contexts import state_values
+from jrc.store.context_rows import state_values
 from jrc.store.prepared import Prepared, change, updating
 from jrc.store.reaching import reach_locked
 from jrc.store.schema import context_state, node, pledge, short_identifier, unsupported_parameter
 from jrc.store.scope import Scope, chunked
+from jrc.store.standing import lease_row
 
 _RESERVED = updating(
     context_state, ["context_id", "version"], ["numbers_reserved", "version", "mac"]
@@ -83,25 +85,15 @@ class Nodes:
         reserved = [self._state_row(context_id, state) for context_id, state, _ in in_order]
         change(_RESERVED, self._connection, reserved)
         burned = [lease for _, _, lease in in_order if lease is not None]
-        change(_BURNED, self._connection, [self._lease_row(lease) for lease in burned])
+        change(_BURNED, self._connection, [self._burned_row(lease) for lease in burned])
 
     def _state_row(self, context_id: int, state: ContextState) -> tuple[object, ...]:
         mac = self._scope.mac.compute("context_state", state_values(context_id, state))
         return (state.numbers_reserved, state.version, mac, context_id, state.version - 1)
 
-    def _lease_row(self, lease: Lease) -> tuple[object, ...]:
-        values = (
-            lease.domain_id,
-            lease.value,
-            lease.pledge_id,
-            lease.first_generation,
-            lease.last_generation,
-            lease.lease_until_ms,
-            None,
-            lease.version,
-        )
-        mac = self._scope.mac.compute("short_identifier", values)
-        return (*values[3:6], lease.version, mac, *values[:3], lease.version - 1)
+    def _burned_row(self, lease: Lease) -> tuple[Any, ...]:
+        row = lease_row(self._scope.mac, lease, None)
+        return (*row[3:6], *row[7:], *row[:3], lease.version - 1)
 
     def report(self, pledge_id: int, reports: Iterable[tuple[int, int, bytes | None]]) -> None:
         """As ``NodeStore.report``."""

@@ -12,11 +12,14 @@ from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_
 from jrc.errors import StateError
 from jrc.service.node_store import MAX_SLEEP_S, Reachable
 from jrc.store import standing
-from jrc.store.contexts import (
+from jrc.store.context_rows import (
+    IS_LEFT_OUT,
+    IS_PUBLISHED,
     STATE_COLUMNS,
+    left_out_in,
+    network_ids_in,
     open_security,
     pledge_from_row,
-    shared_ids,
     state_from_values,
 )
 from jrc.store.keyring import Keyring
@@ -45,8 +48,6 @@ _POSITION_AT = _NETWORK_AT + 1
 _LEFT_OUT_AT = _POSITION_AT + 1
 _STANDING_AT = _LEFT_OUT_AT + 1
 _END = _STANDING_AT + len(standing.COLUMNS)
-
-_NOTHING: frozenset[int] = frozenset()
 
 
 def _found() -> Select[Any]:
@@ -87,17 +88,9 @@ def _found() -> Select[Any]:
         .join(context_state, context_state.c.context_id == context.c.id)
         .outerjoin(import_batch, import_batch.c.id == pledge.c.import_id)
         .outerjoin(pledge_network, pledge_network.c.pledge_id == pledge.c.id)
-        .outerjoin(
-            unsupported_parameter,
-            and_(
-                unsupported_parameter.c.pledge_id == pledge.c.id,
-                unsupported_parameter.c.addinfo.is_(None),
-            ),
-        )
+        .outerjoin(unsupported_parameter, IS_LEFT_OUT)
         .outerjoin(short_identifier, short_identifier.c.pledge_id == pledge.c.id)
-        .where(
-            import_batch.c.state.is_(None) | (import_batch.c.state == literal_column("'published'"))
-        )
+        .where(IS_PUBLISHED)
         .where(context_state.c.needs_recovery == literal_column("0"))
     )
 
@@ -141,7 +134,10 @@ def _reachable(keyring: Keyring, mac: RowMac, rows: Rows) -> Reachable:
     context_id = state_at[0]
     if not mac.fits("context_state", state_at[:-1], state_at[-1]):
         raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
-    device = pledge_from_row(mac, row[_PLEDGE_AT:_NETWORK_AT], shared_ids(_network_ids(rows)))
+    # In the order that the pledge's MAC covers.
+    ordered = rows if len(rows) == 1 else sorted(rows, key=_position)
+    network_ids = network_ids_in(ordered, _NETWORK_AT)
+    device = pledge_from_row(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids)
     address, sleep_s = row[_END:]
     fields = (
         device,
@@ -150,7 +146,7 @@ def _reachable(keyring: Keyring, mac: RowMac, rows: Rows) -> Reachable:
         open_security(keyring, context_id, aead, id_context, wrapped_keys),
         state_from_values(state_at),
         standing.standing_of(mac, [part[_STANDING_AT:_END] for part in rows]),
-        _left_out(rows),
+        left_out_in(rows, _LEFT_OUT_AT),
         replaces_id,
         None if address is None else given_address(address),
         None if sleep_s is None else whole(mac, sleep_s, MAX_SLEEP_S, "node", device.id, "sleep_s"),
@@ -158,22 +154,7 @@ def _reachable(keyring: Keyring, mac: RowMac, rows: Rows) -> Reachable:
     return tuple.__new__(Reachable, fields)
 
 
-def _network_ids(rows: Rows) -> tuple[int, ...]:
-    """Networks in the order that the pledge's MAC covers."""
-    if len(rows) == 1 and rows[0][_NETWORK_AT] is not None:
-        return (rows[0][_NETWORK_AT],)
-    places = {part[_NETWORK_AT]: part[_POSITION_AT] for part in rows}
-    places.pop(None, None)
-    # A damaged position may be of any type, and shows in the MAC.
-    return tuple(sorted(places, key=lambda number: _sortable(places[number])))
-
-
-def _sortable(position: object) -> int:
+def _position(row: Sequence[Any]) -> int:
+    """A damaged one may be of any type, and shows in the MAC."""
+    position = row[_POSITION_AT]
     return position if isinstance(position, int) else -1
-
-
-def _left_out(rows: Rows) -> frozenset[int]:
-    if len(rows) == 1 and rows[0][_LEFT_OUT_AT] is None:
-        return _NOTHING
-    labels = (part[_LEFT_OUT_AT] for part in rows)
-    return frozenset(label for label in labels if label is not None) or _NOTHING

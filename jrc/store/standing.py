@@ -66,3 +66,18 @@ def lease_from_values(values: Sequence[Any]) -> Lease:
     domain_id, value, pledge_id, first, last, until, released, version = values
     fields = (value, domain_id, pledge_id, first, last, until, released is not None, version)
     return tuple.__new__(Lease, fields)
+
+
+def lease_row(mac: RowMac, lease: Lease, released_at_ms: int | None) -> tuple[Any, ...]:
+    """The reverse of ``lease_from_values``, and the row's MAC behind it."""
+    values = (
+        lease.domain_id,
+        lease.value,
+        lease.pledge_id,
+        lease.first_generation,
+        lease.last_generation,
+        lease.lease_until_ms,
+        released_at_ms,
+        lease.version,
+    )
+    return (*values, mac.compute("short_identifier", values))

@@ -9,7 +9,7 @@ from jrc.model import PledgeState, Profile
 from jrc.service.enroll import remove_pledge
 from jrc.service.join_ports import NodePlace, Standing
 from jrc.service.revoking import restore_pledge, revoke_pledge
-from jrc.store.contexts import state_from_values, state_values
+from jrc.store.context_rows import state_from_values, state_values
 from tests.desk import Desk, pledge_id
 from tests.joining import JOIN, Hall, hall_at, next_generation
 
