@@ -14,7 +14,7 @@ from jrc.cli.client import Api, segment
 from jrc.cli.output import Record
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId
-from jrc.provision.bench import Answer
+from jrc.provision.bench_plan import Answer
 from jrc.provision.device import Device
 from jrc.provision.records import record
 

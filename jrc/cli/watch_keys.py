@@ -28,9 +28,9 @@ from jrc.provision.bench import (
     Bench,
     Compare,
     Enter,
-    News,
     Send,
 )
+from jrc.provision.bench_plan import News
 from jrc.provision.console import Marked
 from jrc.provision.ports import STDIN, PortClosedError
 from jrc.provision.source import KeySource

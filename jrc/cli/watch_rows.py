@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from jrc.cli.output import Record
 from jrc.cli.watch_outbox import Stored
-from jrc.provision.bench import News
+from jrc.provision.bench_plan import News
 from jrc.provision.console import (
     Alone,
     Booted,

@@ -5,7 +5,6 @@ for the registrar and news for people go out.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
 from jrc.model import PledgeId, Secret
@@ -13,12 +12,12 @@ from jrc.provision.backchannel import TABLE, Course, Do, Happening, step
 from jrc.provision.backlines import (
     Echo,
     Said,
-    Why,
     Word,
     key_line,
     said_in,
     who_line,
 )
+from jrc.provision.bench_plan import MAX_KEYS, UNFIT, Answer, News, Plan, news_of
 from jrc.provision.device import Device
 from jrc.provision.generate import generate
 from jrc.provision.source import KeySource
@@ -30,59 +29,13 @@ MAX_DEVICES: Final = 10_000
 """Of a run."""
 MAX_DEVICES_ON_A_PORT: Final = 1000
 """First heard there: a console may name identifiers without end, and each would get a key."""
-MAX_KEYS: Final = 3
-"""Of a device in a run: what offers itself at two ports by turns would get keys without end."""
 RETRY_AFTER_S: Final = 10.0
 """When a device is tried again whose key the registrar did not take."""
 
 _END: Final = "\r\n"
 _OFFERS: Final = (Happening.OFFERED, Happening.OFFERED_ELSEWHERE)
-_UNFIT: Final = (Why.FORM, Why.STORAGE)
 _ASKED: Final = (Course.GREETED, Course.READY, Course.SENT)
 """Where a device ought to say something."""
-
-
-class Answer(NamedTuple):
-    """What the registrar says to a question: nothing against it, or why not and what to do."""
-
-    why: str = ""
-    remedy: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing is against it."""
-        return not self.why
-
-
-_NOTHING_AGAINST: Final = Answer()
-_FAULTS: Final = {
-    Course.UNANSWERED: Answer(
-        "it was sent its key and does not answer", "look at its cable and its speed, and reset it"
-    ),
-    Course.GIVEN_UP: Answer(
-        "it said that it had its key, and has none now",
-        "start the command anew if its flash was erased; else look at its flash, and for a second"
-        " board with its identifier",
-    ),
-    Course.EXPOSED: Answer(
-        "its console repeats what it is sent, so that its key was seen there",
-        "switch the echo off; then `jrc pledge remove {0}`, for the registrar still takes that key"
-        " (`jrc pledge withdraw {0}` where another one is in force and it waits), erase the"
-        " device's flash, and start the command anew",
-    ),
-}
-_TOO_MANY: Final = Answer(
-    f"it offered itself again and again: {MAX_KEYS} keys were made for it in this run",
-    "look for a second board with its identifier, and for what else may speak on its port",
-)
-_ECHOES: Final = Answer(
-    "its console repeats what it is sent, so that it was sent no key",
-    "switch the echo off, and start the command anew",
-)
-_REFUSALS: Final = {
-    Why.FORM: Answer("it can't use a key in this form", "see which it takes: PSK, or --derived"),
-    Why.STORAGE: Answer("its flash did not take its key", "look at its flash"),
-}
 
 
 class Send(NamedTuple):
@@ -106,52 +59,7 @@ class Compare(NamedTuple):
     check: str
 
 
-class News(NamedTuple):
-    """How it stands with a device; ``is_new`` where its key was made in this run."""
-
-    port: str
-    identifier: PledgeId
-    course: Course
-    check: str | None = None
-    is_new: bool = False
-    why: str = ""
-    remedy: str = ""
-
-
 Action: TypeAlias = Send | Enter | Compare | News
-
-
-@dataclass(slots=True)
-class _Plan:
-    """How far it is with one device. ``made`` is its key of this run, ``ours`` the check values
-    that are known to be good; ``asked`` is the one that the registrar is asked about.
-
-    ``asked_at`` is the port that it was asked at who it is, None after that was opened anew;
-    ``sent_at`` the one that ``made`` was sent to, ``sent_to`` has those of former keys too.
-    """
-
-    identifier: PledgeId
-    port: str
-    course: Course = Course.UNHEARD
-    nonce: str = ""
-    shown: str | None = None
-    made: Device | None = None
-    keys: int = 0
-    asked_at: str | None = None
-    sent_at: str | None = None
-    sent_to: set[str] = field(default_factory=set)
-    seen_since: Happening | None = None
-    """What the console has repeated while the registrar is asked: it counts with the answer."""
-    ours: frozenset[str] = frozenset()
-    asked: str | None = None
-    refused: Why | None = None
-    has_all: bool = False
-    """Whether it asked for more keys than a device gets."""
-    echoes: bool = False
-    questions: int = 0
-    due_s: float | None = None
-    not_before_s: float = 0.0
-    answer: Answer = _NOTHING_AGAINST
 
 
 class Bench:
@@ -164,8 +72,8 @@ class Bench:
     def __init__(self, source: KeySource, *, derived: bool = False) -> None:
         self._source = source
         self._derived = derived
-        self._plans: dict[PledgeId, _Plan] = {}
-        self._last: dict[str, _Plan] = {}
+        self._plans: dict[PledgeId, Plan] = {}
+        self._last: dict[str, Plan] = {}
         """Who spoke last on a port."""
         self._first_heard: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
@@ -221,7 +129,7 @@ class Bench:
 
     def news(self) -> list[News]:
         """How it stands with every device of the run, in the order they were heard."""
-        return [_news(plan) for plan in self._plans.values()]
+        return [news_of(plan) for plan in self._plans.values()]
 
     def _take(self, port: str, said: Said, now_s: float) -> list[Action]:
         plan = self._plan(port, said.identifier)
@@ -240,7 +148,7 @@ class Bench:
         plan.has_all = plan.has_all or happening is Happening.OFFERED_AGAIN
         return self._step(plan, happening, now_s)
 
-    def _plan(self, port: str, identifier: PledgeId) -> _Plan | None:
+    def _plan(self, port: str, identifier: PledgeId) -> Plan | None:
         """The device's; None where there is no more room for one."""
         plan = self._plans.get(identifier)
         if plan is not None:
@@ -249,14 +157,14 @@ class Bench:
         if is_full or self._first_heard[port] >= MAX_DEVICES_ON_A_PORT:
             return None
         self._first_heard[port] += 1
-        return self._plans.setdefault(identifier, _Plan(identifier, port))
+        return self._plans.setdefault(identifier, Plan(identifier, port))
 
-    def _happening(self, plan: _Plan, port: str, said: Said, now_s: float) -> Happening | None:
+    def _happening(self, plan: Plan, port: str, said: Said, now_s: float) -> Happening | None:
         """What a line means for the device; None where it says nothing new."""
         if said.check is not None:
             return Happening.SHOWED_OURS if said.check in plan.ours else Happening.SHOWED_ANOTHER
         if said.word is Word.REFUSED:
-            return Happening.NOT_STORED if said.why in _UNFIT else Happening.REFUSED
+            return Happening.NOT_STORED if said.why in UNFIT else Happening.REFUSED
         if said.word is not Word.HELLO or said.nonce == plan.nonce or now_s < plan.not_before_s:
             return None
         return _offer(plan, port)
@@ -275,7 +183,7 @@ class Bench:
         return []
 
     def _answered(
-        self, plan: _Plan, answer: Answer, happening: Happening, now_s: float
+        self, plan: Plan, answer: Answer, happening: Happening, now_s: float
     ) -> list[Action]:
         plan.answer = answer
         plan.not_before_s = 0.0 if answer.is_good else now_s + RETRY_AFTER_S
@@ -283,16 +191,16 @@ class Bench:
         does_count = seen is not None and TABLE[plan.course, seen].to is not plan.course
         return self._step(plan, seen if seen and does_count else happening, now_s)
 
-    def _step(self, plan: _Plan, happening: Happening, now_s: float) -> list[Action]:
+    def _step(self, plan: Plan, happening: Happening, now_s: float) -> list[Action]:
         before = plan.course
         move = step(before, happening)
         plan.course = move.to
         if move.to not in _ASKED:
             plan.due_s = None
         actions = [] if move.do is None else self._do(plan, move.do, now_s)
-        return actions if plan.course is before else [*actions, _news(plan)]
+        return actions if plan.course is before else [*actions, news_of(plan)]
 
-    def _do(self, plan: _Plan, do: Do, now_s: float) -> list[Action]:
+    def _do(self, plan: Plan, do: Do, now_s: float) -> list[Action]:
         if do is Do.COMPARE:
             assert plan.shown is not None, "it is compared because it was shown"
             plan.asked = plan.shown
@@ -309,7 +217,7 @@ class Bench:
         plan.sent_to.add(plan.port)
         return [Send(plan.port, _framed(key_line(plan.made, plan.nonce)))]
 
-    def _enter(self, plan: _Plan) -> list[Action]:
+    def _enter(self, plan: Plan) -> list[Action]:
         """A key that was sent nowhere may still be the device's."""
         plan.refused = None
         if plan.made is None or plan.sent_at is not None:
@@ -324,31 +232,9 @@ def _framed(line: str) -> Secret:
     return Secret(f"{_END}{line}{_END}".encode("ascii"))
 
 
-def _offer(plan: _Plan, port: str) -> Happening:
+def _offer(plan: Plan, port: str) -> Happening:
     """Which one it is that a device makes at a port."""
     known_at = plan.asked_at if plan.sent_at is None else plan.sent_at
     offer = Happening.OFFERED if port == known_at else Happening.OFFERED_ELSEWHERE
     needs_another = plan.sent_at is not None and TABLE[plan.course, offer].do is Do.ENTER
     return Happening.OFFERED_AGAIN if needs_another and plan.keys >= MAX_KEYS else offer
-
-
-def _news(plan: _Plan) -> News:
-    is_done = plan.course is Course.DONE
-    is_new = is_done and plan.made is not None and plan.shown == plan.made.key_check
-    check = plan.shown if is_done else None
-    return News(plan.port, plan.identifier, plan.course, check, is_new, *_fault(plan))
-
-
-def _fault(plan: _Plan) -> Answer:
-    if plan.course is Course.PROBLEM:
-        return plan.answer
-    if plan.course is Course.GIVEN_UP and plan.echoes:
-        return _ECHOES
-    if plan.course is Course.GIVEN_UP and plan.refused in _UNFIT:
-        return _REFUSALS[plan.refused]
-    if plan.course is Course.EXPOSED:
-        why, remedy = _FAULTS[plan.course]
-        return Answer(why, remedy.format(plan.identifier))
-    if plan.course is Course.GIVEN_UP and plan.has_all:
-        return _TOO_MANY
-    return _FAULTS.get(plan.course, _NOTHING_AGAINST)

@@ -14,7 +14,7 @@ from jrc.cli.key_entering import Terms, compare, enter
 from jrc.cli.options import Common
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import PledgeId
-from jrc.provision.bench import Answer
+from jrc.provision.bench_plan import Answer
 from jrc.provision.device import Device
 from jrc.provision.generate import generate
 from jrc.provision.source import KeySource

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 from jrc.model import PledgeId
 from jrc.provision.backlines import MARK
-from jrc.provision.bench import Action, Answer, Bench, Compare, Enter, News, Send
+from jrc.provision.bench import Action, Bench, Compare, Enter, Send
+from jrc.provision.bench_plan import Answer, News
 from jrc.provision.console import Console, Marked
 from jrc.provision.console_stream import Stream
 from jrc.provision.device import Device

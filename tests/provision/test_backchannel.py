@@ -12,7 +12,8 @@ from jrc.errors import StateError
 from jrc.model import PledgeId
 from jrc.provision.backchannel import TABLE, Course, Happening, step
 from jrc.provision.backlines import MAX_LINE_BYTES, said_in
-from jrc.provision.bench import ANSWER_WITHIN_S, RETRY_AFTER_S, Answer, Compare
+from jrc.provision.bench import ANSWER_WITHIN_S, RETRY_AFTER_S, Compare
+from jrc.provision.bench_plan import Answer
 from jrc.provision.device import Device
 from jrc.provision.generate import generate
 from jrc.provision.source import KeySource

@@ -16,17 +16,15 @@ from jrc.provision import bench
 from jrc.provision.backlines import Why, sealed, who_line
 from jrc.provision.bench import (
     ANSWER_WITHIN_S,
-    MAX_KEYS,
     MAX_QUESTIONS,
     RETRY_AFTER_S,
     Action,
-    Answer,
     Bench,
     Compare,
     Enter,
-    News,
     Send,
 )
+from jrc.provision.bench_plan import MAX_KEYS, Answer, News
 from jrc.provision.source import KeySource
 from tests.provision.benches import identifier
 
