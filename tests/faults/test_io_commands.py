@@ -1,15 +1,16 @@
 """I/O errors under commands that change or copy the whole database: a sentence, and it goes again.
 
-strace puts an error in place of the n-th call of a kind on the registrar's files, for every n until
-the command makes fewer such calls. The short form takes one place of each command.
+strace puts an error in place of one call on the registrar's files, for every such call that the
+command makes where nothing fails; of a long stretch of one kind, which is a file that is written
+page by page, its ends and some between. The short form takes one place of each command.
 """
 
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from itertools import count
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import pytest
 from pyrage import x25519
 
 from jrc.errors import ExitCode
+from tests import forked
 from tests.at_home import at_home
 from tests.daemon.site import Site
 from tests.faults.form import IS_LONG, needs_strace
@@ -26,9 +28,11 @@ pytestmark = [pytest.mark.faults, needs_strace]
 IDENTITY = x25519.Identity.generate()
 ERRORS = ("EIO", "ENOSPC")
 KINDS = ("fdatasync", "pwrite64", "fsync", "rename", "ftruncate", "unlink")
-SHORT_PLACE = 2
-FARTHEST = 200
-"""Places of a kind that a command may have; it is a fault of this test to reach it."""
+SHORT_PLACE = "fsync:error=EIO:when=2"
+END = 4
+STRIDE = 15
+"""Of a stretch of one kind, each of the first and last calls fails, and each so-manyth between. The
+log of SQLite has two writes a page, of which an even stride would see one."""
 PATIENCE_S = 120
 NAMES = (
     "", "jrc.db", "jrc.db-wal", "jrc.db.restoring", "jrc.db.restoring-wal", "jrc.instance",
@@ -38,16 +42,15 @@ NAMES = (
 
 
 class Ordered(NamedTuple):
-    """A command, what comes before it once, and a kind of call that it makes."""
+    """A command, and what comes before it once."""
 
     words: tuple[str, ...]
     before: tuple[tuple[str, ...], ...] = ()
-    kind: str = "fdatasync"
 
 
 ORDERED = {
     "create": Ordered(
-        ("backup", "create", "new.backup", "--recipient", str(IDENTITY.to_public())), kind="fsync"
+        ("backup", "create", "new.backup", "--recipient", str(IDENTITY.to_public()))
     ),
     "restore": Ordered(
         ("backup", "restore", "old.backup", "--identity-file", "id", "--replace", "--yes"),
@@ -57,7 +60,6 @@ ORDERED = {
         ("backup", "restore", "old.backup", "--identity-file", "id", "--replace", "--yes"),
         (("backup", "create", "old.backup", "--recipient", str(IDENTITY.to_public()), "--final",
           "--yes"),),
-        kind="fsync",
     ),
     "recover": Ordered(
         ("recover", "--confirm-revocations", "--yes"), (("quarantine", "--yes"),)
@@ -90,30 +92,59 @@ def in_folder(site: Site, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(site.folder / word) if word in files else word for word in words)
 
 
-def failing(site: Site, words: Sequence[str], injection: str) -> tuple[int, str, bool]:
-    """Exit code, what was said, and whether a call was made to fail."""
-    chosen = [word for name in NAMES for word in ("-P", str(site.folder / name))]
-    kind, trace = injection.split(":")[0], site.folder / "trace"
-    command = (
-        "strace", "-f", "-qq", *chosen, "-o", str(trace), "-e", f"trace={kind}",
-        "-e", f"inject={injection}", sys.executable, "-m", "jrc.cli.main",
-        "--config", str(site.config), *in_folder(site, words),
+def traced(site: Site, words: Sequence[str], *chosen: str) -> tuple[int, str, list[str]]:
+    """Exit code, what was said, and the calls on files of the registrar that strace has seen."""
+    at = [word for name in NAMES for word in ("-P", str(site.folder / name))]
+    trace = site.folder / "trace"
+    process = forked.piped(
+        "tests.faults.followed", "--config", str(site.config), *in_folder(site, words),
+        environ={**os.environ, "TERM": "dumb"},
     )  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-        stdin=subprocess.DEVNULL, env={**os.environ, "TERM": "dumb"},
-    )  # fmt: skip
-    return done.returncode, done.stdout + done.stderr, "(INJECTED)" in trace.read_text()
+    command = ("strace", "-f", "-qq", *at, "-o", str(trace), *chosen, "-p", str(process.pid))
+    try:
+        subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
+        code = process.wait(PATIENCE_S)
+    finally:
+        process.kill()
+    assert process.stdout is not None
+    with process.stdout as output:
+        return code, output.read(), trace.read_text().splitlines()
 
 
-def places(ordered: Ordered) -> Iterator[tuple[str, Iterator[int]]]:
-    """Errors of a kind of call, and which of these calls fails, in turn."""
+def places(site: Site, ordered: Ordered) -> list[str]:
+    """What strace is to inject, one after the other."""
     if not IS_LONG:
-        yield f"{ordered.kind}:error=EIO", iter((SHORT_PLACE,))
-        return
-    for kind in KINDS:
-        for error in ERRORS:
-            yield f"{kind}:error={error}", count(1)
+        return [SHORT_PLACE]
+    code, said, lines = traced(site, ordered.words, "-e", f"trace={','.join(KINDS)}")
+    assert code == 0, said
+    called = [line.split()[1].split("(")[0] for line in lines if "resumed>" not in line]
+    return [
+        f"{kind}:error={error}:when={number}" for kind, number in picked(called) for error in ERRORS
+    ]
+
+
+def picked(called: Sequence[str]) -> list[tuple[str, int]]:
+    """Calls to fail, each as its kind and its number among those of its kind."""
+    found: list[tuple[str, int]] = []
+    before: Counter[str] = Counter()
+    for kind, stretch in groupby(called):
+        length = len(list(stretch))
+        found += [
+            (kind, before[kind] + 1 + place)
+            for place in range(length)
+            if place < END or place >= length - END or place % STRIDE == 0
+        ]
+        before[kind] += length
+    return found
+
+
+def test_of_a_long_stretch_the_ends_are_picked_and_some_between() -> None:
+    """Of 20 writes after one sync and two writes: 4, 4, and the 16th."""
+    called = ["pwrite64", "pwrite64", "fsync", *["pwrite64"] * 20]
+    written = [1, 2, *range(3, 7), 18, *range(19, 23)]
+    found = picked(called)
+    assert [("fsync", 1)] == [one for one in found if one[0] == "fsync"]
+    assert written == [number for kind, number in found if kind == "pwrite64"]
 
 
 @pytest.mark.parametrize("name", ORDERED)
@@ -124,29 +155,27 @@ def test_f04_a_command_that_fails_says_why_and_can_be_given_again(
     ordered, prepared = ORDERED[name], copied(registrar, tmp_path / "prepared")
     for words in ordered.before:
         prepared.run(*in_folder(prepared, words))
-    ran = failed = 0
-    for error, numbers in places(ordered):
-        for number in numbers:
-            assert number < FARTHEST
-            site = copied(prepared, tmp_path / "site")
-            was_hit, has_failed = one(site, ordered, f"{error}:when={number}")
-            shutil.rmtree(site.folder)
-            ran, failed = ran + was_hit, failed + has_failed
-            if not was_hit:
-                break
-    print(f"{name}: {ran} places of an I/O error, {failed} ended the command")
-    assert ran > 0
+    failed, injections = 0, places(copied(prepared, tmp_path / "counted"), ordered)
+    for injection in injections:
+        site = copied(prepared, tmp_path / "site")
+        failed += one(site, ordered, injection)
+        shutil.rmtree(site.folder)
+    print(f"{name}: {len(injections)} places of an I/O error, {failed} ended the command")
+    assert failed > 0
 
 
-def one(site: Site, ordered: Ordered, injection: str) -> tuple[bool, bool]:
-    """Whether a call was made to fail, and the command failed by it."""
+def one(site: Site, ordered: Ordered, injection: str) -> bool:
+    """Whether the command failed by a call that was made to fail."""
     where = (site.folder, injection)
-    code, said, was_hit = failing(site, ordered.words, injection)
+    kind = injection.split(":")[0]
+    code, said, lines = traced(
+        site, ordered.words, "-e", f"trace={kind}", "-e", f"inject={injection}"
+    )
+    assert any("(INJECTED)" in line for line in lines), (where, lines[-3:])
     assert "Traceback" not in said, (where, said)
     assert code in (0, ExitCode.FAILED), (where, code, said)
     if code == 0:
-        return was_hit, False
-    assert was_hit, (where, said)
+        return False
     assert said.strip(), where
     again = site.attempt(*in_folder(site, (*ordered.words, *forced(ordered))))
     if again.returncode != 0 and "exists; nothing was changed" in again.stderr:
@@ -156,7 +185,7 @@ def one(site: Site, ordered: Ordered, injection: str) -> tuple[bool, bool]:
     assert again.returncode == 0 or is_over, (where, said, again.stderr)
     if ordered.words[0] != "backup":
         assert '"condition": "open"' in site.attempt("status", "--json").stdout, where
-    return was_hit, True
+    return True
 
 
 def forced(ordered: Ordered) -> tuple[str, ...]:
