@@ -37,12 +37,13 @@ typedef struct {
 static int load(void *context, jrc_key_t *key)
 {
     const device_t *device = context;
-    FILE *file = fopen(device->flash, "rb");
-    if (!file)
+    uint8_t more;
+    int file = open(device->flash, O_RDONLY); /* a stream would keep a copy of the key */
+    if (file < 0)
         return -1;
-    int whole = fread(key, sizeof *key, 1, file) == 1 && fgetc(file) == EOF && key->psk_len <= JRC_PSK_MAX;
-    fclose(file);
-    return whole ? 0 : -1;
+    int whole = read(file, key, sizeof *key) == (ssize_t)sizeof *key && !read(file, &more, 1);
+    close(file);
+    return whole && key->psk_len <= JRC_PSK_MAX ? 0 : -1;
 }
 
 static int write_whole(const char *path, const void *data, size_t length)
@@ -165,13 +166,14 @@ static int run(jrc_receiver_t *receiver, device_t *device, int input)
                 return 1;
             for (ssize_t i = 0; i < count; i++)
                 jrc_receiver_feed(receiver, bytes[i]);
+            jrc_wipe(bytes, sizeof bytes);
         } else if (jrc_receiver_is_busy(receiver) && !was_busy) {
             was_busy = 1; /* a line that does not go on holds the offer up once */
         } else {
             was_busy = 0;
             if (load(device, &key))
                 jrc_receiver_offer(receiver);
-            memset(&key, 0, sizeof key);
+            jrc_wipe(&key, sizeof key);
         }
     }
 }

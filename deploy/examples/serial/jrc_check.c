@@ -1,6 +1,7 @@
 /*
  * The key check value: HMAC-SHA-256 over the derived keys, its first 4 bytes. From a PSK these are derived first
- * (RFC 9031 Appendix B, RFC 5869). A device that has SHA-256 already can use that.
+ * (RFC 9031 Appendix B, RFC 5869). A device that has SHA-256 already can use that, if it wipes as this does: pads and
+ * states of an HMAC are as good as its key.
  */
 #include "jrc_receiver.h"
 
@@ -13,6 +14,7 @@ typedef struct {
     uint32_t state[8];
     uint64_t total;
     uint8_t block[BLOCK];
+    uint32_t words[64], v[8]; /* of `take_block`: here, so that they are wiped with the rest */
 } sha256_t;
 
 static const uint32_t rounds[64] = {
@@ -33,7 +35,7 @@ static uint32_t rotated(uint32_t value, unsigned by)
 
 static void take_block(sha256_t *hash)
 {
-    uint32_t words[64], v[8];
+    uint32_t *words = hash->words, *v = hash->v;
     for (unsigned i = 0; i < 16; i++)
         words[i] = (uint32_t)hash->block[4 * i] << 24 | (uint32_t)hash->block[4 * i + 1] << 16 |
                    (uint32_t)hash->block[4 * i + 2] << 8 | hash->block[4 * i + 3];
@@ -42,7 +44,7 @@ static void take_block(sha256_t *hash)
         words[i] = words[i - 16] + words[i - 7] + (rotated(a, 7) ^ rotated(a, 18) ^ a >> 3) +
                    (rotated(b, 17) ^ rotated(b, 19) ^ b >> 10);
     }
-    memcpy(v, hash->state, sizeof v);
+    memcpy(v, hash->state, sizeof hash->v);
     for (unsigned i = 0; i < 64; i++) {
         uint32_t one = v[7] + (rotated(v[4], 6) ^ rotated(v[4], 11) ^ rotated(v[4], 25)) +
                        ((v[4] & v[5]) ^ (~v[4] & v[6])) + rounds[i] + words[i];
@@ -87,6 +89,13 @@ static void end(sha256_t *hash, uint8_t digest[DIGEST])
         digest[i] = (uint8_t)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
 }
 
+/* Byte by byte: wide registers that had half a key would be put on the stack by what is called next. */
+static void copy(uint8_t *to, const uint8_t *from, size_t length)
+{
+    while (length--)
+        *to++ = *from++;
+}
+
 /* HMAC (RFC 2104) over two pieces; the key has at most BLOCK bytes. */
 static void hmac(const uint8_t *key, size_t key_len, const uint8_t *one, size_t one_len, const uint8_t *two,
                  size_t two_len, uint8_t digest[DIGEST])
@@ -107,6 +116,8 @@ static void hmac(const uint8_t *key, size_t key_len, const uint8_t *one, size_t 
         }
         end(&hash, digest);
     }
+    jrc_wipe(&hash, sizeof hash);
+    jrc_wipe(pad, sizeof pad);
 }
 
 /* HKDF-Expand with OSCORE's info (RFC 8613 3.2.1): [sender or recipient id, pledge id, 10, type, length]. */
@@ -134,7 +145,8 @@ static void derive(const uint8_t prk[DIGEST], const char *whose, const uint8_t *
     at += type_len;
     info[at++] = length;
     hmac(prk, DIGEST, info, at, &last, 1, digest);
-    memcpy(out, digest, length);
+    copy(out, digest, length);
+    jrc_wipe(digest, sizeof digest);
 }
 
 void jrc_key_check(const jrc_key_t *key, const uint8_t *id, size_t id_len, uint8_t check[JRC_CHECK_LEN])
@@ -147,10 +159,12 @@ void jrc_key_check(const jrc_key_t *key, const uint8_t *id, size_t id_len, uint8
         derive(digest, "JRC", id, id_len, "Key", keys + JRC_KEY_LEN, JRC_KEY_LEN);
         derive(digest, "", id, id_len, "IV", keys + 2 * JRC_KEY_LEN, JRC_IV_LEN);
     } else {
-        memcpy(keys, key->sender_key, JRC_KEY_LEN);
-        memcpy(keys + JRC_KEY_LEN, key->recipient_key, JRC_KEY_LEN);
-        memcpy(keys + 2 * JRC_KEY_LEN, key->common_iv, JRC_IV_LEN);
+        copy(keys, key->sender_key, JRC_KEY_LEN);
+        copy(keys + JRC_KEY_LEN, key->recipient_key, JRC_KEY_LEN);
+        copy(keys + 2 * JRC_KEY_LEN, key->common_iv, JRC_IV_LEN);
     }
     hmac(keys, sizeof keys, (const uint8_t *)purpose, sizeof purpose - 1, NULL, 0, digest);
     memcpy(check, digest, JRC_CHECK_LEN);
+    jrc_wipe(digest, sizeof digest);
+    jrc_wipe(keys, sizeof keys);
 }

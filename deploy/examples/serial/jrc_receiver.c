@@ -52,14 +52,6 @@ static uint32_t crc32_of(const void *data, size_t length)
     return ~crc;
 }
 
-/* Overwrites what was a key, also where the compiler sees that nobody reads it any more. */
-static void wipe(void *data, size_t length)
-{
-    volatile uint8_t *bytes = data;
-    while (length--)
-        *bytes++ = 0;
-}
-
 /* The check value of the key in flash; 0 where there is one. */
 static int stored_check(const jrc_receiver_t *receiver, uint8_t check[JRC_CHECK_LEN])
 {
@@ -67,7 +59,7 @@ static int stored_check(const jrc_receiver_t *receiver, uint8_t check[JRC_CHECK_
     int missing = receiver->calls->load(receiver->context, &key);
     if (!missing)
         jrc_key_check(&key, receiver->id, receiver->id_len, check);
-    wipe(&key, sizeof key);
+    jrc_wipe(&key, sizeof key);
     return missing;
 }
 
@@ -235,7 +227,7 @@ static const char *take_key(jrc_receiver_t *receiver, size_t length)
     receiver->is_offered = 0;
     jrc_key_t key;
     const char *why = take_map(receiver, line, data_len, &key);
-    wipe(&key, sizeof key);
+    jrc_wipe(&key, sizeof key);
     return why;
 }
 
@@ -254,6 +246,13 @@ static void take_line(jrc_receiver_t *receiver)
 }
 
 /* --- What the device calls ------------------------------------------------------------------------------------------ */
+
+void jrc_wipe(void *data, size_t length)
+{
+    volatile uint8_t *bytes = data;
+    while (length--)
+        *bytes++ = 0;
+}
 
 void jrc_receiver_init(jrc_receiver_t *receiver, const uint8_t *id, size_t id_len, const jrc_calls_t *calls,
                        void *context)
@@ -282,7 +281,7 @@ void jrc_receiver_feed(jrc_receiver_t *receiver, uint8_t byte)
     } else {
         if (receiver->length <= JRC_LINE_MAX)
             take_line(receiver);
-        wipe(receiver->line, sizeof receiver->line); /* one that is too long may have a key too */
+        jrc_wipe(receiver->line, sizeof receiver->line); /* one that is too long may have a key too */
         receiver->length = 0;
     }
 }

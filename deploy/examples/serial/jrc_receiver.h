@@ -67,4 +67,7 @@ int jrc_receiver_is_busy(const jrc_receiver_t *receiver);
 /* The key check value, as the registrar shows it. */
 void jrc_key_check(const jrc_key_t *key, const uint8_t *id, size_t id_len, uint8_t check[JRC_CHECK_LEN]);
 
+/* Overwrites what was a key, also where the compiler sees that nobody reads it any more. */
+void jrc_wipe(void *data, size_t length);
+
 #endif
