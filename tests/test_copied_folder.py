@@ -164,7 +164,26 @@ def test_e08_a_quarantined_database_is_not_opened_by_being_copied(folder: Path) 
     one = opened(folder)
     one.write(lambda tx: quarantine(tx, "it is old", actor=ACTOR))
     one.close()
-    assert "for more than a copy" in refused(copy_of(folder))
+    assert "quarantined already" in refused(copy_of(folder))
+
+
+def test_e08_a_copy_of_a_copy_that_was_started_is_accepted_where_it_was_copied_from(
+    folder: Path,
+) -> None:
+    """What it says of itself does not send anybody to what is refused."""
+    first = copy_of(folder)
+    assert "if you have moved the newest state yourself" in condition(first)[1]
+    second = first.with_name("second")
+    wait_for_another_birth(folder)
+    shutil.copytree(first, second)
+    assert "`jrc db accept-copy` can't take back" in condition(second)[1]
+    assert "quarantined already" in refused(second)
+    accept(first)
+    shutil.rmtree(second)
+    wait_for_another_birth(folder)
+    shutil.copytree(first, second)
+    accept(second)
+    assert Condition.OPEN is condition(second)[0]
 
 
 def test_e08_a_copy_that_the_operator_has_quarantined_since_stays_so(folder: Path) -> None:

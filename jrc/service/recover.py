@@ -78,6 +78,14 @@ def accept_copy(tx: Registry, *, actor: str, reason: str = "") -> None:
     asked = Wanted(kind="database.quarantined")
     found = tx.events.page(asked, after=0, limit=1, newest=True)
     known = found[0].detail if found else {}
+    if known.get("copied") and known.get("condition_before") == Condition.QUARANTINED:
+        raise OperatorError(
+            "the files were copied from a database that was quarantined already; that can't be"
+            " accepted here",
+            "where those files still are, and were a copy that was started before it was accepted,"
+            f" accept them there and copy them again; else {remedy(Condition.QUARANTINED)}",
+            exit_code=ExitCode.REFUSED,
+        )
     if not known.get("copied") or known.get("condition_before") != Condition.OPEN:
         raise OperatorError(
             f"the database is quarantined for more than a copy of its files: {tx.database.detail}",

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jrc.errors import ExitCode, OperatorError
+from jrc.model import Condition
 from jrc.service.event_chain import Place
 from jrc.store.birth import born_ns
 from jrc.store.ledger import Instance
@@ -39,6 +40,10 @@ _BORN = "born_ns"
 _COPIED = (
     "the instance file {} is a copy: something else than jrc has put it there, and the database may"
     " be as old as it is (if you have moved the newest state yourself: `jrc db accept-copy`)"
+)
+_COPIED_AGAIN = (
+    "the instance file {} is a copy, of a database that was quarantined when it was copied, which"
+    " `jrc db accept-copy` can't take back"
 )
 _HINT = (
     "put the newest database file back if you have it; opened as it is, the database is"
@@ -246,8 +251,13 @@ def judge(path: Path, instance: Instance, hash_of: HashOf | None = None) -> Judg
         why = _difference(path, memory, instance)
         return Judgement(why, None if _may_be_old(memory, instance) else expected)
     if _may_be_old(memory, instance):
-        return Judgement(_COPIED.format(path), None, is_copied=True)
+        copied = _COPIED_AGAIN if _is_set_apart(instance) else _COPIED
+        return Judgement(copied.format(path), None, is_copied=True)
     return Judgement(None, memory.expected if is_known else None)
+
+
+def _is_set_apart(instance: Instance) -> bool:
+    return instance.condition == Condition.QUARANTINED
 
 
 def _may_be_old(memory: Memory, instance: Instance) -> bool:
@@ -289,5 +299,5 @@ def check(path: Path, instance: Instance, hash_of: HashOf | None = None) -> None
     """
     found = judge(path, instance, hash_of)
     if found.why is not None:
-        hint = _HINT_COPIED if found.is_copied else _HINT
+        hint = _HINT_COPIED if found.is_copied and not _is_set_apart(instance) else _HINT
         raise OperatorError(found.why, hint, exit_code=ExitCode.REFUSED)

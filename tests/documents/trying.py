@@ -108,7 +108,7 @@ def _parse_inside(command: Command) -> None:
     """What `docker exec jrc jrc ...`, `docker compose run setup ...` and `jrc-offline ...` carry
     out."""
     words = command.text.removeprefix("jrc-offline ")
-    found = re.search(r" (?:jrc jrc|setup) (.+)", command.text)
+    found = re.search(r" (?:jrc jrc|setup|\S+:/var/lib/jrc jrc) (.+)", command.text)
     if words != command.text:
         _parse_all([command._replace(text=f"jrc {words}")])
     elif found is not None and command.words[0] == "docker":
