@@ -158,6 +158,8 @@ def test_a_backup_that_fails_is_told_to_the_registrar() -> None:
     """By a unit with the same rights, as the same user; `jrc backup failed` is all that it does."""
     backup, told = unit("jrc-backup.service"), unit("jrc-backup-failed.service")
     assert backup["Unit", "OnFailure"] == ["jrc-backup-failed.service"]
+    for key in ("Requisite", "After"):
+        assert told["Unit", key] == backup["Unit", key] == ["jrc.service"]
     (command,) = told["Service", "ExecStart"]
     words = shlex.split(command)
     assert ["jrc", "--config", "/etc/jrc/config.toml", "backup", "failed", "--reason"] == words[:6]
@@ -236,7 +238,7 @@ UNITS = CHECKOUT / "deploy/systemd"
 KINDS = ("*.service", "*.socket", "*.timer")
 TENTHS = {
     "jrc.service": 10, "jrc-backup.service": 10, "jrc-backup-failed.service": 10,
-    "jrc-proxy.service": 15, "jrc-wpan@.service": 11,
+    "jrc-proxy.service": 11, "jrc-wpan@.service": 11,
 }  # fmt: skip
 """What `systemd-analyze security` may say at most; a Join Proxy needs the network, and a helper its
 capability."""

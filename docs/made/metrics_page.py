@@ -14,6 +14,10 @@ a pledge and no address of a node is among them. Labels are the names of network
 which the operator gives, and words from fixed lists: what strangers send makes no series beyond one
 a reason. A registrar has some 150 series, and 30 to 40 more with each network.
 
+On loopback they are served to who asks by address or by a name of one word, such as `localhost`.
+Where Prometheus comes over a tunnel or a proxy and calls the host by a name with a dot, the answer is
+421 until the config file has that name: `hosts = ["router.example.org"]` under `[metrics]`.
+
 A look costs no read of the database: what is counted there is counted beside the joins, once a
 minute, and of rollovers every ten seconds. `jrc status` counts anew, and the metrics show the same
 figures from then on. Counters begin at 0 with the process.

@@ -354,6 +354,7 @@ def not_running(common: Common) -> OperatorError:
     start = f"jrc --config {common.config} run" if common.config else "jrc run"
     return OperatorError(
         "the daemon is not running",
-        f"start it: `{start}`, or `systemctl start jrc` where it is a service",
+        f"start it: `{start}`, or `systemctl start jrc` where it is a service (after too many"
+        " failures `systemctl reset-failed jrc jrc.socket` first)",
         exit_code=ExitCode.UNREACHABLE,
     )

@@ -114,7 +114,8 @@ async def asked(socket: Path, question: Question, memory: CounterMemory | None =
     except OSError as error:
         raise OperatorError(
             f"the helper on {socket} can't be reached ({error.strerror or error})",
-            f"systemctl enable --now {unit}.socket",
+            f"systemctl enable --now {unit}.socket; where it was started too often: systemctl"
+            f" reset-failed {unit}.socket {unit}.service, and the same again",
         ) from None
     raise OperatorError(f"the helper on {socket} {why}", f"`journalctl -u {unit}` says more")
 

@@ -90,7 +90,10 @@ def test_doctor_asks_the_helper(
         asked.append(found)
     assert [each.status for each in asked] == [SKIPPED, FAILURE]
     assert "can't be reached" in asked[1].what
-    assert asked[1].hint == "systemctl enable --now jrc-wpan@wpan0.socket"
+    assert asked[1].hint == (
+        "systemctl enable --now jrc-wpan@wpan0.socket; where it was started too often: systemctl"
+        " reset-failed jrc-wpan@wpan0.socket jrc-wpan@wpan0.service, and the same again"
+    )
 
 
 def test_the_user_is_that_of_the_service() -> None:

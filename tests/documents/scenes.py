@@ -102,6 +102,9 @@ ELSEWHERE = {
     "install": "changes the host",
     "aiocoap-client": "tests/provision/test_public_keys.py has its reader, and its EDHOC",
     "curl": "asks a port that the test of that page asks",
+    "rm": "removes what an install has put there, as tests/systemd does",
+    "find": "removes what an install has put there, as tests/systemd does",
+    "groupdel": "changes the host",
     "mv": "moves what a container has made",
     "rsync": "copies a folder that systemd makes",
     "chown": "changes the host",
@@ -341,6 +344,7 @@ SCENES: Mapping[str, Scene] = {
         lines={
             "jrc keys add recovery paper": Types(("y\n",)),
             f"jrc pledge add {PLEDGE} --psk-file FILE": Ends(put={"FILE": "key.hex"}),
+            "jrc backup create before.backup": Types(("secret\n", "secret\n")),
             'jrc backup create move.backup --final --reason "new border router"': _MOVED,
         },
     ),

@@ -11,7 +11,7 @@ import pytest
 from tests.systemd.machine import Machine, why_not
 
 IDENTIFIERS = [f"00124b00{number:08x}" for number in range(1, 41)]
-SOURCE = "/usr/local/lib/jrc/source"
+SOURCE = "/usr/local/lib/tested/source"
 PLEDGES = "/root/pledges"
 
 
@@ -35,6 +35,16 @@ class Router(Machine):
         """The audit log."""
         found: list[dict[str, object]] = json.loads(self.jrc("events", "--json"))
         return found
+
+    def files(self) -> list[str]:
+        """All that is no folder where an install puts something, with links to other places."""
+        folders = (self.root / name for name in ("etc", "usr/local", "var/lib"))
+        found = (file for folder in folders for file in folder.rglob("*"))
+        return [
+            f"/{file.relative_to(self.root)}"
+            for file in found
+            if not file.is_dir() or file.is_symlink()
+        ]
 
     def pid(self) -> int:
         """The daemon's, as it is inside."""

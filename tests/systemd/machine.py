@@ -36,7 +36,7 @@ _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HO
 _PROGRAM = """\
 #!{python}
 import sys
-sys.path[:0] = ["/usr/local/lib/jrc/source", "/usr/local/lib/jrc/packages"]
+sys.path[:0] = ["/usr/local/lib/tested/source", "/usr/local/lib/tested/packages"]
 from jrc.cli.main import main
 sys.exit(main())
 """
@@ -152,7 +152,7 @@ class Machine:
 
     def python(self, module: str, *arguments: str) -> Sequence[str]:
         """The command that runs a module of the checkout inside."""
-        paths = "/usr/local/lib/jrc/source:/usr/local/lib/jrc/packages"
+        paths = "/usr/local/lib/tested/source:/usr/local/lib/tested/packages"
         return ("env", f"PYTHONPATH={paths}", PYTHON, "-m", module, *arguments)
 
     def property(self, unit: str, name: str) -> str:
@@ -184,7 +184,7 @@ class Machine:
 
 def _fill(root: Path) -> None:
     """The folders of a host whose /usr is ours."""
-    ours = ("local/bin", "local/sbin", "local/lib/jrc/source", "local/lib/jrc/packages")
+    ours = ("local/bin", "local/sbin", "local/lib/tested/source", "local/lib/tested/packages")
     for name in (*_usr(), *ours):
         (root / "usr" / name).mkdir(parents=True)
     for name in ("bin", "lib", "lib32", "lib64", "sbin"):
@@ -223,8 +223,8 @@ def _fill_etc(etc: Path) -> None:
 def _command(root: Path, *what: str) -> list[str]:
     binds = [
         *(f"/usr/{name}" for name in _usr()),
-        f"{CHECKOUT}:/usr/local/lib/jrc/source",
-        f"{sysconfig.get_path('platlib')}:/usr/local/lib/jrc/packages",
+        f"{CHECKOUT}:/usr/local/lib/tested/source",
+        f"{sysconfig.get_path('platlib')}:/usr/local/lib/tested/packages",
     ]
     return [
         "systemd-nspawn",

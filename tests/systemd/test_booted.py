@@ -1,10 +1,15 @@
-"""The service on a host that systemd has booted: install, joins, kills, reloads, restarts."""
+"""The service on a host that systemd has booted: install, joins, kills, reloads, restarts, removal.
+
+Long, since booting takes its time and so all of it is tried on one host, in this order.
+"""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
+from tests.documents.blocks import below
 from tests.systemd.conftest import IDENTIFIERS, PLEDGES, SOURCE, Router
 from tests.systemd.machine import PATIENCE_S, PYTHON
 
@@ -259,6 +264,86 @@ def test_a_backup_that_fails_is_told_to_the_registrar(router: Router, config: st
     assert "success" == router.property("jrc-backup-failed.service", "Result")
 
 
+def test_word_of_a_failed_backup_waits_for_a_registrar_that_starts_again(router: Router) -> None:
+    """As where the daemon has ended in the middle of it; one that was stopped is not started."""
+
+    def told() -> int:
+        return [event["kind"] for event in router.events()].count("backup.failed")
+
+    before, had = router.pid(), told()
+    router.run("kill", "-KILL", str(before))
+    router.wait_for(lambda: router.pid() != before, "the end of the daemon")
+    router.run("systemctl", "start", "jrc-backup-failed.service")
+    assert had + 1 == told()
+    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
+    assert router.attempt("systemctl", "start", "jrc-backup-failed.service").returncode != 0
+    assert "inactive" == router.property("jrc.service", "ActiveState")
+    assert "inactive" == router.property("jrc-backup-failed.service", "ActiveState")
+    router.run("systemctl", "start", "jrc.socket", "jrc.service")
+
+
+def test_an_upgrade_starts_anew_all_that_runs_of_the_program(router: Router) -> None:
+    """As docs/systemd.md says; what does not run is left alone."""
+    file = router.root / "etc/jrc/proxy.toml"
+    file.write_text('[proxy]\ninterface = "lowpan0"\njrc = "[2001:db8::1]:5683"\n')
+    router.run("chgrp", "jrc", "/etc/jrc/proxy.toml")
+    file.chmod(0o640)
+    running = ("jrc.service", "jrc-proxy.service", "jrc-wpan@wpan0.service")
+    router.run("systemctl", "start", *running)
+    before = [router.property(unit, "MainPID") for unit in running]
+    (commands,) = below("docs/systemd.md", "## Upgrade")
+    install = next(n for n, text in enumerate(commands) if text.startswith("deploy/systemd"))
+    router.install()
+    for text in commands[install + 1 :]:
+        router.type(text)
+    after = [router.property(unit, "MainPID") for unit in running]
+    assert [] == [unit for unit, old, new in zip(running, before, after, strict=True) if old == new]
+    assert ["active"] * 3 == [router.property(unit, "ActiveState") for unit in running]
+    router.run("systemctl", "stop", *running[1:], "jrc-wpan@wpan0.socket")
+    for text in commands[install + 1 :]:
+        router.type(text)
+    assert ["inactive"] * 2 == [router.property(unit, "ActiveState") for unit in running[1:]]
+
+
+def test_a_helper_that_was_started_too_often_is_back_as_the_hint_says(
+    router: Router, config: str
+) -> None:
+    """Its socket is gone then, and systemd refuses a start until its count is set back."""
+    installer = '\n[[installer]]\nnetwork = "lab"\nkind = "linux"\ninterface = "wpan0"\n'
+    helper = 'helper = "/run/jrc-wpan/wpan0.sock"\nretry_s = 1\nretry_max_s = 1\n'
+    (router.root / CONFIG).write_text(config + installer + helper)
+    drop_in = router.root / "etc/systemd/system/jrc-wpan@.service.d/fails.conf"
+    drop_in.parent.mkdir()
+    one, broken = "[Unit]\nStartLimitBurst=1\n", "[Service]\nExecStart=\nExecStart=false\n"
+    drop_in.write_text(one + broken)
+    router.run("systemctl", "daemon-reload")
+    router.run("systemctl", "enable", "--now", "jrc-wpan@wpan0.socket")
+    router.run("systemctl", "restart", "jrc")
+    limit = "service-start-limit-hit"
+    router.wait_for(lambda: limit == router.property("jrc-wpan@wpan0.socket", "Result"), limit)
+    drop_in.write_text(one)
+    router.run("systemctl", "daemon-reload")
+
+    def said() -> str:
+        return router.attempt("jrc", "status", "--json").stdout
+
+    router.wait_for(lambda: "reset-failed" in said(), "the hint")
+    hint = re.search(
+        r"(systemctl enable --now \S+); [^:]*: (systemctl reset-failed [^,]*),", said()
+    )
+    assert hint is not None
+    for text in (hint[2], hint[1]):
+        router.type(text)
+    router.wait_for(
+        lambda: "active" == router.property("jrc-wpan@wpan0.service", "ActiveState"), "the helper"
+    )
+    router.run("systemctl", "disable", "--now", "jrc-wpan@wpan0.socket", "jrc-wpan@wpan0.service")
+    router.run("rm", "-r", "/etc/systemd/system/jrc-wpan@.service.d")
+    router.run("systemctl", "daemon-reload")
+    (router.root / CONFIG).write_text(config)
+    router.run("systemctl", "restart", "jrc")
+
+
 def test_a_helper_has_the_right_to_set_keys_and_listens_to_the_registrar(
     router: Router, config: str
 ) -> None:
@@ -337,3 +422,23 @@ def test_the_service_ends_when_it_is_told_to(router: Router) -> None:
     router.run("systemctl", "stop", "jrc.socket", "jrc.service")
     assert "success" == router.property("jrc.service", "Result")
     assert router.entries("stopped")
+
+
+def test_nothing_of_it_is_left_once_it_was_removed_as_the_page_says(router: Router) -> None:
+    """Of all that the tests above have installed, enabled and started."""
+    was = {file for file in router.files() if "jrc" in file}
+    assert {"/etc/systemd/system/jrc.service", "/usr/local/share/man/man1/jrc.1"} <= was
+    assert "/var/lib/systemd/timers/stamp-jrc-backup.timer" in was
+    program, data = below("docs/systemd.md", "## Remove")
+    for text in program:
+        router.type(text)
+    left = {file for file in router.files() if "jrc" in file}
+    kept = ("/etc/jrc", "/etc/credstore.encrypted/", "/var/lib/")
+    assert {"/var/lib/private/jrc/jrc.db", "/etc/jrc/config.toml"} < left
+    assert [] == [file for file in left if not file.startswith(kept)]
+    for text in data:
+        router.type(text)
+    assert [] == [file for file in router.files() if "jrc" in file]
+    assert "jrc" not in (router.root / "etc/group").read_text()
+    units = router.run("systemctl", "list-unit-files", "--no-pager", "--no-legend")
+    assert "jrc" not in units
