@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,6 +158,32 @@ def test_a_pledge_joins_a_registrar_with_an_sqlite_file(
         with Wire(address) as wire:
             wire.join(device.pledge())
         assert "joined" == shown(container, device)["state"]
+        assert 0 == container.stop()
+
+
+def test_a_volume_that_was_copied_goes_on_once_somebody_has_said_so(
+    image_of_jrc: Image, volume: Path, tmp_path: Path
+) -> None:
+    """As docs/container.md says; without that word it would answer nobody."""
+    with image_of_jrc.container(tmp_path / "init", [Mount(volume, STATE)]) as container:
+        assert container.run("init", "--dir", STATE).returncode == 0
+    config = volume / "config.toml"
+    config.write_text(config.read_text().replace("[::]:5683", "[::1]:0"))
+    new = tmp_path / "new"
+    subprocess.run(["cp", "-a", volume, new], check=True)
+    mounts = [Mount(new, STATE)]
+    with image_of_jrc.container(tmp_path / "copied", mounts) as container:
+        container.start()
+        container.listening()
+        assert "quarantined" in container.exec("jrc", "healthcheck").stderr
+        assert 0 == container.stop()
+    with image_of_jrc.container(tmp_path / "accepted", mounts) as container:
+        done = container.run("db", "accept-copy", "--reason", "moved to the new disk", "--yes")
+        assert done.returncode == 0, done.stderr
+    with image_of_jrc.container(tmp_path / "moved", mounts) as container:
+        container.start()
+        container.listening()
+        assert 0 == container.exec("jrc", "healthcheck").returncode
         assert 0 == container.stop()
 
 
