@@ -15,10 +15,10 @@ from jrc.cli.watch_outbox import Outbox
 from jrc.cli.watch_ports import Asked, patterns_of, split_of, watch_of
 from jrc.cli.watch_screen import screen
 from jrc.cli.watch_session import Session, Until
+from jrc.cli.watch_signals import BoundedStream, in_order
 from jrc.cli.watch_summary import summary, summed_up
 from jrc.errors import ExitCode, OperatorError
 from jrc.provision.console import Console
-from jrc.provision.console_stream import Stream
 from jrc.provision.ports import STDIN
 from jrc.provision.watching import Watch
 from jrc.service.windows import parse_duration
@@ -122,7 +122,7 @@ def watch(
     until = Until(count, _seconds(for_))
     watched = watch_of(
         Asked(ports, baud, once, new, is_written_to=wanted is not None),
-        lambda: Stream(lambda: Console(looked_for, MARKS if wanted else ()), divided),
+        lambda: BoundedStream(lambda: Console(looked_for, MARKS if wanted else ()), divided),
     )
     run = _Run(watched, until, wanted, reason, once, as_json)
     code = _carried_out(run, asked)
@@ -144,7 +144,7 @@ class _Run(NamedTuple):
 def _carried_out(run: _Run, asked: Common) -> ExitCode:
     """Follows the ports to the end of the run, and says what has come of it."""
     try:
-        with screen(as_json=run.as_json) as shown:
+        with in_order(), screen(as_json=run.as_json) as shown:
             session = Session(run.watched, shown, run.until, is_recording=run.is_recording)
             outbox = Outbox(lambda: connect(asked), session.stored, run.watched.wake, run.reason)
             if run.wanted is not None:
@@ -154,7 +154,10 @@ def _carried_out(run: _Run, asked: Common) -> ExitCode:
         run.watched.close()
     if run.as_json:
         output.json_lines([summary(session, left)])
-    return summed_up(session, left, outbox.away, run.until)
+    code = summed_up(session, left, outbox.away, run.until)
+    if session.broken is not None:
+        raise session.broken
+    return code
 
 
 def _with_token(asked: Common, ports: Sequence[str]) -> Common:

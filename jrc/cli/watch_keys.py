@@ -32,7 +32,8 @@ from jrc.provision.bench import (
 )
 from jrc.provision.bench_plan import News
 from jrc.provision.console import Marked
-from jrc.provision.ports import STDIN, PortClosedError
+from jrc.provision.ports import STDIN
+from jrc.provision.serial_line import PortClosedError
 from jrc.provision.source import KeySource
 from jrc.provision.watching import Change, Happened, Watched
 

@@ -115,14 +115,21 @@ class Outbox:
                 return
             tell()
 
-    def stop(self, patience_s: float) -> list[Sighting]:
-        """Ends after what is left was sent, or in ``patience_s``: what was not stored."""
+    def stop(self, patience_s: float) -> None:
+        """Ends after what is left was sent, or in ``patience_s``.
+
+        Raises:
+            JrcError: as ``finished``.
+        """
         with self._changed:
             self._is_stopping = True
             self._changed.notify()
         self._thread.join(patience_s)
         self._is_done = True
         self.finished()
+
+    def left(self) -> list[Sighting]:
+        """What is not stored."""
         with self._changed:
             return list(self._kept.values())
 

@@ -15,6 +15,7 @@ from jrc.errors import ExitCode, OperatorError
 from jrc.provision.console_patterns import SHIPPED, Pattern, pattern
 from jrc.provision.console_stream import SOURCE, Stream
 from jrc.provision.ports import STDIN, Port
+from jrc.provision.serial_line import NO_CONSOLE
 from jrc.provision.watching import MAX_PORTS, Watch, Watched, is_glob, matching
 
 MAX_LABEL_CHARACTERS: Final = 64
@@ -111,6 +112,13 @@ def _refuse_contradictions(asked: Asked, globs: Sequence[str]) -> None:
         raise _usage("there is no port to watch", "such as /dev/ttyACM0, or '/dev/ttyACM*'")
     if len(asked.ports) > MAX_PORTS:
         raise _usage(f"more than {MAX_PORTS} ports", "watch them with several commands")
+    for each in globs:
+        label = each.rpartition("=")[2]
+        if "/" not in label and label != each and not is_glob(label):
+            raise _usage(
+                f"{each!r}: a pattern takes no label",
+                "leave it out: a port that appears is called as its file is",
+            )
     if asked.only_new and not globs:
         raise _usage("--new is of ports that appear", "give a pattern in quotes: '/dev/ttyACM*'")
     if asked.once and globs:
@@ -149,6 +157,7 @@ def _check(watched: Sequence[Watched], asked: Asked) -> None:
                 f"{seen[label]} and {path} are both called {label}", f"name one: {path}=LABEL"
             )
         seen[label] = path
+        _check_kind(path)
         if asked.once and path != STDIN:
             _check_once(path)
     # Twice, as a device may have gone and its number to another one between two paths.
@@ -159,6 +168,16 @@ def _check(watched: Sequence[Watched], asked: Asked) -> None:
 def _is_one_named_twice(watched: Sequence[Watched]) -> bool:
     places = [os.path.realpath(each.port.path) for each in watched]
     return len(set(places)) != len(places)
+
+
+def _check_kind(path: str) -> None:
+    """What is there already has to be what can have a console; what is to come is waited for."""
+    try:
+        mode = 0 if path == STDIN else os.stat(path).st_mode
+    except OSError:
+        return
+    if mode and not (stat.S_ISCHR(mode) or stat.S_ISFIFO(mode) or stat.S_ISREG(mode)):
+        raise _usage(f"{path}: {NO_CONSOLE}", "name the port of a console, such as /dev/ttyACM0")
 
 
 def _check_once(path: str) -> None:

@@ -21,7 +21,7 @@ from jrc.provision.console import (
     IdentitySeen,
     Problem,
 )
-from jrc.provision.ports import ABSENT
+from jrc.provision.serial_line import ABSENT
 from jrc.provision.watching import Change, Happened
 
 T = TypeVar("T")
@@ -36,6 +36,12 @@ class Trouble(NamedTuple):
 
     why: str
     remedy: str = ""
+
+
+_STUCK: Final = Trouble(
+    "it takes nothing that is sent to it; what it says is read",
+    "look at its cable, and whether its firmware reads its console",
+)
 
 
 class State(StrEnum):
@@ -200,6 +206,10 @@ class Rows:
         )  # fmt: skip
 
     def _port_changed(self, row: Row, change: Change, trouble: str) -> None:
+        if change is Change.STUCK:
+            row.trouble = _STUCK.why
+            self._report(row, change.value, error=_STUCK.why, hint=_STUCK.remedy)
+            return
         state = {Change.OPENED: State.LISTENING, Change.CLOSED: State.WAITING}
         row.state, row.trouble = state.get(change, State.ENDED), trouble
         row.device = row.thumbprint = row.key = ""

@@ -142,6 +142,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "opened": "open",
     "closed": "closed",
     "ended": "at its end",
+    "stuck": "can't be written to",
     "new": "{pledge_id} stored, identity {thumbprint}",
     "same": "{pledge_id} is known with this identity",
     "superseded": "{pledge_id} stored: identity {thumbprint} takes the place of the one before",

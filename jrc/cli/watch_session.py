@@ -1,7 +1,6 @@
 """One run of `jrc provision watch`: from consoles to the registrar, and onto the screen."""
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +8,7 @@ from jrc.cli.watch_keys import Keys
 from jrc.cli.watch_outbox import MAX_KEPT, Outbox, Sighting, Stored
 from jrc.cli.watch_rows import Rows, Trouble, name_of
 from jrc.cli.watch_screen import Screen
+from jrc.errors import JrcError
 from jrc.provision.console import Found
 from jrc.provision.watching import Happened, Watch, Watched
 
@@ -54,6 +54,8 @@ class Session:
         """Ids that a port has said with an identity."""
         self.keys: Keys | None = None
         """Of devices that get some."""
+        self.broken: JrcError | None = None
+        """What has ended the run before its time; what was seen is summed up all the same."""
 
     @property
     def stored_devices(self) -> int:
@@ -66,8 +68,12 @@ class Session:
         outbox.start()
         for each in self._watch.watched:
             self.rows.add(each.port.label)
-        with suppress(KeyboardInterrupt):
+        try:
             self._follow(outbox)
+        except KeyboardInterrupt:
+            pass
+        except JrcError as error:
+            self.broken = error
         return self._finish(outbox)
 
     def stored(self, done: Stored) -> None:
@@ -93,11 +99,13 @@ class Session:
         try:
             for happened in self._watch.end():
                 self._take(happened)
-            return outbox.stop(STORE_WITHIN_S)
+            outbox.stop(STORE_WITHIN_S)
         except KeyboardInterrupt:
-            return outbox.stop(0)
-        finally:
-            self._show()
+            outbox.stop(0)
+        except JrcError as error:
+            self.broken = error
+        self._show()
+        return outbox.left()
 
     def _take(self, happened: Happened) -> None:
         self.rows.happened(happened)

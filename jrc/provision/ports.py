@@ -1,34 +1,27 @@
 """Where consoles of devices are read from, and written to: serial ports, pipes and files.
 
 A ``Port`` outlives what it has open: a board that is unplugged and comes back at the same path goes
-on. Nothing here waits, but for a write to a serial port that takes nothing.
+on. Nothing here waits.
 """
 
-import errno
 import os
 import stat
 import sys
-import termios
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from jrc.errors import ExitCode, OperatorError
-
-if TYPE_CHECKING:
-    from serial import Serial
+from jrc.provision.serial_line import (
+    NO_CONSOLE,
+    READ_BYTES,
+    PortClosedError,
+    SerialLine,
+    in_words,
+)
 
 STDIN = "-"
-READ_BYTES = 65_536
-WRITE_WITHIN_S = 2.0
-"""A device that takes no byte for so long has stopped."""
-GONE = "the device has gone"
-ABSENT = "nothing is there yet"
-
-
-class PortClosedError(Exception):
-    """What was open has gone: the cable, the writer of a pipe, or the file. It may come back."""
+MAX_UNSENT_BYTES = 4096
+"""For a device that takes nothing, more than a key line: what is beyond it is not sent."""
 
 
 class Line(Protocol):
@@ -49,12 +42,16 @@ class Line(Protocol):
         """
         ...
 
-    def write(self, data: bytes) -> None:
-        """Sends all of ``data``.
+    def write(self, data: bytes) -> int:
+        """Sends what the other side takes at once: how many bytes.
 
         Raises:
-            PortClosedError: it has gone, or takes nothing.
+            PortClosedError: it has gone, or can't be written to.
         """
+        ...
+
+    def forget_unsent(self) -> None:
+        """What the kernel still has of what was written is never sent."""
         ...
 
     def close(self) -> None:
@@ -71,8 +68,11 @@ class _ReadOnly:
     def fileno(self) -> int:
         return self._descriptor
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> int:
         raise PortClosedError("it can't be written to")
+
+    def forget_unsent(self) -> None:
+        """Nothing was written."""
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -125,54 +125,6 @@ class FileLine(_ReadOnly):
         return (mine.st_dev, mine.st_ino) != (now.st_dev, now.st_ino) or now.st_size < at
 
 
-class SerialLine:
-    """A serial port, 8N1, which this process has for itself: two readers would share its lines."""
-
-    is_waited_for = True
-
-    def __init__(self, path: str, baud: int) -> None:
-        self._serial = _open_serial(path, baud)
-
-    def fileno(self) -> int:
-        """As ``Line.fileno``."""
-        return int(self._serial.fileno())
-
-    def read(self) -> bytes:
-        """What is there now."""
-        try:
-            return bytes(self._serial.read(READ_BYTES))
-        except OSError:
-            raise PortClosedError(GONE) from None
-
-    def write(self, data: bytes) -> None:
-        """As ``Line.write``; waits ``WRITE_WITHIN_S`` at most."""
-        try:
-            self._serial.write(data)
-        except OSError:
-            raise PortClosedError("the device takes nothing, or has gone") from None
-
-    def close(self) -> None:
-        """As ``Line.close``."""
-        with suppress(OSError):
-            self._serial.close()
-
-
-def _open_serial(path: str, baud: int) -> "Serial":
-    """A port that no other program has.
-
-    Raises:
-        PortClosedError: another program has it, or it can't be set up.
-    """
-    from serial import Serial, SerialException
-
-    try:
-        return Serial(
-            path, baud, timeout=0, write_timeout=WRITE_WITHIN_S, exclusive=True, xonxoff=False
-        )
-    except (SerialException, ValueError, termios.error) as error:
-        raise PortClosedError(_serial_words(error)) from None
-
-
 @dataclass(slots=True)
 class Port:
     """One console: ``path`` is where it is, ``label`` what people call it."""
@@ -186,6 +138,7 @@ class Port:
     trouble: str = ""
     """Why it is not open, in words; empty while it is."""
     _line: Line | None = field(default=None, repr=False)
+    _unsent: bytes = field(default=b"", repr=False)
 
     @property
     def is_open(self) -> bool:
@@ -208,17 +161,13 @@ class Port:
         return self._line.fileno()
 
     def open(self) -> bool:
-        """Whether it is open now; if not, ``trouble`` says why.
-
-        Raises:
-            OperatorError: what is there can never be a console.
-        """
+        """Whether it is open now; if not, ``trouble`` says why."""
         try:
             self._line = _opened(self.path, self.baud, serial_alone=self.is_written_to)
         except PortClosedError as error:
             self.trouble = str(error)
         except OSError as error:
-            self.trouble = _words(error)
+            self.trouble = in_words(error)
         else:
             self.trouble = ""
         return self._line is not None
@@ -236,22 +185,45 @@ class Port:
             self._drop(error)
             raise
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that the device has not taken yet."""
+        return len(self._unsent)
+
     def write(self, data: bytes) -> None:
-        """Sends all of ``data`` to the device.
+        """Has ``data`` sent by ``flush``; what a device leaves that takes nothing is bounded.
 
         Raises:
-            PortClosedError: it is not open, has gone, or can't be written to.
+            PortClosedError: it is not open.
         """
         if self._line is None:
             raise PortClosedError("it is not open")
+        if len(self._unsent) + len(data) <= MAX_UNSENT_BYTES:
+            self._unsent += data
+
+    def flush(self) -> None:
+        """Sends what the device takes now.
+
+        Raises:
+            PortClosedError: it has gone, or can't be written to; the port is closed then.
+        """
+        if self._line is None or not self._unsent:
+            return
         try:
-            self._line.write(data)
+            self._unsent = self._unsent[self._line.write(self._unsent) :]
         except PortClosedError as error:
             self._drop(error)
             raise
 
+    def forget_unsent(self) -> None:
+        """What the device has not taken is never sent; reading goes on."""
+        self._unsent = b""
+        if self._line is not None:
+            self._line.forget_unsent()
+
     def close(self) -> None:
         """Lets go of what is open."""
+        self._unsent = b""
         if self._line is not None:
             self._line.close()
             self._line = None
@@ -275,32 +247,8 @@ def _opened(path: str, baud: int, *, serial_alone: bool) -> Line:
     if stat.S_ISCHR(mode):
         return SerialLine(path, baud)
     if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode)):
-        raise OperatorError(
-            f"{path} is no serial port, pipe or file",
-            "name the port of a console, such as /dev/ttyACM0",
-            exit_code=ExitCode.USAGE,
-        )
+        raise PortClosedError(NO_CONSOLE)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         return PipeLine(descriptor)
     return FileLine(descriptor, Path(path))
-
-
-def _serial_words(error: Exception) -> str:
-    """The library wraps what the system says, at times without its number, at times not at all."""
-    if "exclusively lock" in str(error):
-        return "another program has it"
-    for each in (error, error.__context__):
-        if isinstance(each, termios.error):
-            return _words(OSError(*each.args))
-    return _words(error) if isinstance(error, OSError) else "it does not take that speed"
-
-
-def _words(error: OSError) -> str:
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "this user may not open it"
-    if error.errno == errno.ENOENT:
-        return ABSENT
-    if error.errno in (errno.EIO, errno.ENXIO, errno.ENODEV):
-        return GONE
-    return os.strerror(error.errno) if error.errno else "it can't be opened"

@@ -18,12 +18,15 @@ from typing import Final, NamedTuple
 
 from jrc.provision.console import Event
 from jrc.provision.console_stream import Stream, Waiting
-from jrc.provision.ports import Port, PortClosedError
+from jrc.provision.ports import Port
+from jrc.provision.serial_line import PortClosedError
 
 LOOK_EVERY_S: Final = 0.2
 """At files for what was added, and for ports that are to come."""
 SETTLE_S: Final = 1.0
 """A pair is given so long after it was whole, if nothing speaks against it."""
+WRITE_WITHIN_S: Final = 2.0
+"""A device that takes no byte for so long gets nothing of what it was to be sent."""
 MAX_PORTS: Final = 256
 
 
@@ -33,6 +36,8 @@ class Change(StrEnum):
     OPENED = "opened"
     CLOSED = "closed"
     ENDED = "ended"
+    STUCK = "stuck"
+    """It takes nothing that is sent to it; it is read all the same."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,8 +51,10 @@ class Watched:
     has_more: bool = False
     """Whether a file was not at its end."""
     settles_s: dict[Waiting, float] = field(default_factory=dict)
-    is_followed: bool = False
-    """Whether it was told to be open, and not yet that it has gone."""
+    stalls_s: float | None = None
+    """Until when it has to take something of what is to be sent; None while nothing is."""
+    is_stuck: bool = False
+    """Whether it was told to take nothing."""
     _tried_s: float = field(default=float("-inf"))
 
     def may_try(self, now_s: float) -> bool:
@@ -126,6 +133,8 @@ class Watch:
             is_looked_at = reads_files and not each.port.is_waited_for
             if each.port.is_open and (each in ready or is_looked_at):
                 yield from self._read(each)
+            if each.port.is_open:
+                yield from self._sent(each)
             yield from self._settled(each)
 
     def end(self) -> Iterator[Happened]:
@@ -146,10 +155,8 @@ class Watch:
 
     def _opened(self) -> Iterator[Happened]:
         for each in self.watched:
-            if each.is_followed and not each.port.is_open:  # given up by a write
-                yield from self._gone(each, is_over=not each.port.comes_back)
             if each.may_try(self._now_s()) and each.port.open():
-                each.is_followed = True
+                each.is_stuck, each.stalls_s = False, None
                 yield Happened(each, "", Change.OPENED)
 
     def _wait(self, wait_s: float) -> set[Watched]:
@@ -158,8 +165,13 @@ class Watch:
             poll.register(self._woken, selectors.EVENT_READ)
             for each in self.watched:
                 if each.port.is_waited_for:
-                    poll.register(each.port.fileno(), selectors.EVENT_READ, each)
-            ready = {key.data for key, _ in poll.select(self._patience_s(wait_s)) if key.data}
+                    sends = selectors.EVENT_WRITE if each.port.unsent else 0
+                    poll.register(each.port.fileno(), selectors.EVENT_READ | sends, each)
+            ready = {
+                key.data
+                for key, events in poll.select(self._patience_s(wait_s))
+                if key.data and events & selectors.EVENT_READ
+            }
         while True:
             try:
                 os.read(self._woken, 4096)
@@ -170,6 +182,7 @@ class Watch:
         """How long to wait: not long where something is to be looked at."""
         now_s = self._now_s()
         due = [due_s - now_s for each in self.watched for due_s in each.settles_s.values()]
+        due += [each.stalls_s - now_s for each in self.watched if each.stalls_s is not None]
         must_look = bool(self._globs) or any(
             not each.is_over and not each.port.is_waited_for for each in self.watched
         )
@@ -189,8 +202,28 @@ class Watch:
             each.port.close()
             yield from self._gone(each, is_over=True)
 
+    def _sent(self, each: Watched) -> Iterator[Happened]:
+        """Sends what a device takes; what it does not take in time is forgotten."""
+        before = each.port.unsent
+        try:
+            each.port.flush()
+        except PortClosedError:
+            yield from self._gone(each, is_over=not each.port.comes_back)
+            return
+        left, now_s = each.port.unsent, self._now_s()
+        if not left:
+            each.is_stuck, each.stalls_s = each.is_stuck and not before, None
+        elif each.stalls_s is None or left < before:
+            each.stalls_s = now_s + WRITE_WITHIN_S
+        elif each.stalls_s <= now_s:
+            each.port.forget_unsent()
+            each.stalls_s = None
+            if not each.is_stuck:
+                each.is_stuck = True
+                yield Happened(each, "", Change.STUCK)
+
     def _gone(self, each: Watched, *, is_over: bool) -> Iterator[Happened]:
-        each.is_over, each.has_more, each.is_followed = is_over, False, False
+        each.is_over, each.has_more, each.stalls_s = is_over, False, None
         each.settles_s.clear()
         for said in each.stream.end():
             yield Happened(each, said.source, said.event)

@@ -265,6 +265,7 @@ def test_it_goes_on_where_the_daemon_ends(terminal: Terminal, socket: Socket) ->
         (("{log}", "--for", "x"), "--for"),
         (("/dev/null", "--once"), "no end"),
         (("{log}*", "--once"), "--once reads what is there"),
+        (("{log}*=bench",), "a pattern takes no label"),
         (("{log}/", "{log}=\x1b"), "is no label"),
         (("/dev",), "no serial port"),
         (("/dev/tty-that-is-not", "--once"), "No such file"),

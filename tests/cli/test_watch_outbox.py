@@ -93,7 +93,8 @@ def test_what_was_seen_is_kept_while_the_registrar_is_away() -> None:
     desk.until(2)
     assert (desk.outbox.away, desk.outbox.waiting) == ("", 0)
     assert [sighting(1, key=3), sighting(2)] == [each.sighting for each in desk.told]
-    assert desk.outbox.stop(WITHIN_S) == []
+    desk.outbox.stop(WITHIN_S)
+    assert desk.outbox.left() == []
 
 
 def test_an_answer_that_is_lost_is_asked_for_again() -> None:
@@ -103,7 +104,8 @@ def test_an_answer_that_is_lost_is_asked_for_again() -> None:
     desk.outbox.put(sighting(1))
     desk.until(1)
     assert [device_id(1)] * 2 == registrar.has
-    assert desk.outbox.stop(WITHIN_S) == []
+    desk.outbox.stop(WITHIN_S)
+    assert desk.outbox.left() == []
     assert len(desk.told) == 1
 
 
@@ -111,7 +113,8 @@ def test_what_was_not_stored_at_the_end_is_given_back() -> None:
     """A registrar that stays away does not keep the command."""
     desk = Desk(Registrar(is_there=False))
     desk.outbox.put(sighting(1))
-    assert [sighting(1)] == desk.outbox.stop(WITHIN_S)
+    desk.outbox.stop(WITHIN_S)
+    assert [sighting(1)] == desk.outbox.left()
 
 
 def test_more_than_there_is_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +147,8 @@ def test_one_that_the_registrar_can_not_read_hinders_no_other() -> None:
     desk.until(3)
     assert ["new", "refused", "new"] == [each.outcome for each in desk.told]
     assert [device_id(1), device_id(3)] == registrar.has
-    assert desk.outbox.stop(WITHIN_S) == []
+    desk.outbox.stop(WITHIN_S)
+    assert desk.outbox.left() == []
 
 
 def test_other_errands_hold_nothing_back() -> None:

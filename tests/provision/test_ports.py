@@ -1,24 +1,29 @@
 """Ports: serial ones on pseudo-terminals, pipes and files, and several at once."""
 
+import fcntl
 import os
+import sys
 import termios
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from jrc.errors import OperatorError
 from jrc.provision.console import Console
 from jrc.provision.console_patterns import SHIPPED
 from jrc.provision.console_stream import Said, Stream
-from jrc.provision.ports import GONE, Port, PortClosedError
-from jrc.provision.watching import Change, Happened, Watch, Watched, matching
+from jrc.provision.ports import MAX_UNSENT_BYTES, Port
+from jrc.provision.serial_line import GONE, NO_CONSOLE, PortClosedError
+from jrc.provision.watching import WRITE_WITHIN_S, Change, Happened, Watch, Watched, matching
 from tests.provision.board import Socket, boot_lines, device_id
 from tests.provision.seen import Pair, pairs
 
 PATIENCE_S = 20.0
+TIOCGEXCL = 0x80045440
+"""Of asm-generic/ioctls.h; Python 3.11 has no name for it."""
 
 
 @pytest.fixture
@@ -116,17 +121,92 @@ def test_a_device_is_written_to_as_it_is(socket: Socket) -> None:
     assert port.open()
     data = bytes(range(256))
     port.write(data)
+    port.flush()
     assert data == socket.was_sent()
     socket.unplug()
+    port.write(b"x")
+    with pytest.raises(PortClosedError):
+        port.flush()
+    assert not port.is_open
     with pytest.raises(PortClosedError):
         port.write(b"x")
-    assert not port.is_open
 
 
-def test_what_can_be_no_console_is_refused(tmp_path: Path) -> None:
-    """A folder will not become one."""
-    with pytest.raises(OperatorError, match="no serial port"):
-        Port(str(tmp_path), "a", 115_200).open()
+@pytest.mark.parametrize("path", ["/dev", "/dev/null"])
+def test_what_can_be_no_console_is_not_opened(path: str) -> None:
+    """A folder, and a device that is no terminal."""
+    port = Port(path, "a", 115_200)
+    assert not port.open()
+    assert port.trouble == NO_CONSOLE
+
+
+def test_a_port_keeps_others_out_while_it_is_open(socket: Socket) -> None:
+    """Those that ask for no lock, and are not root, which these tests may be."""
+    socket.plug()
+    port = Port(str(socket.path), "a", 115_200)
+    assert port.open()
+    assert is_exclusive(socket.path)
+    port.close()
+    assert not is_exclusive(socket.path)
+
+
+def is_exclusive(path: Path) -> bool:
+    """Whether the kernel lets nobody but root open it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        return bool(int.from_bytes(fcntl.ioctl(descriptor, TIOCGEXCL, b"\0" * 4), sys.byteorder))
+    finally:
+        os.close(descriptor)
+
+
+def test_a_device_that_takes_nothing_is_read_all_the_same(socket: Socket) -> None:
+    """It is told once, what it was to be sent is forgotten, and other ports do not wait for it."""
+    now_s = 0.0
+    socket.plug()
+    each = watched(socket.path)
+    watch = Watch([each], settle_s=0, now_s=lambda: now_s)
+    until(watch, Change.OPENED)
+    for told in ([Change.STUCK], []):
+        fill(each.port)
+        each.port.write(b"who\n")
+        assert list(watch.turn(0)) == []
+        now_s += WRITE_WITHIN_S - 0.1
+        socket.prints(boot_lines(1))
+        assert [device_id(1)] == [one.device for one in found(until(watch, 1))]
+        assert each.port.unsent
+        now_s += 0.1
+        happened = [one.event for one in watch.turn(0) if isinstance(one.event, Change)]
+        assert told == happened
+        assert not each.port.unsent
+    while socket.was_sent():
+        pass
+    each.port.write(b"who\n")
+    assert list(watch.turn(0)) == []
+    assert socket.was_sent() == b"who\n"
+    fill(each.port)
+    each.port.write(b"who\n")
+    assert list(watch.turn(0)) == []
+    now_s += WRITE_WITHIN_S
+    assert [Change.STUCK] == [one.event for one in watch.turn(0)]
+    watch.close()
+
+
+def fill(port: Port) -> None:
+    """The driver has no room left, as where the device reads nothing."""
+    with suppress(BlockingIOError):
+        while True:
+            os.write(port.fileno(), b"x")
+
+
+def test_what_waits_for_a_device_that_takes_nothing_is_bounded(socket: Socket) -> None:
+    """More than a few lines nobody asks for."""
+    socket.plug()
+    port = Port(str(socket.path), "a", 115_200)
+    assert port.open()
+    for _ in range(3):
+        port.write(b"x" * (MAX_UNSENT_BYTES // 2))
+    assert port.unsent == MAX_UNSENT_BYTES
+    port.close()
 
 
 def test_a_file_is_followed_from_its_beginning_and_through_its_replacement(tmp_path: Path) -> None:
