@@ -103,7 +103,7 @@ class Session:
         except KeyboardInterrupt:
             outbox.stop(0)
         except JrcError as error:
-            self.broken = error
+            self.broken = self.broken or error
         self._show()
         return outbox.left()
 

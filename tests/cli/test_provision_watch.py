@@ -1,6 +1,8 @@
 """``jrc provision watch``: what devices print is stored; none of it is shown but public keys."""
 
 import json
+import os
+import pty
 import re
 import signal
 from collections.abc import Iterator
@@ -12,8 +14,9 @@ import pytest
 from jrc.cli import watch_session
 from jrc.cli.watch_rows import MAX_KEYS
 from jrc.errors import ExitCode
+from tests import forked
 from tests.cli.follower import Follower
-from tests.cli.terminal import Done, Terminal, one_sentence
+from tests.cli.terminal import Done, Terminal, environment, one_sentence
 from tests.provision.board import Socket, boot_lines, credential, device_id
 from tests.provision.seen import SPLIT, recorded
 
@@ -238,6 +241,60 @@ def test_a_bench_is_followed_till_ctrl_c(terminal: Terminal, socket: Socket) -> 
         assert follower.end(signal.SIGINT) == ExitCode.DONE
         assert "2 devices stored: 2 new" in follower.said()
     assert {device_id(n): credential(n).hex() for n in (1, 2)} == identities(terminal)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_was_seen_is_stored_when_a_signal_ends_it(
+    terminal: Terminal, socket: Socket, number: signal.Signals
+) -> None:
+    """A second that a pair waits for is not over; the problem beside it shows that it was read."""
+    split = ("--split", r"^(?P<source>\w+): ")
+    follower = Follower(terminal, "provision", "watch", str(socket.path), *split, "--json")
+    socket.plug()
+    whole = b"".join(b"a: " + line for line in boot_lines(1).splitlines(keepends=True))
+    assert follower.event()["event"] in ("opened", "waiting")
+    socket.prints(whole + b"b: [INFO ] Device ID: [1\r\n")
+    follower.until("problem")
+    assert follower.end(number) == ExitCode.PARTLY
+    assert {device_id(1): credential(1).hex()} == identities(terminal)
+
+
+def test_what_was_seen_is_stored_when_the_terminal_hangs_up(
+    terminal: Terminal, socket: Socket
+) -> None:
+    """What can't be printed any more hinders nothing, as where a connection by ssh breaks."""
+    ours, theirs = pty.openpty()
+    command = terminal.command("provision", "watch", str(socket.path))[2:]
+    with open(os.devnull) as nothing, terminal.daemon():
+        process = forked.Forked(
+            *command, stdin=nothing.fileno(), stdout=theirs, stderr=theirs, environ=environment()
+        )
+        os.close(theirs)
+        socket.plug()
+        shown = b""
+        while b"listening" not in shown:
+            shown += os.read(ours, 4096)
+        socket.prints(boot_lines(1))
+        while b"identity" not in shown.partition(b"listening")[2]:
+            shown += os.read(ours, 4096)
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == ExitCode.DONE
+        assert {device_id(1): credential(1).hex()} == identities(terminal)
+
+
+def test_what_becomes_no_console_under_a_pattern_is_a_row_in_trouble(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """And no end of the run: boards were seen beside it."""
+    bench = tmp_path / "bench"
+    bench.mkdir()
+    follower = Follower(terminal, "provision", "watch", f"{bench}/*", "--count", "2", "--json")
+    (bench / "folder").mkdir()
+    assert "no serial port" in follower.until("folder")
+    log(bench, "a.log", boot_lines(1) + boot_lines(2))
+    assert follower.end() == ExitCode.DONE
+    assert {device_id(1), device_id(2)} == set(identities(terminal))
 
 
 def test_it_goes_on_where_the_daemon_ends(terminal: Terminal, socket: Socket) -> None:

@@ -1,6 +1,6 @@
 """What is on its way to the registrar, which may be away."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
 from time import monotonic, sleep
@@ -48,6 +48,17 @@ class Registrar(Api):
             self.lost -= 1
             raise OperatorError("broken off", exit_code=ExitCode.UNREACHABLE)
         return {"identities": [{"outcome": "new", "error": None, "hint": None} for _ in given]}
+
+
+class Meddled(Registrar):
+    """Something happens once while it stores."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        once, self.meanwhile = self.meanwhile, lambda: None
+        once()
+        return super().post(path, body)
 
 
 class Desk:
@@ -147,6 +158,19 @@ def test_one_that_the_registrar_can_not_read_hinders_no_other() -> None:
     desk.until(3)
     assert ["new", "refused", "new"] == [each.outcome for each in desk.told]
     assert [device_id(1), device_id(3)] == registrar.has
+    desk.outbox.stop(WITHIN_S)
+    assert desk.outbox.left() == []
+
+
+def test_a_newer_identity_that_comes_while_the_older_one_is_stored_is_stored_too() -> None:
+    """The board was flashed anew in that moment."""
+    registrar = Meddled()
+    desk = Desk(registrar)
+    registrar.meanwhile = lambda: desk.outbox.put(sighting(1, key=2))
+    desk.outbox.put(sighting(1))
+    desk.until(2)
+    keys = [each.sighting.credential for each in desk.told]
+    assert [sighting(1).credential, sighting(1, key=2).credential] == keys
     desk.outbox.stop(WITHIN_S)
     assert desk.outbox.left() == []
 
