@@ -14,6 +14,7 @@ import structlog
 from jrc import servicemanager
 from jrc.admin.server import is_served
 from jrc.app.daemon import Daemon
+from jrc.app.heap import share_heap
 from jrc.app.logs import Logs
 from jrc.app.sealed import wait_for_key
 from jrc.app.watchdog import Watchdog
@@ -44,6 +45,7 @@ def run_daemon(settings: Settings, read_settings: Callable[[], Settings]) -> int
     Raises:
         OperatorError: it can't start.
     """
+    share_heap()
     # Its default is to end the process; as a signal it may come before anybody listens to it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     return asyncio.run(_serve(settings, Logs(settings.log), read_settings))

@@ -12,7 +12,7 @@ from jrc.policy.rollover import Phase
 from jrc.policy.settings import MAX_NODE_BLOCKED, MAX_NODE_BLOCKED_BYTES
 from jrc.service.registry import Registry
 from jrc.service.rollover_course import nodes_with_keys
-from jrc.service.rollover_plan import effects
+from jrc.service.rollover_plan import Reach, effects
 from jrc.service.rollover_records import JoinedNode, RolloverSettings
 from jrc.service.wording import listed
 
@@ -105,13 +105,16 @@ def domain_sentences(
         yield _LEFT_ALONE.format(names=names, first=first)
         return
     yield _BEFORE[case.rekeying].format(names=names)
-    joined = nodes_with_keys(tx, case.domain_id)
-    stay = [each for each in joined if each.pledge_id not in gone]
-    yield from effects(tx, case.networks[0], stay)
+    staying, routers = Reach(), []
+    for each in nodes_with_keys(tx, case.domain_id):
+        if each.pledge_id not in gone:
+            staying.add(each)
+        elif each.role == Role.LBR:
+            routers.append(each)
+    yield from effects(tx, case.networks[0], staying)
     yield from _when(tx, case, settings)
-    for each in joined:
-        if each.pledge_id in gone and each.role == Role.LBR:
-            yield from _lost_router(case, each)
+    for router in routers:
+        yield from _lost_router(case, router)
 
 
 def _when(tx: Registry, case: Case, settings: RolloverSettings) -> Iterator[str]:

@@ -119,8 +119,9 @@ def start_in_domain(tx: Registry, domain_id: int, wanted: NewRollover) -> Rollov
         # Who was to be told the keys in force again, after an abort, is told these instead.
         tx.rollovers.set_due(last.id, list(NodeState), None)
     draft = _draft(tx, domain_id, former, drawn, wanted)
-    joined = nodes_with_keys(tx, domain_id)
-    record = tx.rollovers.add(draft, [_node(draft, each) for each in joined])
+    record = tx.rollovers.add(
+        draft, (_node(draft, each) for each in nodes_with_keys(tx, domain_id))
+    )
     tx.rollovers.forget_nodes(domain_id, KEPT_ROLLOVERS)
     tx.policy_changed()
     record_event(tx, record, "started", wanted.actor, wanted.reason)

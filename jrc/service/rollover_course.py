@@ -1,6 +1,6 @@
 """A rollover goes on by one event: the machine's actions, done on rows (RFC 9031 §8.4.3.1-2)."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -61,10 +61,10 @@ def generation_of(tx: Registry, record: RolloverRecord, generation_id: int) -> G
     raise StateError(f"rollover {record.id} has a generation {generation_id} that is not there")
 
 
-def nodes_with_keys(tx: Registry, domain_id: int) -> list[JoinedNode]:
+def nodes_with_keys(tx: Registry, domain_id: int) -> Iterator[JoinedNode]:
     """Who has joined a network of a key domain and takes its keys: a Join Proxy takes none."""
     joined = tx.rollovers.joined_nodes(domain_id)
-    return [each for each in joined if TRAITS[each.profile].takes_keys]
+    return (each for each in joined if TRAITS[each.profile].takes_keys)
 
 
 def counts_of(

@@ -1,9 +1,11 @@
 """What a rollover will do, before it is started: whom it reaches, and whom it can't."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from jrc.cojp.constants import Role
-from jrc.model import KeySetState, Network
+from jrc.model import KeySetState, Network, Profile
 from jrc.policy.profiles import TRAITS, key_ids_for
 from jrc.service.key_domains import key_ids_in_use, next_number, profiles_in
 from jrc.service.network_reports import find_network
@@ -14,6 +16,28 @@ from jrc.service.rollover_records import JoinedNode
 from jrc.service.wording import MAX_LISTED, Plan, counted, listed
 
 
+@dataclass(slots=True)
+class Reach:
+    """Whom new keys reach: counted, since there may be many thousand nodes.
+
+    ``told`` are those that are told by update, by network and role; ``lost`` those that are not, by
+    profile; ``first_lost`` names some of them.
+    """
+
+    told: Counter[tuple[int, int]] = field(default_factory=Counter)
+    lost: Counter[Profile] = field(default_factory=Counter)
+    first_lost: list[str] = field(default_factory=list)
+
+    def add(self, each: JoinedNode) -> None:
+        """One more node."""
+        if TRAITS[each.profile].takes_updates:
+            self.told[each.network_id, each.role] += 1
+            return
+        self.lost[each.profile] += 1
+        if len(self.first_lost) < MAX_LISTED:
+            self.first_lost.append(str(each.identifier))
+
+
 def plan_rollover(tx: Registry, network_name: str) -> Plan:
     """What new keys for a network mean; ``pledges`` are those that have to join again.
 
@@ -21,24 +45,23 @@ def plan_rollover(tx: Registry, network_name: str) -> Plan:
         OperatorError: there is no such network.
     """
     network = find_network(tx, network_name)
-    joined = nodes_with_keys(tx, network.domain_id)
-    lost = [each for each in joined if not TRAITS[each.profile].takes_updates]
-    sentences = [*effects(tx, network, joined), *_numbers(tx, network)]
-    first = tuple(str(each.identifier) for each in lost[:MAX_LISTED])
-    return Plan(sentences, first, len(lost), needs_consent=True)
+    reach = Reach()
+    for each in nodes_with_keys(tx, network.domain_id):
+        reach.add(each)
+    sentences = [*effects(tx, network, reach), *_numbers(tx, network)]
+    return Plan(sentences, tuple(reach.first_lost), reach.lost.total(), needs_consent=True)
 
 
-def effects(tx: Registry, network: Network, joined: Sequence[JoinedNode]) -> Iterator[str]:
+def effects(tx: Registry, network: Network, reach: Reach) -> Iterator[str]:
     """What new keys mean for these nodes of a network's key domain, in sentences."""
-    yield from _whom(tx, network, joined)
-    yield from _must_join([each for each in joined if not TRAITS[each.profile].takes_updates])
-    yield from _border_routers(tx, network, joined)
+    yield from _whom(tx, network, reach)
+    yield from _must_join(reach)
+    yield from _border_routers(tx, network, reach)
 
 
-def _whom(tx: Registry, network: Network, joined: Sequence[JoinedNode]) -> Iterator[str]:
-    told = [each for each in joined if TRAITS[each.profile].takes_updates]
-    nodes = sum(each.role == Role.NODE for each in told)
-    routers = len(told) - nodes
+def _whom(tx: Registry, network: Network, reach: Reach) -> Iterator[str]:
+    nodes = sum(count for (_, role), count in reach.told.items() if role == Role.NODE)
+    routers = reach.told.total() - nodes
     yield (
         f"Network {network.name} gets new link-layer keys: {counted(nodes, '6LN')}, then"
         f" {counted(routers, '6LBR')}, are told by update."
@@ -48,20 +71,18 @@ def _whom(tx: Registry, network: Network, joined: Sequence[JoinedNode]) -> Itera
         yield f"It shares its keys with {listed(others)}: they switch with it."
 
 
-def _must_join(lost: Sequence[JoinedNode]) -> Iterator[str]:
-    if lost:
-        profiles = listed(sorted({each.profile.value for each in lost}))
+def _must_join(reach: Reach) -> Iterator[str]:
+    if reach.lost:
+        profiles = listed(sorted(profile.value for profile in reach.lost))
         yield (
-            f"{counted(len(lost), 'node')} of profile {profiles} can't be told new keys, and drop"
-            " out of the network until they join again or get a new image."
+            f"{counted(reach.lost.total(), 'node')} of profile {profiles} can't be told new keys,"
+            " and drop out of the network until they join again or get a new image."
         )
 
 
-def _border_routers(tx: Registry, network: Network, joined: Sequence[JoinedNode]) -> Iterator[str]:
+def _border_routers(tx: Registry, network: Network, reach: Reach) -> Iterator[str]:
     for each in networks_of(tx, network.domain_id):
-        here = [node for node in joined if node.network_id == each.id and node.role == Role.LBR]
-        told = any(TRAITS[node.profile].takes_updates for node in here)
-        if not told and not tx.installations.of(each.id):
+        if not reach.told[each.id, Role.LBR] and not tx.installations.of(each.id):
             yield (
                 f"Nothing here changes the keys of a 6LBR of network {each.name}: configure an"
                 " installer for it (docs/border-router.md), or its nodes lose it."

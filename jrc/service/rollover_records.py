@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from jrc.model import PledgeId, Profile
@@ -124,7 +123,6 @@ class JoinedNode(NamedTuple):
     network_id: int
     role: int
     profile: Profile
-    address: IPv6Address | None
     sleep_s: int | None
 
 

@@ -1,6 +1,6 @@
 """What rollovers need of the store (RFC 9031 §8.4.3.1-2)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from jrc.policy.rollover import Counts, NodeState
@@ -14,8 +14,10 @@ class RolloverStore(Protocol):
     that read the rows of all key domains.
     """
 
-    def add(self, record: RolloverRecord, nodes: Sequence[RolloverNode]) -> RolloverRecord:
+    def add(self, record: RolloverRecord, nodes: Iterable[RolloverNode]) -> RolloverRecord:
         """Write a new rollover and its nodes, whatever rollover they name; it gets a number.
+
+        ``nodes`` may be read from this transaction meanwhile: a thousand at a time are in memory.
 
         Raises:
             ConflictError: another one is running in the key domain.
@@ -144,8 +146,8 @@ class RolloverStore(Protocol):
         """
         ...
 
-    def joined_nodes(self, domain_id: int) -> Sequence[JoinedNode]:
-        """Who has joined the live networks of a key domain and is in force.
+    def joined_nodes(self, domain_id: int) -> Iterator[JoinedNode]:
+        """Who has joined the live networks of a key domain and is in force, one after the other.
 
         One whose row does not authenticate is left out: nothing can be told to it.
         """

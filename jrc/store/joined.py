@@ -1,6 +1,6 @@
 """Who has joined the networks of a key domain, and so has its link-layer keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,6 @@ from jrc.store.context_rows import IS_PUBLISHED
 from jrc.store.prepared import Prepared
 from jrc.store.schema import import_batch, network, node, pledge
 from jrc.store.scope import Scope
-from jrc.store.whereabouts import given_address
 
 _PROVISIONED: ColumnElement[str] = literal_column(f"'{PledgeState.PROVISIONED.value}'")
 _JOINED = Prepared(
@@ -23,7 +22,6 @@ _JOINED = Prepared(
         node.c.role,
         pledge.c.profile,
         network.c.profile.label("network_profile"),
-        node.c.address,
         node.c.sleep_s,
     )
     .join_from(node, network, network.c.id == node.c.network_id)
@@ -38,26 +36,23 @@ _JOINED = Prepared(
 )
 
 
-def joined_nodes(scope: Scope, domain_id: int) -> list[JoinedNode]:
+def joined_nodes(scope: Scope, domain_id: int) -> Iterator[JoinedNode]:
     """As ``RolloverStore.joined_nodes``.
 
     No MAC is looked at: whoever tells one of these anything reads its rows again, and does.
     """
-    found = []
     for row in _JOINED.each(scope.connection, (domain_id,)):
         with suppress(ValueError):  # a damaged row, which would not be told anything
-            found.append(_joined(row))
-    return found
+            yield _joined(row)
 
 
 def _joined(row: Sequence[Any]) -> JoinedNode:
-    pledge_id, identifier, network_id, role, own_profile, profile, address, sleep_s = row
+    pledge_id, identifier, network_id, role, own_profile, profile, sleep_s = row
     return JoinedNode(
         pledge_id,
         PledgeId(identifier),
         network_id,
         role,
         Profile(own_profile or profile),
-        given_address(address),
         sleep_s,
     )

@@ -1,7 +1,8 @@
 """Rollovers of key domains' link-layer keys, and those that are wanted next (RFC 9031 §8.4.3.1)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Select, Table, delete, func, insert, or_, select, update
@@ -76,7 +77,7 @@ class Rollovers(RolloverNodes):
             (record, self.find(record.id, [pledge_id])[pledge_id]) for record in self._found(query)
         ]
 
-    def joined_nodes(self, domain_id: int) -> list[JoinedNode]:
+    def joined_nodes(self, domain_id: int) -> Iterator[JoinedNode]:
         """As ``RolloverStore.joined_nodes``."""
         return joined_nodes(self._scope, domain_id)
 
@@ -102,7 +103,7 @@ class Rollovers(RolloverNodes):
 
     # Writing
 
-    def add(self, record: RolloverRecord, nodes: Sequence[RolloverNode]) -> RolloverRecord:
+    def add(self, record: RolloverRecord, nodes: Iterable[RolloverNode]) -> RolloverRecord:
         """As ``RolloverStore.add``."""
         (number,) = draw_ids(self._connection, rollover, 1)
         numbered = replace(record, id=number, version=1)
@@ -111,8 +112,9 @@ class Rollovers(RolloverNodes):
             self._connection.execute(insert(rollover), sealed)
         except IntegrityError as error:
             raise ConflictError("another rollover is running") from error
-        for some in chunked(nodes, BATCH):
-            self.save_nodes([each._replace(rollover_id=number) for each in some])
+        read = (each._replace(rollover_id=number) for each in nodes)
+        while some := list(islice(read, BATCH)):
+            self.save_nodes(some)
         return numbered
 
     def save(self, record: RolloverRecord) -> RolloverRecord:

@@ -1,5 +1,6 @@
 """Rows of nodes in rollovers: versioned, paged, due in order; a damaged one is told anew."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from jrc.errors import ConflictError
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverNode
+from jrc.store import rollovers
 from tests.desk import NOW_MS, Desk
 from tests.joining import next_generation
 from tests.rollovers import Floor
@@ -45,6 +47,24 @@ def test_a_state_that_is_none_counts_as_one_that_has_to_be_waited_for(floor: Flo
     floor.desk.sql("UPDATE rollover_node SET state = 'rea\x03hed', role = 7")
     counts = floor.desk.read(lambda tx: tx.rollovers.counts(1))
     assert 1 == counts.nodes.pending
+
+
+def test_nodes_of_a_new_rollover_are_written_as_they_are_read(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be many thousands, and memory for one batch of them is enough."""
+    monkeypatch.setattr(rollovers, "BATCH", 2)
+    ahead = []
+
+    def nodes(tx: Registry) -> Iterator[RolloverNode]:
+        for number in (1, 2, 3):
+            ahead.append(number - len(tx.rollovers.nodes(1)))
+            yield node(number)
+
+    floor.desk.write(lambda tx: tx.rollovers.add(DRAFT, nodes(tx)))
+    assert [1, 2, 1] == ahead
+    found = floor.desk.read(lambda tx: tx.rollovers.nodes(1))
+    assert [1, 2, 3] == [each.pledge_id for each in found]
 
 
 def test_nodes_are_read_back_as_they_were_written(floor: Floor) -> None:
