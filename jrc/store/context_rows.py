@@ -53,6 +53,17 @@ def state_from_values(values: Sequence[Any]) -> ContextState:
     return tuple.__new__(ContextState, fields)
 
 
+def state_from_row(mac: RowMac, row: Sequence[Any]) -> ContextState:
+    """What a row of ``STATE_COLUMNS`` and its MAC says.
+
+    Raises:
+        StateError: it does not authenticate.
+    """
+    if not mac.fits("context_state", row[:-1], row[-1]):
+        raise StateError(f"context_state {row[0]} does not authenticate: the row was damaged")
+    return state_from_values(row)
+
+
 @lru_cache(maxsize=256)
 def _shared(network_ids: tuple[int, ...]) -> tuple[int, ...]:
     """One copy in memory of what is equal."""

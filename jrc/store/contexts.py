@@ -21,7 +21,7 @@ from jrc.store.context_rows import (
     network_ids_in,
     open_security,
     pledge_from_row,
-    state_from_values,
+    state_from_row,
 )
 from jrc.store.faults import readable
 from jrc.store.keyring import Keyring
@@ -48,7 +48,8 @@ _CANDIDATE = [column.name for column in pledge.columns].index("candidate_id")
 
 # Where the parts of a row of ``_FIND`` begin.
 _STATE_AT = 8
-_PLEDGE_AT = _STATE_AT + len(STATE_COLUMNS) + 1
+_STATE_SIZE = len(STATE_COLUMNS) + 1
+_PLEDGE_AT = _STATE_AT + _STATE_SIZE
 _NETWORK_AT = _PLEDGE_AT + len(pledge.columns)
 _LEFT_OUT_AT = _NETWORK_AT + 2
 _STANDING_AT = _LEFT_OUT_AT + 1
@@ -179,9 +180,7 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
     (
         kid_context, context_id, revision, id_context, aead, wrapped_keys, replaces_id, key_id,
     ) = row[:_STATE_AT]  # fmt: skip
-    state_at = row[_STATE_AT:_PLEDGE_AT]
-    if not mac.fits("context_state", state_at[:-1], state_at[-1]):
-        raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
+    state = state_from_row(mac, row[_STATE_AT:_PLEDGE_AT])
     device = pledge_from_row(mac, row[_PLEDGE_AT:_NETWORK_AT], network_ids_in(rows, _NETWORK_AT))
     candidate_id = row[_PLEDGE_AT + _CANDIDATE]
     is_candidate = candidate_id is not None and candidate_id == key_id
@@ -199,7 +198,7 @@ def _known(keyring: Keyring, mac: RowMac, rows: Rows) -> KnownContext:
         profile=device.profile or _first_profile(rows),
         # What was reported is of the firmware before.
         left_out=NOTHING if is_candidate else left_out_in(rows, _LEFT_OUT_AT),
-        state=state_from_values(state_at),
+        state=state,
         standing=standing.standing_of(mac, [part[_STANDING_AT:_END] for part in rows]),
         replaces_id=replaces_id,
         candidate_id=candidate_id if is_candidate else None,
@@ -260,11 +259,10 @@ class Lookup:
             rows = _STORED.rows(self._connection, (context_id,))
         if not rows:
             return None
-        *values, sealed, pledge_state, generation_state, released_at_ms, place = rows[0][:-2]
-        changed, condition = rows[0][-2:]
-        if not self._mac.fits("context_state", values, sealed):
-            raise StateError(f"context_state {context_id} does not authenticate")
-        state = state_from_values(values)
+        row = rows[0]
+        state = state_from_row(self._mac, row[:_STATE_SIZE])
+        pledge_state, generation_state, released_at_ms, place = row[_STATE_SIZE:-2]
+        changed, condition = row[-2:]
         is_admitted = pledge_state == PledgeState.PROVISIONED.value and condition == _OPEN
         good = is_admitted and (
             state.answer_generation_id is None

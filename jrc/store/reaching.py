@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, Select, and_, bindparam, literal_column, select
 
-from jrc.errors import StateError
 from jrc.service.node_store import MAX_SLEEP_S, Reachable
 from jrc.store import standing
 from jrc.store.context_rows import (
@@ -20,7 +19,7 @@ from jrc.store.context_rows import (
     network_ids_in,
     open_security,
     pledge_from_row,
-    state_from_values,
+    state_from_row,
 )
 from jrc.store.keyring import Keyring
 from jrc.store.prepared import PreparedIn, Rows
@@ -130,10 +129,8 @@ def _reachable(keyring: Keyring, mac: RowMac, rows: Rows) -> Reachable:
     """What the rows of one context say; there are several where lists of its pledge are longer."""
     row = rows[0]
     id_context, aead, wrapped_keys, replaces_id = row[:_STATE_AT]
-    state_at = row[_STATE_AT:_PLEDGE_AT]
-    context_id = state_at[0]
-    if not mac.fits("context_state", state_at[:-1], state_at[-1]):
-        raise StateError(f"context_state {context_id} does not authenticate: the row was damaged")
+    context_id = row[_STATE_AT]
+    state = state_from_row(mac, row[_STATE_AT:_PLEDGE_AT])
     # In the order that the pledge's MAC covers.
     ordered = rows if len(rows) == 1 else sorted(rows, key=_position)
     network_ids = network_ids_in(ordered, _NETWORK_AT)
@@ -144,7 +141,7 @@ def _reachable(keyring: Keyring, mac: RowMac, rows: Rows) -> Reachable:
         context_id,
         id_context,
         open_security(keyring, context_id, aead, id_context, wrapped_keys),
-        state_from_values(state_at),
+        state,
         standing.standing_of(mac, [part[_STANDING_AT:_END] for part in rows]),
         left_out_in(rows, _LEFT_OUT_AT),
         replaces_id,
