@@ -1,9 +1,9 @@
 """``jrc proxy``: the Join Proxy in the foreground. Nothing here needs typer, rich or httpx."""
 
 import os
+import sys
 
 from jrc import config as settings_files
-from jrc.cli.left_out import leave_out
 from jrc.coap.endpoint import COAP_PORT
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
@@ -25,7 +25,8 @@ def run(config: str | None) -> int:
             'add it: interface = "lowpan0" and jrc = "[2001:db8::1]:5683"',
         )
     refuse_beside_wildcard(settings)
-    leave_out()
+    # structlog takes rich for its tracebacks where it finds it; the program's are plain.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from jrc.app.proxy_daemon import run_proxy
 
     return run_proxy(settings, settings.proxy)

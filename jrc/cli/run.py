@@ -1,9 +1,9 @@
 """``jrc run``: the daemon in the foreground. Nothing here needs typer, rich or httpx."""
 
 import os
+import sys
 
 from jrc import config as settings_files
-from jrc.cli.left_out import leave_out
 
 
 def run(config: str | None) -> int:
@@ -15,7 +15,8 @@ def run(config: str | None) -> int:
     # As it is found now: whoever reads it again may have another folder to start from.
     path = settings_files.find(config, os.environ).absolute()
     settings = settings_files.load(path)
-    leave_out()
+    # structlog takes rich for its tracebacks where it finds it; the daemon's are plain.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from jrc.app.run import run_daemon
 
     return run_daemon(settings, lambda: settings_files.load(path))
