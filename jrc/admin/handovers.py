@@ -1,6 +1,8 @@
 """``/v1/handovers``: sealed files that were opened; what an import is told of one."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 from starlette.requests import Request
@@ -18,10 +20,47 @@ from jrc.service.handovers import (
     SERIAL,
     Handover,
     HandoverReport,
+    fingerprint_text,
     list_handovers,
 )
 
 _TOLD = frozenset(("builder", "serial", "sha256", "expires_at_ms", "take_over"))
+
+
+class Openings:
+    """The sealed files that are being opened in this moment, each by one caller."""
+
+    def __init__(self) -> None:
+        self._actors: dict[tuple[bytes, str], str] = {}
+
+    @contextmanager
+    def alone(self, handover: Handover | None, actor: str) -> Iterator[None]:
+        """No other import of the same file: each would find rows that the other has staged, and
+        refuse them.
+
+        Raises:
+            OperatorError: there is one.
+        """
+        if handover is None:
+            yield
+            return
+        file = handover.builder, handover.serial
+        if file in self._actors:
+            raise _being_opened(handover, self._actors[file])
+        self._actors[file] = actor
+        try:
+            yield
+        finally:
+            del self._actors[file]
+
+
+def _being_opened(handover: Handover, actor: str) -> OperatorError:
+    return OperatorError(
+        f"the sealed file {handover.serial} of the builder {fingerprint_text(handover.builder)} is"
+        f" being opened, or tried, by {actor}; nothing of this one was stored",
+        "wait for that to end; then `jrc handover list` says whether it was opened",
+        exit_code=ExitCode.REFUSED,
+    )
 
 
 class HandoverRoutes:

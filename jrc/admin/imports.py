@@ -16,12 +16,12 @@ from starlette.responses import Response, StreamingResponse
 
 from jrc.admin.contract import Listed, Operation, Parts
 from jrc.admin.fields import REASON, TEXT, WHOLE, flag, number, text, word
-from jrc.admin.handovers import handover_of
+from jrc.admin.handovers import Openings, handover_of
 from jrc.admin.import_room import ImportRoom
 from jrc.admin.import_spool import Spool
 from jrc.admin.pace import Pace
 from jrc.admin.params import Params, choice, query_params
-from jrc.admin.peers import actor_of, caller_of
+from jrc.admin.peers import caller_of
 from jrc.admin.preparing import Form, prepared
 from jrc.admin.problems import problem
 from jrc.admin.services import Services
@@ -29,7 +29,7 @@ from jrc.errors import ExitCode, JrcError, OperatorError
 from jrc.policy.scopes import Scope, may
 from jrc.service.applicants import Purpose
 from jrc.service.examine import OnConflict
-from jrc.service.handovers import fingerprint_text
+from jrc.service.handovers import Handover, fingerprint_text
 from jrc.service.import_file import Format, format_of
 from jrc.service.import_prepared import Entry
 from jrc.service.import_rows import Row, RowError
@@ -76,6 +76,7 @@ class ImportRoutes:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._room = ImportRoom()
+        self._openings = Openings()
 
     def operations(self) -> list[Operation]:
         """The routes, for ``build_api``."""
@@ -102,12 +103,14 @@ class ImportRoutes:
         params = query_params(request)
         _refuse_replacing(request, params)
         folder = self._services.spool_folder
+        caller, handover = caller_of(request.scope), handover_of(params.maybe_text("handover"))
         with (
+            self._openings.alone(handover, caller.actor),
             SpooledTemporaryFile(max_size=1, dir=str(folder)) as room,
-            self._room.held(caller_of(request.scope), self._services.disk) as held,
+            self._room.held(caller, self._services.disk) as held,
             ExitStack() as until_streamed,
         ):
-            job, form = self._job(request, params, room)
+            job, form = self._job(caller.actor, params, handover, room)
             spool = None
             if params.flag("outcomes"):
                 spool = until_streamed.enter_context(Spool(folder))
@@ -203,11 +206,13 @@ class ImportRoutes:
             outcomes = await self._services.run_write(lambda tx, chunk=chunk: job.stage(tx, chunk))  # type: ignore[misc]
             await asyncio.to_thread(spool.add, outcomes)
 
-    def _job(self, request: Request, params: Params, room: IO[bytes]) -> tuple[Import, Form]:
+    def _job(
+        self, actor: str, params: Params, handover: Handover | None, room: IO[bytes]
+    ) -> tuple[Import, Form]:
         source = (params.maybe_text("source") or "upload")[-_MAX_SOURCE_CHARACTERS:]
         job = Import(
             source,
-            actor=actor_of(request.scope),
+            actor=actor,
             reason=params.reason(),
             on_conflict=params.parsed("on_conflict", choice(OnConflict)) or OnConflict.FAIL,
             partial=params.flag("partial"),
@@ -216,7 +221,7 @@ class ImportRoutes:
             is_listed=params.flag("outcomes"),
             expected_rows=params.maybe_number("rows"),
             purpose=Purpose.NEXT_FIRMWARE if params.flag("pending_firmware") else Purpose.ENROLL,
-            handover=handover_of(params.maybe_text("handover")),
+            handover=handover,
             room=room,
         )
         form = Form(

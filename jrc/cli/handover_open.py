@@ -19,6 +19,7 @@ from jrc.errors import ExitCode, OperatorError
 from jrc.handover.role import Role
 from jrc.handover.rows import import_file, unpacked
 from jrc.handover.sealing import Opened, open_sealed
+from jrc.service.examine_faults import UNDER_WAY
 from jrc.service.handovers import fingerprint_text
 from jrc.service.import_rows import Row
 from jrc.service.wording import counted
@@ -67,7 +68,8 @@ def open_file(asked: Common, wanted: Wanted, *, as_json: bool) -> None:
     }
     outlook = Outlook(_rows(opened), wanted.networks) if wanted.query["dry_run"] else None
     done = _with_options(_upload(asked, wanted, query, opened, outlook))
-    _tell(done, opened, name, outlook, as_json=as_json)
+    if as_json or not _is_elsewhere(done):
+        _tell(done, opened, name, outlook, as_json=as_json)
     is_partial = bool(wanted.query["partial"])
     _refuse_unstored(done, name, partial=is_partial)
     leave(done, partial=is_partial)
@@ -184,9 +186,22 @@ def _tell(
         say("it can't be opened again: have the rows that are left sealed anew")
 
 
+def _is_elsewhere(done: dict[str, object]) -> bool:
+    """Whether nothing is in the way but another import, which has the same devices."""
+    errors = done["errors"]
+    assert isinstance(errors, list)
+    return not done["published"] and {True} == {UNDER_WAY in each["reason"] for each in errors}
+
+
 def _refuse_unstored(done: dict[str, object], name: str, *, partial: bool) -> None:
     if done["published"] or not done["error_count"]:
         return
+    if _is_elsewhere(done):
+        raise OperatorError(
+            f"somebody else is opening {name} just now, or imports its devices; nothing was stored",
+            "wait for that to end; if `jrc handover list` does not have it then, open it again",
+            exit_code=ExitCode.REFUSED,
+        )
     raise OperatorError(
         f"{done['error_count']} of the rows can't be taken; nothing was stored",
         f"{name} can still be opened: settle here what the rows say, or have it sealed anew"

@@ -16,6 +16,7 @@ from jrc.service.records import (
 from jrc.service.wording import listed
 
 DRAW_ANOTHER = "every pledge needs a key of its own, drawn at random"
+UNDER_WAY = "is part of an import that is under way"
 NO_NEW_KEY = (PledgeState.REVOKED, PledgeState.SUPERSEDED, PledgeState.TRANSFERRED)
 
 
@@ -67,7 +68,7 @@ def under_way(record: PledgeRecord) -> UnfitError:
     """A pledge belongs to an import that is not published."""
     return UnfitError(
         "pledge_id",
-        f"pledge {record.identifier.hex()} is part of an import that is under way",
+        f"pledge {record.identifier.hex()} {UNDER_WAY}",
         "wait until it is published or discarded",
     )
 

@@ -83,7 +83,7 @@ def _opened_before(before: HandoverRecord, handover: Handover) -> OperatorError:
     if before.digest == handover.digest:
         return OperatorError(
             f"the sealed file {handover.serial} {whose} {when}, and is opened once",
-            "its devices are there (`jrc pledge list`); for others, have a new file sealed",
+            "what was taken of it is there (`jrc pledge list`); for more, have a new file sealed",
             exit_code=ExitCode.REFUSED,
         )
     return OperatorError(

@@ -15,6 +15,7 @@ from jrc.service.import_rows import MAX_ROW_BYTES, Names, Read, Reader, RowError
 _BLANK = b" \t\r\n"
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_BRACKETS = "what begins with [ is read as JSON; a list in YAML has a dash for each entry"
 _CBOR_STARTS = tuple(bytes((first,)) for first in range(0x80, 0xC0))
 """An array or a map; no text in UTF-8 begins so (RFC 3629 §3)."""
 
@@ -112,7 +113,7 @@ def _text_reader(form: Format | None, content: bytes, names: Names) -> Reader:
     if content.startswith(_UTF16_MARKS):
         return _Unreadable()
     if form is not Format.CSV and content.startswith(b"["):
-        return ArrayReader(names)
+        return ArrayReader(names, "" if form in (Format.JSON, Format.JSONL) else _BRACKETS)
     if form is Format.YAML or (form is None and _is_yaml(content)):
         from jrc.service.import_yaml import YamlReader  # PyYAML is for who needs it
 

@@ -73,11 +73,13 @@ _MISPLACED = "an object, a comma or the end of the array is missing here"
 class ArrayReader:
     """Takes one object after the other out of a JSON array; as ``import_rows.Reader``.
 
-    A fault in the array itself ends it: what is behind can't be told apart any more.
+    A fault in the array itself ends it: what is behind can't be told apart any more. ``hint`` is
+    said of such a fault.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, hint: str = "") -> None:
         self._names = names
+        self._hint = hint
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._text = ""
         self._rows = 0
@@ -107,7 +109,7 @@ class ArrayReader:
         if self._place == "stopped":
             return ()
         self._place, self._text = "stopped", ""
-        return (FileError(self._rows + 1, "", reason),)
+        return (FileError(self._rows + 1, "", reason, self._hint),)
 
     def _take(self) -> Read:
         text, at = self._text, 0

@@ -8,6 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from jrc.admin.handovers import Openings
+from jrc.errors import ExitCode, OperatorError
+from jrc.service.handovers import Handover
 from tests.admin.registrar import Registrar
 
 LATER_MS = 253_402_300_799_000
@@ -86,3 +89,19 @@ def test_what_is_told_in_another_form_is_refused(registrar: Registrar, wrong: ob
     assert answer.status_code == 400
     assert "handover must be a JSON object" in answer.json()["error"]
     assert registrar.call("GET", "/v1/handovers").json()["handovers"] == []
+
+
+def test_a_sealed_file_is_opened_by_one_caller_at_a_time() -> None:
+    """The other is told who does; another file is nobody's business, and one that ended neither."""
+    openings = Openings()
+    file = Handover(bytes(16), "batch-7", bytes(32), LATER_MS)
+    with openings.alone(file, "uid=1"):
+        with pytest.raises(OperatorError, match=r"batch-7 .* opened, or tried, by uid=1") as caught:
+            openings.alone(file._replace(digest=b"\1" * 32), "uid=2").__enter__()
+        assert ExitCode.REFUSED == caught.value.exit_code
+        with openings.alone(file._replace(serial="batch-8"), "uid=2"), openings.alone(None, ""):
+            pass
+    with pytest.raises(ZeroDivisionError), openings.alone(file, "uid=2"):
+        raise ZeroDivisionError
+    with openings.alone(file, "uid=3"):
+        pass

@@ -1,6 +1,7 @@
 """``jrc handover open`` through a daemon: once, whoever opens and whatever is killed."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from jrc.clock import SystemClock
 from jrc.errors import ExitCode
 from jrc.handover.envelope import Cover
 from jrc.handover.sealing import seal
-from tests.cli.terminal import Terminal, environment
+from tests.cli.terminal import Terminal, environment, one_sentence
 from tests.cli.test_import_with_daemon import staged, wait_until
 from tests.handover.making import Ends, packing
 
@@ -26,15 +27,17 @@ class Field:
         self.folder = folder
         self.ends = Ends.new()
         self._at = 4096
+        self.rows: list[str] = []
+        """Those of the last file."""
         (folder / "registrar.key").write_bytes(self.ends.registrar.pem().reveal())
         (folder / "registrar.key").chmod(0o600)
         (folder / "builder.pub").write_bytes(self.ends.builder.public.pem())
 
     def seal(self, name: str, count: int) -> str:
         """A file with so many new devices."""
+        self.rows = [f"{self._at + n:016x},{os.urandom(16).hex()},lab" for n in range(count)]
         self._at += count
-        rows = [f"{self._at + n:016x},{os.urandom(16).hex()},lab" for n in range(count)]
-        packed = packing(rows, "pledge_id,psk,network")
+        packed = packing(self.rows, "pledge_id,psk,network")
         ids = self.ends.builder.public.key_id, self.ends.registrar.public.key_id
         now_s = SystemClock().now_ms() // 1000
         cover = Cover(*ids, name, now_s, now_s + 3600, count)
@@ -76,23 +79,46 @@ def running(field: Field) -> Iterator[Field]:
         yield field
 
 
-def test_of_two_that_open_a_file_at_once_at_most_one_does(running: Field) -> None:
-    """The other is told why; no device is there twice, and after one more the file is used up.
-
-    Each may find rows that the other has staged, so that both are refused: then it can be opened.
-    """
+def test_of_three_that_open_a_file_at_once_one_does(running: Field) -> None:
+    """The others are told why, once; no device is there twice."""
     before = running.count()
-    path = running.seal("both", 1000)
-    both = [running.begun(path) for _ in range(2)]
-    told = [each.communicate(timeout=90)[1].decode() for each in both]
-    codes = sorted(each.returncode for each in both)
-    assert codes[1] in (ExitCode.FAILED, ExitCode.REFUSED), told
-    again = running.terminal.process(*running.words(path))
-    assert again.code == (ExitCode.DONE if codes[0] else ExitCode.REFUSED), (told, again)
+    path = running.seal("all", 1000)
+    every = [running.begun(path) for _ in range(3)]
+    told = [each.communicate(timeout=90)[1].decode() for each in every]
+    codes = [each.returncode for each in every]
+    assert [ExitCode.DONE, ExitCode.REFUSED, ExitCode.REFUSED] == sorted(codes), told
+    for code, said in zip(codes, told, strict=True):
+        if code == ExitCode.REFUSED:
+            assert re.match(r"error: the sealed file all of .* (is being|was) opened", said), said
+            assert len(said) < 500
     last = running.terminal.process(*running.words(path))
     assert (last.code, "and is opened once" in last.err) == (ExitCode.REFUSED, True)
-    assert "both" in running.opened()
+    assert "all" in running.opened()
     assert running.count() == before + 1000
+
+
+def test_a_file_whose_devices_somebody_imports_just_now_is_refused_in_one_sentence(
+    running: Field,
+) -> None:
+    """Not row by row: there is nothing to settle in it. It can be opened once that has ended."""
+    path = running.seal("also", 200)
+    more = (f"{n + (1 << 40):016x},{os.urandom(16).hex()},lab" for n in range(12_000))
+    rows = "\n".join(("pledge_id,psk,network", *running.rows, *more, ""))
+    importing = subprocess.Popen(
+        running.terminal.command("pledge", "import", "-"), stdin=subprocess.PIPE, env=environment()
+    )
+    assert importing.stdin is not None
+    importing.stdin.write(rows.encode())
+    importing.stdin.flush()
+    wait_until(lambda: staged(running.terminal) > 200)
+    done = running.terminal.process(*running.words(path))
+    importing.kill()
+    importing.communicate(timeout=90)
+    one_sentence(done, ExitCode.REFUSED)
+    assert f"somebody else is opening {path} just now, or imports its devices;" in done.err
+    assert "`jrc handover list`" in done.err
+    wait_until(lambda: staged(running.terminal) == 0)
+    assert running.terminal.process(*running.words(path)).code == ExitCode.DONE
 
 
 def test_an_opening_that_is_killed_uses_nothing_up(running: Field) -> None:

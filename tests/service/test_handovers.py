@@ -104,10 +104,21 @@ def test_one_that_changes_nothing_is_used_up(lab: Desk) -> None:
 
 
 def test_part_of_a_file_uses_it_up(lab: Desk) -> None:
-    """The count is of its rows."""
+    """The count is of its rows; who opens it again is not told that all its devices are there."""
     rows = csv([line(1), line(2, b"short")])
     assert Run(lab, rows, handover=handover(lab), partial=True).finish().published
     assert (pledges(lab), opened(lab)) == (1, [("batch-7", 2)])
+    with pytest.raises(OperatorError, match="is opened once") as caught:
+        Run(lab, rows, handover=handover(lab), partial=True)
+    assert "what was taken of it is there (`jrc pledge list`)" in str(caught.value.hint)
+
+
+def test_one_whose_devices_were_all_left_as_they_are_is_used_up(lab: Desk) -> None:
+    """Somebody has said that these keys are not wanted; else they could be put in force later."""
+    Run(lab, csv([line(1, key(8)), line(2, key(9))])).finish()
+    skipping = Run(lab, FILE, handover=handover(lab), on_conflict=OnConflict.SKIP)
+    assert (2, False) == (skipping.finish().skipped, skipping.job.report.published)
+    assert opened(lab) == [("batch-7", 2)]
 
 
 def test_the_registrars_clock_counts_too(lab: Desk) -> None:

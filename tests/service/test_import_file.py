@@ -242,3 +242,16 @@ def long_file(form: Format, count: int) -> Iterator[bytes]:
             b'{"pledge_id": "%016x", "psk": "%032x"}' % (n, n) for n in range(at, at + 500)
         )
     yield b"]" if form is Format.JSON else b""
+
+
+@pytest.mark.parametrize("form", [None, Format.YAML])
+def test_yaml_in_brackets_is_told_how_to_write_it(form: Format | None) -> None:
+    """It is read as JSON, also where the file is called YAML; who says JSON needs no such hint."""
+    (fault,) = rows(f"[{{pledge_id: {EUI}, psk: {PSK}}}]".encode(), form)
+    assert isinstance(fault, RowError)
+    assert (
+        "what begins with [ is read as JSON; a list in YAML has a dash for each entry" == fault.hint
+    )
+    (fault,) = rows(b"[{x}]", Format.JSON)
+    assert isinstance(fault, RowError)
+    assert not fault.hint
