@@ -116,6 +116,8 @@ class Rows:
         self._is_recording = is_recording
         self._away = ""
         self._now = now
+        self._keyed: dict[str, set[str]] = {}
+        """The devices of each row that have their key."""
 
     def add(self, name: str, trouble: str = "") -> Row:
         """The row of a console, made if there is none."""
@@ -199,6 +201,11 @@ class Rows:
         row.state, row.device, row.key = state, str(news.identifier), news.check or ""
         row.trouble = news.why
         row.problems += state is State.PROBLEM
+        keyed = self._keyed.setdefault(name, set())
+        keyed.discard(row.device)
+        if state is State.KEY_STORED:
+            keyed.add(row.device)
+        row.stored = len(keyed)
         self._report(
             row, "key stored" if news.is_new else f"key {news.course.value}",
             pledge_id=row.device, key_check=news.check, error=news.why or None,

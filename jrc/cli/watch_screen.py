@@ -117,18 +117,17 @@ def _trouble(row: Row) -> RenderableType:
 
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
+    # A run shows identities or gives keys: eighty columns have no room for both.
     has_keys = any(row.key for row in rows)
     for heading, width in _WIDTHS.items():
-        if heading != "key" or has_keys:
+        if heading != ("identity" if has_keys else "key"):
             table.add_column(heading, no_wrap=True, overflow="ellipsis", min_width=width)
     for row in rows:
-        keys = [Text(row.key)] if has_keys else []
         table.add_row(
             Text(clean(row.name)),
             Text(row.state.value, style=_STYLES.get(row.state, "")),
             Text(row.device),
-            Text(row.thumbprint[:SHOWN_THUMBPRINT]),
-            *keys,
+            Text(row.key if has_keys else row.thumbprint[:SHOWN_THUMBPRINT]),
             Text(str(row.stored), justify="right"),
             f"{row.last.astimezone():%H:%M:%S}" if row.last else "",
         )
