@@ -26,6 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 _OVER = "a commit has failed, and the daemon ends"
+_STOPPED = "the daemon ends, and takes nothing more"
 _UNKNOWN = f"{_OVER}: whether this one is on disk `jrc events` shows when it runs again"
 
 
@@ -73,7 +74,8 @@ class Writer(Generic[AskT, OutcomeT]):
         self._fatal = fatal
         self._meter = meter
         self._computed_s = 0.0
-        self._has_failed = False
+        self._end = ""
+        """Why the thread takes nothing any more."""
         self._queue: SimpleQueue[Sequence[AskT] | _Work | _Stop] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="jrc-writer", daemon=True)
 
@@ -100,7 +102,7 @@ class Writer(Generic[AskT, OutcomeT]):
         It always does: whoever waits for a thread that has ended would keep the process from it.
         """
         self._queue.put(_Work(run, done))
-        if self._has_failed:
+        if self._end:
             self._give_up()
 
     def stop(self) -> None:
@@ -121,8 +123,10 @@ class Writer(Generic[AskT, OutcomeT]):
         except BaseException as error:  # noqa: BLE001 - the outermost guard of this thread
             _log.critical("writer_stopped", error=str(error), kind=type(error).__name__)
             self._call(self._fatal, error)
-            self._has_failed = True
-            self._give_up()
+            self._end = _OVER
+        else:
+            self._end = _STOPPED
+        self._give_up()
 
     def _give_up(self) -> None:
         """Tell all who wait that nothing was done for them; for any thread, once this one ends."""
@@ -130,7 +134,7 @@ class Writer(Generic[AskT, OutcomeT]):
             while True:
                 entry = self._queue.get_nowait()
                 if isinstance(entry, _Work):
-                    self._call(entry.done, None, StoreError(_OVER))
+                    self._call(entry.done, None, StoreError(self._end))
 
     def _turn(self) -> bool:
         entry = self._queue.get()

@@ -279,6 +279,20 @@ def test_f04_whoever_waits_for_a_writer_that_has_ended_is_told(
     assert loop.calls.empty()
 
 
+def test_who_asks_a_writer_that_was_stopped_is_told(loop: Loop) -> None:
+    """An import that is swept as the daemon ends: what nobody answers would keep the process."""
+    loop.writer.stop()
+    loop.writer.work(lambda _database: None, loop.done)
+    loop.writer.start()
+    assert loop.writer.join(WITHIN_S)
+    loop.writer.work(lambda _database: None, loop.done)
+    for _ in range(2):
+        name, (result, error) = loop.next()
+        assert ("done", None) == (name, result)
+        assert "the daemon ends, and takes nothing more" in str(error)
+        assert isinstance(error, StoreError)
+
+
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
 def test_a_commit_that_surely_failed_is_rolled_back(
     loop: Loop, monkeypatch: pytest.MonkeyPatch, code: int
