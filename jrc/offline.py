@@ -15,7 +15,7 @@ from jrc.net.installers import programs
 from jrc.net.interfaces import look
 from jrc.opened import Opened, slot_key
 from jrc.policy.interface import Interface
-from jrc.service.backups import BackupWish, failed_at
+from jrc.service.backups import MADE, BackupWish, failed_at
 from jrc.service.condition import closed_sentence
 from jrc.service.installers import (
     InstallationReport,
@@ -50,6 +50,7 @@ def surveyed(found: Survey) -> dict[str, object]:
         "key_notices": [asdict(each) for each in found.key_notices],
         "recovering": found.recovering._asdict(),
         "key_warnings": list(found.key_warnings),
+        "backup_made": utc_text(found.last_events_ms.get(MADE)),
         "backup_failed": utc_text(failed_at(found.last_events_ms)),
     }
 

@@ -1,4 +1,4 @@
-"""Scheduled backups in the metrics."""
+"""Backups in the metrics."""
 
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
@@ -11,10 +11,12 @@ _NONE: Final = "without `backup.directory` in the config"
 
 LAST: Final = gauge(
     "jrc_backup_last_success_timestamp_seconds",
-    "When the newest scheduled backup was made; its age is `time()` less this.",
+    "When the newest backup was made, by the daemon, a timer or by hand; its age is `time()` less"
+    " this.",
     unit="seconds since 1970",
-    absent=f"{_NONE}, and before the first one",
-    look="`jrc status` has the last error ([backup.md](backup.md#backups-by-the-daemon)).",
+    absent="before the first one",
+    look="`jrc events --kind backup.made` has each and who made it"
+    " ([backup.md](backup.md#how-old-the-newest-is)).",
 )
 SIZE: Final = gauge(
     "jrc_backup_size_bytes",
@@ -33,11 +35,14 @@ FAMILIES: Final = (LAST, SIZE, FAILURES)
 
 
 class BackupFigures(NamedTuple):
-    """The newest good backup, None where there is none, and failures since the start."""
+    """The newest good backup, and of scheduled ones its size and failures since the start.
+
+    None where there is no backup, or none is scheduled.
+    """
 
     newest_ms: int | None
-    size_bytes: int | None
-    failures: int
+    size_bytes: int | None = None
+    failures: int | None = None
 
 
 class BackupCollector(FamilyCollector):
@@ -53,4 +58,5 @@ class BackupCollector(FamilyCollector):
             yield LAST.value(found.newest_ms / 1000)
         if found.size_bytes is not None:
             yield SIZE.value(found.size_bytes)
-        yield FAILURES.value(found.failures)
+        if found.failures is not None:
+            yield FAILURES.value(found.failures)

@@ -17,7 +17,7 @@ from jrc.admin.peers import actor_of
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.policy.scopes import Scope
-from jrc.service.backups import BackupWish, needs_note, note_backup, note_failure
+from jrc.service.backups import BackupWish, needs_note, note_backup, note_failure, note_made
 
 MAX_RECIPIENTS = 16
 _DIGEST_BYTES = 32
@@ -57,6 +57,13 @@ class BackupRoutes:
                 needs=Scope.ADMIN,
                 body=(REASON,),
             ),
+            post(
+                "/v1/backups/made",
+                self.made,
+                {"noted": TRUTH},
+                needs=Scope.ADMIN,
+                body=(REASON,),
+            ),
         ]
 
     async def make(self, request: Request) -> Response:
@@ -80,6 +87,14 @@ class BackupRoutes:
         await self._services.run_write(lambda tx: note_failure(tx, actor=actor, reason=reason))
         _log.error("backup_failed", error=reason, hint=f"told by {actor}; its own log says why")
         return JSONResponse({"noted": True})
+
+    async def made(self, request: Request) -> Response:
+        """A backup is whole: its file was written and read back. A moved database notes nothing."""
+        actor, reason = actor_of(request.scope), (await json_params(request)).reason()
+        is_noted = await self._services.run_read(needs_note)
+        if is_noted:
+            await self._services.run_write(lambda tx: note_made(tx, actor=actor, reason=reason))
+        return JSONResponse({"noted": is_noted})
 
 
 async def begun_backup(

@@ -10,7 +10,6 @@ from jrc.admin.metric_families import Family, FamilyCollector, counter, gauge
 from jrc.errors import Cause
 
 _UNTOLD: Final = "where the file system does not say"
-_SERVER: Final = "with PostgreSQL: ask the server"
 
 TROUBLE: Final = gauge(
     "jrc_trouble",
@@ -52,13 +51,16 @@ DISK: Final = gauge(
     "jrc_disk_size_bytes", "Size of the disk of the database.", unit="bytes", absent=_UNTOLD
 )
 DATABASE: Final = gauge(
-    "jrc_database_size_bytes", "Size of the database file.", unit="bytes", absent=_SERVER
+    "jrc_database_size_bytes",
+    "Size of the database: of its file, or on the PostgreSQL server, as of five minutes ago.",
+    unit="bytes",
+    absent="where the server does not say: `database_size_unknown` in the log has why",
 )
 WAL: Final = gauge(
     "jrc_database_wal_size_bytes",
     "Size of the log beside it, which is emptied into the file as it grows.",
     unit="bytes",
-    absent=_SERVER,
+    absent="with PostgreSQL: ask the server",
     look="Some MB are usual. More, and growing: somebody reads the database for very long.",
 )
 FAMILIES: Final = (

@@ -120,7 +120,6 @@ LAST_EVENT: Final = gauge(
     "kind",
     unit="seconds since 1970",
     absent="of a kind that the audit log does not have",
-    look="`backup.begun` is of any backup, also of one by hand or by a timer.",
 )
 CHAIN_INTACT: Final = gauge(
     "jrc_event_chain_intact",

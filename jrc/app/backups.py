@@ -17,7 +17,7 @@ from jrc.config import Backup
 from jrc.errors import JrcError, OperatorError
 from jrc.model import Condition, Secret
 from jrc.opened import ACTOR, Opened
-from jrc.service.backups import BackupWish, needs_note, note_backup
+from jrc.service.backups import BackupWish, needs_note, note_backup, note_made
 from jrc.service.wording import utc_text
 from jrc.store.backup.container import Header
 from jrc.store.backup.dump import BESIDE_JOINS, Pace, sealed_dump
@@ -140,6 +140,7 @@ class Backups:
         job = partial(self._write, path, header, identity, wish, now_ms)
         await asyncio.get_running_loop().run_in_executor(self._thread, job)
         self._made_s = self._monotonic_s()
+        await self._transactions.run_write(partial(note_made, actor=ACTOR, reason=REASON))
         seconds = round(self._made_s - begun_s, 1)
         _log.info("backup_made", file=str(path), size_bytes=self._size_bytes, seconds=seconds)
 

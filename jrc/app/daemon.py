@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -25,6 +26,7 @@ from jrc.app.backups import Backups
 from jrc.app.border_routers import look_at_border_routers
 from jrc.app.cautions import cautions
 from jrc.app.daemon_services import DaemonServices
+from jrc.app.database_size import DatabaseSize
 from jrc.app.event_keeper import EventKeeper
 from jrc.app.event_watch import EventWatch
 from jrc.app.housekeeping import SUMMARY_EVERY_S, Housekeeping
@@ -53,6 +55,7 @@ from jrc.offline import configured_installers, rollover_settings
 from jrc.opened import Opened
 from jrc.service.survey import survey
 from jrc.servicemanager import Passed
+from jrc.store.size import ServerSize
 
 T = TypeVar("T")
 
@@ -112,6 +115,7 @@ class Daemon:
         )
         self._survey_of_keys = RolloverSurvey(self._transactions, self._housekeeping.every)
         self._backups = self._made_backups()
+        self._database = self._made_database()
         self._listening = Listening(places, self._endpoint, InterfaceWatch)
         self._event_watch = self._made_event_watch()
         self._services = self._made_services()
@@ -166,6 +170,13 @@ class Daemon:
         if section.directory is None:
             return None
         return Backups(section, self._opened, self._transactions, self._housekeeping.every)
+
+    def _made_database(self) -> Path | DatabaseSize:
+        """What tells the size of the database: its file, or who asks the server."""
+        section = self._settings.database
+        if section.file is not None:
+            return section.file
+        return DatabaseSize(ServerSize(section.url).look, self._housekeeping.every)
 
     def _made_services(self) -> DaemonServices:
         return DaemonServices(
@@ -224,6 +235,7 @@ class Daemon:
             event_watch=self._event_watch,
             page=self._page,
             backups=self._backups,
+            database=self._database,
             api=self._api_counts,
             is_ready=lambda: self._services.is_ready,
             clock_doubt=self._clock_doubt,
@@ -261,6 +273,8 @@ class Daemon:
         ]
         if self._backups is not None:
             parts.append(self._backups)
+        if isinstance(self._database, DatabaseSize):
+            parts.append(self._database)
         if self._settings.api is not None:
             from jrc.app.remote_api import RemoteApi  # loads what reads certificates
 

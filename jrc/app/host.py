@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jrc.admin.host_metrics import HostFigures
+from jrc.app.database_size import DatabaseSize
 from jrc.app.troubles import Troubles
 from jrc.coap.endpoint import Endpoint
 from jrc.logwriter import LogWriter
@@ -22,9 +23,10 @@ def host_figures(
     endpoint: Endpoint,
     log: LogWriter | None,
     folder: Path,
-    database: Path | None,
+    database: Path | DatabaseSize,
 ) -> HostFigures:
-    """As of now; ``folder`` is where the database is, ``database`` its file if it has one."""
+    """As of now; ``folder`` is where the state is, ``database`` its file or what a server said."""
+    size, wal_size = _database_sizes(database)
     queues, room = endpoint.queues(), _room(folder)
     return HostFigures(
         troubles=[each.cause for each in troubles.standing()],
@@ -35,9 +37,16 @@ def host_figures(
         log_lines_lost=0 if log is None else log.lost,
         free_bytes=room.free,
         disk_bytes=room.size,
-        database_bytes=None if database is None else _size(database),
-        wal_bytes=None if database is None else _size(database.with_name(f"{database.name}-wal")),
+        database_bytes=size,
+        wal_bytes=wal_size,
     )
+
+
+def _database_sizes(database: Path | DatabaseSize) -> tuple[int | None, int | None]:
+    """Of the database, and of the log beside it; a server keeps one log for all of its own."""
+    if isinstance(database, DatabaseSize):
+        return database.size_bytes, None
+    return _size(database), _size(database.with_name(f"{database.name}-wal"))
 
 
 def _room(folder: Path) -> Room:

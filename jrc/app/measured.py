@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from jrc import __version__
 from jrc.admin.api_metrics import ApiCollector, ApiCounts
-from jrc.admin.backup_metrics import BackupCollector
+from jrc.admin.backup_metrics import BackupCollector, BackupFigures
 from jrc.admin.build_metrics import BuildCollector
 from jrc.admin.host_metrics import HostCollector
 from jrc.admin.installer_metrics import InstallerCollector
@@ -19,6 +20,7 @@ from jrc.admin.rollover_metrics import RolloverCollector
 from jrc.admin.state_metrics import CacheFill, StateCollector, StateFigures
 from jrc.app.backups import Backups
 from jrc.app.closure import Closure
+from jrc.app.database_size import DatabaseSize
 from jrc.app.event_watch import EventWatch
 from jrc.app.host import host_figures
 from jrc.app.housekeeping import Housekeeping
@@ -34,6 +36,7 @@ from jrc.coap.endpoint import Endpoint
 from jrc.logwriter import LogWriter
 from jrc.opened import Opened
 from jrc.service.attempts import PLEDGES, STRANGERS, Attempts
+from jrc.service.backups import MADE
 from jrc.service.contexts import DEFAULT_CAPACITY, MAX_UNVERIFIED, Contexts
 from jrc.service.copies import MAX_REMEMBERED
 from jrc.service.intake import MAX_IN_FLIGHT, Intake
@@ -63,6 +66,7 @@ class Measured:
     event_watch: EventWatch
     page: Page
     backups: Backups | None
+    database: Path | DatabaseSize
     api: ApiCounts
     is_ready: Callable[[], bool]
     clock_doubt: Callable[[], str | None]
@@ -79,14 +83,21 @@ class Measured:
         registry.register(InstallerCollector(self.installers.counts))
         registry.register(ApiCollector(self.api))
         registry.register(PageCollector(self.page.figures))
-        if self.backups is not None:
-            registry.register(BackupCollector(self.backups.figures))
+        registry.register(BackupCollector(self._backups))
         host = partial(host_figures, self.troubles, self.endpoint, self.log, settings.state_dir)
-        registry.register(HostCollector(partial(host, settings.database.file)))
+        registry.register(HostCollector(partial(host, self.database)))
         kind = "postgresql" if settings.database.file is None else "sqlite"
         registry.register(BuildCollector(__version__, SCHEMA_REVISION, kind))
         ProcessCollector(registry=registry)
         return registry
+
+    def _backups(self) -> BackupFigures:
+        """As the audit log has it; the daemon knows of its own sooner."""
+        noted_ms = self.housekeeping.survey.last_events_ms.get(MADE)
+        if self.backups is None:
+            return BackupFigures(noted_ms)
+        own = self.backups.figures()
+        return own._replace(newest_ms=max(noted_ms or 0, own.newest_ms or 0) or None)
 
     def _state(self) -> StateFigures:
         seen_ms = self.opened.database.instance.clock_high_water_ms

@@ -14,13 +14,13 @@ from jrc.cli import backup_source, output
 from jrc.cli.asking import confirm, plan_of
 from jrc.cli.backup_restore import restore
 from jrc.cli.backup_screen import HEADINGS, examined_fields, examined_remarks, shown_progress
-from jrc.cli.backup_source import Fill, Take
+from jrc.cli.backup_source import Source, Take
 from jrc.cli.client import connect
 from jrc.cli.keyfiles import passphrase_from
 from jrc.cli.options import AsJson, BackupFile, IdentityFile, PassphraseFile, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.cli.written_files import refuse_own_files
-from jrc.errors import ExitCode, OperatorError
+from jrc.errors import ExitCode, JrcError, OperatorError
 from jrc.model import Condition
 
 if TYPE_CHECKING:
@@ -102,10 +102,11 @@ def create(
     sealing = backup_source.sealing(settings, passphrase_file, recipients or [], is_final=final)
     if final:
         confirm(_FINAL_PLAN, yes=yes)
-    with backup_source.source(asked, settings) as fill, shown_progress("writing", None) as shown:
-        pour = partial(_pour, fill, sealing.wish, reason, shown)
+    with backup_source.source(asked, settings) as gives, shown_progress("writing", None) as shown:
+        pour = partial(_pour, gives, sealing.wish, reason, shown)
         with _hint_of_the_move() if final else nullcontext():
             seal = write_backup(file, sealing.header, sealing.identity, pour, replaces=force)
+        _note(gives, reason)
     dropped = _dropped(shelf, keep, seal)
     _say_created(file, seal, dropped, as_json=as_json)
 
@@ -148,7 +149,7 @@ def _dropped(shelf: "Shelf | None", keep: int | None, seal: "Seal") -> list[Path
 
 
 def _pour(
-    fill: Fill, wish: "BackupWish", reason: str, shown: Callable[[int], None], take: Take
+    gives: Source, wish: "BackupWish", reason: str, shown: Callable[[int], None], take: Take
 ) -> None:
     total = 0
 
@@ -158,7 +159,15 @@ def _pour(
         total += len(piece)
         shown(total)
 
-    fill(wish, reason, counted)
+    gives.fill(wish, reason, counted)
+
+
+def _note(gives: Source, reason: str) -> None:
+    """Have the audit log know that it is made; the file is whole whether that works or not."""
+    try:
+        gives.made(reason)
+    except JrcError as error:
+        say(f"the backup is whole, but the audit log does not have it ({error})")
 
 
 def _say_created(file: Path, seal: "Seal", dropped: list[Path], *, as_json: bool) -> None:
@@ -188,7 +197,7 @@ def _say_created(file: Path, seal: "Seal", dropped: list[Path], *, as_json: bool
 def failed(context: typer.Context, reason: Reason = "", as_json: AsJson = False) -> None:
     """Tell the registrar that a backup failed which a timer or script was to make.
 
-    It is in the audit log, `jrc status`, `jrc doctor` and the metrics until the next one is begun:
+    It is in the audit log, `jrc status`, `jrc doctor` and the metrics until the next one is made:
     alerts come of that. jrc-backup-failed.service runs it.
 
     \b

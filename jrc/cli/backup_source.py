@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from jrc.cli.client import connect_daemon, daemon_answers
+from jrc.cli.client import Api, connect_daemon, daemon_answers
 from jrc.cli.keyfiles import passphrase_from, text_of
 from jrc.cli.options import Common
 from jrc.cli.users import refuse_other_owner
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from jrc.store.backup.keys import OpenKeys
 
 Take = Callable[[bytes], object]
-Fill = Callable[["BackupWish", str, Take], None]
-"""Hands the content of a backup on; the text is the reason, for the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,20 @@ def sealing(
     return Sealing(header, identity, BackupWish(recipients, header.digest, is_final))
 
 
+class Source(Protocol):
+    """Who has the content of a backup, and notes in the audit log what becomes of it."""
+
+    def fill(self, wish: "BackupWish", reason: str, take: Take) -> None:
+        """Hand the content on; the reason is for the audit log."""
+        ...
+
+    def made(self, reason: str) -> None:
+        """Note that the backup is whole; a database that was moved notes nothing."""
+        ...
+
+
 @contextmanager
-def source(asked: Common, settings: Settings) -> Iterator[Fill]:
+def source(asked: Common, settings: Settings) -> Iterator[Source]:
     """What gives the content: the daemon, or the database itself where none runs.
 
     Raises:
@@ -75,22 +86,61 @@ def source(asked: Common, settings: Settings) -> Iterator[Fill]:
     opened = None if daemon_answers(settings.admin.socket) else _opened(settings)
     if opened is None:
         with connect_daemon(asked) as api:
-
-            def from_daemon(wish: "BackupWish", reason: str, take: Take) -> None:
-                body = {
-                    "recipients": list(wish.recipients),
-                    "header": wish.header_digest.hex(),
-                    "final": wish.is_final,
-                    "reason": reason,
-                }
-                api.download("/v1/backups", body, take)
-
-            yield from_daemon
+            yield _OfDaemon(api)
         return
     try:
-        yield lambda wish, reason, take: _from_database(opened, wish, reason, take)
+        yield _OfDatabase(opened)
     finally:
         opened.close()
+
+
+class _OfDaemon:
+    """As ``Source``."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def fill(self, wish: "BackupWish", reason: str, take: Take) -> None:
+        """As ``Source.fill``."""
+        body = {
+            "recipients": list(wish.recipients),
+            "header": wish.header_digest.hex(),
+            "final": wish.is_final,
+            "reason": reason,
+        }
+        self._api.download("/v1/backups", body, take)
+
+    def made(self, reason: str) -> None:
+        """As ``Source.made``."""
+        self._api.post("/v1/backups/made", {"reason": reason})
+
+
+class _OfDatabase:
+    """As ``Source``."""
+
+    def __init__(self, opened: "Opened") -> None:
+        self._opened = opened
+
+    def fill(self, wish: "BackupWish", reason: str, take: Take) -> None:
+        """As ``Source.fill``."""
+        from jrc.service.backups import note_backup
+        from jrc.store.backup.dump import sealed_dump
+
+        self._note(partial(note_backup, wish=wish), reason)
+        sealed_dump(self._opened.database, take, wish, self._opened.clock.now_ms())
+
+    def made(self, reason: str) -> None:
+        """As ``Source.made``."""
+        from jrc.service.backups import note_made
+
+        self._note(note_made, reason)
+
+    def _note(self, note: Callable[..., None], reason: str) -> None:
+        from jrc.admin.peers import this_process
+        from jrc.service.backups import needs_note
+
+        if self._opened.read(needs_note):
+            self._opened.write(partial(note, actor=this_process().actor, reason=reason))
 
 
 def _opened(settings: Settings) -> "Opened | None":
@@ -105,17 +155,6 @@ def _opened(settings: Settings) -> "Opened | None":
         return asyncio.run(open_in_turn(settings, HostClock(), lambda: daemon_answers(socket)))
     except LockHeldError:
         return None
-
-
-def _from_database(opened: "Opened", wish: "BackupWish", reason: str, take: Take) -> None:
-    from jrc.admin.peers import this_process
-    from jrc.service.backups import needs_note, note_backup
-    from jrc.store.backup.dump import sealed_dump
-
-    if opened.read(needs_note):
-        actor = this_process().actor
-        opened.write(lambda tx: note_backup(tx, wish, actor=actor, reason=reason))
-    sealed_dump(opened.database, take, wish, opened.clock.now_ms())
 
 
 def identities(

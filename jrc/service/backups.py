@@ -10,6 +10,7 @@ from jrc.service.registry import Registry
 from jrc.service.wording import utc_text
 
 BEGUN: Final = "backup.begun"
+MADE: Final = "backup.made"
 FAILED: Final = "backup.failed"
 """Kinds of events."""
 
@@ -55,14 +56,19 @@ def note_backup(tx: Registry, wish: BackupWish, *, actor: str, reason: str = "")
     tx.record(Event("database.moved", actor, reason=reason))
 
 
+def note_made(tx: Registry, *, actor: str, reason: str = "") -> None:
+    """Write down that a backup is whole: its file was written and read back."""
+    tx.record(Event(MADE, actor, reason=reason))
+
+
 def note_failure(tx: Registry, *, actor: str, reason: str = "") -> None:
     """Write down that a backup failed which somebody else was to make; ``reason`` says who."""
     tx.record(Event(FAILED, actor, reason=reason))
 
 
 def failed_at(last_events_ms: Mapping[str, int]) -> int | None:
-    """When the last backup failed, None where another one was begun since; both by kind."""
+    """When the last backup failed, None where another one was made since; both by kind."""
     failed_ms = last_events_ms.get(FAILED)
-    if failed_ms is None or failed_ms < last_events_ms.get(BEGUN, 0):
+    if failed_ms is None or failed_ms < last_events_ms.get(MADE, 0):
         return None
     return failed_ms

@@ -16,7 +16,7 @@ from jrc.service.wording import listed, nearest, utc_text
 
 PAGE = 500
 _WORDS: Mapping[str, Iterable[str]] = {
-    "backup": ("begun", "failed"),
+    "backup": ("begun", "failed", "made"),
     "border_router": ("same_keys",),
     "database": (
         *("copy_accepted", "moved", "quarantined", "recovered", "restored", "rows_accepted"),

@@ -6,7 +6,7 @@ from typing import Final
 
 from jrc.model import KeySetState, PledgeState
 from jrc.policy.leases import range_is_low
-from jrc.service.backups import BEGUN, FAILED
+from jrc.service.backups import FAILED, MADE
 from jrc.service.key_notices import KeyNotice, key_notices
 from jrc.service.key_slots import key_warnings
 from jrc.service.records import Wanted
@@ -14,7 +14,7 @@ from jrc.service.recovery_store import NOBODY, RecoveryCounts
 from jrc.service.registry import Registry
 
 NOTED: Final = (
-    *(BEGUN, FAILED, "import.published", "pledge.revoked", "rollover.started", "window.opened"),
+    *(FAILED, MADE, "import.published", "pledge.revoked", "rollover.started", "window.opened"),
 )
 """Kinds of events of which the last one is worth knowing; each is one look into an index."""
 

@@ -92,6 +92,21 @@ def test_a_wish_that_makes_no_sense_changes_nothing(
     assert Condition.OPEN == condition(registrar)
 
 
+def test_a_backup_that_is_whole_is_noted(registrar: Registrar) -> None:
+    """In the audit log with who has told; a database that was moved stays as it was."""
+
+    def made() -> list[tuple[str, str]]:
+        events = registrar.call("GET", "/v1/events?kind=backup.made").json()["events"]
+        return [(event["reason"], event["actor"][:4]) for event in events]
+
+    told = registrar.call("POST", "/v1/backups/made", json={"reason": "cron"})
+    assert ({"noted": True}, [("cron", "uid=")]) == (told.json(), made())
+    _, recipient = new_identity()
+    registrar.call("POST", "/v1/backups", json=wish(recipient, final=True))
+    again = registrar.call("POST", "/v1/backups/made", json={})
+    assert ({"noted": False}, 1) == (again.json(), len(made()))
+
+
 def test_a_backup_that_failed_elsewhere_is_noted(registrar: Registrar) -> None:
     """In the audit log with who has told, and in the daemon's log."""
     with capture_logs() as logs:

@@ -108,7 +108,8 @@ def test_who_may_import_alone_adds_pledges_and_gets_the_report(registrar: Regist
 
 
 FOR_ADMINS_ALONE = {
-    "POST /v1/backups", "POST /v1/backups/failed", "POST /v1/events/removal", "POST /v1/quarantine",
+    "POST /v1/backups", "POST /v1/backups/failed", "POST /v1/backups/made",
+    "POST /v1/events/removal", "POST /v1/quarantine",
     "POST /v1/recovery/revocations", "POST /v1/recovery/step",
     "POST /v1/keys/slots", "DELETE /v1/keys/slots/{name}",
     "POST /v1/keys/rotate", "POST /v1/keys/rotation", "POST /v1/keys/rotation/step",

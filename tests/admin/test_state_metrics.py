@@ -30,7 +30,7 @@ SURVEY = Survey(
     recovering=RecoveryCounts(5, 2),
     key_warnings=("one", "two"),
     events=1234,
-    last_events_ms={"backup.begun": 1_800_000_000_500},
+    last_events_ms={"backup.made": 1_800_000_000_500},
 )
 FIGURES: dict[str, object] = {
     "ready": True,
@@ -102,7 +102,7 @@ def test_the_audit_log_is_said_to_be_intact_or_not() -> None:
     found = samples()
     assert (1234.0, 1.0) == (found["jrc_events"], found["jrc_event_chain_intact"])
     assert "jrc_event_chain_verified_timestamp_seconds" not in found
-    assert 1_800_000_000.5 == found['jrc_event_last_timestamp_seconds{kind="backup.begun"}']
+    assert 1_800_000_000.5 == found['jrc_event_last_timestamp_seconds{kind="backup.made"}']
     assert 1 == sum(name.startswith("jrc_event_last") for name in found)
     broken = samples(chain=ChainFigures(False, 1500))
     assert 0.0 == broken["jrc_event_chain_intact"]

@@ -98,8 +98,10 @@ def test_one_is_made_when_it_is_due(office: Office, tmp_path: Path) -> None:
     assert 2 == len(files(tmp_path / "b"))
     assert (0, None) == (keeper.status()["failures"], keeper.status()["error"])
     assert keeper.figures().newest_ms == office.desk.now_ms
-    kinds = office.desk.sql("SELECT kind, reason FROM event WHERE kind = 'backup.begun'")
-    assert [("backup.begun", "scheduled")] * 2 == kinds
+    found = office.desk.sql(
+        "SELECT kind, reason FROM event WHERE kind LIKE 'backup.%' ORDER BY number"
+    )
+    assert [("backup.begun", "scheduled"), ("backup.made", "scheduled")] * 2 == found
 
 
 def test_one_that_was_missed_is_made_at_the_start(office: Office, tmp_path: Path) -> None:
@@ -153,6 +155,8 @@ def test_a_failure_is_counted_said_and_tried_again_later(office: Office, tmp_pat
         look(keeper)
         look(keeper)
     assert (1, 1) == (keeper.status()["failures"], len(files(tmp_path / "b")))
+    made = office.desk.sql("SELECT count(*) FROM event WHERE kind = 'backup.made'")
+    assert [(1,)] == made, "the one that failed is noted as made"
     assert "No space left" in str(keeper.status()["error"])
     look(keeper)
     assert 1 == keeper.status()["failures"]

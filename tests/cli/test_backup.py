@@ -3,14 +3,14 @@
 import json
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from pyrage import x25519
 
-from jrc.errors import ExitCode
+from jrc.errors import ExitCode, StoreError
 from tests.cli.terminal import PLEDGE, PSK, Done, Terminal, one_sentence
 
 IDENTITY = x25519.Identity.generate()
@@ -70,6 +70,40 @@ def test_a_backup_with_a_passphrase_comes_back_quarantined(terminal: Terminal, k
     assert 0 == recovered.code, recovered.err
     assert "open" == terminal.jrc("status", "--json").json["condition"]
     assert ("nightly", "disk died") == (kinds["backup.begun"], kinds["database.restored"])
+
+
+def noted(terminal: Terminal) -> list[tuple[str, str]]:
+    """Events of backups, with their reasons."""
+    events = terminal.jrc("events", "--json").json
+    return [(e["kind"], e["reason"]) for e in events if e["kind"].startswith("backup.")]
+
+
+@pytest.mark.parametrize("with_daemon", [False, True])
+def test_a_backup_that_is_whole_is_noted(terminal: Terminal, keys: Path, with_daemon: bool) -> None:
+    """As made, once its file was read back; so its age is known whoever made it."""
+    words = ("backup", "create", str(keys / "b"), "--recipient", RECIPIENT, "--reason", "cron")
+    with terminal.daemon() if with_daemon else nullcontext():
+        with patch("jrc.store.backup.output.sync", side_effect=OSError(5, "Input/output error")):
+            assert ExitCode.FAILED == terminal.jrc(*words).code
+        assert noted(terminal) == [("backup.begun", "cron")]
+        assert 0 == terminal.jrc(*words).code
+        assert noted(terminal) == [*[("backup.begun", "cron")] * 2, ("backup.made", "cron")]
+
+
+def test_a_backup_that_can_not_be_noted_is_whole_all_the_same(
+    terminal: Terminal, keys: Path
+) -> None:
+    """It says so: what tells its age does not know of it."""
+    words = ("backup", "create", str(keys / "b"), "--recipient", RECIPIENT)
+    with patch("jrc.service.backups.note_made", side_effect=StoreError("it is full")):
+        done = terminal.jrc(*words)
+    assert (0, True) == (done.code, "the audit log does not have it (" in done.err)
+    assert (
+        0
+        == terminal.jrc(
+            "backup", "verify", str(keys / "b"), "--identity-file", str(keys / "id")
+        ).code
+    )
 
 
 def test_nothing_is_overwritten_without_force(terminal: Terminal, keys: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pyrage import x25519
 
+from jrc.clock import SystemClock
 from jrc.store.backup.shelf import Shelf
 from tests.cli.examined import SKIPPED, SUCCESS, WARNING, FixedClock, case_of, findings, one
 from tests.cli.terminal import Terminal
@@ -49,6 +50,21 @@ def test_a_backup_of_more_than_two_periods_ago_is_a_warning(
     case.clock = FixedClock(NOW_MS + int(age_h * HOUR_MS))
     (found,) = findings(case, "backups")
     assert (status, True) == (found.status, "2026-11-30T00:53:20" in found.what)
+
+
+@pytest.mark.parametrize(("age_days", "status"), [(29, SUCCESS), (31, WARNING)])
+def test_a_backup_by_hand_is_known_too(
+    made: Terminal, tmp_path: Path, age_days: int, status: object
+) -> None:
+    """The audit log has it; the daemon tells, whoever made it and before which start."""
+    words = ("backup", "create", str(tmp_path / "by-hand"), "--recipient", RECIPIENT)
+    assert made.jrc(*words).code == 0
+    with made.daemon():
+        at = made.jrc("status", "--json").json["backup_made"]
+        case = case_of(made)
+        case.clock = FixedClock(SystemClock().now_ms() + age_days * 24 * HOUR_MS)
+        (found,) = findings(case, "backups")
+    assert (status, True) == (found.status, at in found.what)
 
 
 def test_a_backup_that_a_timer_could_not_make_is_a_warning(made: Terminal) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -80,6 +81,21 @@ def test_a_daemon_falls_silent_with_its_final_backup(site: Site, tmp_path: Path)
     there.run("backup", "restore", file, "--identity-file", str(tmp_path / "id"))
     with there.start() as daemon, Wire(daemon.address) as wire:
         assert join(wire, device, first=2)
+
+
+def test_the_age_of_a_backup_by_hand_is_in_the_metrics(site: Site, tmp_path: Path) -> None:
+    """Also of one that was made while no daemon ran, as after a restart; nothing is scheduled."""
+    name = "jrc_backup_last_success_timestamp_seconds"
+    words = ("backup", "create", "--recipient", new_identity()[1])
+    with site.start() as daemon:
+        assert name not in daemon.metrics()
+    begun_s = time.time()
+    site.run(*words, str(tmp_path / "b"))
+    with site.start() as daemon:
+        while name not in (metrics := daemon.metrics()):
+            assert time.time() < begun_s + 30, "it never knew"
+        assert begun_s - 1 < metrics[name] <= time.time()
+        assert not {"jrc_backup_size_bytes", "jrc_backup_failures_total"} & set(metrics)
 
 
 def test_scheduled_backups_are_in_status_metrics_and_log(site: Site, tmp_path: Path) -> None:

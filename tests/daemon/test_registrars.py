@@ -100,6 +100,14 @@ def test_m02_a_pledge_that_one_has_enrolled_joins_through_the_other(pair: Pair) 
         assert given == join(other, device, 2000)
 
 
+def test_both_tell_how_large_the_database_is(pair: Pair) -> None:
+    """They ask the server at the start, and then now and then."""
+    for daemon in (pair.first, pair.second):
+        until(lambda daemon=daemon: "jrc_database_size_bytes" in daemon.metrics())  # type: ignore[misc]
+        assert daemon.metrics()["jrc_database_size_bytes"] > 1_000_000
+        assert "jrc_database_wal_size_bytes" not in daemon.metrics()
+
+
 def test_b03_one_request_at_both_has_one_answer(pair: Pair) -> None:
     """RFC 9031 §7.3.1: and the pledge's short identifier has no other holder."""
     held: dict[int, bytes] = {}

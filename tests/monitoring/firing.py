@@ -122,11 +122,16 @@ CASES: Mapping[str, Case] = {
     "JrcClockDoubted": Case(_stuck("jrc_clock_doubted", 1), 4, 6),
     "JrcClockBehind": Case(_stuck("jrc_clock_behind_seconds", 60), 4, 6),
     "JrcAuditLogChanged": Case(_gauge("jrc_event_chain_intact", "1x5 0x5"), 5, 7),
-    "JrcBackupOld": Case(_stuck("jrc_backup_last_success_timestamp_seconds", -3 * DAY), 14, 16),
+    "JrcBackupOld": Case(
+        _stuck("jrc_backup_last_success_timestamp_seconds", -3 * DAY)
+        | _stuck("jrc_backup_failures_total", 0),
+        14,
+        16,
+    ),
     "JrcBackupFails": Case(_gauge("jrc_backup_failures_total", "0x5 1x5"), 5, 7),
     "JrcBackupFailed": Case(
         _gauge("jrc_event_last_timestamp_seconds", "100x1 102x5", f'{OF},kind="backup.failed"')
-        | _gauge("jrc_event_last_timestamp_seconds", "101x6", f'{OF},kind="backup.begun"'),
+        | _gauge("jrc_backup_last_success_timestamp_seconds", "101x6"),
         0,
         3,
     ),
@@ -202,9 +207,7 @@ FURTHER: Mapping[str, Case] = {
     ),
     "a backup of long ago is none of this month": Case(
         _gauge("jrc_ready", "1x1500")
-        | _gauge(
-            "jrc_event_last_timestamp_seconds", f"{-31 * DAY}x1500", f'{OF},kind="backup.begun"'
-        ),
+        | _gauge("jrc_backup_last_success_timestamp_seconds", f"{-31 * DAY}x1500"),
         1439,
         1441,
         frozenset({"JrcNoBackup"}),
@@ -230,8 +233,10 @@ FURTHER: Mapping[str, Case] = {
         | _gauge("jrc_rollover_interval_seconds", f"{30 * DAY}x300")
         | _gauge("jrc_updates_total", "0+10x300", f'{OF},outcome="acknowledged"')
         | _gauge("jrc_updates_total", "0+5x300", f'{OF},outcome="no_answer"')
-        | _gauge("jrc_event_last_timestamp_seconds", "9x300", f'{OF},kind="backup.begun"')
-        | _gauge("jrc_event_last_timestamp_seconds", "8x300", f'{OF},kind="backup.failed"')
+        | _gauge("jrc_backup_last_success_timestamp_seconds", f"{-3 * DAY}x300")
+        | _gauge(
+            "jrc_event_last_timestamp_seconds", f"{-4 * DAY}x300", f'{OF},kind="backup.failed"'
+        )
         | _gauge("jrc_disk_free_bytes", f"{4000 * MIB}-{MIB}x300")
         | _gauge("jrc_disk_size_bytes", f"{8000 * MIB}x300")
         | _buckets(5, 95)

@@ -121,7 +121,7 @@ def prometheus(daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for expr in (
             'increase(jrc_joins_total{result="role_not_granted"}[1m]) > 0',
             'jrc_rollover_nodes{network="lab",state!="reached"} > 0',
-            'jrc_event_last_timestamp_seconds{kind="backup.begun"}',
+            'jrc_event_last_timestamp_seconds{kind="backup.made"}',
         ):
             made.until(lambda expr=expr: daemon.api("GET", "/v1/status") and made.query(expr))  # type: ignore[misc]
         yield made

@@ -1,7 +1,7 @@
 """What is said of a registrar at a glance."""
 
 from jrc.model import Event, ShortIdRange
-from jrc.service.backups import failed_at, note_failure
+from jrc.service.backups import failed_at, note_failure, note_made
 from jrc.service.survey import Survey, survey
 from tests.desk import Desk
 from tests.joining import lease_row
@@ -35,23 +35,26 @@ def test_f03_a_range_that_runs_low_is_said_in_time(desk: Desk) -> None:
 
 def test_the_last_event_of_a_kind_is_the_newest_one(desk: Desk) -> None:
     """Of a kind that the log does not have there is none."""
-    assert "backup.begun" not in desk.read(survey).last_events_ms
+    assert "backup.made" not in desk.read(survey).last_events_ms
     for _ in range(2):
         desk.now_ms += 1000
-        desk.write(lambda tx: tx.record(Event("backup.begun", "tester")))
-    assert desk.now_ms == desk.read(survey).last_events_ms["backup.begun"]
+        desk.write(lambda tx: note_made(tx, actor="tester"))
+    assert desk.now_ms == desk.read(survey).last_events_ms["backup.made"]
 
 
-def test_a_backup_has_failed_until_another_one_is_begun(desk: Desk) -> None:
-    """One that fails after it was begun has failed, in the same millisecond too."""
+def test_a_backup_has_failed_until_another_one_is_made(desk: Desk) -> None:
+    """One that is begun may fail as well; a failure after one that was made is one at once."""
 
     def failed() -> int | None:
         return failed_at(desk.read(survey).last_events_ms)
 
     assert failed() is None
-    desk.write(lambda tx: tx.record(Event("backup.begun", "tester")))
+    desk.write(lambda tx: note_made(tx, actor="tester"))
     desk.write(lambda tx: note_failure(tx, actor="tester"))
-    assert failed() == desk.now_ms
+    failed_ms = desk.now_ms
+    assert failed() == failed_ms
     desk.now_ms += 1
     desk.write(lambda tx: tx.record(Event("backup.begun", "tester")))
+    assert failed() == failed_ms
+    desk.write(lambda tx: note_made(tx, actor="tester"))
     assert failed() is None

@@ -250,13 +250,14 @@ def test_a_backup_is_made_by_a_unit_that_has_no_rights(router: Router, config: s
     made = list((router.root / "var/lib/private/jrc-backup").glob("jrc-*.backup"))
     assert 1 == len(made)
     assert made[0].stat().st_mode & 0o077 == 0
-    assert "jrc-backup.timer" in [event["reason"] for event in router.events()]
+    noted = [e["kind"] for e in router.events() if e["reason"] == "jrc-backup.timer"]
+    assert ["backup.begun", "backup.made"] == noted
     router.run("systemctl", "enable", "--now", "jrc-backup.timer")
     assert "jrc-backup.timer" in router.run("systemctl", "list-timers", "--no-pager")
 
 
 def test_a_backup_that_fails_is_told_to_the_registrar(router: Router, config: str) -> None:
-    """Nobody is named for whom it would be sealed; the next one that is begun ends it."""
+    """Nobody is named for whom it would be sealed; the next one that is made ends it."""
     assert router.attempt("systemctl", "start", "jrc-backup.service").returncode != 0
     told = router.wait_for(lambda: router.status()["backup_failed"], "word of the failure")
     assert "jrc-backup.service" in router.entries("backup_failed")[-1]["MESSAGE"]

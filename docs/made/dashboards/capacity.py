@@ -159,10 +159,10 @@ CAPACITY: Final = Dashboard(
                 ),
                 Panel(
                     title="Database",
-                    text="The file and the log beside it; a PostgreSQL server tells its own.",
+                    text="The file and the log beside it; or the size on the PostgreSQL server, whose log is its own.",
                     unit="bytes",
                     queries=[
-                        Query(f"jrc_database_size_bytes{{{HERE}}}", "{{instance}} file"),
+                        Query(f"jrc_database_size_bytes{{{HERE}}}", "{{instance}}"),
                         Query(f"jrc_database_wal_size_bytes{{{HERE}}}", "{{instance}} log"),
                     ],
                 ),

@@ -146,13 +146,13 @@ OVERVIEW: Final = Dashboard(
                 _ALERTS,
                 Panel(
                     title="Age of the newest backup",
-                    text="Of any kind, as the audit log has it. Red: more than thirty days.",
+                    text="By the daemon, a timer or by hand. Red: more than thirty days.",
                     kind="stat",
                     unit="s",
                     queries=[
                         Query(
                             "time() - max by (instance)"
-                            f' (jrc_event_last_timestamp_seconds{{{HERE},kind="backup.begun"}})',
+                            f" (jrc_backup_last_success_timestamp_seconds{{{HERE}}})",
                             "{{instance}}",
                         )
                     ],

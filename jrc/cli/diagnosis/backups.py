@@ -1,6 +1,7 @@
-"""Scheduled backups: whether there are any, and whether the newest is of late."""
+"""Backups: whether there are any, and whether the newest is of late."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from jrc.cli.diagnosis.case import Case
 from jrc.cli.diagnosis.verdict import Verdict, skipped, success, warning
@@ -11,6 +12,9 @@ from jrc.store.backup.shelf import Shelf
 
 LATE_PERIODS = 2
 """One that was missed may be under way; two were not made."""
+LATE_DAYS = 30
+"""For those that the daemon does not make itself: nobody says when they are due."""
+_MAKE_ONE = "make one: `jrc backup create FILE`, or have a timer do it (docs/backup.md)"
 _LOG = "the daemon's log has `backup_failed` with the reason, and `jrc status --json` the last one"
 
 _OTHERS_LOG = (
@@ -25,7 +29,7 @@ def look_at_backups(case: Case) -> Iterator[Verdict]:
         yield warning(f"the last backup failed, at {failed}", _OTHERS_LOG)
     section = case.settings.backup
     if section.directory is None:
-        yield skipped("none are made by the daemon: [backup] names no directory (docs/backup.md)")
+        yield _by_others(case)
         return
     try:
         if section.key_file is not None:
@@ -42,3 +46,14 @@ def look_at_backups(case: Case) -> Iterator[Verdict]:
         yield warning(f"the newest backup is {duration(age_s)} old: {utc_text(newest_ms)}", _LOG)
         return
     yield success(f"the newest backup is of {utc_text(newest_ms)}")
+
+
+def _by_others(case: Case) -> Verdict:
+    """By a timer, or by hand: the audit log has them."""
+    made = case.daemon.text("backup_made")
+    if not made:
+        return skipped("none are made by the daemon: [backup] names no directory (docs/backup.md)")
+    age_s = case.clock.now_ms() / 1000 - datetime.fromisoformat(made).timestamp()
+    if age_s > LATE_DAYS * 86_400:
+        return warning(f"the newest backup is {duration(age_s)} old: {made}", _MAKE_ONE)
+    return success(f"the newest backup is of {made}")
