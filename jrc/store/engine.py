@@ -173,6 +173,9 @@ def _prepare_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
+    # Pages as they were before a statement that may fail in its midst: each would be written into
+    # a file of the host's folder for temporary ones, which may be full, or not there at all.
+    connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
     _expect(connection, "journal_mode", "wal")

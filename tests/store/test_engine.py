@@ -3,13 +3,19 @@
 import os
 import sqlite3
 import stat
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError
 
 from jrc.errors import OperatorError
+from jrc.model import Event
+from jrc.service.registry import Registry
 from jrc.store import engine
 from jrc.store.engine import (
     check_private,
@@ -42,6 +48,27 @@ def test_b03_the_writer_syncs_each_commit(desk: Desk) -> None:
     } == found  # fmt: skip
     assert engine.BUSY_TIMEOUT_MS == pragma(writer, "busy_timeout")
     assert 0 != pragma(writer, "wal_autocheckpoint")
+
+
+@ON_FILE
+def test_nothing_of_the_database_is_in_a_temporary_file(desk: Desk) -> None:
+    """A statement of several rows would write old pages there: two for each node of a rollover."""
+    found: list[str] = []
+
+    def look(_connection: object) -> None:
+        for number in os.listdir("/proc/self/fd"):
+            with suppress(FileNotFoundError):  # that of the listing itself
+                found.append(os.readlink(f"/proc/self/fd/{number}"))
+
+    def record(turn: int, tx: Registry) -> None:
+        for number in range(turn, 4000, 4):
+            tx.record(Event("one", "jrc", sha256(number.to_bytes(8)).digest()[:8]))
+
+    listen(connection_of(desk), "commit", look)
+    for turn in range(4):
+        desk.write(partial(record, turn))
+    assert any(name.endswith("-wal") for name in found)
+    assert [] == [name for name in found if "etilqs" in name]
 
 
 @ON_FILE
