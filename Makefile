@@ -85,7 +85,7 @@ test-monitoring: $(READY) ## alert rules under promtool, dashboards with a Prome
 screenshots: $(READY) ## docs/pictures anew; needs chromium
 	$(BIN)/python -m tests.browser.pictures docs/pictures
 
-test-systemd: $(READY) ## install, joins, kills, restarts on a host that systemd has booted; needs root and systemd-nspawn, takes a minute
+test-systemd: $(READY) ## install, joins, kills, restarts on a host that systemd has booted; needs root, systemd-nspawn and wheels from an index, takes two minutes
 	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m systemd tests/systemd $(ARGS)
 
 bench: $(READY) ## figures of speed and memory, as a table and JSON

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-PYTHON = "/usr/bin/python3"
 WANTED = "python3-venv"
 STRIP = "binutils"
 _FIELDS = ("db:Status-Abbrev", "Package", "Essential", "Pre-Depends", "Depends", "Provides")
@@ -44,12 +43,6 @@ def write_base(path: Path, *more: str) -> None:
             tar.add(file, arcname=str(file), recursive=False)
         for name, source in _ACCOUNTS.items():
             tar.add(source, arcname=f"/etc/{name}")
-
-
-def python_version() -> str:
-    """Its Python, as in ``3.11``."""
-    words = (PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
-    return _said(*words).strip()
 
 
 def _files(*more: str) -> set[Path]:

@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from tests.container import base
+from tests.wheels import fetch
 
 CHECKOUT = Path(__file__).parents[2]
 WHEELS = "/wheels"
@@ -102,7 +102,7 @@ def build_bases(builder: Builder) -> None:
 
 def build_jrc(builder: Builder, wheels: Path, context: Path = CHECKOUT) -> None:
     """The image as users build it, on the base image, with wheels in place of an index."""
-    fill(wheels)
+    fetch(wheels, "build.txt", "image.txt")
     given = {
         "BASE": "localhost/base",
         "BUILD_BASE": "localhost/build-base",
@@ -112,21 +112,6 @@ def build_jrc(builder: Builder, wheels: Path, context: Path = CHECKOUT) -> None:
     arguments = [word for pair in given.items() for word in ("--build-arg", "=".join(pair))]
     volume = ("--volume", f"{wheels}:{WHEELS}:ro")
     builder.build("jrc", context / "Dockerfile", context, *arguments, *volume)
-
-
-def fill(wheels: Path) -> None:
-    """Fetch what is pinned and not there yet."""
-    for name in ("build.txt", "image.txt"):
-        words = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--dest", str(wheels))
-        which = ("--python-version", base.python_version(), "-r", f"requirements/{name}")
-        if _pip("--no-index", "--find-links", str(wheels), *words, *which).returncode:
-            done = _pip(*words, *which)
-            assert done.returncode == 0, done.stderr
-
-
-def _pip(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pip", "--quiet", "download", *words]
-    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
 
 
 def size_bytes(root: Path) -> int:

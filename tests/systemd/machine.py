@@ -1,7 +1,7 @@
 """A host of its own that boots systemd: a container made of this host's /usr and nothing else.
 
-Its /etc, /var and /usr/local are empty folders; program and interpreter are put below /usr/local,
-where a service that may execute what is in /usr alone finds them. It has no network but loopback.
+Its /etc, /var and /usr/local are empty folders. The checkout and what its tests import are below
+/usr/local/lib/tested, for who joins from inside. It has no network but loopback.
 """
 
 import functools
@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from tests import wheels
 from tests.cli.terminal import converse
 
 T = TypeVar("T")
@@ -27,19 +28,19 @@ T = TypeVar("T")
 CHECKOUT = Path(__file__).parents[2]
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 """The interpreter inside: no other folder but /usr is there."""
+WHEELS = "/usr/local/lib/tested/wheels"
+"""In place of an index, for pip inside."""
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
 _OF_USR = ("bin", "lib", "lib32", "lib64", "libexec", "sbin", "share")
 _MASKED = ("getty.target", "systemd-logind.service", "dbus.service", "dbus.socket")
 _BOOT = ("systemd.unit=multi-user.target", "systemd.show_status=no")
-_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "HOME": "/root"}
-_PROGRAM = """\
-#!{python}
-import sys
-sys.path[:0] = ["/usr/local/lib/tested/source", "/usr/local/lib/tested/packages"]
-from jrc.cli.main import main
-sys.exit(main())
-"""
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
+    "HOME": "/root",
+    "SYSTEMD_PAGER": "",  # else what is shown on a terminal waits for a key
+}
+_HAS_VENV = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
 
 
 @functools.cache
@@ -52,6 +53,8 @@ def why_not() -> str | None:
             return f"there is no {command} here"
     if not Path(PYTHON).exists():
         return f"there is no {PYTHON}, which alone can load what is installed for this one"
+    if subprocess.run([wheels.PYTHON, "-c", _HAS_VENV], check=False).returncode:
+        return f"{wheels.PYTHON} is none that the install script takes: python3-venv"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
         _fill(root)
@@ -184,7 +187,8 @@ class Machine:
 
 def _fill(root: Path) -> None:
     """The folders of a host whose /usr is ours."""
-    ours = ("local/bin", "local/sbin", "local/lib/tested/source", "local/lib/tested/packages")
+    tested = ("source", "packages", "wheels")
+    ours = ("local/bin", "local/sbin", *(f"local/lib/tested/{name}" for name in tested))
     for name in (*_usr(), *ours):
         (root / "usr" / name).mkdir(parents=True)
     for name in ("bin", "lib", "lib32", "lib64", "sbin"):
@@ -193,9 +197,6 @@ def _fill(root: Path) -> None:
     for name in ("dev", "etc", "proc", "root", "run", "sys", "tmp", "var/lib", "var/log/journal"):
         (root / name).mkdir(parents=True)
     _fill_etc(root / "etc")
-    program = root / "usr/local/bin/jrc"
-    program.write_text(_PROGRAM.format(python=PYTHON))
-    program.chmod(0o755)
 
 
 def _usr() -> list[str]:
@@ -212,8 +213,10 @@ def _fill_etc(etc: Path) -> None:
     )
     (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\nalice:x:1000:\n")
     (etc / "nsswitch.conf").write_text("passwd: files systemd\ngroup: files systemd\n")
-    shutil.copy("/etc/os-release", etc / "os-release")
-    shutil.copy("/etc/ld.so.cache", etc / "ld.so.cache")
+    for name in ("os-release", "ld.so.cache", "manpath.config"):
+        if Path("/etc", name).exists():
+            shutil.copy(f"/etc/{name}", etc / name)
+    (etc / "pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {WHEELS}\n")
     for unit in _MASKED:
         link = etc / "systemd/system" / unit
         link.parent.mkdir(parents=True, exist_ok=True)

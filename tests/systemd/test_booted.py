@@ -6,12 +6,13 @@ Long, since booting takes its time and so all of it is tried on one host, in thi
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.documents.blocks import below
-from tests.systemd.conftest import IDENTIFIERS, PLEDGES, SOURCE, Router
-from tests.systemd.machine import PATIENCE_S, PYTHON
+from tests.systemd.conftest import IDENTIFIERS, PLEDGES, RELEASE, Router
+from tests.systemd.machine import CHECKOUT, PATIENCE_S, PYTHON
 
 pytestmark = pytest.mark.systemd
 
@@ -42,6 +43,22 @@ def test_after_the_install_one_command_is_left_to_be_typed(router: Router) -> No
     assert router.status()["ready"]
 
 
+def test_manual_and_completions_are_where_readers_and_shells_look(router: Router) -> None:
+    """Those of the wheel: `man jrc` has one for each command, and bash completes it."""
+    shared = router.root / "usr/local/share"
+    manual = {file.name for file in (shared / "man").rglob("jrc*")}
+    made = {file.name for file in (CHECKOUT / "deploy/man").rglob("jrc*")}
+    assert made == manual
+    assert {"jrc.1", "jrc-pledge.1", "jrc-config.5"} < manual
+    if Path("/etc/manpath.config").exists():  # else nobody can read any here
+        assert router.run("man", "-w", "jrc").strip().endswith("/man/man1/jrc.1")
+        assert router.run("man", "-w", "jrc-config").strip().endswith("/man/man5/jrc-config.5")
+    completing = "/usr/local/share/bash-completion/completions/jrc"
+    assert "jrc" in router.run("bash", "-c", f". {completing}; complete -p jrc")
+    for name in ("zsh/site-functions/_jrc", "fish/vendor_completions.d/jrc.fish"):
+        assert "jrc" in router.run("cat", f"/usr/local/share/{name}")
+
+
 def test_systemd_finds_no_fault_in_what_was_installed(router: Router) -> None:
     """`systemd-analyze verify` prints nothing, and the service's exposure is 1.0 of 10 at most."""
     units = ["jrc.service", "jrc.socket", "jrc-metrics.socket", "jrc-page.socket"]
@@ -65,15 +82,13 @@ def test_installing_again_keeps_what_there_is(router: Router) -> None:
 def test_an_install_does_not_follow_who_installs(router: Router) -> None:
     """Neither a strict umask, nor another `jrc` in the PATH, nor its config file; of two wheels
     it asks which."""
-    shared = "usr/local/lib/jrc/share/man/man1/jrc.1"
-    (router.root / shared).parent.mkdir(parents=True)
-    (router.root / shared).write_text(".TH JRC 1\n")
-    script = f"{SOURCE}/deploy/systemd/install.sh"
+    link, shared = "/usr/local/share/man/man1/jrc.1", "/usr/local/lib/jrc/share/man/man1/jrc.1"
+    router.run("rm", "-r", "/usr/local/share/man")
+    script = f"{RELEASE}/deploy/systemd/install.sh"
     router.run("ln", "-s", "/usr/bin/true", "/root/jrc")
     strict = f"umask 077; PATH=/root:$PATH JRC_CONFIG=/nowhere sh {script}"
     assert f"/{CONFIG}, as it was" in router.run("sh", "-c", strict)
-    link = "/usr/local/share/man/man1/jrc.1"
-    assert f"/{shared}" == router.run("readlink", link).strip()
+    assert shared == router.run("readlink", link).strip()
     folder = router.root / "usr/local/share/man/man1"
     assert 0o755 == folder.stat().st_mode & 0o777
     refused = router.attempt("sh", script, "jrc-0.1.0.whl", "jrc-0.2.0.whl")
@@ -217,7 +232,7 @@ def test_what_needs_sockets_names_the_drop_in_that_allows_them(router: Router, c
     assert router.attempt("systemctl", "restart", "jrc").returncode != 0
     assert "ip.conf" in router.journal("--unit=jrc.service", "PRIORITY=6", "--since=-60s")
     drop_in = "/etc/systemd/system/jrc.service.d/ip.conf"
-    router.run("install", "-D", f"{SOURCE}/deploy/systemd/ip.conf", drop_in)
+    router.run("install", "-D", f"{RELEASE}/deploy/systemd/ip.conf", drop_in)
     router.run("systemctl", "daemon-reload")
     router.run("systemctl", "reset-failed", "jrc")
     router.run("systemctl", "restart", "jrc")

@@ -6,11 +6,10 @@ import shutil
 import pytest
 
 from tests.documents.blocks import below
-from tests.systemd.conftest import IDENTIFIERS, Router
+from tests.systemd.conftest import ADDED, IDENTIFIERS, PASSPHRASE, YES, Router
 
 pytestmark = pytest.mark.systemd
 
-YES, PASSPHRASE = "y\n", "moving and moving\n"
 STATE = "/var/lib/private/jrc"
 _CARRIED = ("move.backup", "kek")
 
@@ -78,4 +77,4 @@ def test_a_backup_is_restored(successor: Router) -> None:
     follow(successor, recover, {"jrc recover": (YES,)})
     assert "open" == successor.status()["condition"]
     waiting = json.loads(successor.jrc("recover", "status", "--waiting", "--json"))
-    assert set(IDENTIFIERS[1:]) == {each["pledge_id"] for each in waiting}
+    assert {ADDED, *IDENTIFIERS[1:]} == {each["pledge_id"] for each in waiting}
