@@ -66,9 +66,9 @@ test-gate: $(READY) ## 20 daemons broken on purpose, each by name with the test 
 	JRC_FAULTS=long $(BIN)/python -m pytest -v -o faulthandler_timeout=0 -m faults tests/faults \
 	  -k "broken or overlook or shows or show or sees"
 
-test-api: $(READY) ## the admin API under requests that its document makes up; JRC_TEST_EXAMPLES for each route
+test-api: $(READY) ## a daemon's API over TLS under requests that its document makes up; JRC_TEST_EXAMPLES for each route
 	$(BIN)/python -m pytest -q -n $(JOBS) -p schemathesis.pytest.plugin -m api --show-capture=no \
-	  tests/admin/test_fuzzed.py $(ARGS)
+	  tests/daemon/test_fuzzed_api.py $(ARGS)
 
 test-net: $(READY) ## three hosts in network namespaces; needs root and nft
 	$(BIN)/python -m pytest -q -m hosts tests/hosts $(ARGS)

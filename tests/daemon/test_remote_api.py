@@ -8,7 +8,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 from jrc.handover.envelope import Cover
 from jrc.handover.sealing import seal
 from tests.certificates import self_signed
+from tests.daemon.remote import on_tcp
 from tests.daemon.site import PATIENCE_S, Daemon, Site
 from tests.daemon.wire import Wire
 from tests.handover.making import Ends, packing
@@ -53,17 +53,6 @@ class Remote:
     def add(self, name: str, scope: str, *more: str) -> str:
         """A token, made on the registrar's host."""
         return self.site.run("token", "add", name, "--scope", scope, *more).stdout.strip()
-
-
-def on_tcp(site: Site) -> int:
-    """A site whose daemon serves the API; its port."""
-    self_signed(site.folder)
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    section = f'[api]\nlisten = "127.0.0.1:{port}"\ncertificate = "cert.pem"\n'
-    site.config.write_text(site.config.read_text() + section + 'private_key = "key.pem"\n')
-    return port
 
 
 @pytest.fixture(scope="module")
