@@ -35,6 +35,10 @@ it has restarted between."""
 MAX_NUMBER_WAIT_S: Final = 600
 """A number that is due later says that the clock went back: this update ends."""
 
+_CHANCE_BYTES: Final = TOKEN_BYTES + 2
+"""A message's token, and the random part of its first timeout (RFC 7252 §4.2)."""
+_DRAWN: Final = 64
+"""Messages for which chance is drawn at once: the kernel is asked for it."""
 _HEADER_BYTES: Final = 4
 _METHODS: Final = range(1, 32)
 _EMPTY = int(CoapCode.EMPTY)
@@ -86,6 +90,7 @@ class UpdateClient:
         self._by_message_id: dict[tuple[Peer, int], UpdateRun] = {}
         self._acknowledged = Acknowledged(send, timing.non_lifetime_s)
         self._outcomes: list[UpdateOutcome] = []
+        self._chances: list[bytes] = []
 
     # As UpdateSender
 
@@ -276,7 +281,7 @@ class UpdateClient:
         except StateError:  # the clock went back while it waited
             self._first.append(run)
             return
-        update, chance = run.update, self._random(TOKEN_BYTES + 2)
+        update, chance = run.update, self._chance()
         run.asked = asked = protect(
             update.security,
             number,
@@ -291,6 +296,14 @@ class UpdateClient:
         self._by_message_id[run.peer, asked.message_id] = run
         self._exchanges.begin(run, now, int.from_bytes(chance[TOKEN_BYTES:]) / (1 << 16))
         self._transmit(run)
+
+    def _chance(self) -> bytes:
+        """What no other message has had."""
+        if not self._chances:
+            drawn = self._random(_DRAWN * _CHANCE_BYTES)
+            starts = range(0, len(drawn), _CHANCE_BYTES)
+            self._chances = [drawn[at : at + _CHANCE_BYTES] for at in starts]
+        return self._chances.pop()
 
     def _transmit(self, run: UpdateRun) -> None:
         assert run.asked is not None, "only what was protected is sent"

@@ -189,7 +189,7 @@ def _hold(_tx: Registry, record: RolloverRecord) -> RolloverRecord:
 def _activate(tx: Registry, record: RolloverRecord) -> RolloverRecord:
     _go_on(tx, record, record.former_generation_id, KeySetState.CURRENT, KeySetState.PREVIOUS)
     _go_on(tx, record, record.generation_id, KeySetState.SCHEDULED, KeySetState.CURRENT)
-    _take_over_places(tx, record)
+    tx.rollovers.place_reached(record.id, record.generation_id)
     for before in (NodeState.PENDING, NodeState.SENT):
         after = node_step(record.phase, before, NodeEvent.PASSED_OVER)
         # Told on at the pace of those that were tried: at once, since nothing waits for them.
@@ -197,13 +197,8 @@ def _activate(tx: Registry, record: RolloverRecord) -> RolloverRecord:
     return record
 
 
-def _take_over_places(tx: Registry, record: RolloverRecord) -> None:
-    for role in Role:
-        tx.rollovers.place_reached(record.id, record.generation_id, role)
-
-
 def _start_guard(tx: Registry, record: RolloverRecord) -> RolloverRecord:
-    _take_over_places(tx, record)
+    tx.rollovers.place_reached(record.id, record.generation_id)
     return replace(record, guarding_at_ms=tx.now_ms)
 
 
@@ -234,7 +229,7 @@ def _tell_current_again(tx: Registry, record: RolloverRecord) -> RolloverRecord:
 def _close(tx: Registry, record: RolloverRecord) -> RolloverRecord:
     """Nobody is told anything more, but for those that were told keys which are given up."""
     if record.phase is Phase.DONE:
-        _take_over_places(tx, record)
+        tx.rollovers.place_reached(record.id, record.generation_id)
         for before in (NodeState.PENDING, NodeState.SENT):
             after = node_step(record.phase, before, NodeEvent.ENDED)
             tx.rollovers.set_states(record.id, [before], after)

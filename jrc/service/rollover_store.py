@@ -153,8 +153,8 @@ class RolloverStore(Protocol):
         """
         ...
 
-    def place_reached(self, rollover_id: int, generation_id: int, role: int) -> None:
-        """Write into their places that reached nodes of a role have this generation of keys."""
+    def place_reached(self, rollover_id: int, generation_id: int) -> None:
+        """Write into their places that reached nodes have this generation of keys."""
         ...
 
     def want(self, wanted: WantedRollover) -> None:

@@ -104,11 +104,19 @@ class RolloverNodes:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._connection = scope.connection
+        self._counted: dict[int, Counts] = {}
+        """Until nodes are written: each phase is said with the counts it was decided upon."""
 
     # Reading
 
     def counts(self, rollover_id: int) -> Counts:
         """As ``RolloverStore.counts``."""
+        counts = self._counted.get(rollover_id)
+        if counts is None:
+            counts = self._counted[rollover_id] = self._count(rollover_id)
+        return counts
+
+    def _count(self, rollover_id: int) -> Counts:
         found: dict[int, dict[NodeState, int]] = {role.value: {} for role in Role}
         for role, state, count in _COUNTS.rows(self._connection, (rollover_id,)):
             tally = found[Role.LBR.value if role == Role.LBR.value else Role.NODE.value]
@@ -187,6 +195,7 @@ class RolloverNodes:
 
     def save_nodes(self, nodes: Sequence[RolloverNode]) -> None:
         """As ``RolloverStore.save_nodes``."""
+        self._counted.clear()
         new, known = [], []
         compute = self._scope.mac.compute
         # In the order of their keys, so that two registrars never wait for each other in a ring.
@@ -253,14 +262,13 @@ class RolloverNodes:
             self.save_nodes([changed(each) for each in nodes])
             count, last = count + len(nodes), nodes[-1].pledge_id
 
-    def place_reached(self, rollover_id: int, generation_id: int, role: int) -> None:
+    def place_reached(self, rollover_id: int, generation_id: int) -> None:
         """As ``RolloverStore.place_reached``."""
         # Where a node is now counts: what it acknowledged elsewhere, or as another, does not.
         reached = (
             select(rollover_node.c.pledge_id, rollover_node.c.network_id, rollover_node.c.role)
             .where(rollover_node.c.rollover_id == rollover_id)
             .where(rollover_node.c.state == NodeState.REACHED.value)
-            .where(rollover_node.c.role == role)
         )
         self._connection.execute(
             update(node)

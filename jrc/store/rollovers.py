@@ -138,6 +138,7 @@ class Rollovers(RolloverNodes):
         # Who was sent keys that are in force is asked for when a pledge is revoked.
         live = select(key_generation.c.id).where(key_generation.c.state.in_(LIVE))
         forgotten = ended.where(rollover.c.id <= old, rollover.c.generation_id.not_in(live))
+        self._counted.clear()
         self._connection.execute(
             delete(rollover_node).where(rollover_node.c.rollover_id.in_(forgotten))
         )

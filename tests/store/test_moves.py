@@ -158,7 +158,7 @@ def test_what_was_acknowledged_elsewhere_says_nothing_of_a_place(floor: Floor, c
     floor.tell()
     floor.desk.sql(f"UPDATE node SET {change} WHERE pledge_id = 1")
     number = floor.record().generation_id
-    floor.desk.write(lambda tx: tx.rollovers.place_reached(1, number, Role.NODE))
+    floor.desk.write(lambda tx: tx.rollovers.place_reached(1, number))
     found = floor.desk.sql("SELECT pledge_id FROM node WHERE generation_id = :g", g=number)
     assert [(2,)] == found
 

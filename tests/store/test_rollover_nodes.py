@@ -154,6 +154,24 @@ def test_counts_tell_roles_and_states_apart(floor: Floor) -> None:
     assert 1 == counts.holding_both
 
 
+def test_counts_are_those_of_the_rows_in_the_midst_of_a_transaction(floor: Floor) -> None:
+    """After each way to write nodes; in between they are not counted again."""
+    next_generation(floor.desk, retire=True)
+    record = add(floor.desk, node(1), node(2))
+    end(floor.desk, record)
+
+    def change(tx: Registry) -> list[int]:
+        found = [tx.rollovers.counts(1).nodes.pending]
+        tx.rollovers.save_nodes([tx.rollovers.find(1, [1])[1]._replace(state=NodeState.REACHED)])
+        found.append(tx.rollovers.counts(1).nodes.pending)
+        tx.rollovers.set_states(1, [NodeState.PENDING], NodeState.REACHED)
+        found += [tx.rollovers.counts(1).nodes.pending, tx.rollovers.counts(1).nodes.reached]
+        tx.rollovers.forget_nodes(record.domain_id, 0)
+        return [*found, tx.rollovers.counts(1).nodes.reached]
+
+    assert [2, 1, 0, 2, 0] == floor.desk.write(change)
+
+
 def test_all_nodes_in_a_state_are_taken_into_another(floor: Floor) -> None:
     """Those of a role, of a network, or that were sent something alone, page by page."""
     add(
@@ -249,7 +267,7 @@ def test_where_a_pledge_is_still_a_node(floor: Floor) -> None:
 
 
 def test_places_of_reached_nodes_get_the_generation(floor: Floor) -> None:
-    """Of that role alone; the others still have what they had."""
+    """The others still have what they had."""
     next_generation(floor.desk, retire=False)
     add(
         floor.desk,
@@ -257,7 +275,7 @@ def test_places_of_reached_nodes_get_the_generation(floor: Floor) -> None:
         node(2, state=NodeState.UNREACHABLE),
         node(4, role=1, state=NodeState.REACHED),
     )
-    floor.desk.write(lambda tx: tx.rollovers.place_reached(1, 2, Role.NODE))
-    assert [(1, 2), (2, 1), (3, 1), (4, 1)] == floor.desk.sql(
+    floor.desk.write(lambda tx: tx.rollovers.place_reached(1, 2))
+    assert [(1, 2), (2, 1), (3, 1), (4, 2)] == floor.desk.sql(
         "SELECT pledge_id, generation_id FROM node ORDER BY pledge_id"
     )
