@@ -141,9 +141,11 @@ class Router(Machine):
         text = "\n".join(f"{row['pledge_id']} {row['psk']}" for row in rows)
         (self.root / PLEDGES.lstrip("/")).write_text(text)
 
-    def join(self, pledges: str = PLEDGES) -> dict[str, int]:
-        """What became of each pledge's join."""
-        said = self.run(*self.python("tests.systemd.joiner", pledges))
+    def join(
+        self, pledges: str = PLEDGES, at: str = "::1", inside: Sequence[str] = ()
+    ) -> dict[str, int]:
+        """What became of each pledge's join; ``inside`` is a command that runs another one."""
+        said = self.run(*inside, *self.python("tests.systemd.joiner", pledges, at))
         found: dict[str, int] = json.loads(said.splitlines()[-1])
         return found
 

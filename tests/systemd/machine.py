@@ -28,7 +28,8 @@ T = TypeVar("T")
 CHECKOUT = Path(__file__).parents[2]
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 """The interpreter inside: no other folder but /usr is there."""
-WHEELS = "/usr/local/lib/tested/wheels"
+TESTED = "/usr/local/lib/tested"
+WHEELS = f"{TESTED}/wheels"
 """In place of an index, for pip inside."""
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
@@ -41,6 +42,8 @@ _ENVIRONMENT = {
     "SYSTEMD_PAGER": "",  # else what is shown on a terminal waits for a key
 }
 _HAS_VENV = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"
+_NSPAWN = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+"""With `bpf` what IPAddressDeny= takes: it is in force inside, whatever this host boots with."""
 
 
 @functools.cache
@@ -48,7 +51,7 @@ def why_not() -> str | None:
     """Why no container can be booted here, None where one can."""
     if os.geteuid() != 0:
         return "booting a container needs root"
-    for command in ("systemd-nspawn", "systemctl", "nsenter"):
+    for command in ("systemd-nspawn", "systemctl", "nsenter", "ip"):
         if shutil.which(command) is None:
             return f"there is no {command} here"
     if not Path(PYTHON).exists():
@@ -59,7 +62,12 @@ def why_not() -> str | None:
         root = Path(folder) / "root"
         _fill(root)
         done = subprocess.run(
-            _command(root, "/bin/true"), capture_output=True, text=True, timeout=60, check=False
+            _command(root, "/bin/true"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=os.environ | _NSPAWN,
         )
     return f"systemd-nspawn: {done.stderr.strip()}" if done.returncode else None
 
@@ -77,6 +85,7 @@ class Machine:
             stdout=self._console,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=os.environ | _NSPAWN,
         )
         self._init = 0
 
@@ -155,7 +164,7 @@ class Machine:
 
     def python(self, module: str, *arguments: str) -> Sequence[str]:
         """The command that runs a module of the checkout inside."""
-        paths = "/usr/local/lib/tested/source:/usr/local/lib/tested/packages"
+        paths = f"{TESTED}/source:{TESTED}/packages"
         return ("env", f"PYTHONPATH={paths}", PYTHON, "-m", module, *arguments)
 
     def property(self, unit: str, name: str) -> str:
@@ -226,8 +235,8 @@ def _fill_etc(etc: Path) -> None:
 def _command(root: Path, *what: str) -> list[str]:
     binds = [
         *(f"/usr/{name}" for name in _usr()),
-        f"{CHECKOUT}:/usr/local/lib/tested/source",
-        f"{sysconfig.get_path('platlib')}:/usr/local/lib/tested/packages",
+        f"{CHECKOUT}:{TESTED}/source",
+        f"{sysconfig.get_path('platlib')}:{TESTED}/packages",
     ]
     return [
         "systemd-nspawn",
@@ -236,6 +245,7 @@ def _command(root: Path, *what: str) -> list[str]:
         "--register=no",
         "--keep-unit",
         "--private-network",
+        "--system-call-filter=bpf",
         "--console=pipe",
         "--resolv-conf=off",
         "--timezone=off",

@@ -195,7 +195,7 @@ def test_a_daemon_that_hangs_is_ended_and_started_again(router: Router) -> None:
 def test_a_restart_under_load_loses_no_join(router: Router) -> None:
     """The port stays open: no ICMP error, and what came meanwhile is answered afterwards."""
     end = router.root / "root/end"
-    load = router.start(*router.python("tests.systemd.joiner", PLEDGES, "/root/end"))
+    load = router.start(*router.python("tests.systemd.joiner", PLEDGES, "::1", "/root/end"))
     assert load.stdout is not None
     assert "begun\n" == load.stdout.readline()
     before = router.pid()
