@@ -2,7 +2,9 @@
 
 `jrc` there is a few lines that hand arguments, files and folder to this process, which forks the
 real one: an interpreter with its imports would take a second of each command. `ssh HOST` and
-`sudo` do on this host, as this user, what they are told. ``/etc/jrc`` and such are below it.
+`sudo` do on this host, as this user, what they are told; `pip` puts nothing into the environment of
+the tests, and `make` sets up none. ``/etc/jrc`` and such are below it. The terminal is one for all
+commands: where `cd` has gone and what `export` has set, the next one finds.
 """
 
 import atexit
@@ -28,8 +30,9 @@ from typing import Self
 
 from tests import forked
 from tests.at_home import at_home
+from tests.certificates import self_signed
 from tests.cli.terminal import Terminal, environment, free_port, typed
-from tests.forked import JRC, Forked
+from tests.forked import CHECKOUT, JRC, Forked
 
 PLEDGE, OTHER, ROUTER = "00124b0014b5b67e", "00124b0014b5b67f", "00124b0014b5b601"
 PATIENCE_S = 60
@@ -38,7 +41,8 @@ QUICK = "[rollover]\nguard_time_s = 1\nrate_bytes_per_s = 100000"
 """What lets a rollover end soon."""
 _ROOTED = re.compile(r"(?<![\w./])/(?=(?:etc|mnt|media|var|run|srv)/)")
 """Where a path of the system begins."""
-_FOLDERS = ("etc/jrc", "mnt/stick", "media/usb", "var/backups/jrc", "var/lib/jrc")
+_OF_THE_SHELL = ("cd", "export", "unset", ".")
+_FOLDERS = ("etc/jrc", "mnt/stick", "media/usb", "var/backups/jrc", "var/lib/jrc", "run/jrc")
 _KEY_FILES = ("key.hex", "next.hex", "new.hex", "mote2.hex", "proxy.psk", "etc/jrc/proxy.psk")
 _CLIENT = """\
 import json, os, socket, sys
@@ -54,7 +58,16 @@ _PROGRAMS: Mapping[str, str] = {
     "ssh": 'shift; exec "$@"',
     "sudo": 'case $1 in -u) shift 2;; esac; exec "$@"',
     "jq": "exec cat >/dev/null",
+    "laze": f"exec cat {CHECKOUT}/tests/provision/consoles/ariel-os.log",
+    "pass": f"echo {secrets.token_hex(16)}",
+    "pip": '{python} -m pip --quiet --disable-pip-version-check "$@" --target pip'
+    " --no-index --no-deps --no-build-isolation",
+    "make": f'exec {shutil.which("make")} -o .venv/.ready -o .venv/.locked "$@"',
 }
+"""`jq`, `laze` and `pass` stand for programs that a host may not have; what they say is read."""
+_COPIED = ("deploy",)
+"""Folders of a checkout that commands write into."""
+_NOT_LINKED = ("dist", "build", "registrar")
 
 
 class Sandbox:
@@ -64,6 +77,9 @@ class Sandbox:
         self.folder = Path(mkdtemp(prefix="jrc-docs-"))
         self.terminal = Terminal(self.folder / "registrar")
         self._running: list[Forked] = []
+        self._background: list[subprocess.Popen[bytes]] = []
+        self._at = self.folder
+        self._exported: dict[str, str] = {}
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(self.folder / "orders"))
         self._server.listen()
@@ -76,6 +92,10 @@ class Sandbox:
     def __exit__(self, *_error: object) -> None:
         for process in reversed(self._running):
             _end(process)
+        for program in self._background:
+            with suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            program.wait()
         self._server.shutdown(socket.SHUT_RDWR)  # which wakes who waits for a command
         self._server.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -93,6 +113,9 @@ class Sandbox:
         for name in _KEY_FILES:
             self.write(name, secrets.token_hex(16) + "\n")
         self.write("ids.txt", "".join(f"00124b0014b5b7{n:02x}\n" for n in range(3)))
+        certificate = self_signed(self.folder)
+        certificate.certificate.rename(self.folder / "fullchain.pem")
+        certificate.private_key.rename(self.folder / "privkey.pem")
         keys = [{"key_id": n, "key_usage": usage, "value": secrets.token_hex(16)}
                 for n, usage in ((1, 6), (2, 12))]  # fmt: skip
         self.write("keys.json", json.dumps({"version": 1, "keys": keys}))
@@ -116,6 +139,24 @@ class Sandbox:
         at_home(self.terminal.folder)
         shutil.copy(kept / "devices.csv", self.folder)
 
+    def add_checkout(self) -> None:
+        """The files of this checkout, with their environment."""
+        for path in CHECKOUT.iterdir():
+            if path.name.startswith(".") or path.name in _NOT_LINKED:
+                continue
+            if path.name in _COPIED:
+                shutil.copytree(path, self.folder / path.name)
+            else:
+                (self.folder / path.name).symlink_to(path)
+        (self.folder / ".venv").symlink_to(sys.prefix)
+
+    @property
+    def port(self) -> str:
+        """The registrar's UDP port."""
+        found = re.search(r"\[::1\]:(\d+)", self.terminal.config.read_text())
+        assert found is not None
+        return found[1]
+
     def write(self, name: str, text: str) -> None:
         """A file that nobody else reads."""
         path = self.folder / name
@@ -130,6 +171,10 @@ class Sandbox:
 
     def give(self, text: str) -> subprocess.CompletedProcess[str]:
         """A command, as a shell takes it; one that wants a yes and no terminal gets it."""
+        if text.endswith("&"):
+            return self._leave(text.removesuffix("&"))
+        if text.split()[0] in _OF_THE_SHELL:
+            return self._settle(text)
         done = self._give(self.rooted(text))
         if done.returncode == 6 and "no terminal to ask on" in done.stderr:
             done = self._give(f"{self.rooted(text)} --yes")
@@ -139,13 +184,37 @@ class Sandbox:
         return subprocess.run(
             ["sh", "-c", text],
             check=False,
-            cwd=self.folder,
+            cwd=self._at,
             env=self._environ(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
         )
+
+    def _leave(self, text: str) -> subprocess.CompletedProcess[str]:
+        """A command in the background; ended with the sandbox."""
+        program = subprocess.Popen(
+            ["sh", "-c", f"exec {self.rooted(text)}"],
+            cwd=self._at,
+            env=self._environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._background.append(program)
+        return subprocess.CompletedProcess(text, 0, "", "")
+
+    def _settle(self, text: str) -> subprocess.CompletedProcess[str]:
+        """A command that changes the shell itself."""
+        place, variables = self.folder / "place", self.folder / "variables"
+        done = self._give(f"{self.rooted(text)} && pwd >{place} && env -0 >{variables}")
+        if done.returncode == 0:
+            self._at = Path(place.read_text().removesuffix("\n"))
+            pairs = variables.read_text().split("\0")
+            self._exported = dict(pair.split("=", 1) for pair in pairs if pair)
+        return done
 
     def must(self, text: str) -> None:
         """A command that a scene is prepared with."""
@@ -155,7 +224,7 @@ class Sandbox:
     def begin(self, text: str, until: str) -> Forked:
         """A command that goes on, once it has said ``until``; ended with the sandbox."""
         words = [word for word in shlex.split(self.rooted(text)) if word != "jrc"]
-        process = forked.piped(JRC, *words, environ=self._environ(), folder=str(self.folder))
+        process = forked.piped(JRC, *words, environ=self._environ(), folder=str(self._at))
         self._running.append(process)
         assert process.stdout is not None
         said = []
@@ -176,12 +245,16 @@ class Sandbox:
     def type(self, text: str, answers: Sequence[str]) -> tuple[int, str]:
         """Exit code and what a terminal shows of a command whose questions are answered so."""
         words = shlex.split(self.rooted(text))[1:]
-        return typed(words, answers, self._environ(), str(self.folder))
+        return typed(words, answers, self._environ(), str(self._at))
 
     def _environ(self) -> dict[str, str]:
-        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        config = str(self.terminal.config)
-        return {**environment(), "PATH": path, "JRC_CONFIG": config, "HOME": str(self.folder)}
+        mine = {
+            "JRC_CONFIG": str(self.terminal.config),
+            "HOME": str(self.folder),
+            "RUSTUP_HOME": str(Path("~/.rustup").expanduser()),
+        }
+        known = {**environment(), **mine, **self._exported}
+        return {**known, "PATH": f"{self.folder / 'bin'}:{known['PATH']}"}
 
     # Its programs
 

@@ -4,149 +4,88 @@ A command that is not named here is pasted into a shell and has to end with exit
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from jrc.cojp.credential import edn
 from tests.cli.terminal import free_port
+from tests.documents.blocks import blocks
+from tests.documents.how import (
+    COAP,
+    HERE,
+    PORT,
+    Ends,
+    How,
+    Parsed,
+    Scene,
+    Shows,
+    Stays,
+    Types,
+)
 from tests.documents.sandbox import OTHER, PLEDGE, QUICK
 from tests.forked import CHECKOUT
 from tests.identities import claims
 
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """It ends with this exit code; ``put`` has what stands for the placeholders in it."""
-
-    code: int = 0
-    put: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Types:
-    """It asks on a terminal, and gets these lines in turn."""
-
-    answers: Sequence[str] = ()
-    code: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Shows:
-    """It goes on until Ctrl-C; it is given it when it has shown this."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stays:
-    """It goes on in a terminal of its own until the document ends, and shows this."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """Its words are looked at, and it is not carried out, for this reason."""
-
-    why: str
-
-
-How = Ends | Types | Shows | Stays | Parsed
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What a document's commands find; ``lines`` says how those are tried that differ.
-
-    ``is_bare``: an empty folder. ``has_daemon``: the registrar runs. ``has_nodes``: the pledges are
-    nodes that live on. ``before`` a command others are given, which may fail. ``config`` is added
-    to that of the registrar.
-    """
-
-    lines: Mapping[str, How] = field(default_factory=dict)
-    before: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    is_bare: bool = False
-    has_lab: bool = True
-    has_daemon: bool = False
-    has_nodes: bool = False
-    config: str = ""
-
-
 READY = '"ready"'
-ELSEWHERE = {
-    "systemctl": "needs systemd, which tests/systemd boots",
-    "journalctl": "needs systemd",
-    "systemd-creds": "needs systemd",
-    "systemd-analyze": "needs systemd",
-    "pip": "would change the environment that tests run in",
-    "/usr/local/lib/jrc/bin/python": "is what the install script makes",
-    "git": "would fetch a checkout",
-    "make": "Makefile's targets are CI's own steps",
-    "cc": "tests/daemon/test_examples.py compiles and runs it",
-    "cmake": "tests/daemon/test_examples.py compiles and runs it",
-    "laze": "builds Ariel OS",
-    "cargo": "tests/daemon/test_examples.py compiles it",
-    "./device": "docs/back-channel.md tries it with what it is for",
-    "./join": "tests/daemon/test_examples.py compiles and runs it",
-    "openssl": "is no part of this",
-    "createuser": "needs a PostgreSQL server",
-    "createdb": "needs a PostgreSQL server",
-    "docker": "needs a container engine; what it has `jrc` do is parsed",
-    "deploy/systemd/install.sh": "changes the host; tests/systemd boots a systemd with it",
-    "jrc-offline": "needs systemd",
-    "podman": "needs a container engine",
-    "sysctl": "changes the host",
-    "apt-get": "changes the host",
-    "adduser": "changes the host",
-    "useradd": "changes the host",
-    "install": "changes the host",
-    "aiocoap-client": "tests/provision/test_public_keys.py has its reader, and its EDHOC",
-    "curl": "asks a port that the test of that page asks",
-    "rm": "removes what an install has put there, as tests/systemd does",
-    "find": "removes what an install has put there, as tests/systemd does",
-    "groupdel": "changes the host",
-    "mv": "moves what a container has made",
-    "rsync": "copies a folder that systemd makes",
-    "chown": "changes the host",
-    "cd": "each command is tried by itself",
-    "export": "each command is tried by itself",
-    ".": "each command is tried by itself",
-}
-"""Programs of others: why what begins with one is not tried here."""
-
 PRINTED_BY_ANOTHER = edn(claims(1))
-PORT = "@port@"
-"""In ``Ends.put`` and ``Scene.config``: one that is free."""
 _OWN_PORT = f"sed -i 's/\\[::\\]:5683/[::1]:{free_port()}/' registrar/config.toml"
 _NODES = r"""printf '\n[lab]\nnodes = "[::1]:5690"\n' >> registrar/config.toml"""
-_UNTIL_IT_WAITS = (
+UNTIL_IT_WAITS = (
     f"(umask 077; grep -e pledge_id -e {PLEDGE} devices.csv > one.csv);"
     " jrc lab join one.csv --network-id cafe --once >/dev/null 2>&1 &"
     f" until jrc pledge list --state waiting | grep -q {PLEDGE}; do sleep 0.5; done; kill $!"
 )
-_NO_ROUTER = Parsed("router.example.org is nobody's")
+_AT_HOME = f"localhost:{PORT}"
+_RADIO = next(
+    block.text for block in blocks() if block[::2] == ("docs/border-router.md", "toml")
+).replace("/usr/local/bin/serial-radio", "/bin/true")
+_API = f"""[api]
+listen = "127.0.0.1:{PORT}"
+certificate = "{HERE}/fullchain.pem"
+private_key = "{HERE}/privkey.pem"
+"""
 _MOVED = Parsed("tests/daemon/test_backup.py moves a registrar; scrypt takes its time")
-_NO_BOARD = Parsed("tests/daemon/test_bench.py has boards")
-_CONSOLES = CHECKOUT / "tests" / "provision" / "consoles"
-_SERIAL = CHECKOUT / "deploy" / "examples" / "serial"
-_NEW_BOARD = "0200000000000077"
+CONSOLES = CHECKOUT / "tests" / "provision" / "consoles"
+NEW_BOARD = "0200000000000077"
 """That the registrar does not know: it gets a key without --renew."""
-_BOARD_ON_A_PORT = (
-    f"cc -o device {_SERIAL}/*.c",
-    f"timeout 60 ./device {_NEW_BOARD} flash.bin ttyDEVICE >/dev/null 2>&1 &",
+_UNKNOWN_BOARD = (
+    f"jrc pledge remove {PLEDGE} --yes",
     "until test -e ttyDEVICE; do sleep 0.1; done",
 )
-_WITH_A_BOARD: How = Ends() if shutil.which("cc") else Parsed("there is no C compiler")
-_NO_RADIO = Parsed("there is no interface lowpan0")
+SERIAL = CHECKOUT / "deploy" / "examples" / "serial"
+NO_COMPILER = Parsed("there is no C compiler")
+HAS_COMPILER = shutil.which("cc") is not None
+_WITH_A_BOARD: How = Ends() if HAS_COMPILER else NO_COMPILER
+_TWICE, _ONCE = ("secret\n", "secret\n"), ("secret\n",)
+_GENERATE = (
+    f"jrc pledge generate --id {PLEDGE} --derived --format FORM --out FILE"
+    " --import-file pledges.csv"
+)
+_OTHER_FORMS = {"cmake": "credential.cmake", "rust": "rust/credential.rs"}
+_PROXY = (
+    r"""printf '[proxy]\ninterface = "lowpan0"\njrc = "[2001:db8::1]:5683"\n'"""
+    " > /etc/jrc/proxy.toml"
+)
+
+
+def _named(options: str) -> Ends:
+    """Benchmarks take minutes: their options are read, and the help is printed."""
+    return Ends(put={"ARGS=": "ARGS='", options: f"{options} --help'", '"': ""})
+
 
 SCENES: Mapping[str, Scene] = {
     "README.md": Scene(
         is_bare=True,
-        lines={"jrc --config registrar/config.toml run": Stays(READY)},
+        has_checkout=True,
+        lines={
+            "make test": Ends(put={"make": "make -n"}),
+            "make run": Ends(put={"make run": "make run ARGS='--once --pledges 2'"}),
+            "jrc --config registrar/config.toml run": Stays(READY),
+        },
         before={"jrc --config registrar/config.toml run": (_OWN_PORT,)},
     ),
     "docs/tutorial.md": Scene(
         is_bare=True,
+        has_checkout=True,
         lines={
             _NODES: Ends(put={"5690": PORT}),
             "jrc run": Stays(READY),
@@ -157,62 +96,122 @@ SCENES: Mapping[str, Scene] = {
     "docs/admission.md": Scene(
         has_daemon=True,
         before={
-            f'jrc pledge approve {PLEDGE} --reason "room 12"': (_UNTIL_IT_WAITS,),
+            f'jrc pledge approve {PLEDGE} --reason "room 12"': (UNTIL_IT_WAITS,),
         },
     ),
     "docs/api.md": Scene(
+        has_daemon=True,
+        has_nodes=True,
+        config=_API,
+        put={
+            "router.example.org:9633": _AT_HOME,
+            "https://router.example.org": f"https://{_AT_HOME}",
+        }
+        | {"router.example.org": "localhost"},
         lines={
             "jrc --url https://router.example.org:9633 --ca fullchain.pem --token-file token"
-            " rollover watch lab": _NO_ROUTER,
+            " rollover watch lab": Shows("lab: "),
+        },
+        before={
+            "curl --unix-socket /run/jrc/admin.sock http://jrc/v1/status": (
+                'ln -s "$PWD/registrar/admin.sock" /run/jrc/admin.sock',
+            ),
+            "export JRC_URL=https://router.example.org JRC_TOKEN_FILE=~/.jrc-token": (
+                "jrc token add another --scope admin > ~/.jrc-token",
+                "cp ~/.jrc-token token",
+                'echo "Authorization: Bearer $(cat token)" > header',
+                "chmod 600 ~/.jrc-token token header",
+                "export SSL_CERT_FILE=$PWD/fullchain.pem",
+            ),
+            "jrc --url https://router.example.org:9633 --ca fullchain.pem --token-file token"
+            " rollover watch lab": ("jrc rollover start lab --yes", "unset SSL_CERT_FILE"),
             "jrc --url https://router.example.org pledge import keys.csv --rows 200"
-            ' --reason "batch $CI_JOB_ID" --report report.csv': _NO_ROUTER,
+            ' --reason "batch $CI_JOB_ID" --report report.csv': (
+                "export SSL_CERT_FILE=$PWD/fullchain.pem",
+                "jrc pledge generate --count 200 --format csv --out keys.csv",
+            ),
         },
     ),
     "docs/audit-log.md": Scene(
         has_daemon=True,
         lines={"jrc events --follow --network lab": Shows("network.added")},
     ),
+    "docs/container.md": Scene(has_checkout=True),
     "docs/back-channel.md": Scene(
+        has_checkout=True,
         lines={
             "jrc provision watch ttyDEVICE --send-keys --network lab --count 1"
             ' --reason "batch 7"': _WITH_A_BOARD,
             "jrc provision watch '/dev/ttyUSB*' --send-keys --network lab --role 6ln --count 200"
-            ' --reason "batch 7"': _NO_BOARD,
+            ' --reason "batch 7"': (
+                Ends(put={"/dev/": "", "--count 200": "--count 1"}) if HAS_COMPILER else NO_COMPILER
+            ),
         },
         before={
             "jrc provision watch ttyDEVICE --send-keys --network lab --count 1"
-            ' --reason "batch 7"': _BOARD_ON_A_PORT,
+            ' --reason "batch 7"': _UNKNOWN_BOARD,
+            "jrc provision watch '/dev/ttyUSB*' --send-keys --network lab --role 6ln --count 200"
+            ' --reason "batch 7"': (
+                f"./device {NEW_BOARD} flash-0.bin ttyUSB0 &",
+                "until test -e ttyUSB0; do sleep 0.1; done",
+            ),
         },
     ),
     "docs/backup.md": Scene(
         lines={
-            "jrc backup create /mnt/stick/jrc.backup": Types(("secret\n", "secret\n")),
-            "jrc backup verify /mnt/stick/jrc.backup": Types(("secret\n",)),
-            "jrc backup restore /mnt/stick/jrc.backup --dry-run": Types(("secret\n",)),
-            'jrc backup create move.backup --final --reason "new border router"': _MOVED,
-            "jrc backup restore move.backup": _MOVED,
+            "jrc backup create /mnt/stick/jrc.backup": Types(_TWICE),
+            "jrc backup verify /mnt/stick/jrc.backup": Types(_ONCE),
+            "jrc backup restore /mnt/stick/jrc.backup --dry-run": Types(_ONCE),
+            'jrc backup create move.backup --final --reason "new border router"': Types(
+                (*_TWICE, "y\n")
+            ),
+            "jrc backup restore move.backup": Types(_ONCE),
+        },
+        before={
+            "jrc backup restore move.backup": (
+                "mkdir old",
+                "mv registrar/jrc.db* registrar/jrc.instance old/",
+            ),
         },
     ),
     "docs/border-router.md": Scene(
         has_daemon=True,
+        has_lab=False,
+        config=_RADIO,
         lines={
-            "jrc network install lab": Ends(1),
-            'jrc network install lab --restarted --reason "power cut"': Ends(1),
+            "jrc keys add recovery paper": Types(("y\n",)),
+            f"jrc pledge add {PLEDGE} --psk-file FILE --network lab": Ends(put={"FILE": "key.hex"}),
+            "jrc events --follow --network lab": Shows("installer.installed"),
         },
     ),
     "docs/consoles.md": Scene(
+        has_daemon=True,
+        config=_API,
+        put={"router.example.org:9633": _AT_HOME},
         lines={
-            "jrc provision watch '/dev/ttyACM*' --reason \"batch 7\"": _NO_BOARD,
+            "jrc provision watch '/dev/ttyACM*' --reason \"batch 7\"": Shows(
+                "stored", put={"/dev/": ""}
+            ),
             "jrc --url https://router.example.org:9633 --ca fullchain.pem --token-file token"
-            " provision watch '/dev/ttyACM*' --count 25": _NO_ROUTER,
+            " provision watch '/dev/ttyACM*' --count 25": Ends(
+                put={"/dev/": "", "--count 25": "--count 1"}
+            ),
         },
         before={
+            "jrc provision watch '/dev/ttyACM*' --reason \"batch 7\"": (
+                f"cp {CONSOLES}/ariel-os.log ttyACM0",
+            ),
             "jrc provision watch board-1.log board-2.log=fixture-2 --once": (
-                f"cp {_CONSOLES}/ariel-os.log board-1.log",
-                f"cp {_CONSOLES}/riot.log board-2.log",
+                f"cp {CONSOLES}/ariel-os.log board-1.log",
+                f"cp {CONSOLES}/riot.log board-2.log",
             ),
             r"jrc provision watch runner.log --once --split '^\[(?P<source>[\w-]+)\] '": (
-                f"cp {_CONSOLES}/two-boards.log runner.log",
+                f"cp {CONSOLES}/two-boards.log runner.log",
+            ),
+            "jrc --url https://router.example.org:9633 --ca fullchain.pem --token-file token"
+            " provision watch '/dev/ttyACM*' --count 25": (
+                "jrc token add bench --scope import > token",
+                "chmod 600 token",
             ),
         },
     ),
@@ -226,7 +225,7 @@ SCENES: Mapping[str, Scene] = {
     "docs/doctor.md": Scene(
         has_daemon=True,
         lines={
-            "sudo jrc doctor": Parsed("what it says hangs on the host; tests/cli/test_doctor.py"),
+            "sudo jrc doctor": Ends(5),
             "jrc --config ./registrar/config.toml doctor --json --no-join": Ends(5),
         },
     ),
@@ -240,17 +239,21 @@ SCENES: Mapping[str, Scene] = {
     ),
     "docs/join-proxy.md": Scene(
         lines={
-            "jrc --config /etc/jrc/proxy.toml check-config": _NO_RADIO,
-            "jrc --config /etc/jrc/proxy.toml proxy": _NO_RADIO,
+            "jrc --config /etc/jrc/proxy.toml check-config": Ends(),
+            "jrc --config /etc/jrc/proxy.toml proxy": Shows("proxy_waits"),
         },
+        before={"jrc --config /etc/jrc/proxy.toml check-config": (_PROXY,)},
     ),
     "docs/keys.md": Scene(
         lines={
             "jrc keys add recovery paper": Types(("y\n",)),
-            "jrc keys restore --identity-file FILE": Parsed("the next one has a file"),
         },
         before={
             "jrc keys add recovery paper": ("jrc keys remove paper --yes",),
+            "jrc keys restore --identity-file FILE": (
+                "jrc keys add recovery first --out ./FILE",
+                "rm registrar/kek",
+            ),
             "jrc keys restore --identity-file /media/usb/jrc-recovery": ("rm registrar/kek",),
         },
     ),
@@ -259,7 +262,7 @@ SCENES: Mapping[str, Scene] = {
         has_nodes=True,
         lines={
             "jrc network add mesh --network-id cafe --prefix-from lowpan0"
-            " --jrc-address-from lowpan0": Parsed("takes an identifier that lab has"),
+            " --jrc-address-from lowpan0": Ends(6, put={"cafe": "d00d"}),
         },
         before={
             "jrc network set mesh --prefix-from lowpan0": (
@@ -269,7 +272,17 @@ SCENES: Mapping[str, Scene] = {
     ),
     "docs/openwsn.md": Scene(has_lab=False),
     "docs/page.md": Scene(has_daemon=True, config=f'[page]\nlisten = "127.0.0.1:{PORT}"\n'),
+    "docs/performance.md": Scene(
+        has_checkout=True,
+        lines={
+            "make bench": Ends(put={"bench": "bench ARGS=--help"}),
+            "make bench ARGS=--quick": _named("--quick"),
+            'make bench ARGS="--only rejoin"': _named("--only rejoin"),
+            'make bench ARGS="--dir /var/tmp/b"': _named("--dir /var/tmp/b"),
+        },
+    ),
     "docs/postgresql.md": Scene(
+        has_checkout=True,
         lines={
             "sudo jrc init --database-url postgresql+psycopg://jrc@db.example.org/jrc": Parsed(
                 "db.example.org is nobody's"
@@ -322,7 +335,7 @@ SCENES: Mapping[str, Scene] = {
             ),
             "jrc rollover watch lab": Shows("lab: "),
             'jrc rollover resume lab --anyway --reason "the rest is switched off" --wait': Parsed(
-                "it would wait for the time of the one above"
+                "nodes that answer leave nothing to go on without; tests/cli/test_rollover.py"
             ),
         },
         before={
@@ -339,30 +352,41 @@ SCENES: Mapping[str, Scene] = {
         },
     ),
     "docs/systemd.md": Scene(
+        has_checkout=True,
         has_daemon=True,
         has_lab=False,
         lines={
             "jrc keys add recovery paper": Types(("y\n",)),
             f"jrc pledge add {PLEDGE} --psk-file FILE": Ends(put={"FILE": "key.hex"}),
             "jrc backup create before.backup": Types(("secret\n", "secret\n")),
-            'jrc backup create move.backup --final --reason "new border router"': _MOVED,
+            'jrc backup create move.backup --final --reason "new border router"': Parsed(
+                "tests/systemd/test_moved.py follows it"
+            ),
         },
     ),
     "docs/updates.md": Scene(has_daemon=True, has_nodes=True),
     "deploy/examples/serial/README.md": Scene(
+        has_checkout=True,
+        at="deploy/examples/serial",
         lines={"jrc provision watch ttyDEVICE --send-keys --count 1": _WITH_A_BOARD},
-        before={"jrc provision watch ttyDEVICE --send-keys --count 1": _BOARD_ON_A_PORT},
+        before={"jrc provision watch ttyDEVICE --send-keys --count 1": _UNKNOWN_BOARD},
     ),
     "deploy/examples/README.md": Scene(
-        lines={
-            f"jrc pledge generate --id {PLEDGE} --derived --format FORM --out FILE"
-            " --import-file pledges.csv": Ends(put={"FORM": "rust", "FILE": "key.rs"}),
-        },
+        has_checkout=True,
+        at="deploy/examples",
+        has_daemon=True,
+        put={"5683": COAP},
+        lines={_GENERATE: Ends(put={"FORM": "c", "FILE": "c/credential.h"})},
         before={
-            f"jrc pledge generate --id {PLEDGE} --derived --format FORM --out FILE"
-            " --import-file pledges.csv": ("rm pledges.csv", f"jrc pledge remove {PLEDGE} --yes"),
+            _GENERATE: (
+                f"jrc pledge remove {PLEDGE} --yes",
+                *(
+                    _GENERATE.replace("FORM", form)
+                    .replace("FILE", file)
+                    .replace("pledges.csv", f"{form}.csv")
+                    for form, file in _OTHER_FORMS.items()
+                ),
+            ),
         },
     ),
 }
-OF_HELP = "docs/commands.md"
-"""Made from `--help`, whose examples are parsed; other documents are where they are tried."""

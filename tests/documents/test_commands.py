@@ -7,8 +7,8 @@ import pytest
 from typer._click.exceptions import UsageError
 
 from tests.documents.blocks import CONSOLE, SHELL, Block, blocks, commands, documents, indented
-from tests.documents.scenes import OF_HELP, SCENES
-from tests.documents.trying import try_all, with_commands
+from tests.documents.scenes import SCENES
+from tests.documents.trying import OF_HELP, examples_with, try_all, try_examples, with_commands
 from tests.documents.words import parse, simple_commands
 
 _INLINE = re.compile(r"`jrc ([a-z][^`\n]*)`")
@@ -40,6 +40,12 @@ def test_what_stands_in_a_line_of_shell_is_found() -> None:
 def test_the_commands_of_a_document_work_in_their_order(document: str) -> None:
     """Pasted one by one; `SCENES` says what they find, and what does not end by itself."""
     try_all(document)
+
+
+@pytest.mark.parametrize("command", examples_with(has_daemon=False))
+def test_the_examples_of_a_command_work(command: str) -> None:
+    """Those of `--help`, but for what is tried in a guide."""
+    try_examples(command)
 
 
 def test_nobody_is_told_to_take_the_program_from_an_index() -> None:

@@ -2,33 +2,32 @@
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 from typer._click.exceptions import UsageError
 
 from tests.cli.terminal import free_port
 from tests.documents.blocks import Command, blocks, commands
+from tests.documents.elsewhere import why_not
+from tests.documents.examples import EXAMPLES
+from tests.documents.how import COAP, HERE, PORT, Ends, Parsed, Scene, Shows, Stays, Types
 from tests.documents.sandbox import Sandbox
-from tests.documents.scenes import (
-    ELSEWHERE,
-    OF_HELP,
-    PORT,
-    READY,
-    SCENES,
-    Ends,
-    Parsed,
-    Scene,
-    Shows,
-    Stays,
-    Types,
-)
+from tests.documents.scenes import READY, SCENES
 from tests.documents.words import parse, simple_commands
+
+OF_HELP = "docs/commands.md"
 
 
 def with_commands(*, has_daemon: bool) -> list[str]:
     """The documents whose commands want a registrar that runs, or the others."""
-    named = sorted({command.document for command in commands()})
+    named = sorted({command.document for command in commands()} - {OF_HELP})
     return [name for name in named if _wants_daemon(SCENES.get(name, Scene())) is has_daemon]
+
+
+def examples_with(*, has_daemon: bool) -> list[str]:
+    """The commands whose examples want a registrar that runs, or the others."""
+    return [name for name in examples() if _wants_daemon(EXAMPLES.get(name, Scene())) is has_daemon]
 
 
 def _wants_daemon(scene: Scene) -> bool:
@@ -38,15 +37,43 @@ def _wants_daemon(scene: Scene) -> bool:
 def try_all(document: str) -> None:
     """Pastes the commands of a document one by one; `SCENES` says what they find."""
     mine = [command for command in commands() if command.document == document]
-    if document == OF_HELP:
-        _parse_all(mine)
-        return
+    try_these(mine, SCENES.get(document, Scene()))
+
+
+@cache
+def examples() -> dict[str, list[Command]]:
+    """Those of `--help` by command, as `docs/commands.md` has them, that no guide has."""
+    tried = {command.text for command in commands() if _is_tried(command)}
+    found: dict[str, list[Command]] = {}
+    name = ""
+    for block in blocks():
+        if block.document == OF_HELP:
+            name = block.text.partition(" [OPTIONS]")[0] if "[OPTIONS]" in block.text else name
+            some = [command for command in block.commands if command.text not in tried]
+            found.setdefault(name, []).extend(some)
+    return {name: some for name, some in found.items() if some}
+
+
+def _is_tried(command: Command) -> bool:
+    """In a guide, where it is pasted."""
+    if command.document == OF_HELP:
+        return False
+    how = SCENES.get(command.document, Scene()).lines.get(command.text)
+    return not isinstance(how, Parsed) and (how is not None or why_not(command) is None)
+
+
+def try_examples(name: str) -> None:
+    """Pastes those of a command; `EXAMPLES` says what they find."""
+    try_these(examples()[name], EXAMPLES.get(name, Scene()))
+
+
+def try_these(some: Sequence[Command], scene: Scene) -> None:
+    """Pastes commands of one document, in one terminal."""
     with Sandbox() as sandbox:
-        scene = SCENES.get(document, Scene())
-        _write_keys(sandbox, document)
-        _prepare(sandbox, scene)
-        for command in mine:
-            _try(sandbox, scene, command)
+        _write_keys(sandbox, some[0].document)
+        put = _prepare(sandbox, scene)
+        for command in some:
+            _try(sandbox, scene, command, put)
 
 
 def _write_keys(sandbox: Sandbox, document: str) -> None:
@@ -66,42 +93,54 @@ def _parse_all(some: Sequence[Command]) -> None:
                 raise AssertionError(f"{command.text}: {error.message}") from None
 
 
-def _prepare(sandbox: Sandbox, scene: Scene) -> None:
-    if scene.is_bare:
-        return
-    sandbox.furnish(scene.config.replace(PORT, str(free_port())))
-    if scene.has_lab:
-        sandbox.add_lab()
+def _prepare(sandbox: Sandbox, scene: Scene) -> Mapping[str, str]:
+    """What stands for the placeholders in its commands."""
+    put = {PORT: str(free_port()), HERE: str(sandbox.folder)}
+    if scene.has_checkout:
+        sandbox.add_checkout()
+    if not scene.is_bare:
+        sandbox.furnish(put_into(scene.config, put))
+        put[COAP] = sandbox.port
+        if scene.has_lab:
+            sandbox.add_lab()
+        if scene.at:
+            sandbox.must(f"cd {scene.at}")
     if scene.has_daemon:
         sandbox.begin("jrc run", READY)
     if scene.has_nodes:
         sandbox.begin("jrc lab join devices.csv --network-id cafe", "they stay")
+    return put
 
 
-def _try(sandbox: Sandbox, scene: Scene, command: Command) -> None:
+def put_into(text: str, put: Mapping[str, str]) -> str:
+    """The text with what stands for its placeholders, which are replaced in their order."""
+    for old, new in put.items():
+        text = text.replace(old, new)
+    return text
+
+
+def _try(sandbox: Sandbox, scene: Scene, command: Command, put: Mapping[str, str]) -> None:
     where = f"{command.document}:{command.line}: {command.text}"
-    how = scene.lines.get(command.text, Ends())
-    if _is_elsewhere(command) and command.text not in scene.lines:
+    if command.text not in scene.lines and why_not(command) is not None:
         _parse_inside(command)
         return
     for earlier in scene.before.get(command.text, ()):
-        sandbox.give(earlier)
+        sandbox.give(put_into(earlier, put))
+    how = scene.lines.get(command.text, Ends())
+    text = put_into(put_into(command.text, {**scene.put, **how.put}), put)
     match how:
         case Parsed():
             _parse_all([command])
-        case Shows(text):
-            sandbox.watch(command.text, text)
-        case Stays(text):
-            sandbox.begin(command.text, text)
+        case Shows(until):
+            sandbox.watch(text, until)
+        case Stays(until):
+            sandbox.begin(text, until)
         case Types(answers, code):
-            ended, shown = sandbox.type(command.text, answers)
+            ended, shown = sandbox.type(text, answers)
             assert code == ended, f"{where}\n{shown}"
-        case Ends(code, put):
-            text = command.text
-            for old, new in put.items():
-                text = text.replace(old, str(free_port()) if new == PORT else new)
+        case Ends(code):
             done = sandbox.give(text)
-            assert code == done.returncode, f"{where}\n{done.stdout}{done.stderr}"
+            assert code == done.returncode, f"{where}\n{done.stdout}{done.stderr}{done.returncode}"
 
 
 def _parse_inside(command: Command) -> None:
@@ -113,12 +152,3 @@ def _parse_inside(command: Command) -> None:
         _parse_all([command._replace(text=f"jrc {words}")])
     elif found is not None and command.words[0] == "docker":
         _parse_all([command._replace(text=f"jrc {found[1]}")])
-
-
-def _is_elsewhere(command: Command) -> bool:
-    """Whether a program of others is asked, which is listed with the reason."""
-    words = [word for word in command.words if "=" not in word]
-    first = words[words.index("sudo") + 1 :] if words[0] == "sudo" else words
-    if first[0] == "-u":
-        first = first[2:]
-    return first[0] in ELSEWHERE
