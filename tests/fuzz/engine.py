@@ -5,11 +5,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-Target = Callable[[bytes], None]
+from tests.fuzz import tracing
 
 
 def run(name: str) -> None:
@@ -27,6 +27,7 @@ def run_all(names: Sequence[str], options: Sequence[str]) -> None:
 
     with atheris.instrument_imports(include=["jrc"]):
         from tests.fuzz import targets
+    in_c = tracing.compiled()
     for name in names:
         print(f"== {name}", flush=True)
         target = getattr(targets, name)
@@ -34,7 +35,8 @@ def run_all(names: Sequence[str], options: Sequence[str]) -> None:
             _write_seeds(targets.TARGETS[target], Path(corpus))
             pid = os.fork()
             if pid == 0:
-                atheris.Setup([sys.argv[0], *options, corpus], target)
+                traced = tracing.traced_by(in_c, target) if in_c else target
+                atheris.Setup([sys.argv[0], *options, corpus], traced)
                 atheris.Fuzz()
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if code:
