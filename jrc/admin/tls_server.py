@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
+import structlog
 from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import RequestResponseCycle
@@ -34,6 +35,8 @@ MAX_SILENT_LOOKS: Final = 6
 """Looks (``server.REQUEST_WITHIN_S`` apart) at a request whose body does not go on."""
 _RETRY_S: Final = 0.5
 _AT_ONCE_S: Final = 0.5
+
+_log = structlog.get_logger("jrc")
 
 
 class Turns:
@@ -102,6 +105,7 @@ class _Door:
         self._open: Counter[str] = Counter()
         self._shaking: dict[asyncio.Task[None], str] = {}
         self._turns = Turns(time.monotonic)
+        self._has_failed = False
         listener.setblocking(False)
         listener.listen(BACKLOG)
         self._task = asyncio.create_task(self._accept())
@@ -124,17 +128,36 @@ class _Door:
                 # No more files, or whoever connected has gone.
                 await asyncio.sleep(_RETRY_S)
                 continue
-            source = source_of(address[0])
-            if self._open[source] >= MAX_FROM_ONE or not self._has_place(source):
-                self._counts.hung_up += 1
+            try:
+                wait_s = self._take(connection, address[0])
+                self._has_failed = False
+            except Exception as error:  # noqa: BLE001 - the outermost guard of this task
                 connection.close()
-                await asyncio.sleep(0)  # joins are answered between two of them
-                continue
-            self._open[source] += 1
-            task = asyncio.create_task(self._shake(connection, source))
-            self._shaking[task] = source
-            task.add_done_callback(self._shaking.pop)
-            await asyncio.sleep(self._turns.wait_s())
+                self._complain(error)
+                wait_s = _RETRY_S
+            await asyncio.sleep(wait_s)
+
+    def _take(self, connection: socket.socket, address: str) -> float:
+        """Begin the handshake, or hang up; how long the next connection has to wait."""
+        source = source_of(address)
+        if self._open[source] >= MAX_FROM_ONE or not self._has_place(source):
+            self._counts.hung_up += 1
+            connection.close()
+            return 0  # joins are answered between two of them all the same
+        protocol = self._made()
+        self._open[source] += 1
+        protocol.left = lambda: self._leave(source)
+        task = asyncio.create_task(self._shake(connection, source, protocol))
+        self._shaking[task] = source
+        task.add_done_callback(self._shaking.pop)
+        return self._turns.wait_s()
+
+    def _complain(self, error: Exception) -> None:
+        """Say once that connections are lost by a fault of our own, until one is taken again."""
+        self._counts.hung_up += 1
+        if not self._has_failed:
+            _log.error("api_connection_lost", error=str(error), kind=type(error).__name__)
+        self._has_failed = True
 
     def _has_place(self, source: str) -> bool:
         """Whether there is a place for one more handshake of this address."""
@@ -142,10 +165,8 @@ class _Door:
         free = MAX_HANDSHAKES - len(self._shaking)
         return free > 0 and own < max(1, (free + own) // 2)
 
-    async def _shake(self, connection: socket.socket, source: str) -> None:
+    async def _shake(self, connection: socket.socket, source: str, protocol: _TlsProtocol) -> None:
         loop = asyncio.get_running_loop()
-        protocol = self._made()
-        protocol.left = lambda: self._leave(source)
         try:
             await loop.connect_accepted_socket(
                 lambda: protocol,

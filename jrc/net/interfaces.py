@@ -77,7 +77,8 @@ class InterfaceWatch:
         self._receive_buffer_bytes = receive_buffer_bytes
         self._current: Interface | None = None
         self._is_known = False
-        self._has_failed = False
+        self._is_told = False
+        self._failure = ""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -98,8 +99,8 @@ class InterfaceWatch:
         """
         try:
             self._take(await _look(self._name, START_S))
-        except TimeoutError:
-            self._has_failed = True
+        except TimeoutError as error:
+            self._failure = type(error).__name__
             _log.warning(
                 "interface_not_known_yet",
                 interface=self._name,
@@ -126,14 +127,15 @@ class InterfaceWatch:
 
     def _complain(self, error: Exception) -> None:
         """Say once that netlink fails, or what is told of it, until it has worked again."""
-        if not self._has_failed:
+        kind = type(error).__name__
+        if kind != self._failure:
             _log.warning(
                 "interface_watch_begins_anew",
                 interface=self._name,
                 error=str(error) or SILENCE,
-                kind=type(error).__name__,
+                kind=kind,
             )
-        self._has_failed = True
+        self._failure = kind
 
     async def _follow(self) -> None:
         async with _netlink(rcvbuf=self._receive_buffer_bytes) as messages:
@@ -142,12 +144,12 @@ class InterfaceWatch:
                 self._take(await _look(self._name, PATIENCE_S))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(RESYNC_S):
-                        await self._is_told(messages)
+                        await self._hear(messages)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(SETTLE_S):
                         await _ignore(messages)
 
-    async def _is_told(self, messages: "AsyncIPRoute") -> None:
+    async def _hear(self, messages: "AsyncIPRoute") -> None:
         """Return when the kernel says something about the interface."""
         while True:
             async for message in messages.get():
@@ -160,13 +162,15 @@ class InterfaceWatch:
         return bool(message.get("ifname") == self._name)
 
     def _take(self, found: Interface | None) -> None:
-        if self._has_failed:
-            _log.info("interface_watch_works_again", interface=self._name)
-        self._has_failed = False
-        is_news = not self._is_known or found != self._current
-        self._current, self._is_known = found, True  # where it is no news, lifetimes are newer
-        if is_news:
+        is_same = self._is_told and found == self._current
+        self._current, self._is_known = found, True  # where it is the same, lifetimes are newer
+        self._is_told = is_same
+        if not is_same:
             self._on_change(found)
+            self._is_told = True  # and not where that has failed: then it is told once more
+        if self._failure:
+            _log.info("interface_watch_works_again", interface=self._name)
+        self._failure = ""
 
 
 async def look(name: str) -> Interface | None:

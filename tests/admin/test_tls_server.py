@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, request_response
+from structlog.testing import capture_logs
 
 from jrc.admin import server, tls_server
 from jrc.admin.api_metrics import ApiCounts
@@ -119,6 +120,34 @@ def test_plain_http_gets_no_answer(place: Place) -> None:
         assert await place.ask() == "hello"
 
     place.run(work)
+
+
+def test_a_fault_with_one_connection_makes_nobody_deaf(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said once, and the next connection is taken."""
+    faults = iter([KeyError("one"), KeyError("two")])
+
+    def source_of(address: str) -> str:
+        for fault in faults:
+            raise fault
+        return address
+
+    monkeypatch.setattr(tls_server, "source_of", source_of)
+    monkeypatch.setattr(tls_server, "_RETRY_S", SOON_S)
+
+    async def work(place: Place) -> None:
+        for _ in range(2):
+            reader, writer = await place.connect()
+            assert await hung_up(reader)
+            writer.close()
+        assert await place.ask() == "hello"
+
+    with capture_logs() as logs:
+        place.run(work)
+    (said,) = [entry for entry in logs if entry["event"] == "api_connection_lost"]
+    assert ("error", "KeyError", "'one'") == (said["log_level"], said["kind"], said["error"])
+    assert place.counts.hung_up == 2
 
 
 def test_who_stands_still_in_the_handshake_is_hung_up_on(

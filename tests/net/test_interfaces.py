@@ -202,6 +202,35 @@ def test_a_fault_in_what_is_told_of_a_change_is_named_in_the_log(
     assert ("KeyError", "'lab'") == (fault["kind"], fault["error"])
 
 
+def test_a_change_that_could_not_be_told_is_told_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing has changed since, and whoever is told does not know of it yet."""
+    for name, value in (("START_S", 0.01), ("PATIENCE_S", 5.0), ("RETRY_S", 0.001)):
+        monkeypatch.setattr(interfaces, name, value)
+    told: list[Interface | None] = []
+
+    def tell(found: Interface | None) -> None:
+        told.append(found)
+        if len(told) < 3:
+            raise KeyError("lab")
+
+    async def run() -> None:
+        kernel = SlowKernel()
+        monkeypatch.setattr(interfaces, "_netlink", lambda **_options: kernel)
+        watch = InterfaceWatch("lowpan0", tell)
+        await watch.start()
+        kernel.answers.set()
+        await until(lambda: any("works_again" in entry["event"] for entry in logs))
+        await watch.stop()
+
+    with capture_logs() as logs:
+        asyncio.run(run())
+    assert [3, 3, 3] == [found.index for found in told if found is not None]
+    said = [entry["event"].removeprefix("interface_") for entry in logs]
+    assert ["not_known_yet", "watch_begins_anew", "watch_works_again"] == said
+
+
 def test_a_person_who_asks_for_an_interface_is_told_that_the_kernel_is_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
