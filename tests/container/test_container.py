@@ -15,8 +15,10 @@ import pytest
 
 from jrc.errors import ExitCode
 from tests import postgresql
+from tests.certificates import self_signed
+from tests.cli.terminal import free_port
 from tests.container.bundle import SECRETS, Container, Mount, Project
-from tests.container.conftest import NETWORK, OWNER, Image, new_project
+from tests.container.conftest import NETWORK, OWNER, Image, new_project, volume_at
 from tests.container.image import CHECKOUT, size_bytes
 from tests.daemon.site import Device, devices
 from tests.daemon.wire import Wire
@@ -185,6 +187,51 @@ def test_a_volume_that_was_copied_goes_on_once_somebody_has_said_so(
         container.listening()
         assert 0 == container.exec("jrc", "healthcheck").returncode
         assert 0 == container.stop()
+
+
+def test_the_page_and_the_api_of_a_container_are_reached_from_its_server(
+    image_of_jrc: Image, volume: Path, tmp_path: Path
+) -> None:
+    """As docs/container.md says: the page by the socket in the volume, or on the host's network by
+    its port; the API by TLS with a token, its certificate in a folder of the registrar's user."""
+    with image_of_jrc.container(tmp_path / "init", [Mount(volume, STATE)]) as container:
+        assert container.run("init", "--dir", STATE).returncode == 0
+    page, api = free_port(), free_port()
+    config = volume / "config.toml"
+    config.write_text(
+        config.read_text().replace("[::]:5683", "[::1]:0")
+        + f'[page]\nlisten = "127.0.0.1:{page}"\n[api]\nlisten = "127.0.0.1:{api}"\n'
+        'certificate = "/etc/jrc/tls/cert.pem"\nprivate_key = "/etc/jrc/tls/key.pem"\n'
+    )
+    tls = volume_at(tmp_path / "tls")
+    files = self_signed(tls)
+    for file in files:
+        os.chown(file, OWNER, OWNER)
+    mounts = [Mount(volume, STATE), Mount(tls, "/etc/jrc/tls", is_read_only=True)]
+    with image_of_jrc.container(tmp_path / "jrc", mounts) as container:
+        container.start()
+        container.listening()
+        link = json.loads(container.exec("jrc", "page", "--json").stdout)["url"]
+        assert link.startswith(f"http://127.0.0.1:{page}/#key=")
+        for at in ([], ["--unix-socket", str(volume / "admin.sock")]):
+            assert "<html" in curl(*at, link.partition("#")[0])
+        made = container.exec("jrc", "token", "add", "test", "--scope", "read", "--json")
+        header = f"Authorization: Bearer {json.loads(made.stdout)['token']}"
+        trusted = ("--cacert", str(files.certificate), "--header", header)
+        assert '"networks"' in curl(*trusted, f"https://localhost:{api}/v1/status")
+        assert 0 == container.stop()
+
+
+def curl(*words: str) -> str:
+    """The answer to a request, which must be a good one."""
+    done = subprocess.run(
+        ["curl", "--silent", "--fail-with-body", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    return done.stdout
 
 
 # deploy/compose.yaml

@@ -136,7 +136,14 @@ SCENES: Mapping[str, Scene] = {
         has_daemon=True,
         lines={"jrc events --follow --network lab": Shows("network.added")},
     ),
-    "docs/container.md": Scene(has_checkout=True),
+    "docs/container.md": Scene(
+        has_checkout=True,
+        lines={
+            "ssh -N -L 9632:/var/lib/docker/volumes/jrc_state/_data/admin.sock root@SERVER": Parsed(
+                "tests/container asks the socket in the volume"
+            ),
+        },
+    ),
     "docs/back-channel.md": Scene(
         has_checkout=True,
         lines={

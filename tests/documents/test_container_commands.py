@@ -32,6 +32,7 @@ _OPTIONS: Mapping[str, tuple[str, str]] = {
     "stop": ("", ""),
     "rm": ("", ""),
     "buildx imagetools inspect": ("", ""),
+    "volume inspect": ("", "--format"),
 }
 """Of each command that documents give: switches, and options with a value."""
 TOLD = [each for each in commands() if without_who(each.words)[0] in ENGINES]
@@ -79,20 +80,25 @@ def _faults(words: list[str]) -> Iterator[str]:
     """What the files have otherwise."""
     name, given = _read(words)
     options, rest = vars(given), given.rest
-    if name in ("compose exec", "compose run", "compose stop", "compose up") and rest:
-        yield from {rest[0]} - set(COMPOSE["services"])
-    if name == "compose cp":
+    if name in ("compose exec", "compose run", "compose stop", "compose up"):
+        yield from set(rest[:1]) - set(COMPOSE["services"])
+    elif name == "compose cp":
         yield from {rest[0].partition(":")[0]} - set(COMPOSE["services"])
+    elif name == "volume inspect":
+        yield from set(rest) - {f"{COMPOSE['name']}_{volume}" for volume in COMPOSE["volumes"]}
+    elif name == "run":
+        yield from _faults_of_run(options, rest)
     for pair in options.get("build_arg", ()):
         if not re.search(rf"^ARG {pair.partition('=')[0]}\b", DOCKERFILE, re.MULTILINE):
             yield pair
-    if name == "run":
-        volumes = [pair.split(":")[1] for pair in options["v"]]
-        if "/var/lib/jrc" not in volumes and not options["entrypoint"]:
-            yield "the image's volume"
-        if rest[0] != "jrc":
-            yield rest[0]
-    for port in options.get("p", ()):
+
+
+def _faults_of_run(options: Mapping[str, Any], rest: list[str]) -> Iterator[str]:
+    volumes = [pair.split(":")[1] for pair in options["v"]]
+    if "/var/lib/jrc" not in volumes and not options["entrypoint"]:
+        yield "the image's volume"
+    yield from set(rest[:1]) - {"jrc"}
+    for port in options["p"]:
         if f"EXPOSE {port.rpartition(':')[2]}\n" not in DOCKERFILE:
             yield port
 
@@ -105,6 +111,7 @@ def test_a_wrong_command_is_told_from_a_good_one() -> None:
         (good.replace("/var/lib/jrc", "/data"), "the image's volume"),
         (good.replace("5683/udp", "5684/udp"), "[::]:5683:5684/udp"),
         ("docker compose exec registrar jrc status", "registrar"),
+        ("docker volume inspect jrc_data", "jrc_data"),
         ("docker build --build-arg PYTHON=3 -t jrc .", "PYTHON=3"),
     ):
         assert [what] == list(_faults(wrong.split()))

@@ -22,6 +22,11 @@ UNTRIED: Mapping[tuple[str, str], str] = {
     ("docs/border-router.md", f"install -D -m 644 {_IP.replace('ip.', 'serial-radio.')}"): _DROP_IN,
     ("docs/container.md", "sudo chown 10001 now.backup"): _CONTAINER,
     ("docs/container.md", "sudo install -d -m 0700 -o 10001 -g 10001 secrets"): _CONTAINER,
+    ("docs/container.md", "sudo install -d -m 0700 -o 10001 -g 10001 tls"): _CONTAINER,
+    (
+        "docs/container.md",
+        "sudo install -m 0400 -o 10001 -g 10001 fullchain.pem privkey.pem tls",
+    ): _CONTAINER,
     ("docs/container.md", "sudo mv secrets/kek.new secrets/kek"): _CONTAINER,
     ("docs/keys.md", f"{_ENCRYPT} --with-key=auto {_KEY}"): _UNITS,
     ("docs/logs.md", "journalctl -u jrc -o json"): _JOURNAL,
