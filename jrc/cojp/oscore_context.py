@@ -4,6 +4,7 @@ What changes with every message, sequence numbers and replay windows, is kept el
 """
 
 import hmac
+from functools import cache
 from typing import NamedTuple, Self
 
 from jrc.cojp import cbor
@@ -107,22 +108,26 @@ def _derived(
     """Sender key, recipient key and Common IV (RFC 8613 §3.2.1)."""
     if hkdf not in HASHES:
         raise ValueError(f"the key derivation function {hkdf} is not supported")
-    parameters, digest = parameters_of(aead), HASHES[hkdf][1]
-    prk = extract(master_salt, master_secret, digest)
-    tail = (b"\xf6" if id_context is None else cbor.encode_bytes(id_context)) + cbor.encode_int(
-        aead
-    )
-    key_tail = tail + b"\x63Key" + cbor.head(cbor.UNSIGNED, parameters.key_length)
-    iv_tail = tail + b"\x62IV" + cbor.head(cbor.UNSIGNED, parameters.nonce_length)
+    (key_tail, key_length), (iv_tail, iv_length) = _info_tails(aead)
+    prk = extract(master_salt, master_secret, HASHES[hkdf][1])
+    context = cbor.NULL if id_context is None else cbor.encode_bytes(id_context)
+    key_tail = context + key_tail
     return (
-        _expand(prk, sender_id, key_tail, parameters.key_length),
-        _expand(prk, recipient_id, key_tail, parameters.key_length),
-        _expand(prk, b"", iv_tail, parameters.nonce_length),
+        expand(prk, b"\x85" + cbor.encode_bytes(sender_id) + key_tail, key_length),
+        expand(prk, b"\x85" + cbor.encode_bytes(recipient_id) + key_tail, key_length),
+        expand(prk, b"\x85\x40" + context + iv_tail, iv_length),
     )
 
 
-def _expand(prk: hmac.HMAC, identifier: bytes, info_tail: bytes, length: int) -> bytes:
-    return expand(prk, b"\x85" + cbor.encode_bytes(identifier) + info_tail, length)
+@cache
+def _info_tails(aead: int) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
+    """How the info (RFC 8613 §3.2.1) of a key and of the Common IV ends, with their lengths."""
+    parameters, number = parameters_of(aead), cbor.encode_int(aead)
+    key_length, iv_length = parameters.key_length, parameters.nonce_length
+    return (
+        (number + b"\x63Key" + cbor.head(cbor.UNSIGNED, key_length), key_length),
+        (number + b"\x62IV" + cbor.head(cbor.UNSIGNED, iv_length), iv_length),
+    )
 
 
 def derive_for_jrc(

@@ -4,8 +4,10 @@ This is most of an import's work and needs no database, so that another process 
 (``admin/prepare_rows.py``): what is here is plain values, and one of ours alone makes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from jrc.model import PledgeId, Profile, Secret
@@ -65,6 +67,7 @@ class PreparedRow(NamedTuple):
 
 
 _NETWORKS_AT = PreparedRow._fields.index("networks")
+_make = partial(tuple.__new__, PreparedRow)
 
 
 class UnfitRow(NamedTuple):
@@ -112,24 +115,44 @@ def _prepared(row: Row, applicant: Applicant, keys: OpenedKeys) -> PreparedRow:
 
 
 def to_plain(entries: Sequence[Entry]) -> list[Any]:
-    """Entries as lists, numbers, strings and bytes; the reverse is ``from_plain``."""
+    """Entries as lists, numbers, strings and bytes; the reverse is ``from_plain``.
+
+    Rows that are good stand together by columns, of which most say the same in all rows.
+    """
     return [
-        tuple(entry)
-        if isinstance(entry, PreparedRow)
-        else (entry.line, [tuple(fault) for fault in entry.faults], entry.is_whole)
-        for entry in entries
+        _columns(list(some)) if kind is PreparedRow else [_unfit(entry) for entry in some]  # type: ignore[arg-type]
+        for kind, some in groupby(entries, type)
     ]
+
+
+def _columns(rows: Sequence[PreparedRow]) -> tuple[Any, ...]:
+    """The number of rows, then each column: its one value where all rows have the same."""
+    columns = (
+        column[:1] if column.count(column[0]) == len(rows) else column
+        for column in zip(*rows, strict=True)
+    )
+    return len(rows), *columns
+
+
+def _unfit(entry: UnfitRow) -> list[Any]:
+    return [entry.line, [tuple(fault) for fault in entry.faults], entry.is_whole]
 
 
 def from_plain(plain: Sequence[Any]) -> list[Entry]:
     """Entries that ``to_plain`` was given; tuples may have become lists."""
-    return [_entry(values) for values in plain]
+    entries: list[Entry] = []
+    for some in plain:
+        if isinstance(some[0], int):
+            entries += _rows(*some)
+        else:
+            entries += (
+                UnfitRow(line, tuple(RowError(*fault) for fault in faults), is_whole)
+                for line, faults, is_whole in some
+            )
+    return entries
 
 
-def _entry(values: Sequence[Any]) -> Entry:
-    if len(values) != len(PreparedRow._fields):
-        line, faults, is_whole = values
-        return UnfitRow(line, tuple(RowError(*fault) for fault in faults), is_whole)
-    row = list(values)
-    row[_NETWORKS_AT] = tuple(row[_NETWORKS_AT])
-    return PreparedRow._make(row)
+def _rows(count: int, *columns: Sequence[Any]) -> Iterator[PreparedRow]:
+    whole = [list(column) * count if len(column) == 1 else column for column in columns]
+    whole[_NETWORKS_AT] = [*map(tuple, whole[_NETWORKS_AT])]
+    return map(_make, zip(*whole, strict=True))

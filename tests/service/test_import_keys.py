@@ -213,12 +213,13 @@ def test_a06_a_pledge_whose_key_was_refused_comes_with_another(lab: Desk) -> Non
 def test_a_prepared_row_survives_the_pipe_and_shows_no_key() -> None:
     """What the process beside the registrar finds is what would be found here."""
     header = "pledge_id,psk,network,role,label,profile"
-    lines = [line(1, rest=",lab;den,6lbr,roof,openwsn"), "zz,00,,,,", "1,2", line(2, rest=",,,,")]
+    alike = [line(number, rest=",lab;den,6lbr,roof,openwsn") for number in (1, 3, 4)]
+    lines = [*alike, "zz,00,,,,", "1,2", line(2, rest=",,,,"), line(5, rest=",,6ln,,")]
     rows = list(read_rows([csv(lines, header)]))
     entries = [prepare(row, allow_weak=False) for row in rows]
     assert from_plain(to_plain(entries)) == entries
     good = [entry for entry in entries if isinstance(entry, PreparedRow)]
-    assert [entry.networks for entry in good] == [("lab", "den"), ()]
+    assert [entry.networks for entry in good] == [("lab", "den")] * 3 + [(), ()]
     assert key(1).hex() not in repr(good)
     assert repr(key(1)) not in repr(good)
 
