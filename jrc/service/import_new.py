@@ -4,7 +4,8 @@ What these rows ask for is looked at once for all that ask the same. Every other
 of ``examine``, which knows all cases and says what is wrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from jrc.errors import OperatorError
 from jrc.model import Profile
@@ -18,6 +19,9 @@ from jrc.service.registry import Registry
 _MAX_TERMS = 1000
 _Terms = tuple[tuple[str, ...], int | None, str | None, bool]
 """What rows have in common: networks, role, profile, whether the keys were used before."""
+_terms_of: Callable[[PreparedRow], _Terms] = attrgetter(
+    "networks", "role", "profile", "used_before"
+)
 
 
 class Usual:
@@ -39,19 +43,20 @@ class Usual:
             self._revision = tx.policy_revision
             self._judged.clear()
         known = set(tx.pledges.known([row.identifier for row in rows]))
+        judged = {terms: self._network_ids(tx, terms) for terms in {*map(_terms_of, rows)}}
         new: list[NewPledge] = []
         others: list[PreparedRow] = []
         for row in rows:
-            network_ids = self._network_ids(tx, row)
-            if network_ids is None or row.identifier in known:
+            network_ids = judged[_terms_of(row)]
+            identifier = row.identifier
+            if network_ids is None or identifier in known:
                 others.append(row)
             else:
                 new.append(_new_pledge(row, network_ids, self._source))
-            known.add(row.identifier)
+            known.add(identifier)
         return new, others
 
-    def _network_ids(self, tx: Registry, row: PreparedRow) -> tuple[int, ...] | None:
-        terms = (row.networks, row.role, row.profile, row.used_before)
+    def _network_ids(self, tx: Registry, terms: _Terms) -> tuple[int, ...] | None:
         try:
             return self._judged[terms]
         except KeyError:

@@ -5,9 +5,9 @@ all together in their order, each page is written once. So they wait here for th
 """
 
 from array import array
-from collections import deque
 from collections.abc import Iterable
 from io import BytesIO
+from struct import Struct
 from typing import IO
 
 from jrc.errors import OperatorError
@@ -17,8 +17,8 @@ MOST_BYTES = 1024 * 1024
 """In memory; then they go into the file."""
 
 _NUMBER_BYTES = 8
-_PRINT_BYTES = 16
-_ENTRY_BYTES = _PRINT_BYTES + _NUMBER_BYTES
+_ENTRY = Struct(">16sQ")
+_ENTRY_BYTES = _ENTRY.size
 _BUCKETS = 256
 
 
@@ -39,8 +39,8 @@ class PendingKeys:
         self._buckets = [bytearray() for _ in range(_BUCKETS)]
         self._count = self._held = 0
         self._next = 0
-        self._sorted: deque[bytes] = deque()
-        self._refused: set[bytes] = set()
+        self._sorted: list[bytes] = []
+        self._refused: set[int] = set()
 
     def __len__(self) -> int:
         return self._count
@@ -48,14 +48,15 @@ class PendingKeys:
     def add(self, credentials: Iterable[tuple[int, Fingerprints]]) -> None:
         """These are to be entered."""
         buckets = self._buckets
-        before = self._count
+        count = 0
         for number, prints in credentials:
             owner = number.to_bytes(_NUMBER_BYTES, "big")
             for value in prints:
                 if value is not None:
                     buckets[value[0]] += value + owner
-                    self._count += 1
-        self._held += self._count - before
+                    count += 1
+        self._count += count
+        self._held += count
         if self._held * _ENTRY_BYTES > MOST_BYTES:
             self._spill()
 
@@ -78,14 +79,13 @@ class PendingKeys:
         """
         taken: list[bytes] = []
         while len(taken) < most and (self._sorted or self._sort_next()):
-            while self._sorted and len(taken) < most:
-                taken.append(self._sorted.popleft())
+            rest = most - len(taken)
+            taken += self._sorted[:rest]
+            del self._sorted[:rest]
         self._count -= len(taken)
-        kept = [
-            (entry[:_PRINT_BYTES], int.from_bytes(entry[_PRINT_BYTES:], "big"))
-            for entry in taken
-            if entry[_PRINT_BYTES:] not in self._refused
-        ]
+        kept = [*_ENTRY.iter_unpack(b"".join(taken))]
+        if self._refused:
+            kept = [entry for entry in kept if entry[1] not in self._refused]
         if not self._count:
             self._refused.clear()
             self._file_bytes = 0
@@ -93,7 +93,7 @@ class PendingKeys:
 
     def refuse(self, numbers: Iterable[int]) -> None:
         """Enter nothing more of these credentials."""
-        self._refused.update(number.to_bytes(_NUMBER_BYTES, "big") for number in numbers)
+        self._refused.update(numbers)
 
     def _sort_next(self) -> bool:
         """Have the next bucket in order; False when all are empty."""
@@ -102,7 +102,7 @@ class PendingKeys:
             self._next = (self._next + 1) % _BUCKETS
             if bucket:
                 parts = range(0, len(bucket), _ENTRY_BYTES)
-                self._sorted.extend(sorted(bucket[at : at + _ENTRY_BYTES] for at in parts))
+                self._sorted = sorted([bucket[at : at + _ENTRY_BYTES] for at in parts])
                 return True
         return False
 

@@ -1,6 +1,7 @@
 """New credentials with their contexts and windows, by statements that are compiled once."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import cbor2
@@ -10,6 +11,7 @@ from jrc.errors import StateError
 from jrc.service.records import CredentialState, Fingerprints, KeyKind, OpenedKeys, StoredKeys
 from jrc.store.keyring import Purpose
 from jrc.store.prepared import PreparedRows
+from jrc.store.rowmac import CHANGES
 from jrc.store.schema import context, context_kid, context_state, credential
 from jrc.store.scope import Scope, draw_ids
 
@@ -71,9 +73,13 @@ _CONTEXT = Inserting(
 )
 _PSK, _DERIVED = KeyKind.PSK.value, KeyKind.DERIVED.value
 _NOTHING_RECEIVED = {"highest": -1, "seen": 0, "numbers_reserved": 0, "version": 1}
-_STATE = Inserting(context_state, ["context_id", "needs_recovery", "mac"], _NOTHING_RECEIVED)
-_STATE_SEALED = [column.name for column in context_state.columns if column.name != "mac"]
-_NEEDS_RECOVERY = _STATE_SEALED.index("needs_recovery")
+_STATE_CHANGES = ("context_id", "needs_recovery")
+_STATE = Inserting(context_state, [*_STATE_CHANGES, "mac"], _NOTHING_RECEIVED)
+_STATE_ALIKE = [
+    CHANGES if column.name in _STATE_CHANGES else _NOTHING_RECEIVED.get(column.name)
+    for column in context_state.columns
+    if column.name != "mac"
+]
 _KID = Inserting(context_kid, ["kid_context", "context_id"])
 
 
@@ -88,48 +94,44 @@ def write_credentials(
 
     Whose the keys are is still to be noted (``key_prints.py``).
     """
-    opened = [draft.material.opened() for draft in drafts]
-    prints = [_prints(scope, keys) for keys in opened]
+    if not drafts:
+        return []
+    pledges, identifiers, materials, provenances, sources = zip(*drafts, strict=True)
+    opened = [material.opened() for material in materials]
+    prints = _prints(scope, opened)
     contexts = draw_ids(scope.connection, context, len(drafts))
+    aeads = [material.aead for material in materials]
+    kinds = [_DERIVED if psk is None else _PSK for psk, *_ in opened]
+    hkdfs = [material.hkdf for material in materials]
     secrets = _wrapped_secrets(scope, numbers, opened)
-    alike = (state.value, import_id)
-    _CREDENTIAL.write(
-        scope,
-        [
-            _credential_row(number, draft, secret, alike, compared, scope.now_ms)
-            for number, draft, secret, compared in zip(
-                numbers, drafts, secrets, prints, strict=True
-            )
-        ],
+    states, imports, now_ms = (
+        [each] * len(drafts) for each in (state.value, import_id, scope.now_ms)
     )
-    _CONTEXT.write(
-        scope,
-        [
-            (at, pledge_id, number, identifier, material.aead, keys, scope.now_ms)
-            for at, number, (pledge_id, identifier, material, _, _), keys in zip(
-                contexts, numbers, drafts, _wrapped_keys(scope, contexts, opened), strict=True
-            )
-        ],
-    )
-    _STATE.write(scope, _state_rows(scope, contexts, drafts))
+    head = (numbers, pledges, kinds, secrets, aeads, hkdfs, provenances, sources)
+    tail = (states, imports, *zip(*prints, strict=True), now_ms)
+    _CREDENTIAL.write(scope, [*zip(*head, *tail, strict=True)])
+    keys = _wrapped_keys(scope, contexts, opened)
+    columns = (contexts, pledges, numbers, identifiers, aeads, keys, now_ms)
+    _CONTEXT.write(scope, [*zip(*columns, strict=True)])
+    _STATE.write(scope, _state_rows(scope, contexts, [each.used_before for each in materials]))
     if state is not CredentialState.STAGED:
-        write_kids(scope, zip((draft.identifier for draft in drafts), contexts, strict=True))
+        write_kids(scope, zip(identifiers, contexts, strict=True))
     return prints
 
 
 def fingerprints(scope: Scope, material: StoredKeys) -> Fingerprints:
     """What keys are compared by."""
-    return _prints(scope, material.opened())
+    (prints,) = _prints(scope, [material.opened()])
+    return prints
 
 
-def _prints(scope: Scope, keys: OpenedKeys) -> Fingerprints:
-    psk, sender_key, recipient_key, _ = keys
-    fingerprint = scope.keyring.fingerprint
-    return Fingerprints(
-        None if psk is None else fingerprint(psk),
-        fingerprint(sender_key),
-        fingerprint(recipient_key),
-    )
+def _prints(scope: Scope, opened: Sequence[OpenedKeys]) -> list[Fingerprints]:
+    keys = chain.from_iterable(each[:3] for each in opened)
+    found = iter(scope.keyring.fingerprints(key for key in keys if key is not None))
+    return [
+        Fingerprints(None if psk is None else next(found), next(found), next(found))
+        for psk, *_ in opened
+    ]
 
 
 def write_kids(scope: Scope, kids: Iterable[tuple[bytes, int]]) -> None:
@@ -137,22 +139,6 @@ def write_kids(scope: Scope, kids: Iterable[tuple[bytes, int]]) -> None:
     rows = list(kids)
     _KID.write(scope, rows)
     scope.learned.extend(kid_context for kid_context, _ in rows)
-
-
-def _credential_row(
-    number: int,
-    draft: Draft,
-    secret: bytes,
-    alike: tuple[str, int | None],
-    prints: Fingerprints,
-    now_ms: int,
-) -> tuple[Any, ...]:
-    pledge_id, _, material, provenance, source = draft
-    kind = _DERIVED if prints.psk is None else _PSK
-    return (
-        *(number, pledge_id, kind, secret, material.aead, material.hkdf, provenance, source),
-        *(*alike, *prints, now_ms),
-    )
 
 
 def _wrapped_secrets(
@@ -177,13 +163,10 @@ def _wrapped_keys(
 
 
 def _state_rows(
-    scope: Scope, numbers: Sequence[int], drafts: Sequence[Draft]
+    scope: Scope, numbers: Sequence[int], used_before: Iterable[bool]
 ) -> list[tuple[Any, ...]]:
-    compute = scope.mac.compute
-    sealed: list[Any] = [_NOTHING_RECEIVED.get(name) for name in _STATE_SEALED]
-    rows = []
-    for number, draft in zip(numbers, drafts, strict=True):
-        needs_recovery = int(draft.material.used_before)
-        sealed[0], sealed[_NEEDS_RECOVERY] = number, needs_recovery
-        rows.append((number, needs_recovery, compute("context_state", sealed)))
-    return rows
+    mac = scope.mac.alike("context_state", _STATE_ALIKE)
+    return [
+        (number, int(is_used), mac(number, int(is_used)))
+        for number, is_used in zip(numbers, used_before, strict=True)
+    ]

@@ -149,11 +149,11 @@ class Keyring:
         number = held.newest[purpose]
         head, encrypt = _FORMAT + number.to_bytes(4, "big"), held.ciphers[number].encrypt
         drawn = self.random(_NONCE_BYTES * len(values))
+        associated = _associated_rows(table, column, version, number)
         wrapped = []
         for at, row, value in zip(range(0, len(drawn), _NONCE_BYTES), rows, values, strict=True):
             nonce = drawn[at : at + _NONCE_BYTES]
-            associated = _associated(table, row, column, version, number)
-            wrapped.append(head + nonce + encrypt(nonce, value, associated))
+            wrapped.append(head + nonce + encrypt(nonce, value, associated % row))
         return wrapped
 
     def unwrap(self, table: str, row: int, column: str, version: int, wrapped: bytes) -> bytes:
@@ -173,16 +173,24 @@ class Keyring:
             return cipher.decrypt(
                 wrapped[5:_HEADER_BYTES],
                 wrapped[_HEADER_BYTES:],
-                _associated(table, row, column, version, number),
+                _associated_rows(table, column, version, number) % row,
             )
         except InvalidTag:
             raise StateError(f"{table} {row}: {column} does not authenticate") from None
 
     def fingerprint(self, key: bytes) -> bytes:
         """16 bytes that tell whether two keys are equal, and nothing without the data key."""
-        keyed = self._held.fingerprinting.copy()
-        keyed.update(key)
-        return keyed.digest()
+        (fingerprint,) = self.fingerprints([key])
+        return fingerprint
+
+    def fingerprints(self, keys: Iterable[bytes]) -> list[bytes]:
+        """As ``fingerprint``, for many keys."""
+        begin, found = self._held.fingerprinting.copy, []
+        for key in keys:
+            keyed = begin()
+            keyed.update(key)
+            found.append(keyed.digest())
+        return found
 
 
 def _sorted(keys: OpenedKeys) -> tuple[_Held, list[bytes]]:
@@ -209,8 +217,9 @@ def wrapping_key(wrapped: bytes) -> int:
     return int.from_bytes(wrapped[1:5], "big")
 
 
-def _associated(table: str, row: int, column: str, version: int, key: int) -> bytes:
-    return f"jrc1|{table}|{row}|{column}|{version}|{key}".encode()
+def _associated_rows(table: str, column: str, version: int, key: int) -> bytes:
+    """The place of a wrapped value, with ``%d`` for its row."""
+    return f"jrc1|{table}|%d|{column}|{version}|{key}".encode()
 
 
 def new_data_keys(

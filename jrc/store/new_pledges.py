@@ -1,12 +1,13 @@
 """Rows of new pledges, by statements that are compiled once."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 from jrc.model import PledgeState
 from jrc.service.records import CredentialState, Fingerprints, NewPledge
 from jrc.store.credentials import Credentials
 from jrc.store.drafts import Draft, Inserting
+from jrc.store.rowmac import CHANGES
 from jrc.store.schema import credential, pledge, pledge_network
 from jrc.store.scope import Scope, draw_ids
 
@@ -24,15 +25,28 @@ def insert_pledges(
     scope: Scope, pledges: Sequence[NewPledge], import_id: int | None
 ) -> list[tuple[int, Fingerprints]]:
     """As ``Pledges.insert``."""
+    if not pledges:
+        return []
     numbers = draw_ids(scope.connection, pledge, len(pledges))
     credentials = draw_ids(scope.connection, credential, len(pledges))
-    rows = list(zip(numbers, credentials, pledges, strict=True))
-    _PLEDGE.write(scope, [_row(scope, *row, import_id) for row in rows])
-    write_networks(scope, ((number, new.network_ids) for number, _, new in rows))
-    drafts = [
-        Draft(number, new.identifier, new.material, new.provenance, new.source)
-        for number, _, new in rows
-    ]
+    identifiers, roles, labels, profiles, networks, materials, provenances, sources = zip(
+        *pledges, strict=True
+    )
+    words = [None if profile is None else profile.value for profile in profiles]
+    imports, now_ms = ([each] * len(pledges) for each in (import_id, scope.now_ms))
+    macs = _macs(
+        scope,
+        import_id,
+        alike=zip(roles, words, networks, strict=True),
+        changing=zip(numbers, identifiers, labels, credentials, strict=True),
+    )
+    columns = (
+        *(numbers, identifiers, roles, labels, words, credentials),
+        *(imports, now_ms, now_ms, macs),
+    )
+    _PLEDGE.write(scope, [*zip(*columns, strict=True)])
+    write_networks(scope, zip(numbers, networks, strict=True))
+    drafts = [*map(Draft, numbers, identifiers, materials, provenances, sources)]
     state = CredentialState.CURRENT
     prints = Credentials(scope).insert_many(drafts, credentials, state, import_id)
     return list(zip(credentials, prints, strict=True))
@@ -48,21 +62,24 @@ def write_networks(scope: Scope, entries: Iterable[tuple[int, Sequence[int]]]) -
     _NETWORK.write(scope, rows)
 
 
-def _row(
-    scope: Scope, number: int, credential_id: int, new: NewPledge, import_id: int | None
-) -> tuple[Any, ...]:
-    """The row; the MAC has every column as the table has it."""
+def _macs(
+    scope: Scope,
+    import_id: int | None,
+    alike: Iterable[tuple[int, str | None, tuple[int, ...]]],
+    changing: Iterable[tuple[int, bytes, str, int]],
+) -> list[bytes]:
+    """MACs of rows, which have every column as the table has it, and the networks."""
     now_ms = scope.now_ms
-    profile = None if new.profile is None else new.profile.value
-    mac = scope.mac.compute(
-        "pledge",
-        (
-            *(number, new.identifier, _STATE, None, new.role, new.label, profile),
-            *(credential_id, None, import_id, None, now_ms, now_ms, _VERSION),
-            list(new.network_ids),
-        ),
-    )
-    return (
-        *(number, new.identifier, new.role, new.label, profile),
-        *(credential_id, import_id, now_ms, now_ms, mac),
-    )
+
+    @cache
+    def of(role: int, profile: str | None, network_ids: tuple[int, ...]) -> Callable[..., bytes]:
+        return scope.mac.alike(
+            "pledge",
+            (
+                *(CHANGES, CHANGES, _STATE, None, role, CHANGES, profile),
+                *(CHANGES, None, import_id, None, now_ms, now_ms, _VERSION),
+                list(network_ids),
+            ),
+        )
+
+    return [of(*terms)(*values) for terms, values in zip(alike, changing, strict=True)]

@@ -7,9 +7,9 @@ whole database (the instance file does).
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy import Table
@@ -17,6 +17,8 @@ from sqlalchemy import Table
 from jrc.errors import StateError
 
 MAC_BYTES = 16
+CHANGES: Final = object()
+"""In the place of a value, for ``RowMac.alike``."""
 
 _log = structlog.get_logger("jrc")
 
@@ -70,6 +72,22 @@ class RowMac:
         # What is printable hangs on the version of Unicode, and so on that of Python.
         keyed.update((text if text.isascii() else ascii(row)).encode())
         return keyed.digest()
+
+    def alike(self, table: str, values: Sequence[object]) -> Callable[..., bytes]:
+        """``compute`` for rows that differ in a few values: what they share is written once.
+
+        ``values`` has two or more, ``CHANGES`` for each that what comes back takes.
+        """
+        begun = self._begun[table]
+        shared = ("%a" if each is CHANGES else ascii(each).replace("%", "%%") for each in values)
+        row = f"({', '.join(shared)})"
+
+        def compute(*changing: object) -> bytes:
+            keyed = begun.copy()
+            keyed.update((row % changing).encode("ascii"))
+            return keyed.digest()
+
+        return compute
 
     def fits(
         self, table: str, values: Sequence[object], mac: object, *, at_once: bool = False

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table
 
 from jrc.errors import StateError
-from jrc.store.rowmac import MAC_BYTES, RowMac
+from jrc.store.rowmac import CHANGES, MAC_BYTES, RowMac
 
 MAC = RowMac(bytes(range(32)))
 TABLE = Table(
@@ -31,6 +31,15 @@ def test_a_mac_fits_its_row_and_no_other() -> None:
     for table, other in others:
         assert not MAC.fits(table, other, mac), other
     assert not RowMac(bytes(32)).fits("thing", values, mac)
+
+
+@pytest.mark.parametrize("label", ["", "roof", "50 %s'", 'a\\"b', "Dach süd", "\u2028"])
+def test_rows_that_are_alike_have_the_macs_of_their_own(label: str) -> None:
+    """Whatever is shared by them, and whatever is not."""
+    shared = MAC.alike("thing", (CHANGES, b"%d\xff", label, None, [1, 2], CHANGES))
+    for number, value in ((1, label), (2**40, b"\x00%'"), (-1, None)):
+        row = (number, b"%d\xff", label, None, [1, 2], value)
+        assert MAC.compute("thing", row) == shared(number, value)
 
 
 def test_a_sealed_row_is_checked_with_its_details() -> None:
