@@ -5,7 +5,7 @@ import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
@@ -14,6 +14,7 @@ from jrc.cli.rollover_screen import picture
 from jrc.model import Secret
 from tests.browser.conftest import CHROMIUM, arguments
 from tests.browser.lab import Lab
+from tests.browser.palette import smaller
 from tests.daemon.site import Device
 
 NODES: Final = 24
@@ -34,10 +35,20 @@ def main(folder: Path) -> None:
             page = _opened(browser, lab)
             lab.jrc("rollover", "start", "lab", "--yes", "--reason", "yearly", "--quorum", "90%")
             lab.wait(lambda: _reached(lab) >= TOLD)
-            _take(page, lab, "rollovers", folder / "rollover-grid.png", height=900)
+            _take(page, "rollovers", folder / "rollover-grid.png", height=900)
             _terminal(lab, folder / "rollover-watch.svg")
-            _take(page, lab, "", folder / "page.png", height=560)
-            _take(page, lab, "joins", folder / "page-joins.png", height=760)
+            _take(page, "", folder / "page.png", height=560)
+            _take(page, "joins", folder / "page-joins.png", height=760)
+            _take(
+                page,
+                f"pledge?id={lab.devices[5].identifier.hex()}",
+                folder / "page-pledge.png",
+                height=760,
+            )
+            _take(page, "events", folder / "page-events.png", height=560)
+            _search(page, "room 2", folder / "page-pledges.png", height=560)
+            dark = _opened(browser, lab, color_scheme="dark")
+            _take(dark, "", folder / "page-dark.png", height=560)
         browser.close()
 
 
@@ -49,9 +60,12 @@ def _furnish(lab: Lab) -> None:
     lab.send(Device(lab.devices[5].identifier, Secret(bytes(range(1, 17)))).pledge(first=1 << 39))
 
 
-def _opened(browser: Browser, lab: Lab) -> Page:
+def _opened(browser: Browser, lab: Lab, color_scheme: Literal["dark", "light"] = "light") -> Page:
     page = browser.new_page(
-        viewport={"width": WIDTH, "height": 800}, locale="en-GB", timezone_id="UTC"
+        viewport={"width": WIDTH, "height": 800},
+        locale="en-GB",
+        timezone_id="UTC",
+        color_scheme=color_scheme,
     )
     page.goto(lab.link())
     page.get_by_text("live", exact=True).wait_for()
@@ -63,12 +77,24 @@ def _reached(lab: Lab) -> int:
     return counts.get("reached", 0)
 
 
-def _take(page: Page, lab: Lab, view: str, file: Path, *, height: int) -> None:
+def _take(page: Page, view: str, file: Path, *, height: int) -> None:
     page.goto(page.url.partition("#")[0] + f"#/{view}")
     page.locator("tbody tr").first.wait_for()
     page.set_viewport_size({"width": WIDTH, "height": height})
+    _keep(page, file)
+
+
+def _search(page: Page, text: str, file: Path, *, height: int) -> None:
+    page.goto(page.url.partition("#")[0] + "#/pledges")
+    page.get_by_role("searchbox", name="Identifier or label").fill(text)
+    page.locator("tbody tr").filter(has_not_text=text).first.wait_for(state="detached")
+    page.set_viewport_size({"width": WIDTH, "height": height})
+    _keep(page, file)
+
+
+def _keep(page: Page, file: Path) -> None:
     page.wait_for_function("document.getAnimations().length == 0")
-    page.screenshot(path=file, animations="disabled")
+    file.write_bytes(smaller(page.screenshot(animations="disabled")))
 
 
 def _terminal(lab: Lab, file: Path) -> None:
