@@ -19,7 +19,6 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 top=$(dirname "$(dirname "$here")")
 home=/usr/local/lib/jrc
 config=/etc/jrc/config.toml
-key=/var/lib/jrc/kek
 credential=/etc/credstore.encrypted/jrc-kek
 
 fail() { echo "install.sh: $1" >&2; exit "${2:-1}"; }
@@ -64,18 +63,35 @@ install_units() {
     say "units                /etc/systemd/system/jrc*"
 }
 
+# The key goes from the kernel to systemd-creds by a pipe: no file ever has it as it is.
+make_credential() (
+    umask 077
+    od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' |
+        systemd-creds encrypt --name=jrc-kek - "$credential" 2>/dev/null
+)
+
 make_database() {
-    jrc init >/dev/null
-    chgrp jrc "$config"
-    say "config file          $config"
-    say "database             /var/lib/jrc/jrc.db"
-    if (umask 077 && systemd-creds encrypt --name=jrc-kek "$key" "$credential" 2>/dev/null); then
-        sed -i 's|^kek_file = .*|credential = "jrc-kek"|' "$config"
-        rm "$key"
+    if [ -e "$credential" ]; then
+        init_with_credential
+        say "key                  $credential, as it was"
+    elif make_credential; then
+        init_with_credential || { rm -f "$credential"; exit 1; }
         say "key                  $credential, for this host alone"
     else
-        say "key                  $key; systemd-creds can't encrypt here"
+        jrc init >/dev/null
+        chgrp jrc "$config"
+        say "key                  /var/lib/jrc/kek; systemd-creds can't encrypt here"
     fi
+    say "config file          $config"
+    say "database             /var/lib/jrc/jrc.db"
+}
+
+# The config file comes last: until it is there, the next try begins anew.
+init_with_credential() {
+    new=$config.new
+    sed 's|^kek_file = .*|credential = "jrc-kek"|' "$top/config.example.toml" >"$new" &&
+        jrc-offline --config "$new" init >/dev/null &&
+        chgrp jrc "$new" && chmod 640 "$new" && mv "$new" "$config"
 }
 
 [ "$(id -u)" = 0 ] || fail "run it as root" 6

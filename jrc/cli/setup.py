@@ -91,10 +91,12 @@ def _refuse_places(folder: Path | None, database_url: str | None) -> None:
 
 def _init_named(asked: Common) -> None:
     settings = asked.settings()
-    if settings.keys.kek_file is None:
+    if settings.keys.kek_file is None and "CREDENTIALS_DIRECTORY" not in os.environ:
         raise OperatorError(
             f"{asked.path} names no key file, and no process can make a credential",
-            "name keys.kek_file for now; docs/keys.md tells how its content becomes a credential",
+            "name keys.kek_file for now; docs/keys.md tells how its content becomes a credential;"
+            " or make one of 64 random hex digits and give"
+            f" `jrc-offline --config {asked.path} init`",
             exit_code=ExitCode.USAGE,
         )
     create(asked.path.absolute(), None, settings, owner=service_user())
@@ -146,29 +148,31 @@ def create(
 ) -> None:
     """Makes the files of ``settings``, all of them or none; ``owner`` gets them if it is given.
 
+    The key is new where they name a file for it, and the service manager's where a credential.
     ``text`` is what the config file will have; None where it is there, and stays as it is.
 
     Raises:
         OperatorError: one exists, or can't be made.
     """
     file, kek_file = settings.database.file, settings.keys.kek_file
-    assert kek_file is not None
     database = () if file is None else (file,)
     written = () if text is None else (config,)
-    made = (*written, kek_file, *database, settings.instance_file)
+    key_files = () if kek_file is None else (kek_file,)
+    made = (*written, *key_files, *database, settings.instance_file)
     _refuse_what_is_there(made)
     new_folders = {path.parent for path in made if not path.parent.is_dir()}
     with ExitStack() as undo:
         try:
             for folder in dict.fromkeys(path.parent for path in made):
                 _make_folder(folder, undo)
-            _write_key(kek_file, undo)
+            for path in key_files:
+                _write_key(path, undo)
             if text is not None:
                 _write(config, text, _CONFIG_MODE, undo.callback)
             _make_database(settings, file, undo)
             if owner is not None:
                 folders = {settings.state_dir, *new_folders} - {config.parent}
-                _give_away(owner, (kek_file, settings.instance_file, *_all_of(file)), folders)
+                _give_away(owner, (*key_files, settings.instance_file, *_all_of(file)), folders)
                 _let_read(owner, written)
         except OSError as error:
             hint = _WHERE_ELSE if text is not None else _WHO_WRITES
@@ -218,13 +222,12 @@ def _write(path: Path, text: str, mode: int, undo: Callable[..., object]) -> Non
 
 
 def _make_database(settings: Settings, file: Path | None, undo: ExitStack) -> None:
+    from jrc.opened import slot_key
     from jrc.store import instancefile
     from jrc.store.bootstrap import create_database
     from jrc.store.database import Database
-    from jrc.store.keyfile import read_key
 
-    assert settings.keys.kek_file is not None
-    key = read_key(settings.keys.kek_file)
+    key = slot_key(settings)
     for path in _all_of(file):
         undo.callback(path.unlink, missing_ok=True)
     create_database(settings.database.url, key, time.time_ns() // 1_000_000, secrets.token_bytes)
@@ -271,11 +274,7 @@ def _say_next(config: Path, settings: Settings) -> None:
     jrc = "jrc" if config == SYSTEM_CONFIG else f"jrc --config {quoted(str(config))}"
     line(f"config file          {config}")
     line(f"database             {settings.database.file or settings.database.url}")
-    line(f"key file             {settings.keys.kek_file}")
-    line("")
-    line(
-        "Keep the key file apart from the database: whoever has both has every key. Without it the"
-    )
+    _say_key(settings)
     line("stored keys are lost, so make a recovery identity for the day it is:")
     line("")
     line(f"  {jrc} keys add recovery paper")
@@ -285,3 +284,17 @@ def _say_next(config: Path, settings: Settings) -> None:
     line(f"  {jrc} network add lab --network-id cafe --prefix 2001:db8:0:1::/64")
     line(f"  {jrc} pledge add 00124b0014b5b67e --psk-file FILE")
     line(f"  {jrc} run")
+
+
+def _say_key(settings: Settings) -> None:
+    keys = settings.keys
+    if keys.kek_file is None:
+        line(f"key                  the credential {keys.credential}")
+        line("")
+        line("The service manager opens the credential for this host alone. Without it the")
+        return
+    line(f"key file             {keys.kek_file}")
+    line("")
+    line(
+        "Keep the key file apart from the database: whoever has both has every key. Without it the"
+    )

@@ -10,6 +10,9 @@ import pytest
 from jrc.cli import setup
 from jrc.config import example, parse
 from jrc.errors import ExitCode
+from jrc.model import Secret
+from jrc.store.database import Database
+from jrc.store.keyfile import key_text, new_key, write_key
 from tests.cli.terminal import Terminal, one_sentence
 
 
@@ -154,6 +157,35 @@ def test_init_makes_no_credential(tmp_path: Path) -> None:
     done = terminal.jrc("init")
     one_sentence(done, ExitCode.USAGE)
     assert "docs/keys.md" in done.err
+
+
+def test_init_takes_the_key_that_the_service_manager_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And writes it nowhere."""
+    terminal = config_in(
+        tmp_path, NAMES.replace('kek_file = "secrets/kek"', 'credential = "jrc-kek"')
+    )
+    passed = tmp_path / "passed"
+    passed.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(passed))
+    one_sentence(terminal.jrc("init"), ExitCode.FAILED)
+    assert {"passed", "config.toml"} == {path.name for path in tmp_path.iterdir()}
+    key = new_key()
+    write_key(passed / "jrc-kek", key_text(key))
+    done = terminal.jrc("init")
+    assert done.code == 0, done.err
+    assert "the credential jrc-kek" in done.out
+    made = [path for path in (tmp_path / "state").iterdir() if path.is_file()]
+    assert {"jrc.db", "jrc.instance"} == {path.name for path in made}
+    assert [] == [path for path in made if holds(path, key)]
+    Database.open(f"sqlite:///{tmp_path / 'state/jrc.db'}", key).close()
+
+
+def holds(path: Path, key: Secret) -> bool:
+    """Whether a file has a key's bytes, or their digits."""
+    content = path.read_bytes()
+    return key.reveal() in content or key.reveal().hex().encode() in content.lower()
 
 
 def test_init_with_a_config_file_gives_away_its_state_alone(
