@@ -1,5 +1,6 @@
 """What is shipped to operators fits the program and the example config."""
 
+import ast
 import itertools
 import re
 import shlex
@@ -13,6 +14,7 @@ import pytest
 
 from jrc import config
 from jrc.cli.wpan import REGISTRARS_USER
+from tests.documents.blocks import below
 
 CHECKOUT = Path(__file__).parent.parent
 Unit = dict[tuple[str, str], list[str]]
@@ -237,6 +239,27 @@ def test_the_socket_unit_listens_where_the_default_config_does() -> None:
     """Taking the socket unit changes no address."""
     (listening,) = unit("jrc.socket")["Socket", "ListenDatagram"]
     assert (config.endpoint(listening),) == config.parse("").coap.listen
+
+
+def test_each_block_of_the_page_on_systemd_is_pasted_by_a_test() -> None:
+    """Into a host that systemd has booted (`Router.paste`), so that no command there rots."""
+    page = (CHECKOUT / "docs/systemd.md").read_text(encoding="utf-8")
+    headings = [line for line in page.splitlines() if line.startswith("##")]
+    written = {
+        (heading, number)
+        for heading in headings
+        for number in range(1, len(below("docs/systemd.md", heading)) + 1)
+    }
+    assert written == {
+        (call.args[0].value, call.args[1].value)
+        for file in (CHECKOUT / "tests/systemd").glob("*.py")
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "paste"
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[1], ast.Constant)
+    }
 
 
 ANALYZE = shutil.which("systemd-analyze")

@@ -44,6 +44,7 @@ certificate = "{HERE}/fullchain.pem"
 private_key = "{HERE}/privkey.pem"
 """
 _MOVED = Parsed("tests/daemon/test_backup.py moves a registrar; scrypt takes its time")
+_BOOTED = Parsed("tests/systemd pastes the whole page into a host that systemd has booted")
 CONSOLES = CHECKOUT / "tests" / "provision" / "consoles"
 NEW_BOARD = "0200000000000077"
 """That the registrar does not know: it gets a key without --renew."""
@@ -366,9 +367,13 @@ SCENES: Mapping[str, Scene] = {
             "jrc keys add recovery paper": Types(("y\n",)),
             f"jrc pledge add {PLEDGE} --psk-file FILE": Ends(put={"FILE": "key.hex"}),
             "jrc backup create before.backup": Types(("secret\n", "secret\n")),
-            'jrc backup create move.backup --final --reason "new border router"': Parsed(
-                "tests/systemd/test_moved.py follows it"
-            ),
+            'jrc backup create move.backup --final --reason "new border router"': _BOOTED,
+            'jrc keys rotate --file /run/jrc-kek --reason "a disk was sold"': _BOOTED,
+            "(umask 077; systemd-creds decrypt --name=jrc-kek"
+            " /etc/credstore.encrypted/jrc-kek /run/jrc-kek)": _BOOTED,
+            "sed -i 's|^credential = .*|kek_file = \"/run/jrc-kek\"|'"
+            " /etc/jrc/config.toml": _BOOTED,
+            "sed -i 's|^kek_file = .*|credential = \"jrc-kek\"|' /etc/jrc/config.toml": _BOOTED,
         },
     ),
     "docs/updates.md": Scene(has_daemon=True, has_nodes=True),

@@ -28,6 +28,7 @@ FOLLOW = "journalctl -u jrc -f"
 _PROGRAM, _COMMAND = "usr/local/lib/jrc", "usr/local/bin/jrc"
 _ANSWERS: Mapping[str, tuple[str, ...]] = {
     "jrc keys add recovery paper": (YES,),
+    "jrc keys rotate --file": (YES,),
     "jrc backup create": (PASSPHRASE, PASSPHRASE, YES),
     "jrc-offline backup restore": (PASSPHRASE, YES),
 }

@@ -167,6 +167,10 @@ class Machine:
         paths = f"{TESTED}/source:{TESTED}/packages"
         return ("env", f"PYTHONPATH={paths}", PYTHON, "-m", module, *arguments)
 
+    def inside(self, path: str) -> Path:
+        """Where a path of the container's is for us; of what is mounted there, as ``/run``, too."""
+        return Path(f"/proc/{self._init}/root", path.lstrip("/"))
+
     def property(self, unit: str, name: str) -> str:
         """A property as systemd has it."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()

@@ -5,18 +5,22 @@ Long, since booting takes its time and so all of it is tried on one host, in thi
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.documents.blocks import below
+from jrc.store.schema import SCHEMA_REVISION
+from tests.systemd import release as releases
 from tests.systemd.conftest import IDENTIFIERS, PLEDGES, RELEASE, Router
 from tests.systemd.machine import CHECKOUT, PATIENCE_S, PYTHON
 
 pytestmark = pytest.mark.systemd
 
 CONFIG = "etc/jrc/config.toml"
+CREDENTIAL = "etc/credstore.encrypted/jrc-kek"
 WATCHDOG_S = 3
 
 
@@ -38,7 +42,7 @@ def test_after_the_install_one_command_is_left_to_be_typed(router: Router) -> No
     assert 'credential = "jrc-kek"' in (router.root / CONFIG).read_text()
     state = router.root / "var/lib/private/jrc"
     assert not (state / "kek").exists()
-    assert (router.root / "etc/credstore.encrypted/jrc-kek").stat().st_mode & 0o077 == 0
+    assert (router.root / CREDENTIAL).stat().st_mode & 0o077 == 0
     assert (router.root / "var/lib/jrc").is_symlink()
     assert router.status()["ready"]
 
@@ -153,7 +157,7 @@ def test_sighup_takes_what_can_be_taken_and_names_the_rest(router: Router, confi
     changed = config.replace('level = "info"', 'level = "debug"')
     changed = changed.replace('socket = "/run/jrc/admin.sock"', 'socket = "/run/jrc/other.sock"')
     (router.root / CONFIG).write_text(changed)
-    router.run("systemctl", "reload", "jrc")
+    router.paste("## Change settings", 1)
     router.wait_for(lambda: router.entries("restart_needed"), "the line that names the rest")
     assert "log.level" in router.entries("reloaded")[-1]["MESSAGE"]
     assert "admin.socket" == router.entries("restart_needed")[-1]["JRC_SETTINGS"]
@@ -261,13 +265,12 @@ def test_a_backup_is_made_by_a_unit_that_has_no_rights(router: Router, config: s
     recipient = router.run(*router.python("timeit")[:-2], "-c", keygen).strip()
     (router.root / CONFIG).write_text(config + f'\n[backup]\nrecipients = ["{recipient}"]\n')
     router.run("systemctl", "reload", "jrc")
-    router.run("systemctl", "start", "jrc-backup.service")
+    router.paste("## Backups", 1)
     made = list((router.root / "var/lib/private/jrc-backup").glob("jrc-*.backup"))
     assert 1 == len(made)
     assert made[0].stat().st_mode & 0o077 == 0
     noted = [e["kind"] for e in router.events() if e["reason"] == "jrc-backup.timer"]
     assert ["backup.begun", "backup.made"] == noted
-    router.run("systemctl", "enable", "--now", "jrc-backup.timer")
     assert "jrc-backup.timer" in router.run("systemctl", "list-timers", "--no-pager")
 
 
@@ -307,18 +310,39 @@ def test_an_upgrade_starts_anew_all_that_runs_of_the_program(router: Router) -> 
     running = ("jrc.service", "jrc-proxy.service", "jrc-wpan@wpan0.service")
     router.run("systemctl", "start", *running)
     before = [router.property(unit, "MainPID") for unit in running]
-    (commands,) = below("docs/systemd.md", "## Upgrade")
-    install = next(n for n, text in enumerate(commands) if text.startswith("deploy/systemd"))
     router.install()
-    for text in commands[install + 1 :]:
-        router.type(text)
+    router.paste("## Upgrade", 2)
     after = [router.property(unit, "MainPID") for unit in running]
     assert [] == [unit for unit, old, new in zip(running, before, after, strict=True) if old == new]
     assert ["active"] * 3 == [router.property(unit, "ActiveState") for unit in running]
     router.run("systemctl", "stop", *running[1:], "jrc-wpan@wpan0.socket")
-    for text in commands[install + 1 :]:
-        router.type(text)
+    router.paste("## Upgrade", 2)
     assert ["inactive"] * 2 == [router.property(unit, "ActiveState") for unit in running[1:]]
+
+
+def test_an_upgrade_to_another_schema_goes_as_the_page_says(
+    router: Router, release: Path, tmp_path: Path
+) -> None:
+    """The new version, installed from its wheel, refuses the database until it is upgraded."""
+    newer = releases.make_newer(release, tmp_path / "newer")
+    there = partial(router.unpack, newer)
+    router.paste("## Upgrade", 1, {"git pull": there, "make wheel": there})
+    assert "jrc 99.0" == router.jrc("--version").strip()
+    assert "jrc 99.0" != f"jrc {router.status()['version']}"
+    begin = json.loads(router.journal("--lines=1"))["__CURSOR"]
+    assert router.attempt("systemctl", "restart", "jrc").returncode != 0
+    entries = map(json.loads, router.journal(f"--after-cursor={begin}").splitlines())
+    said = [each["MESSAGE"] for each in entries if each.get("SYSLOG_IDENTIFIER") == "jrc"]
+    refusal = [
+        f"error: database.url: the database has schema {SCHEMA_REVISION}, older than 9999",
+        "hint: run `jrc db upgrade`, which copies an SQLite file first",
+    ]
+    assert refusal == [line for line in said if not line.startswith("stopped ")][:2]
+    router.paste("## Upgrade", 3)
+    assert router.status()["ready"]
+    assert 40 == router.join()["joined"]
+    copies = (router.root / "var/lib/private/jrc").glob("jrc.db.before-*")
+    assert 1 == len(list(copies))
 
 
 def test_a_helper_that_was_started_too_often_is_back_as_the_hint_says(
@@ -370,9 +394,7 @@ def test_a_helper_has_the_right_to_set_keys_and_listens_to_the_registrar(
     installer = '\n[[installer]]\nnetwork = "lab"\nkind = "linux"\ninterface = "wpan0"\n'
     helper = 'helper = "/run/jrc-wpan/wpan0.sock"\nretry_s = 1\nretry_max_s = 1\n'
     (router.root / CONFIG).write_text(config + installer + helper)
-    router.run("systemctl", "enable", "--now", "jrc-wpan@wpan0.socket")
-    assert "inactive" == router.property("jrc-wpan@wpan0.service", "ActiveState")
-    router.run("systemctl", "restart", "jrc")
+    router.paste("## What is there", 1)
 
     def said() -> str:
         done = router.attempt("jrc", "status", "--json")  # exit code 5: it fails, as it should
@@ -413,25 +435,25 @@ def test_commands_work_on_the_database_while_the_service_is_stopped(router: Rout
     assert 40 == router.join()["joined"]
 
 
-def test_a_lost_credential_is_made_anew_with_the_recovery_identity(router: Router) -> None:
-    """By a key file first, as docs/systemd.md says; nothing opens with the lost one any more."""
-    router.jrc("keys", "add", "recovery", "usb", "--out", "/root/recovery")
-    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
-    credential, key = "/etc/credstore.encrypted/jrc-kek", "/var/lib/jrc/kek"
-    (router.root / credential.lstrip("/")).unlink()
-    assert router.attempt("systemctl", "start", "jrc").returncode != 0
-    assert "jrc-kek" in router.journal("--unit=jrc.service", "PRIORITY=6", "--since=-60s")
-    router.run("systemctl", "stop", "jrc.socket", "jrc.service")
-    with_credential = (router.root / CONFIG).read_text()
-    with_file = with_credential.replace('credential = "jrc-kek"', f'kek_file = "{key}"', 1)
-    (router.root / CONFIG).write_text(with_file)
-    router.run("jrc-offline", "keys", "restore", "--identity-file", "/root/recovery")
-    router.run("systemctl", "reset-failed", "jrc.service", "jrc.socket")
-    router.run("systemctl", "start", "jrc")
+def test_another_key_becomes_a_credential_at_once(router: Router) -> None:
+    """While the registrar runs; the one that it started with opens nothing any more."""
+    before = router.run("systemd-creds", "decrypt", "--name=jrc-kek", f"/{CREDENTIAL}", "-")
+    router.paste("## The key", 2)
+    after = router.run("systemd-creds", "decrypt", "--name=jrc-kek", f"/{CREDENTIAL}", "-")
+    assert before != after
     assert 40 == router.join()["joined"]
-    router.run("systemd-creds", "encrypt", "--name=jrc-kek", key, credential)
-    (router.root / CONFIG).write_text(with_credential)
-    router.run("systemctl", "restart", "jrc")
+
+
+def test_a_lost_credential_is_made_anew_with_the_recovery_identity(router: Router) -> None:
+    """As the page says; nothing opens with the lost one any more, and no disk has seen the key."""
+    router.jrc("keys", "add", "recovery", "usb", "--out", "/root/recovery")
+    shutil.copy2(router.inside("/root/recovery"), router.inside("/run/identity"))
+    (router.root / CREDENTIAL).unlink()
+    assert router.attempt("systemctl", "restart", "jrc").returncode != 0
+    assert "jrc-kek" in router.journal("--unit=jrc.service", "PRIORITY=6", "--since=-60s")
+    before = (router.root / CONFIG).read_text()
+    router.paste("### A credential that does not open", 1)
+    assert before == (router.root / CONFIG).read_text()
     assert 40 == router.join()["joined"]
 
 
@@ -447,16 +469,34 @@ def test_nothing_of_it_is_left_once_it_was_removed_as_the_page_says(router: Rout
     was = {file for file in router.files() if "jrc" in file}
     assert {"/etc/systemd/system/jrc.service", "/usr/local/share/man/man1/jrc.1"} <= was
     assert "/var/lib/systemd/timers/stamp-jrc-backup.timer" in was
-    program, data = below("docs/systemd.md", "## Remove")
-    for text in program:
-        router.type(text)
+    router.paste("## Remove", 1)
     left = {file for file in router.files() if "jrc" in file}
     kept = ("/etc/jrc", "/etc/credstore.encrypted/", "/var/lib/")
     assert {"/var/lib/private/jrc/jrc.db", "/etc/jrc/config.toml"} < left
     assert [] == [file for file in left if not file.startswith(kept)]
-    for text in data:
-        router.type(text)
+    router.paste("## Remove", 2)
     assert [] == [file for file in router.files() if "jrc" in file]
     assert "jrc" not in (router.root / "etc/group").read_text()
     units = router.run("systemctl", "list-unit-files", "--no-pager", "--no-legend")
     assert "jrc" not in units
+
+
+def test_where_no_credential_can_be_made_the_key_is_a_file_until_one_is(
+    router: Router, program: Path
+) -> None:
+    """The install script gives systemd-creds a key by a pipe; what is a file is another one."""
+    creds = router.root / "usr/local/bin/systemd-creds"
+    creds.write_text("#!/bin/sh\ncat >/root/given; echo $* >/root/asked; exit 1\n")
+    creds.chmod(0o755)
+    router.put_program(program)
+    assert "systemd-creds can't encrypt here" in router.install()
+    assert f"encrypt --name=jrc-kek - /{CREDENTIAL}\n" == (router.root / "root/asked").read_text()
+    key = (router.root / "var/lib/jrc/kek").read_text().strip()
+    assert re.fullmatch(r"[0-9a-f]{64}", (router.root / "root/given").read_text())
+    assert key != (router.root / "root/given").read_text()
+    router.run("systemctl", "enable", "--now", "jrc")
+    creds.unlink()
+    router.paste("## The key", 1)
+    assert "open" == router.status()["condition"]
+    assert 'credential = "jrc-kek"' in (router.root / CONFIG).read_text()
+    assert [] == [file for file in router.files() if file.endswith("/kek")]

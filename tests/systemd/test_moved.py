@@ -6,12 +6,12 @@ import shutil
 import pytest
 
 from tests.documents.blocks import below
-from tests.systemd.conftest import ADDED, IDENTIFIERS, PASSPHRASE, YES, Router
+from tests.systemd.conftest import ADDED, IDENTIFIERS, PASSPHRASE, PLEDGES, RELEASE, YES, Router
 
 pytestmark = pytest.mark.systemd
 
 STATE = "/var/lib/private/jrc"
-_CARRIED = ("move.backup", "kek")
+BACKUP, KEY = f"{RELEASE}/move.backup", "/run/jrc-kek"
 
 
 def follow(router: Router, commands: list[str], answers: dict[str, tuple[str, ...]]) -> None:
@@ -24,11 +24,14 @@ def follow(router: Router, commands: list[str], answers: dict[str, tuple[str, ..
 def test_a_registrar_moves_to_another_host(router: Router, successor: Router) -> None:
     """Its last backup and its key go along; pledges join there, and the doctor finds no fault."""
     assert 40 == router.join()["joined"]
-    old, new = below("docs/systemd.md", "## To another host")
-    follow(router, old, {"jrc backup create": (PASSPHRASE, PASSPHRASE, YES)})
-    for name in (*_CARRIED, "root/pledges"):
-        shutil.copy(router.root / name, successor.root / name)
-    follow(successor, new, {"jrc-offline backup restore": (PASSPHRASE, YES)})
+    router.paste("## To another host", 1)
+    for name in (BACKUP, PLEDGES):
+        shutil.copy(router.inside(name), successor.inside(name))
+    carried = router.inside(KEY)
+    assert carried.stat().st_mode & 0o077 == 0
+    shutil.copy2(carried, successor.inside(KEY))
+    successor.paste("## To another host", 2)
+    assert not successor.inside(KEY).exists()
     status = successor.status()
     assert (True, "open") == (status["ready"], status["condition"])
     assert {"joined": 40, "repeated": 0, "refused": 0, "lost": 0} == successor.join()
@@ -66,10 +69,9 @@ def test_a_registrar_moves_to_another_disk(successor: Router) -> None:
 
 def test_a_backup_is_restored(successor: Router) -> None:
     """It is an old copy, so that nobody is let in until somebody has recovered it."""
-    (commands,) = below("docs/systemd.md", "## While it is stopped")
     (successor.root / "mnt/stick").mkdir()
     successor.type("jrc backup create /mnt/stick/jrc.backup", (PASSPHRASE, PASSPHRASE))
-    follow(successor, commands, {"jrc-offline backup restore": (PASSPHRASE, YES)})
+    successor.paste("## While it is stopped", 1)
     shown = successor.attempt("jrc", "status", "--json").stdout  # which ends with 5
     assert "quarantined" == json.loads(shown)["condition"]
     (recover,) = below("docs/recovery.md", "### 4. Recover")
