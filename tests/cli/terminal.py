@@ -160,13 +160,13 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in left_out}
 
 
-def _read_terminal(terminal: int) -> bytes:
+def _read_terminal(terminal: int, silence_s: float = SILENCE_S) -> bytes:
     """The next piece; Linux reports the far side's end as an error.
 
     Raises:
         AssertionError: none comes, as of a command that asks what nobody has an answer to.
     """
-    assert select.select([terminal], [], [], SILENCE_S)[0], "the command says no more, and waits"
+    assert select.select([terminal], [], [], silence_s)[0], "the command says no more, and waits"
     try:
         return os.read(terminal, 4096)
     except OSError:
@@ -205,11 +205,11 @@ def typed(
     return command.wait(timeout=90), shown
 
 
-def converse(terminal: int, answers: Sequence[str]) -> str:
+def converse(terminal: int, answers: Sequence[str], silence_s: float = SILENCE_S) -> str:
     """What a command shows on a terminal until it ends; its questions get the answers in turn."""
     shown, asked, left = bytearray(), 0, list(answers)
     try:
-        while piece := _read_terminal(terminal):
+        while piece := _read_terminal(terminal, silence_s):
             shown += piece
             if left and len(shown) > asked and shown.endswith(QUESTIONS):
                 os.write(terminal, left.pop(0).encode())

@@ -144,7 +144,7 @@ class Machine:
                 stderr=terminal,
                 env=_ENVIRONMENT,
             )
-        shown = converse(ours, answers)
+        shown = converse(ours, answers, PATIENCE_S)
         assert process.wait(PATIENCE_S) == 0, (text, shown)
         return shown
 
