@@ -17,6 +17,7 @@ from tests.documents.scenes import (
     NO_COMPILER,
     PRINTED_BY_ANOTHER,
     READY,
+    SCENES,
     SERIAL,
     UNTIL_IT_WAITS,
 )
@@ -244,6 +245,7 @@ EXAMPLES: Mapping[str, Scene] = {
         },
     ),
     "jrc rollover start": _LIVES,
+    "jrc rollover resume": Scene(lines=SCENES["docs/rollover.md"].lines),
     "jrc events": Scene(
         has_daemon=True,
         lines={
