@@ -42,6 +42,7 @@ from jrc.service.networks import KEEP, AddNetwork, NetworkChanges, Unset
 from jrc.service.takeover import TakeOver, parse_take_over
 
 T = TypeVar("T")
+_PREFIX_BITS: Final = 64
 _ADDRESS = "write it as 2001:db8:0:1::7"
 _TAKE_OVER: Final = {"type": "object", "description": "docs/take-over.md has the format."}
 SETTINGS: Final = (
@@ -255,7 +256,8 @@ def _parse_prefix(text: str) -> IPv6Network:
     except ValueError:
         what, example = "is no IPv6 prefix", "2001:db8:0:1::/64"
     with suppress(ValueError):
-        example = str(IPv6Network(text, strict=False))
+        IPv6Network(text, strict=False)
+        example = str(IPv6Network((text.partition("/")[0], _PREFIX_BITS), strict=False))
         what = "is no prefix, as bits behind its length are set"
     raise OperatorError(
         f"--prefix: {text[:64]!r} {what}",

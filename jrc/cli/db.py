@@ -14,7 +14,7 @@ from jrc.cli.options import AsJson, Reason, Yes, common
 from jrc.cli.reporting import say
 from jrc.cli.users import refuse_other_owner
 from jrc.config import Settings
-from jrc.errors import JrcError, OperatorError
+from jrc.errors import ExitCode, JrcError, OperatorError
 
 if TYPE_CHECKING:
     from jrc.opened import Opened
@@ -73,6 +73,12 @@ def accept_server(
     from jrc.opened import accept_server
 
     settings = _own(context)
+    if settings.database.file is not None:
+        raise OperatorError(
+            "the database is a file, and on no server",
+            "`jrc db accept-copy` is for files that you copied",
+            exit_code=ExitCode.REFUSED,
+        )
     confirm(plan_of(_ACCEPTING), yes=yes)
     before, now = accept_server(
         settings, time.time_ns() // 1_000_000, actor=this_process().actor, reason=reason

@@ -178,13 +178,16 @@ def remove(
     """
     path = f"/v1/keys/slots/{segment('the name', name)}"
     with connect(common(context)) as api:
-        confirm(
-            plan_of(
-                f"the key of the slot {name} opens the database no more; copies of the database"
-                " that were made before still open with it"
-            ),
-            yes=yes,
-        )
+        if name in _slot_names(
+            api.get("/v1/keys")
+        ):  # whoever mistypes it is told so, and not asked
+            confirm(
+                plan_of(
+                    f"the key of the slot {name} opens the database no more; copies of the database"
+                    " that were made before still open with it"
+                ),
+                yes=yes,
+            )
         left = api.send("DELETE", path, {"reason": reason})
     if as_json:
         output.document(left)
@@ -287,6 +290,10 @@ def restore(
     say("take the identity off this host again")
     say("if somebody else may have the lost file, run `jrc keys rotate` too")
     _warn(found)
+
+
+def _slot_names(found: Mapping[str, Any]) -> set[str]:
+    return {slot["name"] for slot in found["slots"]}
 
 
 def _warn(found: Mapping[str, Any]) -> None:

@@ -17,6 +17,11 @@ from tests.cli.terminal import PREFIX, Terminal
             "'2001:db8::1/64' is no prefix, as bits behind its length are set",
             "2001:db8::/64",
         ),
+        (
+            "2001:db8:0:2::/48",
+            "'2001:db8:0:2::/48' is no prefix, as bits behind its length are set",
+            "2001:db8:0:2::/64",
+        ),
     ],
 )
 def test_a_prefix_that_is_none_names_its_option_and_an_example(
@@ -27,6 +32,16 @@ def test_a_prefix_that_is_none_names_its_option_and_an_example(
     done = terminal.jrc("network", *words, "--prefix", prefix)
     assert (done.code, done.out) == (ExitCode.USAGE, "")
     assert done.err == f"error: --prefix: {said}\nhint: write it as --prefix {example}\n"
+
+
+def test_a_file_is_on_no_server_to_accept(made: Terminal) -> None:
+    """Nobody is asked for a yes before, and the command that was meant is named."""
+    done = made.jrc("db", "accept-server")
+    assert (done.code, done.out) == (ExitCode.REFUSED, "")
+    assert done.err == (
+        "error: the database is a file, and on no server\n"
+        "hint: `jrc db accept-copy` is for files that you copied\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from jrc.errors import Cause, ExitCode, StoreError
 from jrc.opened import Opened
 from jrc.store.server import UnknownOutcomeError
-from tests.cli.terminal import PLEDGE, PSK, Done, Terminal
+from tests.cli.terminal import PLEDGE, PSK, Done, Terminal, one_sentence
 
 
 @pytest.fixture
@@ -147,6 +147,13 @@ def test_what_changes_keys_needs_a_yes(lab: Terminal) -> None:
         done = lab.jrc("keys", *words)
         assert (ExitCode.REFUSED, True) == (done.code, "--yes" in done.err)
     assert before == lab.jrc("keys", "slots", "--json").json
+
+
+def test_a_slot_that_is_not_there_is_not_asked_about(lab: Terminal) -> None:
+    """Whoever mistypes a name reads no plan of what its removal does."""
+    done = lab.jrc("keys", "remove", "papre")
+    one_sentence(done, ExitCode.FAILED)
+    assert ("papre" in done.err, "opens the database no more" in done.err) == (True, False)
 
 
 def test_rotation_keeps_what_is_stored(lab: Terminal) -> None:
