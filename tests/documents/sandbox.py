@@ -35,7 +35,7 @@ from tests.cli.terminal import Terminal, environment, free_port, typed
 from tests.forked import CHECKOUT, JRC, Forked
 
 PLEDGE, OTHER, ROUTER = "00124b0014b5b67e", "00124b0014b5b67f", "00124b0014b5b601"
-PATIENCE_S = 60
+PATIENCE_S = 120
 POLL_S = 0.02
 QUICK = "[rollover]\nguard_time_s = 1\nrate_bytes_per_s = 100000"
 """What lets a rollover end soon."""
@@ -221,7 +221,7 @@ class Sandbox:
         done = self.give(text)
         assert done.returncode == 0, (text, done.returncode, done.stdout, done.stderr)
 
-    def begin(self, text: str, until: str) -> Forked:
+    def begin(self, text: str, until: str) -> None:
         """A command that goes on, once it has said ``until``; ended with the sandbox."""
         words = [word for word in shlex.split(self.rooted(text)) if word != "jrc"]
         process = forked.piped(JRC, *words, environ=self._environ(), folder=str(self._at))
@@ -231,12 +231,13 @@ class Sandbox:
         for line in process.stdout:
             said.append(line)
             if until in line:
-                return process
+                return
         raise AssertionError(f"{text} has ended without {until!r}: {''.join(said)}")
 
     def watch(self, text: str, until: str) -> None:
         """A command that is ended by Ctrl-C once it has said ``until``."""
-        process = self.begin(text, until)
+        self.begin(text, until)
+        process = self._running[-1]
         process.send_signal(signal.SIGINT)
         assert process.stdout is not None
         process.stdout.read()

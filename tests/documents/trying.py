@@ -36,8 +36,13 @@ def _wants_daemon(scene: Scene) -> bool:
 
 def try_all(document: str) -> None:
     """Pastes the commands of a document one by one; `SCENES` says what they find."""
-    mine = [command for command in commands() if command.document == document]
-    try_these(mine, SCENES.get(document, Scene()))
+    with Sandbox() as sandbox:
+        try_in(sandbox, commands_of(document), SCENES.get(document, Scene()))
+
+
+def commands_of(document: str) -> list[Command]:
+    """As they stand there."""
+    return [command for command in commands() if command.document == document]
 
 
 @cache
@@ -64,16 +69,16 @@ def _is_tried(command: Command) -> bool:
 
 def try_examples(name: str) -> None:
     """Pastes those of a command; `EXAMPLES` says what they find."""
-    try_these(examples()[name], EXAMPLES.get(name, Scene()))
-
-
-def try_these(some: Sequence[Command], scene: Scene) -> None:
-    """Pastes commands of one document, in one terminal."""
     with Sandbox() as sandbox:
-        _write_keys(sandbox, some[0].document)
-        put = _prepare(sandbox, scene)
-        for command in some:
-            _try(sandbox, scene, command, put)
+        try_in(sandbox, examples()[name], EXAMPLES.get(name, Scene()))
+
+
+def try_in(sandbox: Sandbox, some: Sequence[Command], scene: Scene) -> None:
+    """Pastes commands of one document, in one terminal."""
+    _write_keys(sandbox, some[0].document)
+    put = _prepare(sandbox, scene)
+    for command in some:
+        _try(sandbox, scene, command, put)
 
 
 def _write_keys(sandbox: Sandbox, document: str) -> None:
