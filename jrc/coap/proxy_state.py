@@ -19,13 +19,13 @@ from typing import Final
 from jrc.cojp.constants import REPLAY_WINDOW_SIZE
 from jrc.cojp.replay import NumberBlock, ReplayWindow, reserve
 from jrc.errors import ExitCode, OperatorError
+from jrc.filerights import is_open_to_others
 from jrc.model import PledgeId, Secret
 from jrc.policy.credentials import MIN_KEY_BYTES, check_psk
 
 MAX_FILE_BYTES: Final = 4096
 _CHECK_BYTES: Final = 16
 _FORMAT: Final = 1
-_PRIVATE: Final = 0o077
 _MARK: Final = b"jrc proxy state"
 
 
@@ -38,13 +38,14 @@ def read_psk(path: Path, identifier: PledgeId) -> Secret:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            is_open = is_open_to_others(file.fileno())
             text = file.read(MAX_FILE_BYTES)
     except OSError as error:
         raise OperatorError(
             f"proxy.psk_file: {path} can't be read ({error.strerror})",
             "put the key there that the registrar has for proxy.pledge_id, in hex, mode 0600",
         ) from None
-    if mode & _PRIVATE:
+    if is_open:
         raise OperatorError(
             f"proxy.psk_file: {path} can be read by others (mode {mode:04o})",
             f"run: chmod 600 {path}",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jrc.errors import OperatorError
+from jrc.filerights import is_open_to_others
 from jrc.model import Secret
 from jrc.store.syncing import sync
 
@@ -45,6 +46,7 @@ def read_key(path: Path, *, setting: str = "keys.kek_file") -> Secret:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            is_open = is_open_to_others(file.fileno())
             text = file.read(_MAX_FILE_BYTES)
     except FileNotFoundError:
         raise KeyMissingError(
@@ -54,7 +56,7 @@ def read_key(path: Path, *, setting: str = "keys.kek_file") -> Secret:
         ) from None
     except OSError as error:
         raise OperatorError(f"{setting}: {path} can't be read ({error.strerror})") from None
-    if mode & 0o077:
+    if is_open:
         raise OperatorError(
             f"{setting}: {path} can be read by others (mode {mode:04o})",
             f"run: chmod 600 {path}",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jrc.errors import ExitCode, OperatorError
+from jrc.filerights import is_open_to_others
 from jrc.model import Secret
 from jrc.store.backup.container import damaged
 
@@ -120,6 +121,7 @@ def read_private(path: Path, what: str) -> str:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            is_open = is_open_to_others(file.fileno())
             raw = file.read(MAX_KEY_FILE_BYTES + 1)
         if len(raw) > MAX_KEY_FILE_BYTES:
             raise OperatorError(f"{what} {path} is too long to be one")
@@ -128,7 +130,7 @@ def read_private(path: Path, what: str) -> str:
         raise OperatorError(f"{what} {path} can't be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise OperatorError(f"{what} {path} is not UTF-8 text") from None
-    if mode & 0o077:
+    if is_open:
         raise OperatorError(
             f"{what} {path} can be read by others (mode {mode:04o})",
             f"run: chmod 600 {path}",

@@ -1,0 +1,45 @@
+"""Who else may read a file that holds a key: by its mode and its access control list (acl(5))."""
+
+import os
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+_ATTRIBUTE: Final = "system.posix_acl_access"
+_HEADER: Final = struct.Struct("<I")
+_ENTRY: Final = struct.Struct("<HHI")
+_USER, _OWNING_GROUP, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
+"""Tags of an entry, in `linux/posix_acl.h`."""
+_GROUPS_BITS, _OTHERS_BITS, _ALL = 0o070, 0o007, 0o7
+_ROOT = 0
+
+
+def is_open_to_others(descriptor: int) -> bool:
+    """Whether anybody but its owner, root and the user of this process has rights to an open file.
+
+    A file with a list has the most that the list gives anybody in the place of its group's bits:
+    systemd 254 and later gives a service its credentials so, with mode 0440 and a list that has
+    nobody but the service's user.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if mode & _OTHERS_BITS:
+        return True
+    return bool(mode & _GROUPS_BITS) and _gives_others(descriptor)
+
+
+def _gives_others(descriptor: int) -> bool:
+    try:
+        entries = list(_entries(os.getxattr(descriptor, _ATTRIBUTE)))
+    except OSError:  # it has none: the bits are the group's
+        return True
+    mask = next((rights for tag, rights, _ in entries if tag == _MASK), _ALL)
+    return any(rights & mask for tag, rights, who in entries if _is_another(tag, who))
+
+
+def _is_another(tag: int, who: int) -> bool:
+    return tag in (_OWNING_GROUP, _GROUP) or (tag == _USER and who not in (_ROOT, os.geteuid()))
+
+
+def _entries(attribute: bytes) -> Iterator[tuple[int, int, int]]:
+    """Tag, rights and user or group of each."""
+    return _ENTRY.iter_unpack(attribute[_HEADER.size :])
