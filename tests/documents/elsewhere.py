@@ -35,7 +35,7 @@ OTHERS: Mapping[str, str] = {
     "/usr/local/lib/jrc/bin/python": "is what the install script makes",
 }
 _FOLLOWED = re.compile(r'below\("([^"]+)", "([^"]+)"\)')
-_PASTED = re.compile(r'\.paste\("([^"]+)"')
+_PASTED = re.compile(r'\.paste\("([^"]+)", (\d+)')
 
 
 def why_not(command: Command) -> str | None:
@@ -68,17 +68,21 @@ def without_who(words: list[str]) -> list[str]:
 
 @cache
 def followed() -> frozenset[tuple[str, str]]:
-    """Documents and texts of the commands in chapters that tests of a booted host follow."""
+    """Documents and texts of the commands in blocks that tests of a booted host follow."""
+    sources = [
+        path.read_text(encoding="utf-8") for path in (CHECKOUT / "tests/systemd").glob("*.py")
+    ]
     return frozenset(
         (document, text)
-        for path in (CHECKOUT / "tests/systemd").glob("*.py")
-        for document, heading in _chapters(path.read_text(encoding="utf-8"))
-        for block in below(document, heading)
+        for source in sources
+        for document, block in _blocks(source)
         for text in block
     )
 
 
-def _chapters(source: str) -> Iterator[tuple[str, str]]:
-    """Document and heading of each that a test takes by its name."""
-    yield from _FOLLOWED.findall(source)
-    yield from (("docs/systemd.md", heading) for heading in _PASTED.findall(source))
+def _blocks(source: str) -> Iterator[tuple[str, list[str]]]:
+    """Document and commands of each block that a test takes by its chapter's name."""
+    for document, heading in _FOLLOWED.findall(source):
+        yield from ((document, block) for block in below(document, heading))
+    for heading, number in _PASTED.findall(source):
+        yield "docs/systemd.md", below("docs/systemd.md", heading)[int(number) - 1]
