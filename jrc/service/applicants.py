@@ -1,7 +1,7 @@
 """A pledge to enroll, checked by itself: identifier, keys, networks (RFC 9031 §3, §7.3, §9)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -48,8 +48,7 @@ class DerivedKeys:
     common_iv: Secret
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applicant:
+class Applicant(NamedTuple):
     """A pledge to enroll; what is None or empty was not said.
 
     ``keys``: a PSK, or derived keys. ``networks`` are names, in the order of preference.
@@ -126,7 +125,7 @@ def check_alone(applicant: Applicant) -> tuple[Applicant, OpenedKeys] | Fault:
     except UnfitError as error:
         return error.fault
     if applicant.allow_weak and _has_weak_keys(applicant):
-        applicant = replace(applicant, provenance=LAB)
+        applicant = applicant._replace(provenance=LAB)
     return applicant, keys
 
 

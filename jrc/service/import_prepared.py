@@ -5,7 +5,6 @@ This is most of an import's work and needs no database, so that another process 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -89,7 +88,7 @@ def prepare(entry: Row | RowError, *, allow_weak: bool) -> Entry:
     if applicant is None:
         return UnfitRow(entry.line, tuple(faults), entry.is_whole)
     if allow_weak:
-        applicant = replace(applicant, allow_weak=True)
+        applicant = applicant._replace(allow_weak=True)
     checked = check_alone(applicant)
     if isinstance(checked, Fault):
         return UnfitRow(entry.line, (RowError(entry.line, *checked),), entry.is_whole)

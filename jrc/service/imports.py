@@ -6,7 +6,7 @@ be looked up by anybody until the publishing transaction. A dry run is an import
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
@@ -206,7 +206,7 @@ class Import:
                 faults += wrong
                 if applicant is not None:
                     lines.append(entry.line)
-                    applicants.append(replace(applicant, allow_weak=self._allow_weak))
+                    applicants.append(applicant._replace(allow_weak=self._allow_weak))
         judged = self._judge(tx, lines, applicants, faults)
         before = len(self._errors)
         while self.enter_keys(tx):

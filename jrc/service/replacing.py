@@ -147,7 +147,7 @@ def _like(tx: Registry, applicant: Applicant, old: PledgeRecord) -> Applicant:
     """Enrolled as the old one is; its profile is only its own where the old one's was."""
     networks = tx.networks.all()
     names = tuple(networks[each].name for each in old.network_ids if each in networks)
-    return replace(applicant, networks=names, role=old.role, label=old.label, profile=old.profile)
+    return applicant._replace(networks=names, role=old.role, label=old.label, profile=old.profile)
 
 
 def replace_pledge(
