@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jrc.cojp.algorithms import Aead, Hkdf
 from jrc.cojp.oscore_context import context_from_keys, derive_keys_for_jrc
@@ -17,8 +17,10 @@ from jrc.service.records import (
     OpenedKeys,
     StoredKeys,
 )
-from jrc.service.registry import Registry
 from jrc.service.wording import may_hold_key, nearest
+
+if TYPE_CHECKING:  # it knows all stores, and a process that prepares rows has none
+    from jrc.service.registry import Registry
 
 MAX_LABEL_CHARACTERS = 200
 MAX_NETWORKS = 100
@@ -100,7 +102,7 @@ class Checked(NamedTuple):
 
 
 def check_applicant(
-    tx: Registry, applicant: Applicant, networks: Mapping[str, Network]
+    tx: "Registry", applicant: Applicant, networks: Mapping[str, Network]
 ) -> Checked | Fault:
     """The applicant with its keys derived, or what is wrong with it by itself."""
     alone = check_alone(applicant)

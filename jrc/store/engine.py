@@ -27,8 +27,8 @@ BUSY_TIMEOUT_MS = 2000
 
 CHECKPOINT_PAGES = 4000
 """16 MB of WAL: a page that many joins change is written back once and not each time."""
-COMMAND_CHECKPOINT_PAGES = 1000
-"""4 MB, for transactions of commands: what an import of many rows leaves is written back in pieces
+COMMAND_CHECKPOINT_PAGES = 500
+"""2 MB, for transactions of commands: what an import of many rows leaves is written back in pieces
 that no join has to wait for long."""
 WRITER_CACHE_KIB = 8192
 """What joins of 10,000 pledges touch; a page that has to be read again costs more than a join."""
