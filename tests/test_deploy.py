@@ -15,6 +15,7 @@ import pytest
 from jrc import config
 from jrc.cli.wpan import REGISTRARS_USER
 from tests.documents.blocks import below
+from tests.systemd.conftest import LEFT_OUT
 
 CHECKOUT = Path(__file__).parent.parent
 Unit = dict[tuple[str, str], list[str]]
@@ -245,10 +246,14 @@ def test_each_block_of_the_page_on_systemd_is_pasted_by_a_test() -> None:
     """Into a host that systemd has booted (`Router.paste`), so that no command there rots."""
     page = (CHECKOUT / "docs/systemd.md").read_text(encoding="utf-8")
     headings = [line for line in page.splitlines() if line.startswith("##")]
+    chapters = [below("docs/systemd.md", heading) for heading in headings]
     written = {
         (heading, number)
-        for heading in headings
-        for number in range(1, len(below("docs/systemd.md", heading)) + 1)
+        for heading, blocks in zip(headings, chapters, strict=True)
+        for number in range(1, len(blocks) + 1)
+    }
+    assert set() == LEFT_OUT.keys() - {
+        text for each in chapters for block in each for text in block
     }
     assert written == {
         (call.args[0].value, call.args[1].value)

@@ -91,7 +91,9 @@ init_with_credential() {
     new=$config.new
     sed 's|^kek_file = .*|credential = "jrc-kek"|' "$top/config.example.toml" >"$new" &&
         jrc-offline --config "$new" init >/dev/null &&
-        chgrp jrc "$new" && chmod 640 "$new" && mv "$new" "$config"
+        chgrp jrc "$new" && chmod 640 "$new" && mv "$new" "$config" && return
+    rm -f "$new"
+    return 1
 }
 
 [ "$(id -u)" = 0 ] || fail "run it as root" 6

@@ -481,14 +481,26 @@ def test_nothing_of_it_is_left_once_it_was_removed_as_the_page_says(router: Rout
     assert "jrc" not in units
 
 
-def test_where_no_credential_can_be_made_the_key_is_a_file_until_one_is(
+def test_an_install_that_fails_leaves_nothing_in_the_way_of_the_next(
     router: Router, program: Path
 ) -> None:
+    """A database that is there is kept; neither config file nor credential is made for it."""
+    router.put_program(program)
+    database = router.root / "var/lib/jrc/jrc.db"
+    database.parent.mkdir()
+    database.touch()
+    refused = router.attempt("sh", f"{RELEASE}/deploy/systemd/install.sh")
+    assert (1, True) == (refused.returncode, "nothing was made" in refused.stderr)
+    made = ("/etc/jrc", "/etc/credstore.encrypted", "/var/lib/jrc")
+    assert ["/var/lib/jrc/jrc.db"] == [file for file in router.files() if file.startswith(made)]
+    router.run("rm", "-r", "/var/lib/jrc")
+
+
+def test_where_no_credential_can_be_made_the_key_is_a_file_until_one_is(router: Router) -> None:
     """The install script gives systemd-creds a key by a pipe; what is a file is another one."""
     creds = router.root / "usr/local/bin/systemd-creds"
     creds.write_text("#!/bin/sh\ncat >/root/given; echo $* >/root/asked; exit 1\n")
     creds.chmod(0o755)
-    router.put_program(program)
     assert "systemd-creds can't encrypt here" in router.install()
     assert f"encrypt --name=jrc-kek - /{CREDENTIAL}\n" == (router.root / "root/asked").read_text()
     key = (router.root / "var/lib/jrc/kek").read_text().strip()
