@@ -76,8 +76,8 @@ async def prepared(form: Form, body: AsyncIterator[bytes]) -> AsyncGenerator[lis
 
 
 async def _both(start: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    for piece in start:
-        yield piece
+    while start:  # and not kept in memory until the end of the file
+        yield start.pop(0)
     async for piece in rest:
         yield piece
 
