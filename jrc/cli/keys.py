@@ -178,9 +178,8 @@ def remove(
     """
     path = f"/v1/keys/slots/{segment('the name', name)}"
     with connect(common(context)) as api:
-        if name in _slot_names(
-            api.get("/v1/keys")
-        ):  # whoever mistypes it is told so, and not asked
+        # Whoever mistypes the name is told so, and not asked.
+        if name in _slot_names(api.get("/v1/keys")):
             confirm(
                 plan_of(
                     f"the key of the slot {name} opens the database no more; copies of the database"
