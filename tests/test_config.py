@@ -284,6 +284,24 @@ def test_the_config_file_is_found_in_the_stated_order(
     assert Path("/a") == config.find("/a", {"JRC_CONFIG": "/b"})
 
 
+def test_a_file_that_is_another_users_says_who_may_read_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also one in a folder that says to nobody else whether it is there, as /etc/jrc may be."""
+
+    def denied(*_given: object, **_options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    place = tmp_path / "jrc" / "config.toml"
+    monkeypatch.setattr("jrc.config.reading.SEARCHED", (place,))
+    monkeypatch.setattr(Path, "is_file", denied)
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(OperatorError) as caught:
+        config.load(config.find(None, {}))
+    assert caught.value.message == f"{place} can't be read: Permission denied"
+    assert "root" in caught.value.hint
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Missing, a folder, or no text: each is one sentence with the path."""
     for path in (tmp_path / "missing.toml", tmp_path):

@@ -15,6 +15,11 @@ from jrc.errors import OperatorError
 SEARCHED = (Path("config.toml"), Path("/etc/jrc/config.toml"))
 """Where a config file is looked for if neither ``--config`` nor ``$JRC_CONFIG`` names one."""
 
+_HINTS: Mapping[type[OSError], str] = {
+    FileNotFoundError: "`jrc init` writes one",
+    PermissionError: "give the command as a user who may read it, such as root: sudo jrc ...",
+}
+
 
 def parse(text: str, *, path: str = "config.toml") -> Settings:
     """The settings that ``text`` holds; ``path`` is where it came from.
@@ -44,7 +49,7 @@ def load(path: Path) -> Settings:
     except UnicodeDecodeError:
         raise OperatorError(f"{path} is not UTF-8 text", "save it as UTF-8") from None
     except OSError as error:
-        hint = "`jrc init` writes one" if isinstance(error, FileNotFoundError) else ""
+        hint = _HINTS.get(type(error), "")
         raise OperatorError(f"{path} can't be read: {error.strerror}", hint) from None
     return parse(text, path=str(path))
 
@@ -59,12 +64,20 @@ def find(explicit: str | None, environ: Mapping[str, str]) -> Path:
     if named:
         return Path(named)
     for candidate in SEARCHED:
-        if candidate.is_file():
+        if _is_there(candidate):
             return candidate
     places = " and ".join(str(p.absolute()) for p in SEARCHED)
     raise OperatorError(
         f"no config file: looked for {places}", "`jrc init` writes one, `--config FILE` names one"
     )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file, or whoever asks may not know: then ``load`` says so."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return True
 
 
 def example(folder: Path | None = None, database_url: str | None = None) -> str:
