@@ -29,6 +29,8 @@ from jrc.errors import ExitCode, OperatorError
 BASE_URL = "http://jrc"
 _TIMEOUT = httpx.Timeout(5.0, read=600.0, write=600.0)
 _STATUS_WITHIN_S = 3.0
+_SHOWN_WITHIN_S = 30.0
+"""For who asks for the status itself: among a million pledges it takes some seconds."""
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For the socket: httpx would read all the certificates of the web, which takes 27 ms."""
 Query = Mapping[str, str | int]
@@ -64,6 +66,10 @@ class Api:
     def get(self, path: str, query: Query | None = None) -> dict[str, object]:
         """The JSON object at ``path``."""
         return self._call("GET", path, params=_checked_words(query or {}))
+
+    def status(self) -> dict[str, object]:
+        """What the daemon says of itself, within half a minute: one that hangs is to be told of."""
+        return self._call("GET", "/v1/status", timeout=_SHOWN_WITHIN_S)
 
     def send(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
         """The answer to a request with a JSON body."""
@@ -163,6 +169,13 @@ class Api:
 
 
 def _broken_off(error: httpx.TransportError) -> OperatorError:
+    if isinstance(error, httpx.TimeoutException):
+        return OperatorError(
+            "the daemon does not answer",
+            "it hangs, or its host is very busy: see its log; `systemctl restart jrc`, where it is"
+            " a service, loses no join",
+            exit_code=ExitCode.UNREACHABLE,
+        )
     return OperatorError(
         f"the daemon broke the connection off ({type(error).__name__})",
         "see its log; `jrc status` tells whether it runs, and `jrc events` what was done",

@@ -64,7 +64,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             raise not_running(asked)
     else:
         with connect(asked) as api:
-            found = api.get("/v1/status")
+            found = api.status()
     _show(found, as_json=as_json)
     if not found.get("ready", True) or _has_failed(found):
         raise typer.Exit(ExitCode.UNFINISHED)
@@ -78,7 +78,7 @@ def _asked_without(asked: Common) -> dict[str, object]:
     """
     try:
         with connect(asked) as api:
-            return api.get("/v1/status")
+            return api.status()
     except OperatorError as error:
         if error.exit_code is ExitCode.UNREACHABLE:
             raise

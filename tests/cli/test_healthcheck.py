@@ -70,6 +70,17 @@ def test_a_daemon_that_stands_still_is_not_healthy(
     assert "has not answered within 0.1 s" in done.err
 
 
+def test_status_of_a_daemon_that_stands_still_is_not_waited_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other commands may take long, such as an import; who asks how it is wants to know soon."""
+    monkeypatch.setattr("jrc.cli.client._SHOWN_WITHIN_S", 0.1)
+    with listening(terminal):
+        done = terminal.jrc("status")
+    one_sentence(done, ExitCode.UNREACHABLE)
+    assert "the daemon does not answer" in done.err
+
+
 @pytest.mark.parametrize(
     ("answer", "words", "code", "said"),
     [

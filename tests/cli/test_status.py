@@ -202,7 +202,7 @@ def test_another_reason_to_tell_nobody_is_said_as_it_is(
     shown: list[str] = []
     monkeypatch.setattr("jrc.cli.output.line", shown.append)
     monkeypatch.setattr("jrc.cli.status.is_served", lambda _asked: True)
-    monkeypatch.setattr("jrc.cli.client.Api.get", lambda *_: told)
+    monkeypatch.setattr("jrc.cli.client.Api.status", lambda *_: told)
     assert lab.jrc("status").code == ExitCode.DONE
     assert shown[-1] == f"joined nodes are told nothing: {why}; see the daemon's log"
     (verdict,) = judge_updates(Daemon(told).part("updates"))
