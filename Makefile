@@ -18,6 +18,9 @@ FUZZ_RUNS ?= 10000000
 FUZZ_END ?= -max_total_time=$(FUZZ_SECONDS)
 FUZZ_TARGETS = $(sort $(wildcard tests/fuzz/fuzz_*.py))
 ARGS ?=
+# Where tests/systemd/test_later.py looks for it.
+DEBIAN_13 := /var/cache/jrc/debian-13
+DEBIAN_13_HAS := systemd,systemd-sysv,libnss-systemd,python3-venv,ca-certificates
 # Else each program that a test starts would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 # What is meant for either database; tests of the server alone (tests/store/test_postgresql.py and
@@ -28,7 +31,7 @@ ON_POSTGRESQL = $(patsubst %,tests/store/test_%.py,aggregates changed_meanwhile 
 	revoking rollover tokens update)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint test-cov test-postgresql test-faults test-faults-long test-gate test-net test-api test-systemd test-container test-browser test-monitoring screenshots bench fuzz fuzz-long lock docs reference pictures wheel clean
+.PHONY: help setup run test check lint test-cov test-postgresql test-faults test-faults-long test-gate test-net test-api test-systemd debian-13 test-container test-browser test-monitoring screenshots bench fuzz fuzz-long lock docs reference pictures wheel clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -87,6 +90,12 @@ screenshots: $(READY) ## docs/pictures anew; needs chromium
 
 test-systemd: $(READY) ## install, joins, kills, restarts on a host that systemd has booted; needs root, systemd-nspawn and wheels from an index, takes two minutes
 	$(BIN)/python -m pytest -q -o faulthandler_timeout=0 -m systemd tests/systemd $(ARGS)
+
+debian-13: $(DEBIAN_13) ## a Debian 13, which `make test-systemd` boots as well where it is there; needs root, debootstrap and 300 MB
+$(DEBIAN_13):
+	rm -rf $@.new
+	debootstrap --variant=minbase --include=$(DEBIAN_13_HAS) trixie $@.new http://deb.debian.org/debian
+	mv $@.new $@
 
 bench: $(READY) ## figures of speed and memory, as a table and JSON
 	@$(BIN)/python -m benchmarks $(ARGS)

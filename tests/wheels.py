@@ -12,13 +12,15 @@ PYTHON = "/usr/bin/python3"
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 
-def fetch(wheels: Path, *names: str) -> None:
-    """Fetch for the system's Python what files of ``requirements/`` pin and is not there yet.
+def fetch(wheels: Path, *names: str, version: str | None = None) -> None:
+    """Fetch what files of ``requirements/`` pin and is not there yet.
+
+    For the system's Python, or the one whose ``version`` is given, as ``3.13``.
 
     Raises:
         AssertionError: it can't be fetched.
     """
-    version = _said(PYTHON, "-c", _VERSION)
+    version = version or _said(PYTHON, "-c", _VERSION)
     for name in names:
         words = ("--require-hashes", "--no-deps", "--only-binary=:all:", "--dest", str(wheels))
         which = ("--python-version", version, "-r", f"requirements/{name}")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.documents.blocks import below
 from tests.systemd import release as releases
-from tests.systemd.machine import PATIENCE_S, WHEELS, Machine, why_not
+from tests.systemd.machine import HERE, PATIENCE_S, WHEELS, Machine, why_not
 from tests.wheels import fetch
 
 IDENTIFIERS = [f"00124b00{number:08x}" for number in range(1, 41)]
@@ -165,10 +165,10 @@ def _link_all(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _booted(root: Path) -> Iterator[Router]:
-    """A host that has nothing of the registrar's."""
+def booted(root: Path, tree: Path = HERE) -> Iterator[Router]:
+    """A host that has nothing of the registrar's, with the /usr of ``tree``."""
     root.mkdir()
-    router = Router(root)
+    router = Router(root, tree)
     try:
         router.wait_until_booted()
         yield router
@@ -205,7 +205,7 @@ def machine(
     tmp_path_factory: pytest.TempPathFactory, release: Path, wheels: Path
 ) -> Iterator[Router]:
     """Booted, with nothing of the registrar's but an unpacked release."""
-    with _booted(tmp_path_factory.mktemp("machine") / "root") as router:
+    with booted(tmp_path_factory.mktemp("machine") / "root") as router:
         router.unpack(release)
         router.put_wheels(wheels)
         yield router
@@ -236,7 +236,7 @@ def successor(
 ) -> Iterator[Router]:
     """Another host, with the registrar installed and not started."""
     del router  # which has installed the program
-    with _booted(tmp_path_factory.mktemp("successor") / "root") as other:
+    with booted(tmp_path_factory.mktemp("successor") / "root") as other:
         other.unpack(release)
         other.put_program(program)
         other.install()

@@ -1,4 +1,5 @@
-"""A host of its own that boots systemd: a container made of this host's /usr and nothing else.
+"""A host of its own that boots systemd: a container made of this host's /usr, or of that of another
+tree, and nothing else.
 
 Its /etc, /var and /usr/local are empty folders. The checkout and what its tests import are below
 /usr/local/lib/tested, for who joins from inside. It has no network but loopback.
@@ -26,6 +27,7 @@ from tests.cli.terminal import converse
 T = TypeVar("T")
 
 CHECKOUT = Path(__file__).parents[2]
+HERE = Path("/")
 PYTHON = f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 """The interpreter inside: no other folder but /usr is there."""
 TESTED = "/usr/local/lib/tested"
@@ -34,6 +36,7 @@ WHEELS = f"{TESTED}/wheels"
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
 _OF_USR = ("bin", "lib", "lib32", "lib64", "libexec", "sbin", "share")
+_OF_ETC = ("os-release", "ld.so.cache", "manpath.config", "ssl/certs/ca-certificates.crt")
 _MASKED = ("getty.target", "systemd-logind.service", "dbus.service", "dbus.socket")
 _BOOT = ("systemd.unit=multi-user.target", "systemd.show_status=no")
 _ENVIRONMENT = {
@@ -60,9 +63,9 @@ def why_not() -> str | None:
         return f"{wheels.PYTHON} is none that the install script takes: python3-venv"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
-        _fill(root)
+        _fill(root, HERE)
         done = subprocess.run(
-            _command(root, "/bin/true"),
+            _command(root, HERE, "/bin/true"),
             capture_output=True,
             text=True,
             timeout=60,
@@ -73,14 +76,14 @@ def why_not() -> str | None:
 
 
 class Machine:
-    """A booted container; ``root`` is an empty folder."""
+    """A booted container; ``root`` is an empty folder, ``tree`` where its /usr is from."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tree: Path = HERE) -> None:
         self.root = root
         self._console = (root.parent / "console").open("wb")
-        _fill(root)
+        _fill(root, tree)
         self._process = subprocess.Popen(
-            _command(root, "--boot", *_BOOT),
+            _command(root, tree, "--boot", *_BOOT),
             stdin=subprocess.DEVNULL,
             stdout=self._console,
             stderr=subprocess.STDOUT,
@@ -198,26 +201,26 @@ class Machine:
         self._console.close()
 
 
-def _fill(root: Path) -> None:
-    """The folders of a host whose /usr is ours."""
+def _fill(root: Path, tree: Path) -> None:
+    """The folders of a host whose /usr is that of ``tree``."""
     tested = ("source", "packages", "wheels")
     ours = ("local/bin", "local/sbin", *(f"local/lib/tested/{name}" for name in tested))
-    for name in (*_usr(), *ours):
+    for name in (*_usr(tree), *ours):
         (root / "usr" / name).mkdir(parents=True)
     for name in ("bin", "lib", "lib32", "lib64", "sbin"):
-        if Path("/", name).is_symlink():
+        if (tree / name).is_symlink():
             (root / name).symlink_to(f"usr/{name}")
     for name in ("dev", "etc", "proc", "root", "run", "sys", "tmp", "var/lib", "var/log/journal"):
         (root / name).mkdir(parents=True)
-    _fill_etc(root / "etc")
+    _fill_etc(root / "etc", tree / "etc")
 
 
-def _usr() -> list[str]:
-    """What of /usr is this host's own, and there."""
-    return [name for name in _OF_USR if Path("/usr", name).is_dir()]
+def _usr(tree: Path) -> list[str]:
+    """What of /usr is of the tree, and there."""
+    return [name for name in _OF_USR if (tree / "usr" / name).is_dir()]
 
 
-def _fill_etc(etc: Path) -> None:
+def _fill_etc(etc: Path, theirs: Path) -> None:
     (etc / "machine-id").write_text(secrets.token_hex(16) + "\n")
     (etc / "hostname").write_text("border-router\n")
     (etc / "passwd").write_text(
@@ -226,9 +229,10 @@ def _fill_etc(etc: Path) -> None:
     )
     (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\nalice:x:1000:\n")
     (etc / "nsswitch.conf").write_text("passwd: files systemd\ngroup: files systemd\n")
-    for name in ("os-release", "ld.so.cache", "manpath.config"):
-        if Path("/etc", name).exists():
-            shutil.copy(f"/etc/{name}", etc / name)
+    for name in _OF_ETC:
+        if (theirs / name).exists():
+            (etc / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(theirs / name, etc / name)
     (etc / "pip.conf").write_text(f"[global]\nno-index = true\nfind-links = {WHEELS}\n")
     for unit in _MASKED:
         link = etc / "systemd/system" / unit
@@ -236,9 +240,9 @@ def _fill_etc(etc: Path) -> None:
         link.symlink_to("/dev/null")
 
 
-def _command(root: Path, *what: str) -> list[str]:
+def _command(root: Path, tree: Path, *what: str) -> list[str]:
     binds = [
-        *(f"/usr/{name}" for name in _usr()),
+        *(f"{tree / 'usr' / name}:/usr/{name}" for name in _usr(tree)),
         f"{CHECKOUT}:{TESTED}/source",
         f"{sysconfig.get_path('platlib')}:{TESTED}/packages",
     ]
