@@ -37,6 +37,9 @@ PATIENCE_S = 60.0
 _LOOK_S = 0.05
 _OF_USR = ("bin", "lib", "lib32", "lib64", "libexec", "sbin", "share")
 _OF_ETC = ("os-release", "ld.so.cache", "manpath.config", "ssl/certs/ca-certificates.crt")
+_ENTER = 'while [ $1 != -- ]; do echo $$ > $1/cgroup.procs; shift; done; shift; exec "$@"'
+_INSIDE = ("sh", "-c", _ENTER, "sh")
+"""Runs a command in control groups, with -- between them and it."""
 _MASKED = ("getty.target", "systemd-logind.service", "dbus.service", "dbus.socket")
 _BOOT = ("systemd.unit=multi-user.target", "systemd.show_status=no")
 _ENVIRONMENT = {
@@ -82,20 +85,21 @@ class Machine:
         self.root = root
         self._console = (root.parent / "console").open("wb")
         _fill(root, tree)
+        self._groups = _new_groups()
         self._process = subprocess.Popen(
-            _command(root, tree, "--boot", *_BOOT),
+            [*_INSIDE, *map(str, self._groups), "--", *_command(root, tree, "--boot", *_BOOT)],
             stdin=subprocess.DEVNULL,
             stdout=self._console,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             env=os.environ | _NSPAWN,
         )
-        self._init = 0
+        self.init = 0
 
     def wait_until_booted(self) -> None:
         """Return once systemd has started everything; fails with its console if it never does."""
         try:
-            self._init = self.wait_for(self._child, "the container's first process")
+            self.init = self.wait_for(self._child, "the container's first process")
             self.wait_for(self._is_up, "the end of the boot")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.console()}") from None
@@ -153,7 +157,7 @@ class Machine:
 
     def _inside(self) -> Sequence[str]:
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd")
-        return ("nsenter", f"--target={self._init}", *spaces)
+        return ("nsenter", f"--target={self.init}", *spaces)
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
         """A command inside that goes on; its output is read as text."""
@@ -172,7 +176,7 @@ class Machine:
 
     def inside(self, path: str) -> Path:
         """Where a path of the container's is for us; of what is mounted there, as ``/run``, too."""
-        return Path(f"/proc/{self._init}/root", path.lstrip("/"))
+        return Path(f"/proc/{self.init}/root", path.lstrip("/"))
 
     def property(self, unit: str, name: str) -> str:
         """A property as systemd has it."""
@@ -194,11 +198,19 @@ class Machine:
         """End it, and all that runs inside."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        if self._init:
+        if self.init:
             with suppress(ProcessLookupError):
-                os.kill(self._init, signal.SIGKILL)
+                os.kill(self.init, signal.SIGKILL)
         self._process.wait(PATIENCE_S)
         self._console.close()
+        self.wait_for(self._has_gone, "the end of its control groups")
+
+    def _has_gone(self) -> bool:
+        for group in self._groups:
+            for folder, _, _ in os.walk(group, topdown=False):
+                with suppress(OSError):  # its last processes are still ending
+                    Path(folder).rmdir()
+        return not any(group.exists() for group in self._groups)
 
 
 def _fill(root: Path, tree: Path) -> None:
@@ -213,6 +225,20 @@ def _fill(root: Path, tree: Path) -> None:
     for name in ("dev", "etc", "proc", "root", "run", "sys", "tmp", "var/lib", "var/log/journal"):
         (root / name).mkdir(parents=True)
     _fill_etc(root / "etc", tree / "etc")
+
+
+def _new_groups() -> list[Path]:
+    """Control groups of a container's own: where two share one, each takes the other's for its."""
+    places = {"": Path("/sys/fs/cgroup/unified"), "name=systemd": Path("/sys/fs/cgroup/systemd")}
+    if not places[""].is_dir():
+        places[""] = Path("/sys/fs/cgroup")
+    lines = Path("/proc/self/cgroup").read_text().splitlines()
+    ours = {kind: path for _, kind, path in (line.split(":", 2) for line in lines)}
+    name = f"jrc-{secrets.token_hex(4)}"
+    groups = [place / ours[kind][1:] / name for kind, place in places.items() if kind in ours]
+    for group in groups:
+        group.mkdir()
+    return groups
 
 
 def _usr(tree: Path) -> list[str]:

@@ -52,17 +52,19 @@ def test_a_reload_returns_when_the_settings_are_in_force(later: Router) -> None:
     file = later.root / CONFIG
     file.write_text(file.read_text().replace('level = "info"', 'level = "debug"'))
     pid = later.pid()
-    later.type(f"echo 1 > {FROZEN}")
-    reload = later.start("systemctl", "reload", "jrc")
     state = ("jrc.service", "ActiveState")
-    later.wait_for(lambda: "reloading" == later.property(*state), "a reload under way")
-    assert [] == later.entries("reloaded")
-    assert reload.poll() is None
-    later.type(f"echo 0 > {FROZEN}")
-    assert ("", None) == reload.communicate(timeout=PATIENCE_S)
-    assert 0 == reload.returncode
-    (said,) = later.entries("reloaded")
-    assert "log.level" in said["MESSAGE"]
+    later.type(f"echo 1 > {FROZEN}")
+    try:
+        reload = later.start("systemctl", "reload", "jrc")
+        later.wait_for(lambda: "reloading" == later.property(*state), "a reload under way")
+        assert [] == later.entries("reloaded")
+        assert reload.poll() is None
+    finally:
+        later.type(f"echo 0 > {FROZEN}")
+    said, _ = reload.communicate(timeout=PATIENCE_S)
+    assert ("", 0) == (said, reload.returncode)
+    (entry,) = later.entries("reloaded")
+    assert "log.level" in entry["MESSAGE"]
     assert ("active", pid) == (later.property(*state), later.pid())
 
 
