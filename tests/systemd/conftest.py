@@ -44,13 +44,17 @@ class Router(Machine):
     """A border router, on which `jrc` is installed."""
 
     def paste(
-        self, heading: str, number: int, instead: Mapping[str, Callable[[], object]] | None = None
+        self,
+        heading: str,
+        number: int,
+        instead: Mapping[str, Callable[[], object]] | None = None,
+        page: str = PAGE,
     ) -> None:
         """Give root's shell each command of a block of the page, of which a heading's first is 1.
 
         ``instead`` says what is done in the place of a command.
         """
-        for text in below(PAGE, heading)[number - 1]:
+        for text in below(page, heading)[number - 1]:
             if instead is not None and text in instead:
                 instead[text]()
             elif text not in LEFT_OUT:
