@@ -260,6 +260,10 @@ EXAMPLES: Mapping[str, Scene] = {
             "zcat events.jsonl.gz | jrc events verify -": ("gzip events.jsonl",),
         },
     ),
+    "jrc db accept-server": Scene(
+        # On a file it is refused; tests/test_opened_on_server.py has one that moved.
+        lines={'jrc db accept-server --reason "upgraded to PostgreSQL 17"': Ends(6)},
+    ),
     "jrc db accept-copy": Scene(
         lines={
             'jrc db accept-copy --reason "moved to the new disk"': Parsed(
