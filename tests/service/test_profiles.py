@@ -282,9 +282,9 @@ def test_a03_derived_keys_are_looked_at_alike(desk: Desk) -> None:
     who = Applicant(identifier=NAME, keys=keys)
     with pytest.raises(OperatorError, match="is weak"):
         desk.write(lambda tx: add_pledge(tx, who, actor=ACTOR))
-    lab = replace(who, allow_weak=True)
+    lab = who._replace(allow_weak=True)
     desk.write(lambda tx: add_pledge(tx, lab, actor=ACTOR, on_conflict=OnConflict.FAIL))
-    equal = replace(lab, keys=replace(keys, pledge_recipient_key=keys.pledge_sender_key))
+    equal = lab._replace(keys=replace(keys, pledge_recipient_key=keys.pledge_sender_key))
     with pytest.raises(OperatorError, match="are equal"):
         desk.write(lambda tx: add_pledge(tx, equal, actor=ACTOR))
 
