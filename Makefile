@@ -31,7 +31,7 @@ ON_POSTGRESQL = $(patsubst %,tests/store/test_%.py,aggregates changed_meanwhile 
 	revoking rollover tokens update)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint test-cov test-postgresql test-faults test-faults-long test-gate test-net test-api test-systemd debian-13 test-container test-browser test-monitoring screenshots bench fuzz fuzz-long lock docs reference pictures wheel clean
+.PHONY: help setup run test check lint test-cov test-postgresql test-faults test-faults-long test-gate test-net test-newcomer test-api test-systemd debian-13 test-container test-browser test-monitoring screenshots bench fuzz fuzz-long lock docs reference pictures wheel clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' Makefile
@@ -72,6 +72,9 @@ test-gate: $(READY) ## 20 daemons broken on purpose, each by name with the test 
 test-api: $(READY) ## a daemon's API over TLS under requests that its document makes up; JRC_TEST_EXAMPLES for each route
 	$(BIN)/python -m pytest -q -n $(JOBS) -p schemathesis.pytest.plugin -m api --show-capture=no \
 	  tests/daemon/test_fuzzed_api.py $(ARGS)
+
+test-newcomer: $(READY) ## the tutorial with a PATH that has Python, git and make alone
+	$(BIN)/python -m tests.documents.newcomer docs/tutorial.md
 
 test-net: $(READY) ## three hosts in network namespaces; needs root and nft
 	$(BIN)/python -m pytest -q -m hosts tests/hosts $(ARGS)

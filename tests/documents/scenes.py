@@ -110,6 +110,12 @@ SCENES: Mapping[str, Scene] = {
         }
         | {"router.example.org": "localhost"},
         lines={
+            # The registrar has a certificate by then, and would take a new one some time.
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365"
+            " -subj /CN=router.example.org -addext subjectAltName=DNS:router.example.org"
+            " -keyout privkey.pem -out fullchain.pem": Ends(
+                put={"privkey.pem": "other.key", "fullchain.pem": "other.pem"}
+            ),
             "jrc --url https://router.example.org:9633 --ca fullchain.pem --token-file token"
             " rollover watch lab": Shows("lab: "),
         },

@@ -24,7 +24,7 @@ def unpack(folder: Path) -> Path:
     _build(CHECKOUT, "sdist", folder)
     (archive,) = folder.glob("jrc-*.tar.gz")
     with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
+        opened.extractall(folder)  # our own
     return folder / archive.name.removesuffix(".tar.gz")
 
 
