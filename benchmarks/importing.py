@@ -17,7 +17,7 @@ from benchmarks.bad import MB
 from benchmarks.client import HOST, LARGEST_ANSWER_BYTES, MeasurementError
 from benchmarks.daemon import Bed, Daemon, bed_in
 from benchmarks.fleet import NETWORK, Fleet, SimulatedPledge
-from benchmarks.process import cpu_ns, peak_bytes, resident_bytes
+from benchmarks.process import cpu_ns, forget_peak, own_bytes, peak_bytes, resident_bytes
 from benchmarks.report import Figure
 from benchmarks.scale import Scale
 
@@ -60,6 +60,7 @@ def _measured(bed: Bed, daemon: Daemon, fleet: Fleet, rows: Path, count: int) ->
     joining = _Joining(daemon, fleet)
     alone = joining.run(_ALONE_JOINS)
     before = resident_bytes(daemon.pid) / MB
+    forget_peak(daemon.pid)
     before_ns = daemon.cpu_ns()
     run = _Run(bed, daemon, rows)
     with_it = joining.run_until(run.has_ended)
@@ -165,7 +166,7 @@ class _Run:
                 if b"prepare_rows" not in Path(f"/proc/{child}/cmdline").read_bytes():
                     continue  # not yet: as long as it is the daemon's copy, its memory is too
                 self.child_cpu_ns = max(self.child_cpu_ns, cpu_ns(child))
-                self.child_peak_bytes = max(self.child_peak_bytes, resident_bytes(child))
+                self.child_peak_bytes = max(self.child_peak_bytes, own_bytes(child))
 
     def report(self) -> dict[str, int]:
         """What the command said."""

@@ -11,6 +11,7 @@ _STOLEN = 8
 """The column of /proc/stat (proc_stat(5))."""
 _RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB$", re.MULTILINE)
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
+_OWN = re.compile(r"^Private_(?:Clean|Dirty): +(\d+) kB$", re.MULTILINE)
 _UDP6 = Path("/proc/net/udp6")
 _LOCAL, _QUEUES, _DROPS = 1, 4, -1
 
@@ -34,6 +35,12 @@ def peak_bytes(pid: int) -> int:
     0 of a process that has ended and is not waited for yet.
     """
     return _kilobytes(pid, _PEAK)
+
+
+def own_bytes(pid: int) -> int:
+    """What is resident of a process and in no other: without the libraries that it shares."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(map(int, _OWN.findall(text))) * 1024
 
 
 def forget_peak(pid: int) -> None:

@@ -133,7 +133,8 @@ async def _end(child: Process) -> None:
     if child.returncode is None:
         with suppress(ProcessLookupError):
             child.kill()
-        await child.wait()
+    # What waits in its pipe is read as well: asyncio tells of no end before that (`wait` alone).
+    await child.communicate()
     assert child.stdin is not None
     child.stdin.close()
     with suppress(BrokenPipeError, ConnectionResetError):  # else Python says it on standard error

@@ -97,6 +97,21 @@ def test_keys_of_a_lab_are_taken_where_they_are_allowed() -> None:
     assert taken.provenance == "lab"
 
 
+def test_it_ends_while_what_it_has_read_waits() -> None:
+    """More of its rows than the loop takes in before somebody wants them: the import broke off."""
+
+    async def broken_off() -> float:
+        clock = asyncio.get_running_loop().time
+        async with aclosing(prepared(FORM, pieces(file_of(20 * ROWS)))) as read:
+            await anext(read)
+            await asyncio.sleep(1)  # until its pipe is full
+            began = clock()
+        return clock() - began
+
+    assert run(broken_off) < 30
+    assert [] == beside()
+
+
 def test_a_file_that_breaks_off_has_no_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sends it went away: the error arrives, and no process stays."""
     children: list[Process] = []
