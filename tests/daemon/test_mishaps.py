@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -10,20 +11,18 @@ import pytest
 
 from jrc.errors import ExitCode
 from jrc.lab.pledge import Joined
-from tests.daemon.site import Daemon, Device, Site
+from tests.daemon.site import PATIENCE_S, Daemon, Device, Site
 from tests.daemon.wire import Wire
 
-LOOKS = 2_000
 STOP_S = 15
 """What SQLite waits for a lock, a few times over; a wait for each request would be 80 s."""
 
 
 def until(happened: Callable[[], bool]) -> None:
     """Look, without sleeping, until it has happened: each look is a request to the daemon."""
-    for _ in range(LOOKS):
-        if happened():
-            return
-    raise AssertionError("it has not happened")
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline_s, "it has not happened"
 
 
 def is_ready(daemon: Daemon) -> bool:
