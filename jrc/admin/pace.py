@@ -1,6 +1,6 @@
 """How much goes into one transaction, so that joins wait for none of them long."""
 
-AIM_MS = 20.0
+AIM_MS = 15.0
 """The work of one transaction. Its commit comes on top, which takes what the disk takes: smaller
 transactions would only mean more of them."""
 _MOST_GROWTH = 1.25

@@ -88,7 +88,7 @@ class PendingKeys:
             kept = [entry for entry in kept if entry[1] not in self._refused]
         if not self._count:
             self._refused.clear()
-            self._file_bytes = 0
+            self._file_bytes = self._next = 0
         return kept
 
     def refuse(self, numbers: Iterable[int]) -> None:
