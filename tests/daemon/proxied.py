@@ -189,7 +189,8 @@ def shared_socket(folder: Path) -> dict[str, object]:
         found["listened_at"] = len(set(listened_at(daemon.log)))
         found["alone"] = proxy_alone(folder.with_name("alone"))
         ip("link", "delete", RADIO)
-        logged(daemon.log, "proxy_waits")
+        logged(daemon.log, "proxy_waits")  # it may have waited before, for an address
+        until(lambda: proxy_status(daemon)["listening"] is None)
         found["away"] = proxy_status(daemon)["listening"]
         add_radio()
         until(lambda: proxy_status(daemon)["listening"])
