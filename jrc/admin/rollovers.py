@@ -40,7 +40,10 @@ _QUORUM = text("quorum", "The share that must have the new keys.", examples=["0.
 _DEADLINE = duration("deadline", "When a person is asked about the rest.")
 _AT = text("at", "When it begins, with a time zone.", examples=["2026-11-22T02:00Z"])
 _RULES = (_QUORUM, _DEADLINE, _AT)
-_ANYWAY = flag("anyway", "Go on without those that are missing.")
+_ANYWAY = flag(
+    "anyway",
+    "Go on without 6LNs that are missing, in the switch without 6LBRs and radios.",
+)
 _SHOWN = Field(
     "shown",
     {
@@ -181,8 +184,9 @@ class RolloverRoutes:
     async def plan_resume(self, request: Request) -> Response:
         """Who is left behind."""
         anyway, name = query_params(request).flag("anyway"), _network(request)
+        installers = self._services.installers
         plan = await self._services.run_read(
-            lambda tx: rollover_consent.plan_resume(tx, name, anyway=anyway)
+            lambda tx: rollover_consent.plan_resume(tx, name, anyway=anyway, installers=installers)
         )
         return JSONResponse(_with_what_is_shown(plan))
 
@@ -194,7 +198,9 @@ class RolloverRoutes:
         installers = self._services.installers
 
         def work(tx: Registry) -> RolloverStatus:
-            plan = rollover_consent.plan_resume(tx, name, anyway=anyway, agreed_to=shown)
+            plan = rollover_consent.plan_resume(
+                tx, name, anyway=anyway, agreed_to=shown, installers=installers
+            )
             plan.require(agreed)
             return rollover.resume_rollover(
                 tx, name, anyway=anyway, actor=actor, reason=reason, installers=installers

@@ -213,11 +213,14 @@ class RolloverKeeper:
         if record.phase is Phase.PLANNED:
             is_due = (record.distributing_at_ms or 0) <= tx.now_ms
             return _Move(record.id, False, False) if is_due else None
-        late = record.deadline_at_ms is not None and record.deadline_at_ms <= tx.now_ms
-        deadline_passed = record.phase is Phase.DISTRIBUTING and late
-        since_s = self._guarding_since_s.get(record.id)
         now_s = self._monotonic_s()
-        guard_over = since_s is not None and now_s - since_s >= self._section.guard_time_s
+        guarded_s = now_s - self._guarding_since_s.get(record.id, now_s)
+        guard_over = record.phase is Phase.GUARDING and guarded_s >= self._section.guard_time_s
+        if record.phase is Phase.GUARDING:
+            deadline_passed = guarded_s >= self._section.guard_time_s + record.deadline_s
+        else:
+            late = record.deadline_at_ms is not None and record.deadline_at_ms <= tx.now_ms
+            deadline_passed = record.phase is Phase.DISTRIBUTING and late
         if not (deadline_passed or guard_over) and now_s < self._count_at_s.get(record.id, now_s):
             return None
         counts = counts_of(tx, record, self._installers)

@@ -13,7 +13,9 @@ from jrc.cli.options import AsJson, KnownPledge, KnownPledges, Reason, Yes, comm
 from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
 from jrc.cli.rollover_wait import Timeout, Wait, Watcher, seconds_of, wait_on_screen
+from jrc.cli.rollover_words import left_with_old_keys
 from jrc.errors import ExitCode
+from jrc.service.wording import listed
 
 
 def revoke(
@@ -84,10 +86,17 @@ def _wait_for_all(api: Api, done: Mapping[str, object], for_s: float) -> int:
         known = each["rollover"] if each["outcome"] != "wanted" else None
         assert known is None or isinstance(known, int)
         watcher = Watcher(daemon, network, known)
-        code, _ = wait_on_screen(watcher)
-        codes.append(code)
-        if code == ExitCode.DONE:
+        code, status = wait_on_screen(watcher)
+        left = left_with_old_keys(status) if status is not None else []
+        if code == ExitCode.DONE and left:
+            code = ExitCode.UNFINISHED
+            say(
+                f"{network}: the old keys are retired, but not gone from {listed(left)}: who was"
+                " revoked can go on with them there"
+            )
+        elif code == ExitCode.DONE:
             say(f"{network}: the old keys are retired, and who was revoked is out")
+        codes.append(code)
     return next((code for code in codes if code != ExitCode.DONE), ExitCode.DONE.value)
 
 

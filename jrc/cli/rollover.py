@@ -194,7 +194,11 @@ def resume(
     network: NetworkName,
     anyway: Annotated[
         bool,
-        typer.Option("--anyway", help="Switch with the nodes that are reached, however few; asks."),
+        typer.Option(
+            "--anyway",
+            help="Switch with the nodes that are reached, however few, or end a switch without"
+            " 6LBRs and installers that are missing; asks.",
+        ),
     ] = False,
     wait: Wait = False,
     timeout: Timeout = None,
@@ -202,7 +206,7 @@ def resume(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a paused rollover go on where it was, with a new deadline.
+    """Let a paused rollover go on where it was, with a new deadline, or one that waits for 6LBRs.
 
     \b
     Examples:

@@ -175,12 +175,18 @@ def _table(nodes: Sequence[Record], status: Record) -> Table:
 def switched_at(node: Record, status: Record) -> object:
     """Since when a node is to send with the new keys, None where it is not yet.
 
-    A 6LBR begins as it gets them; a 6LN that has them follows it (RFC 9031 §8.4.3.1-2).
+    A 6LBR begins as it gets them; a 6LN that has them follows what it hears (RFC 9031 §8.4.3.1-2),
+    which is certain when each 6LBR has begun, and in a network without any it is not.
     """
-    reached, switching = node["reached"], status["switching"]
-    if node["state"] != "reached" or not reached or not switching:
+    begun = status["switching"]
+    if node["role"] == "6ln":
+        without_router = status["without_router"]
+        assert isinstance(without_router, list | tuple)
+        begun = None if node["network"] in without_router else status["guarding"]
+    reached = node["reached"]
+    if node["state"] != "reached" or not reached or not begun:
         return None
-    return max(str(reached), str(switching))
+    return max(str(reached), str(begun))
 
 
 def _clock(at: object) -> str:

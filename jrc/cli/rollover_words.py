@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from jrc.cli.output import Record
+from jrc.service.rollover_missing import BRING_ONE, NOBODY_BEGINS
 from jrc.service.wording import counted, listed
 
 _NOUNS = {"6ln": "6LN", "6lbr": "6LBR"}
@@ -85,7 +86,7 @@ def installers(status: Record) -> Mapping[str, Record]:
 def hindrances(status: Record, nodes: Sequence[Record]) -> dict[tuple[str, str], str]:
     """What keeps a part of the network from the new keys: who and why, with a sentence for each.
 
-    An installer that fails, and, once the 6LBRs are told, a 6LBR that can't be.
+    An installer that fails; once the 6LBRs are told, one that can't be, and a network without any.
     """
     if status["ended"]:
         return {}
@@ -100,7 +101,29 @@ def hindrances(status: Record, nodes: Sequence[Record]) -> dict[tuple[str, str],
             for node in nodes
             if node["role"] == "6lbr" and node["last_error"] and node["state"] != "reached"
         }
+        found |= {
+            (name, "without router"): f"{NOBODY_BEGINS.format(name)}: {BRING_ONE.format(name)}"
+            for name in _texts(status["without_router"])
+        }
     return found
+
+
+def left_with_old_keys(status: Record) -> list[str]:
+    """Who goes on with the old keys though they are retired, where a person has ended the switch.
+
+    Names of installers and networks, and a count of 6LBRs.
+    """
+    counts = _counts(status)
+    routers = _total(counts, "6lbr") - _reached(counts, "6lbr")
+    return [
+        *(
+            f"installer {name}"
+            for name, each in installers(status).items()
+            if not each["installed"]
+        ),
+        *([counted(routers, "6LBR")] if routers else []),
+        *(f"the 6LNs of {name}, which has no 6LBR" for name in _texts(status["without_router"])),
+    ]
 
 
 def _failing(name: str, run: Record) -> str:

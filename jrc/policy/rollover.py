@@ -62,6 +62,18 @@ class NodeState(StrEnum):
     REVERTED = "reverted"
 
 
+TOLD_BY_UPDATE: Final = frozenset(
+    {
+        NodeState.PENDING,
+        NodeState.SENT,
+        NodeState.REACHED,
+        NodeState.REFUSED,
+        NodeState.UNREACHABLE,
+    }
+)
+"""States of those that are to get the new keys by update."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """How many nodes of one role are in each state; the fields are those of `NodeState`."""
@@ -88,7 +100,7 @@ class Tally:
 
     @property
     def counted(self) -> int:
-        """Those that are to get the new keys by update."""
+        """Those in a state of `TOLD_BY_UPDATE`."""
         return self.untried + self.reached + self.refused + self.unreachable
 
     def has_share(self, permille: int) -> bool:
@@ -102,12 +114,15 @@ class Counts:
 
     ``border_routers`` has the installers as well, as `reached` where the radio has the new keys.
     ``holding_both``: 6LNs that joined after the switch and were sent both sets, and neither have
-    acknowledged the new one alone nor been tried to the end with it.
+    acknowledged the new one alone nor been tried to the end with it. ``without_router``: networks,
+    by number, that have 6LNs and nobody who begins to send with the new keys, which 6LNs wait to
+    hear (RFC 9031 §8.4.3.2): no 6LBR that is told by update, and no installer.
     """
 
     nodes: Tally = Tally()
     border_routers: Tally = Tally()
     holding_both: int = 0
+    without_router: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +139,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The time for telling the 6LNs is over."""
+    """The time for telling the 6LNs is over, before the switch or after it."""
 
     counts: Counts
 
@@ -143,7 +158,10 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The operator lets it go on; ``anyway`` with the nodes that are reached, however few."""
+    """The operator lets it go on; ``anyway`` with the nodes that are reached, however few.
+
+    That is 6LNs before the switch, and 6LBRs and radios after it.
+    """
 
     anyway: bool = False
 
@@ -218,7 +236,7 @@ class When(StrEnum):
     NODES_READY = "all 6LNs reached, or the share and each other one tried"
     SHARE = "share reached"
     LESS = "share not reached"
-    BORDER_ROUTERS_READY = "all 6LBRs reached"
+    BORDER_ROUTERS_READY = "all 6LBRs reached, one in each network"
     NONE_HOLDS_BOTH = "no 6LN left to tell the new set alone"
     PLAIN = "plain"
     ANYWAY = "--anyway"
@@ -237,7 +255,8 @@ def _share(plan: Plan, event: Event) -> bool:
 
 
 def _border_routers_ready(plan: Plan, event: Event) -> bool:
-    return _counts(event).border_routers.has_share(1000)
+    counts = _counts(event)
+    return counts.border_routers.has_share(1000) and not counts.without_router
 
 
 def _counts(event: Event) -> Counts:
@@ -278,6 +297,7 @@ _TELL: Final = (Action.TELL_NODES, Action.SET_DEADLINE)
 _DROP: Final = (Action.GIVE_UP, Action.CLOSE)
 _REVERT: Final = (Action.GIVE_UP, Action.TELL_CURRENT_AGAIN, Action.CLOSE)
 _HOLD: Final = (Action.HOLD,)
+_END: Final = (Action.RETIRE, Action.CLOSE)
 
 TABLE: Final = (
     Row(_P.PLANNED, Begin, _P.DISTRIBUTING, _TELL),
@@ -289,9 +309,13 @@ TABLE: Final = (
     Row(_P.DISTRIBUTING, Pause, _P.PAUSED, _HOLD),
     Row(_P.DISTRIBUTING, Abort, _P.ABORTED, _REVERT),
     Row(_P.SWITCHING, Progress, _P.GUARDING, (Action.START_GUARD,), When.BORDER_ROUTERS_READY),
+    # Who is gone for good, or never was there, keeps the old keys good: a person's word ends that.
+    Row(_P.SWITCHING, Resume, _P.GUARDING, (Action.START_GUARD,), When.ANYWAY),
     Row(_P.SWITCHING, Pause, _P.PAUSED, _HOLD),
     Row(_P.GUARDING, Progress, _P.GUARDING),
-    Row(_P.GUARDING, GuardOver, _P.DONE, (Action.RETIRE, Action.CLOSE), When.NONE_HOLDS_BOTH),
+    Row(_P.GUARDING, GuardOver, _P.DONE, _END, When.NONE_HOLDS_BOTH),
+    # A 6LN that joins again and again would hold both for ever.
+    Row(_P.GUARDING, DeadlinePassed, _P.DONE, _END),
     Row(_P.GUARDING, Pause, _P.PAUSED, _HOLD),
     # A paused rollover goes back to where it was; only the operator's word takes it further.
     Row(_P.PAUSED, Resume, _P.PLANNED, (), When.PLAIN, _P.PLANNED),
@@ -300,6 +324,7 @@ TABLE: Final = (
     Row(_P.PAUSED, Resume, _P.SWITCHING, _SWITCH, When.ANYWAY, _P.DISTRIBUTING),
     Row(_P.PAUSED, Abort, _P.ABORTED, _REVERT, paused_from=_P.DISTRIBUTING),
     Row(_P.PAUSED, Resume, _P.SWITCHING, (Action.TELL_BORDER_ROUTERS,), When.PLAIN, _P.SWITCHING),
+    Row(_P.PAUSED, Resume, _P.GUARDING, (Action.START_GUARD,), When.ANYWAY, _P.SWITCHING),
     Row(_P.PAUSED, Resume, _P.GUARDING, (Action.START_GUARD,), When.PLAIN, _P.GUARDING),
     # What is under way may end in any phase; news alone moves none of these.
     Row(_P.PLANNED, Progress, _P.PLANNED),
@@ -340,12 +365,12 @@ def step(plan: Plan, event: Event) -> tuple[Plan, tuple[Action, ...]]:
         if _HOLDS[row.when](plan, event):
             return _moved(plan, row, event), row.do
     if isinstance(event, Resume):
-        raise _nothing_to_force(plan)
+        raise _nothing_to_force(plan) if event.anyway else _not_paused(plan)
     return plan, ()
 
 
 def settle(plan: Plan, counts: Counts) -> tuple[Plan, tuple[Action, ...]]:
-    """`Progress` until nothing moves: a domain without 6LNs or 6LBRs passes through."""
+    """`Progress` until nothing moves: a domain without nodes passes through."""
     done: tuple[Action, ...] = ()
     while True:
         after, actions = step(plan, Progress(counts))
@@ -381,6 +406,10 @@ def _not_in_table(plan: Plan, event: Event) -> OperatorError | StateError:
         return _refusal(_FORWARD, "let it end, then start another with `jrc rollover start`")
     if isinstance(event, Pause):
         return _refusal("this rollover is paused already", "go on with `jrc rollover resume`")
+    return _not_paused(plan)
+
+
+def _not_paused(plan: Plan) -> OperatorError:
     return _refusal(
         f"this rollover is not paused, but {plan.phase}", "watch it with `jrc rollover watch`"
     )

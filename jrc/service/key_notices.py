@@ -6,8 +6,9 @@ from typing import Final
 
 from jrc.cojp.constants import Role
 from jrc.errors import StateError
-from jrc.policy.rollover import NodeState, PauseCause, Phase
+from jrc.policy.rollover import TOLD_BY_UPDATE, NodeState, PauseCause, Phase
 from jrc.service.registry import Registry
+from jrc.service.rollover_missing import BRING_ONE, NOBODY_BEGINS
 from jrc.service.rollover_records import RolloverRecord
 from jrc.service.rollover_reports import RolloverStatus, status
 from jrc.service.wording import counted, listed, role_name
@@ -15,14 +16,6 @@ from jrc.service.wording import counted, listed, role_name
 _LATE_MS: Final = 10_000
 """How long a daemon may take to see that a deadline has passed."""
 _NOUNS: Final = {role_name(Role.NODE): "6LN", role_name(Role.LBR): "6LBR"}
-_COUNTED: Final = (
-    NodeState.PENDING,
-    NodeState.SENT,
-    NodeState.REACHED,
-    NodeState.REFUSED,
-    NodeState.UNREACHABLE,
-)
-"""Those that a rollover tells by update."""
 _DAMAGED: Final = "the database is damaged: keep a copy of it, and look for a failing disk"
 _LATE: Final = (
     "see that the daemon runs, and its log for rollover_not_moved: it goes on, or pauses and asks"
@@ -118,6 +111,10 @@ def _rollover(tx: Registry, record: RolloverRecord, names: tuple[str, ...]) -> I
     elif _is_late(tx, record):
         sentence = f"a rollover is past its deadline ({shown.deadline}), {_told(shown)}"
         yield _notice(names, sentence, _LATE, phase=phase, wants=True)
+    elif phase is Phase.SWITCHING and shown.without_router:
+        name = shown.without_router[0]
+        sentence = f"a rollover is switching, {_told(shown)}, and {NOBODY_BEGINS.format(name)}"
+        yield _notice(names, sentence, BRING_ONE.format(name), phase=phase, wants=True)
     else:
         until = f", until {shown.deadline}" if phase is Phase.DISTRIBUTING else ""
         sentence = f"a rollover is {phase.value}, {_told(shown)}{until}"
@@ -136,7 +133,7 @@ def _told(shown: RolloverStatus) -> str:
     parts = [
         f"{states.get(NodeState.REACHED, 0)} of {counted(total, _NOUNS[role])}"
         for role, states in (shown.counts or {}).items()
-        if (total := sum(states.get(state, 0) for state in _COUNTED))
+        if (total := sum(states.get(state, 0) for state in TOLD_BY_UPDATE))
     ]
     return f"{listed(parts)} reached" if parts else "with no node to tell"
 

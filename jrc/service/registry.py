@@ -156,6 +156,10 @@ class InstallationStore(Protocol):
         """Write a row; its version goes up by one."""
         ...
 
+    def forget(self, network_id: int, installer: str) -> None:
+        """Drop the row of one that is gone for good."""
+        ...
+
 
 class ImportStore(Protocol):
     """Staged imports."""

@@ -37,8 +37,10 @@ from jrc.service.rollover_course import (
     move,
     networks_of,
     nodes_with_keys,
+    radios,
     record_event,
 )
+from jrc.service.rollover_missing import forget_elsewhere
 from jrc.service.rollover_records import (
     JoinedNode,
     RolloverCause,
@@ -274,9 +276,9 @@ def _advance(
     else:
         counts = counts_of(tx, record, installers)
         event = Progress(counts)
-        if deadline_passed and record.phase is Phase.DISTRIBUTING:
+        if deadline_passed and record.phase in (Phase.DISTRIBUTING, Phase.GUARDING):
             event = DeadlinePassed(counts)
-        if guard_over and record.phase is Phase.GUARDING:
+        elif guard_over and record.phase is Phase.GUARDING:
             event = GuardOver(counts)
     return move(tx, record, event, installers=installers)
 
@@ -303,9 +305,18 @@ def resume_rollover(
 ) -> RolloverStatus:
     """Let a paused one go on; ``anyway`` with the nodes that have the new keys, however few.
 
+    One that is switching goes on ``anyway`` without 6LBRs and radios that are missing, paused or
+    not; installers that are not among ``installers`` are forgotten then.
+
     Raises:
         OperatorError: none is paused, or there is nothing that ``anyway`` could leave out.
     """
+    last = _last(tx, network_name)
+    if anyway and last.course is Phase.SWITCHING and installers is not None:
+        waiting, _ = radios(tx, last, installers)
+        move(tx, last, Resume(anyway), actor=actor, reason=reason, installers=installers)
+        forget_elsewhere(tx, waiting, installers)
+        return status(tx, network_name)
     return _command(tx, network_name, Resume(anyway), actor, reason, installers)
 
 
@@ -328,6 +339,12 @@ def _command(
     reason: str,
     installers: Collection[InstallerId] | None = None,
 ) -> RolloverStatus:
+    last = _last(tx, network_name)
+    move(tx, last, event, actor=actor, reason=reason, installers=installers)
+    return status(tx, network_name)
+
+
+def _last(tx: Registry, network_name: str) -> RolloverRecord:
     network = find_network(tx, network_name)
     require_open(tx, "a rollover stays as it is")
     last = tx.rollovers.latest(network.domain_id)
@@ -335,5 +352,4 @@ def _command(
         raise refused(
             f"network {network_name} has had no rollover", "`jrc rollover start` starts one"
         )
-    move(tx, last[0], event, actor=actor, reason=reason, installers=installers)
-    return status(tx, network_name)
+    return last[0]

@@ -1,14 +1,17 @@
 """What a person is told before a rollover is started, aborted, or goes on without some nodes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.policy.rollover import Abort, Event, Phase, Resume, step
+from jrc.service.installers import InstallerId
 from jrc.service.network_reports import find_network
 from jrc.service.network_settings import refused
 from jrc.service.registry import Registry
 from jrc.service.rollover import free_to_start
 from jrc.service.rollover_course import generation_of, networks_of, plan_of
+from jrc.service.rollover_missing import missing
 from jrc.service.rollover_plan import plan_rollover
 from jrc.service.rollover_records import RolloverRecord
 from jrc.service.wording import Plan, counted, listed, utc_text
@@ -19,7 +22,8 @@ class Shown:
     """The rollover that a plan is of, as it was when a person was asked.
 
     ``phase`` is that of its course. ``affected`` counts those who bear it: the revoked devices that
-    an abort leaves in, the 6LNs that are cut off by going on without them.
+    an abort leaves in, the 6LNs that are cut off by going on without them, the 6LBRs, radios and
+    networks that a switch ends without.
     """
 
     id: int
@@ -92,7 +96,12 @@ def _stay_in(count: int) -> list[str]:
 
 
 def plan_resume(
-    tx: Registry, network_name: str, *, anyway: bool, agreed_to: Shown | None = None
+    tx: Registry,
+    network_name: str,
+    *,
+    anyway: bool,
+    agreed_to: Shown | None = None,
+    installers: Collection[InstallerId] | None = None,
 ) -> RolloverPlan:
     """What going on means; it needs no consent unless nodes are left behind.
 
@@ -103,6 +112,8 @@ def plan_resume(
     record = _permitted(tx, network_name, Resume(anyway), agreed_to)
     if not anyway:
         return RolloverPlan((f"The rollover of {_networks(tx, record)} goes on.",))
+    if record.course is Phase.SWITCHING:
+        return _without_routers(tx, network_name, record, agreed_to, installers)
     nodes = tx.rollovers.counts(record.id).nodes
     behind = nodes.counted - nodes.reached
     shown = Shown(id=record.id, phase=record.course, affected=behind)
@@ -117,6 +128,25 @@ def plan_resume(
     )
     forward = "From then on it can only go forward."
     return RolloverPlan((comes, cut_off, forward), needs_consent=True, shown=shown)
+
+
+def _without_routers(
+    tx: Registry,
+    network_name: str,
+    record: RolloverRecord,
+    agreed_to: Shown | None,
+    installers: Collection[InstallerId] | None,
+) -> RolloverPlan:
+    """What retiring the old keys means for those that have no others."""
+    behind = missing(tx, record, installers)
+    shown = Shown(id=record.id, phase=record.course, affected=len(behind))
+    _still_as_shown(network_name, agreed_to, shown, "missing radio")
+    ends = (
+        f"{_networks(tx, record)}: the switch ends, and the old keys are retired after the guard"
+        " time, though somebody sends with them."
+    )
+    revoked = "Whoever was revoked can go on with them where others do."
+    return RolloverPlan((ends, *behind.sentences(), revoked), needs_consent=True, shown=shown)
 
 
 def _permitted(

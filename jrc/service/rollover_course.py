@@ -77,11 +77,14 @@ def counts_of(
     counts = tx.rollovers.counts(record.id)
     waiting, installed = radios(tx, record, installers)
     tally = counts.border_routers
+    begin = {radio.network for radio in (*waiting, *installed)}
+    led = {network.id for network in networks_of(tx, record.domain_id) if network.name in begin}
     return replace(
         counts,
         border_routers=replace(
             tally, pending=tally.pending + len(waiting), reached=tally.reached + len(installed)
         ),
+        without_router=counts.without_router - led,
     )
 
 

@@ -84,8 +84,9 @@ def _border_routers(tx: Registry, network: Network, reach: Reach) -> Iterator[st
     for each in networks_of(tx, network.domain_id):
         if not reach.told[each.id, Role.LBR] and not tx.installations.of(each.id):
             yield (
-                f"Nothing here changes the keys of a 6LBR of network {each.name}: configure an"
-                " installer for it (docs/border-router.md), or its nodes lose it."
+                f"Nothing here changes the keys of a 6LBR of network {each.name}: the switch waits"
+                " until one joins or an installer sets them (docs/border-router.md), or you end it"
+                f" with `jrc rollover resume {each.name} --anyway`."
             )
 
 

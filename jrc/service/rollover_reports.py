@@ -14,6 +14,7 @@ from jrc.service.network_reports import find_network
 from jrc.service.records import InstallationRecord
 from jrc.service.registry import Registry
 from jrc.service.rollover_course import generation_of, networks_of, radios, shown_tally
+from jrc.service.rollover_missing import without_router
 from jrc.service.rollover_pause import PauseReport, pause_report
 from jrc.service.rollover_records import RolloverNode, RolloverRecord
 from jrc.service.wording import role_name, utc_text
@@ -65,8 +66,9 @@ class RolloverStatus:
 
     ``networks`` are all that share its keys, and switch together. ``key_ids`` come, those of
     ``former_key_ids`` go. ``counts`` are nodes by state, for each role; ``installers`` are
-    those whose radios are to have the new keys, by network and name. ``begins`` is when a planned
-    one begins. ``nodes`` is a page; ``next_page`` is what gives the following one. Times in UTC.
+    those whose radios are to have the new keys, by network and name; ``without_router`` the
+    networks in which nobody begins to send with them. ``begins`` is when a planned one begins.
+    ``nodes`` is a page; ``next_page`` is what gives the following one. Times in UTC.
     """
 
     network: str
@@ -92,6 +94,7 @@ class RolloverStatus:
     ended: str | None = None
     counts: Mapping[str, Mapping[str, int]] | None = None
     installers: Mapping[str, InstallerReport] | None = None
+    without_router: tuple[str, ...] = ()
     wanted: str | None = None
     nodes: tuple[NodeReport, ...] = ()
     next_page: int | None = None
@@ -132,9 +135,15 @@ def status(
         _report(tx, last, network_name, names),
         key_domain=network.domain,
         installers=_installers(tx, last, installers, waits_s),
+        without_router=() if _is_off(last) else without_router(tx, last, installers),
         wanted=None if wanted is None else wanted.cause.value,
         **_page(tx, last, after, min(limit, MAX_PAGE), states),
     )
+
+
+def _is_off(record: RolloverRecord) -> bool:
+    """Whether nobody is to send with its keys: not yet, or never."""
+    return record.course in (Phase.PLANNED, Phase.ABORTED)
 
 
 def _chosen(tx: Registry, network: Network, rollover_id: int | None) -> RolloverRecord | None:

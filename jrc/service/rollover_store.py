@@ -49,7 +49,10 @@ class RolloverStore(Protocol):
         ...
 
     def counts(self, rollover_id: int) -> Counts:
-        """Its nodes by role and state, without reading each (so without their MACs)."""
+        """Its nodes by role and state, without reading each (so without their MACs).
+
+        Installers are not among them.
+        """
         ...
 
     def nodes(

@@ -1,5 +1,6 @@
 """How far each node is in a rollover: rows that change 64 at a time while nodes are told."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -17,7 +18,7 @@ from sqlalchemy import (
 )
 
 from jrc.cojp.constants import Role
-from jrc.policy.rollover import Counts, NodeState, Phase, Tally
+from jrc.policy.rollover import TOLD_BY_UPDATE, Counts, NodeState, Phase, Tally
 from jrc.service.rollover_records import DAMAGED, RolloverNode
 from jrc.store.prepared import Prepared, PreparedIn, Rows, change, updating
 from jrc.store.schema import (
@@ -90,10 +91,11 @@ _INSERT = Prepared(insert(rollover_node), _NAMES)
 _CHANGING = [name for name in _NAMES if name not in _KEYS]
 _UPDATE = updating(rollover_node, [*_KEYS, "version"], _CHANGING)
 
+_COUNTED_BY = (rollover_node.c.network_id, rollover_node.c.role, rollover_node.c.state)
 _COUNTS = Prepared(
-    select(rollover_node.c.role, rollover_node.c.state, func.count())
+    select(*_COUNTED_BY, func.count())
     .where(rollover_node.c.rollover_id == bindparam("rollover_id"))
-    .group_by(rollover_node.c.role, rollover_node.c.state),
+    .group_by(*_COUNTED_BY),
     ["rollover_id"],
 )
 
@@ -117,18 +119,24 @@ class RolloverNodes:
         return counts
 
     def _count(self, rollover_id: int) -> Counts:
-        found: dict[int, dict[NodeState, int]] = {role.value: {} for role in Role}
-        for role, state, count in _COUNTS.rows(self._connection, (rollover_id,)):
-            tally = found[Role.LBR.value if role == Role.LBR.value else Role.NODE.value]
+        nodes, routers = Counter[NodeState](), Counter[NodeState]()
+        waiting, begun = set[int](), set[int]()
+        for network_id, role, state, count in _COUNTS.rows(self._connection, (rollover_id,)):
             # A damaged word counts as one that nobody goes on without.
             word = _STATES.get(state, NodeState.PENDING)
-            tally[word] = tally.get(word, 0) + count
-        nodes = Tally.of(found[Role.NODE.value])
+            if role == Role.LBR.value:
+                routers[word] += count
+                begun |= {network_id} if word in TOLD_BY_UPDATE else set()
+            else:
+                nodes[word] += count
+                waiting |= {network_id} if word is not NodeState.LEFT else set()
+        tally = Tally.of(nodes)
         return Counts(
-            nodes=nodes,
-            border_routers=Tally.of(found[Role.LBR.value]),
+            nodes=tally,
+            border_routers=Tally.of(routers),
             # Whoever was there before the switch is none of these after it (``PASSED_OVER``).
-            holding_both=nodes.untried,
+            holding_both=tally.untried,
+            without_router=frozenset(waiting - begun),
         )
 
     def nodes(

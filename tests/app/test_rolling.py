@@ -14,7 +14,7 @@ from jrc.lab.node import SimulatedNode
 from jrc.model import KeySetState, PledgeId
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.registry import Registry
-from jrc.service.revoking import revoke_pledge
+from jrc.service.revoking import restore_pledge, revoke_pledge
 from jrc.service.rollover import abort_rollover, resume_rollover
 from tests.desk import ACTOR
 from tests.rolling import FAST, Rig, experiment, in_phase, in_state, names
@@ -277,6 +277,58 @@ def test_g01_no_update_to_a_revoked_node_ever_carries_a_key(
         assert all(only(node, current) for node in rig.nodes if node is not lost)
         assert rig.mesh.lost_between(names(rig.nodes) - {lost.identifier}) == {}
         assert rig.registrar.hall.ask(lost.pledge.request()) is None
+
+    experiment(tmp_path, work)
+
+
+@pytest.mark.parametrize("comes_another", [False, True])
+def test_e02_the_old_keys_stay_while_no_6lbr_begins_with_the_new_ones(
+    tmp_path: Path, comes_another: bool
+) -> None:
+    """6LNs wait to hear them (RFC 9031 §8.4.3.2): a lost 6LBR is not out before another comes."""
+
+    async def work(rig: Rig) -> None:
+        lost, *others = rig.nodes
+        old = keys_of(rig, KeySetState.CURRENT)
+        await rig.write(lambda tx: revoke_pledge(tx, PledgeId(lost.identifier), actor=ACTOR))
+        await rig.until(in_phase(rig, Phase.SWITCHING))
+        await rig.rest(600)
+        assert in_phase(rig, Phase.SWITCHING)()
+        assert in_state(rig, NodeState.REACHED) == names(others)
+        assert all(node.keys.sending == old for node in rig.nodes)
+        assert key_ids(rig) == {KeySetState.PREVIOUS: [1], KeySetState.CURRENT: [2]}
+        if comes_another:
+            await rig.write(lambda tx: restore_pledge(tx, PledgeId(lost.identifier), actor=ACTOR))
+            rig.join(lost)
+        else:
+            await rig.write(lambda tx: resume_rollover(tx, "lab", anyway=True, actor=ACTOR))
+        await rig.until(in_phase(rig, Phase.DONE))
+        await rig.rest(60)
+        current = keys_of(rig, KeySetState.CURRENT)
+        assert all(only(node, current) == comes_another for node in others)
+        assert all((node.keys.sending == old) != comes_another for node in others)
+        assert rig.mesh.lost_between(names(others)) == {}
+
+    experiment(tmp_path, work)
+
+
+def test_e03_a_node_that_joins_again_and_again_keeps_no_old_keys_alive(tmp_path: Path) -> None:
+    """It has both sets each time; the guard ends at its deadline (RFC 9031 §8.4.3.2, §8.5)."""
+
+    async def work(rig: Rig) -> None:
+        restless = rig.nodes[4]
+        await rig.roll(deadline_s=120)
+        await rig.until(in_phase(rig, Phase.GUARDING))
+        began_s = asyncio.get_running_loop().time()
+        rig.place(restless).is_dead = True
+        while in_phase(rig, Phase.GUARDING)():
+            rig.join(restless)
+            await rig.rest(5)
+        lasted_s = asyncio.get_running_loop().time() - began_s
+        assert FAST.guard_time_s + 120 - 6 <= lasted_s <= FAST.guard_time_s + 120 + 6
+        assert in_phase(rig, Phase.DONE)()
+        assert in_state(rig, NodeState.UNREACHABLE) == {restless.identifier}
+        assert key_ids(rig) == {KeySetState.CURRENT: [2], KeySetState.RETIRED: [1]}
 
     experiment(tmp_path, work)
 

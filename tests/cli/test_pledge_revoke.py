@@ -1,6 +1,7 @@
 """``jrc pledge revoke`` and ``restore``: what is asked, said, waited for, and ended with."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,24 @@ def test_what_does_not_end_in_time_is_exit_code_5(lab: Terminal) -> None:
         assert done.code == ExitCode.UNFINISHED
         assert done.json["state"] == "revoked"
         assert "lab: not finished in the time that was given" in done.err
+
+
+def test_waiting_does_not_call_out_who_can_go_on_with_a_6lbr(tmp_path: Path) -> None:
+    """An operator has ended the switch without it: it sends with the old keys (exit code 5)."""
+    made = registrar(tmp_path, 2, routers=1, config=FAST)
+    with made.daemon(), ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(
+            made.process, "pledge", "revoke", FIRST, "--yes", "--wait", "--timeout", "60s"
+        )
+        for _ in range(600):
+            if made.process("rollover", "resume", "lab", "--anyway", "--yes").code == 0:
+                break
+        done = waiting.result()
+    assert done.code == ExitCode.UNFINISHED
+    assert done.err.splitlines()[-1] == (
+        "lab: the old keys are retired, but not gone from 1 6LBR: who was revoked can go on with"
+        " them there"
+    )
 
 
 def test_waiting_needs_a_daemon(lab: Terminal) -> None:

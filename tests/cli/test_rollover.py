@@ -17,7 +17,7 @@ STATUS_FIELDS = {
     "network", "networks", "key_domain", "id", "phase", "paused", "cause", "actor", "reason",
     "generation", "key_ids", "former_key_ids", "quorum_permille", "deadline_s", "started",
     "begins", "distributing", "deadline", "switching", "guarding", "ended", "counts",
-    "installers", "wanted", "hindered",
+    "installers", "without_router", "wanted", "hindered",
 }  # fmt: skip
 NODE_FIELDS = {
     "pledge_id", "role", "network", "state", "attempts", "last_error", "sent", "reached",

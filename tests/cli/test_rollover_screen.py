@@ -41,10 +41,12 @@ def _status(phase: str = "distributing", **more: object) -> Doc:
         "former_key_ids": [1],
         "counts": {"6ln": {"reached": 3, "pending": 1}, "6lbr": {"pending": 1}},
         "installers": {},
+        "without_router": [],
         "paused": None,
         "begins": None,
         "deadline": "2026-11-21T17:00:00.000Z",
         "switching": None,
+        "guarding": None,
         "ended": None,
         "hindered": None,
         **more,
@@ -108,13 +110,18 @@ def test_an_operator_sees_what_to_do_about_a_pause() -> None:
 
 
 def test_a_node_switches_with_the_6lbrs_and_not_before() -> None:
-    """A 6LN follows the 6LBR; one that is reached later follows at once (RFC 9031 §8.4.3.2)."""
+    """A 6LN follows what it hears: not where a 6LBR is dead, or none is (RFC 9031 §8.4.3.2)."""
     early, late = _node(10, "reached"), _node(50, "reached")
-    switching = "2026-11-21T16:00:30.000Z"
+    router = {**early, "role": "6lbr"}
+    switching = {"switching": "2026-11-21T16:00:05.000Z"}
+    both = {**switching, "guarding": "2026-11-21T16:00:30.000Z"}
     assert switched_at(early, _status()) is None
-    assert switched_at(early, _status("switching", switching=switching)) == switching
-    assert switched_at(late, _status("switching", switching=switching)) == late["reached"]
-    assert switched_at(_node(5, "unreachable"), _status("done", switching=switching)) is None
+    assert switched_at(early, _status("switching", **switching)) is None
+    assert switched_at(router, _status("switching", **switching)) == router["reached"]
+    assert switched_at(early, _status("guarding", **both)) == both["guarding"]
+    assert switched_at(late, _status("guarding", **both)) == late["reached"]
+    assert switched_at(early, _status("guarding", **both, without_router=["lab"])) is None
+    assert switched_at(_node(5, "unreachable"), _status("done", **both)) is None
 
 
 def test_what_a_node_says_can_not_drive_the_terminal() -> None:

@@ -1,5 +1,7 @@
 """The rollover's table: when it goes forward, when no more back, and what it refuses."""
 
+from dataclasses import replace
+
 import pytest
 
 from jrc.errors import ExitCode, OperatorError, StateError
@@ -38,11 +40,12 @@ def paused(origin: Phase, cause: PauseCause = PauseCause.OPERATOR, permille: int
 
 
 PLANS = (*(Plan(phase) for phase in Phase if phase is not Phase.PAUSED), *map(paused, COURSE[:-1]))
+UNLED = Counts(nodes=Tally(reached=3), without_router=frozenset({1}))
 ALL_READY = Counts(nodes=Tally(reached=3), border_routers=Tally(reached=1))
 EVENTS: tuple[Event, ...] = (
     Begin(), Pause(), Resume(), Resume(anyway=True), Abort(),
     *(kind(counts) for kind in (Progress, DeadlinePassed, GuardOver)
-      for counts in (NOBODY, ALL_READY, nodes(pending=1), Counts(holding_both=1))),
+      for counts in (NOBODY, ALL_READY, nodes(pending=1), Counts(holding_both=1), UNLED)),
 )  # fmt: skip
 
 
@@ -107,6 +110,21 @@ def test_the_switch_ends_when_every_border_router_has_the_keys(missing: str) -> 
     assert Phase.GUARDING is step(plan, Progress(Counts(border_routers=Tally(left=1))))[0].phase
 
 
+def test_a_switch_does_not_end_in_a_network_where_nobody_begins() -> None:
+    """6LNs go on with the old keys until they hear the new ones (RFC 9031 §8.4.3.2)."""
+    plan = Plan(Phase.SWITCHING)
+    assert (plan, ()) == step(plan, Progress(UNLED))
+    one_of_two = replace(ALL_READY, without_router=frozenset({2}))
+    assert (plan, ()) == step(plan, Progress(one_of_two))
+
+
+@pytest.mark.parametrize("plan", [Plan(Phase.SWITCHING), paused(Phase.SWITCHING)])
+def test_the_operators_word_ends_a_switch_without_those_that_are_missing(plan: Plan) -> None:
+    """The guard time is kept all the same (RFC 9031 §8.5)."""
+    after = (Plan(Phase.GUARDING), (Action.START_GUARD,))
+    assert after == step(plan, Resume(anyway=True))
+
+
 @pytest.mark.parametrize("origin", COURSE[:-1])
 def test_a_paused_rollover_goes_back_to_where_it_was(origin: Phase) -> None:
     """News alone never moves it; a guard time begins anew."""
@@ -151,6 +169,12 @@ def test_e03_the_guard_waits_for_nodes_that_hold_both_sets() -> None:
     assert Phase.DONE is step(plan, GuardOver(Counts(nodes=Tally(sent=1))))[0].phase
 
 
+def test_e03_the_guard_does_not_wait_for_ever_for_a_node_that_joins_again_and_again() -> None:
+    """Who revokes a device must not depend on the good will of another one."""
+    after = (Plan(Phase.DONE), (Action.RETIRE, Action.CLOSE))
+    assert after == step(Plan(Phase.GUARDING), DeadlinePassed(Counts(holding_both=1)))
+
+
 def test_e10_an_abort_recalls_what_was_told_and_nothing_else() -> None:
     """Before anybody was told there is nothing to send again (RFC 9031 §8.4.3.2)."""
     for plan in (Plan(Phase.DISTRIBUTING), paused(Phase.DISTRIBUTING)):
@@ -175,7 +199,7 @@ def test_e10_an_abort_recalls_what_was_told_and_nothing_else() -> None:
         (Plan(Phase.DISTRIBUTING), Resume(anyway=True), "not paused", "watch"),
         (paused(Phase.DISTRIBUTING), Pause(), "paused already", "resume"),
         (paused(Phase.PLANNED), Resume(anyway=True), "paused while planned", "without it"),
-        (paused(Phase.SWITCHING), Resume(anyway=True), "paused while switching", "without it"),
+        (Plan(Phase.SWITCHING), Resume(), "not paused, but switching", "watch"),
         (paused(Phase.GUARDING), Resume(anyway=True), "paused while guarding", "without it"),
     ],
 )

@@ -11,6 +11,7 @@ from jrc.cojp.constants import Role
 from jrc.errors import OperatorError, StateError
 from jrc.policy.rollover import (
     FINAL,
+    TOLD_BY_UPDATE,
     Abort,
     Action,
     Begin,
@@ -44,11 +45,27 @@ class AnyCourse(RuleBasedStateMachine):
         self.routers = [first_state(takes_updates=True) for _ in range(routers)]
         self.done: list[Action] = []
         self.word_given = False
-        self.guard_began_with_all = False
+        self.guard_began = False
+        self.joined_late: set[int] = set()
 
     @property
     def counts(self) -> Counts:
-        return Counts(nodes=_tally(self.nodes), border_routers=_tally(self.routers))
+        is_led = any(state in TOLD_BY_UPDATE for state in self.routers)
+        waits = any(state is not NodeState.LEFT for state in self.nodes)
+        return Counts(
+            nodes=_tally(self.nodes),
+            border_routers=_tally(self.routers),
+            holding_both=len(self.holding_both),
+            without_router=frozenset({1} if waits and not is_led else ()),
+        )
+
+    @property
+    def holding_both(self) -> list[int]:
+        """6LNs that joined after the switch and were not tried to the end since."""
+        if Action.ACTIVATE not in self.done:
+            return []
+        untried = (NodeState.PENDING, NodeState.SENT)
+        return [index for index, state in enumerate(self.nodes) if state in untried]
 
     def take(self, event: Event) -> None:
         """One event; checks what no course of events may do."""
@@ -64,11 +81,16 @@ class AnyCourse(RuleBasedStateMachine):
             assert counts.reached * 1000 >= counts.counted * after.quorum_permille or (
                 self.word_given and before.paused_from is Phase.DISTRIBUTING
             )
-        if Action.START_GUARD in actions and before.phase is not Phase.PAUSED:
-            assert all(state in _HAS_OR_GONE for state in self.routers)
-            self.guard_began_with_all = True
+        if Action.START_GUARD in actions and _place(before) is not Phase.GUARDING:
+            ended_by_word = isinstance(event, Resume) and event.anyway
+            assert ended_by_word or (
+                all(state in _HAS_OR_GONE for state in self.routers)
+                and not self.counts.without_router
+            )
+            self.guard_began = True
         if Action.RETIRE in actions:
-            assert self.guard_began_with_all
+            assert self.guard_began
+            assert isinstance(event, DeadlinePassed) or not self.holding_both
         if after.phase is Phase.ABORTED and before.phase is not Phase.ABORTED:
             assert Action.ACTIVATE not in self.done
         if before.phase is Phase.PAUSED and isinstance(event, Resume) and not event.anyway:
@@ -85,6 +107,10 @@ class AnyCourse(RuleBasedStateMachine):
         """What whoever runs the machine does."""
         if Action.TELL_CURRENT_AGAIN in actions:
             self.all_nodes(NodeEvent.RECALLED)
+        elif Action.ACTIVATE in actions:
+            for index, state in enumerate(self.nodes):
+                if state in (NodeState.PENDING, NodeState.SENT):
+                    self.to_node(self.nodes, index, NodeEvent.PASSED_OVER)
         elif Action.CLOSE in actions and self.plan.phase is Phase.DONE:
             self.all_nodes(NodeEvent.ENDED)
 
@@ -116,12 +142,14 @@ class AnyCourse(RuleBasedStateMachine):
     @rule(event=st.sampled_from(NodeEvent), which=st.integers(0, 99), router=st.booleans())
     def node(self, event: NodeEvent, which: int, router: bool) -> None:
         states = self.routers if router else self.nodes
-        if not states or event in (NodeEvent.RECALLED, NodeEvent.ENDED):
+        if not states or event in (NodeEvent.RECALLED, NodeEvent.ENDED, NodeEvent.PASSED_OVER):
             return
         index = which % len(states)
         told = states_to_tell(self.plan.phase, Role.LBR if router else Role.NODE)
         if event is not NodeEvent.SENT_FIRST or states[index] in told:
             self.to_node(states, index, event)
+            if event is NodeEvent.JOINED and not router:
+                self.joined_late.add(index)
 
     @rule(router=st.booleans(), answers=st.lists(st.sampled_from(_ENDS), min_size=1, max_size=5))
     def each_attempt_ends(self, router: bool, answers: list[NodeEvent]) -> None:
@@ -141,6 +169,11 @@ class AnyCourse(RuleBasedStateMachine):
             order = [self.done.index(action) for action in (Action.ACTIVATE, Action.RETIRE)]
             assert sorted(order) == order
         assert not (counted[Action.GIVE_UP] and counted[Action.ACTIVATE])
+
+    @invariant()
+    def only_who_has_joined_since_is_waited_for_after_the_switch(self) -> None:
+        if Action.ACTIVATE in self.done:
+            assert set(self.holding_both) <= self.joined_late
 
     @invariant()
     def no_border_router_has_the_keys_before_the_switch(self) -> None:

@@ -202,7 +202,7 @@ def test_m02_a_damaged_row_of_a_rollover_tells_it_no_keys(tmp_path: Path) -> Non
     assert (office.row_number(1), "left") == (update.node, office.node(9).state)
     office.turn(answered(update))
     phase = office.desk.write(lambda tx: advance(tx, office.record().id)).phase
-    assert (phase, office.turn().updates) == (Phase.GUARDING, ())
+    assert (phase, office.turn().updates) == (Phase.SWITCHING, ())
     office.desk.close()
 
 

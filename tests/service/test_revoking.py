@@ -7,6 +7,7 @@ from jrc.model import Profile
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.enroll import remove_pledge
 from jrc.service.events import list_events
+from jrc.service.key_notices import key_notices
 from jrc.service.pledges import list_pledges
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverSettings
@@ -16,6 +17,7 @@ from tests.service.revocations import (
     JOIN_AS_6LBR,
     border_router,
     finish,
+    generations,
     go_on,
     joined,
     note,
@@ -121,7 +123,7 @@ def test_the_plan_names_nodes_that_must_join_again_and_the_time(hall: Hall) -> N
 
 
 def test_revoking_the_border_router_says_what_the_network_loses(hall: Hall) -> None:
-    """RFC 9031 §8.4.3.1: nobody is left to be told last, so the rollover passes through."""
+    """RFC 9031 §8.4.3.2: 6LNs wait for new keys that nobody sends with, so the old ones stay."""
     joined(hall, 1)
     border_router(hall)
     told = plan(hall, 9)
@@ -130,7 +132,12 @@ def test_revoking_the_border_router_says_what_the_network_loses(hall: Hall) -> N
     assert outcomes(revoke(hall, 9)) == ["started"]
     assert states(hall) == {1: NodeState.PENDING}
     note(hall, NodeState.REACHED, 1)
-    assert go_on(hall) is Phase.GUARDING
+    assert go_on(hall) is Phase.SWITCHING
+    assert generations(hall) == ["previous", "current"]
+    notices = hall.desk.read(key_notices)
+    assert [each.wants_operator for each in notices] == [True]
+    assert "network lab has no 6LBR" in notices[0].sentence
+    assert "--anyway" in notices[0].what_to_do
 
 
 # Short identifiers

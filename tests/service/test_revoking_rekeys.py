@@ -116,7 +116,7 @@ def test_who_has_retired_keys_alone_starts_none(hall: Hall) -> None:
     note(hall, NodeState.REACHED, 2)
     on(hall, pause_rollover)
     on(hall, resume_rollover, anyway=True)
-    assert go_on(hall, guard_over=True) is Phase.DONE
+    finish(hall)
     assert "are retired, and good for nothing" in plan(hall, 1)
     assert outcomes(revoke(hall, 1)) == []
     assert rollovers(hall) == [("done", "operator")]
@@ -248,11 +248,32 @@ def test_where_no_keys_can_be_drawn_it_is_revoked_all_the_same(
 
 
 def test_a_switch_does_not_wait_for_a_border_router_that_is_revoked(hall: Hall) -> None:
-    """It was not told the new keys, and never will be."""
+    """It was not told the new keys, and never will be; the other one begins to send with them."""
+    joined(hall, 1)
+    border_router(hall, 8)
+    border_router(hall, 9)
+    start(hall)
+    note(hall, NodeState.REACHED, 1)
+    assert go_on(hall) is Phase.SWITCHING
+    note(hall, NodeState.REACHED, 8)
+    assert go_on(hall) is Phase.SWITCHING
+    assert outcomes(revoke(hall, 9)) == ["taken_out"]
+    assert go_on(hall) is Phase.GUARDING
+
+
+def test_the_old_keys_stay_good_when_the_only_border_router_is_revoked_in_the_switch(
+    hall: Hall,
+) -> None:
+    """Until another one has joined, which gets the new keys alone (RFC 9031 §8.4.3.2)."""
     joined(hall, 1)
     border_router(hall)
     start(hall)
     note(hall, NodeState.REACHED, 1)
     assert go_on(hall) is Phase.SWITCHING
     assert outcomes(revoke(hall, 9)) == ["taken_out"]
-    assert go_on(hall) is Phase.GUARDING
+    assert go_on(hall) is Phase.SWITCHING
+    assert generations(hall) == ["previous", "current"]
+    border_router(hall, 8)
+    assert go_on(hall) is Phase.SWITCHING
+    finish(hall, 8)
+    assert generations(hall) == ["retired", "current"]

@@ -11,8 +11,8 @@ from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledges
 from jrc.service.rollover_consent import RolloverPlan, Shown, plan_abort, plan_resume, plan_start
 from jrc.service.wording import Plan
-from tests.desk import ACTOR, NOW_MS, pledge_id
-from tests.rollovers import Floor
+from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
+from tests.rollovers import Floor, floor_at
 
 
 def _abort(floor: Floor) -> RolloverPlan:
@@ -63,8 +63,46 @@ def test_what_is_not_paused_has_no_plan_for_going_on(floor: Floor) -> None:
             _resume(floor, anyway=anyway)
     floor.to_switching()
     floor.pause()
-    with pytest.raises(OperatorError, match="waits for no share"):
+    floor.resume()
+    with pytest.raises(OperatorError, match="is not paused, but switching"):
+        _resume(floor, anyway=False)
+    floor.to_done()
+    with pytest.raises(OperatorError, match="is over"):
         _resume(floor, anyway=True)
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_ending_a_switch_without_a_border_router_says_who_goes_on_with_the_old_keys(
+    floor: Floor, is_paused: bool
+) -> None:
+    """And whoever was revoked can, too: it is not out then."""
+    floor.start()
+    floor.to_switching()
+    if is_paused:
+        floor.pause()
+    plan = _resume(floor, anyway=True)
+    assert plan.shown == Shown(id=1, phase=Phase.SWITCHING, affected=1)
+    assert "1 6LBR has not got the new keys" in plan.sentences[1]
+    assert "Whoever was revoked can go on" in plan.sentences[-1]
+    floor.join(5, role=1)
+    said = _refused_yes(floor, lambda tx: plan_resume(tx, "lab", anyway=True, agreed_to=plan.shown))
+    assert "it concerns 2 missing radios now, and 1 then" in said
+    floor.resume(anyway=True)
+    assert floor.advance() is Phase.GUARDING
+
+
+def test_ending_a_switch_in_a_network_without_border_router_names_it(desk: Desk) -> None:
+    """Its 6LNs have both sets, and hear nobody who sends with the new one (RFC 9031 §8.4.3.2)."""
+    with floor_at(desk, 1, 0) as floor:
+        floor.start()
+        floor.to_switching()
+        assert ("lab",) == floor.status().without_router
+        plan = _resume(floor, anyway=True)
+        assert plan.shown == Shown(id=1, phase=Phase.SWITCHING, affected=1)
+        assert "Network lab has no 6LBR" in plan.sentences[1]
+        floor.resume(anyway=True)
+        assert floor.advance(guard_over=True) is Phase.DONE
+        assert ("lab",) == floor.status().without_router
 
 
 def _revoke(floor: Floor, number: int) -> None:

@@ -1,5 +1,7 @@
 """Who is waited for, who comes and who goes while a rollover runs."""
 
+from functools import partial
+
 import pytest
 
 from jrc.model import Profile
@@ -8,9 +10,8 @@ from jrc.service.enroll import remove_pledge
 from jrc.service.installers import InstallerId
 from jrc.service.networks import remove_network
 from jrc.service.records import InstallationRecord
-from jrc.service.rollover import (
-    advance,
-)
+from jrc.service.rollover import advance, resume_rollover
+from jrc.service.rollover_consent import plan_resume
 from jrc.service.rollover_leaving import leave
 from tests.desk import ACTOR, Desk
 from tests.rollovers import Floor, floor_at
@@ -58,6 +59,49 @@ def test_the_switch_waits_for_configured_installers_alone(desk: Desk) -> None:
         assert look() is Phase.SWITCHING
         installed(floor, 2, 0, "new")
         assert look() is Phase.GUARDING
+
+
+def test_an_installer_of_a_host_that_is_gone_is_waited_for_no_more_by_the_operators_word(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Registrars that share a database wait for those of all; one that runs again counts again."""
+    monkeypatch.setattr("jrc.store.registry.is_server", lambda _connection: True)
+    here = [InstallerId("lab", "here")]
+    with floor_at(desk, 1, 0) as floor:
+        installed(floor, 1, 0, "gone")
+        installed(floor, 1, 0, "here")
+        floor.start()
+        floor.tell()
+
+        def look(number: int = 1, *, guard_over: bool = False) -> Phase:
+            work = partial(advance, rollover_id=number, guard_over=guard_over, installers=here)
+            return desk.write(work).phase
+
+        assert look() is Phase.SWITCHING
+        installed(floor, 2, 1, "here")
+        assert look() is Phase.SWITCHING
+        plan = desk.read(lambda tx: plan_resume(tx, "lab", anyway=True, installers=here))
+        assert plan.sentences[1].startswith("installer lab/gone has not got the new keys")
+        desk.write(lambda tx: resume_rollover(tx, "lab", anyway=True, actor=ACTOR, installers=here))
+        assert look(guard_over=True) is Phase.DONE
+        names = desk.read(lambda tx: [each.installer for each in tx.installations.of(1)])
+        assert names == ["here"]
+        floor.start()
+        floor.tell(number=2)
+        installed(floor, 3, 2, "here")
+        assert look(2) is Phase.GUARDING
+
+
+def test_an_installer_that_is_configured_is_not_forgotten(desk: Desk) -> None:
+    """It has failed, and is waited for the next time."""
+    here = [InstallerId("lab", "here")]
+    with floor_at(desk, 1, 0) as floor:
+        installed(floor, 1, 0, "here")
+        floor.start()
+        floor.to_switching()
+        desk.write(lambda tx: resume_rollover(tx, "lab", anyway=True, actor=ACTOR, installers=here))
+        assert floor.advance(guard_over=True) is Phase.DONE
+        assert {"lab/here": False} == _installed(floor)
 
 
 def test_a_domain_with_nobody_to_tell_passes_through(desk: Desk) -> None:

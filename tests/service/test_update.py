@@ -3,6 +3,7 @@
 import pytest
 
 from jrc.cojp.codec import decode_configuration
+from jrc.cojp.constants import Role
 from jrc.model import Profile
 from jrc.policy.rollover import NodeState
 from jrc.service.outcomes import MAX_EXCHANGE_MS
@@ -10,7 +11,7 @@ from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
 from jrc.service.rollover import advance
 from jrc.service.rollover_records import RolloverRecord
-from jrc.service.update import Room, Want
+from jrc.service.update import Room, Want, lane_of
 from tests.desk import ACTOR, pledge_id
 from tests.joining import hall_at
 from tests.service.office import NUMBERS_EPOCH_MS, SECOND_MS, Office, answered, unanswered
@@ -163,8 +164,11 @@ def test_e03_after_the_switch_a_6ln_joins_with_both_sets(office: Office) -> None
             key.key_id
             for key in hall.join(router, bytes.fromhex("a20101 0542cafe".replace(" ", ""))).keys
         ]
-    assert NodeState.REACHED is office.node(9).state
+    assert NodeState.PENDING is office.node(9).state
     told = {update.node: update for update in office.turn().updates}
+    assert {office.row_number(5), office.row_number(9)} == told.keys()
+    office.turn(answered(told[office.row_number(9)]))
+    assert NodeState.REACHED is office.node(9).state
     keys = decode_configuration(told[office.row_number(5)].payload).keys
     assert [2] == [key.key_id for key in keys]
 
@@ -214,6 +218,17 @@ def test_keys_leave_room_for_settings_in_every_network(office: Office) -> None:
     assert set() == room.full()
     assert 1 == len(room.take(wants))
     assert {1} == room.full()
+
+
+def test_a_6lbr_waits_for_no_6ln() -> None:
+    """Half a switched network would wait for exchanges that take minutes (RFC 9031 §8.4.3.1)."""
+    node, router = lane_of(1, Role.NODE), lane_of(1, Role.LBR)
+    room = Room({}, 64, 2)
+    assert 2 == len(room.take([Want(number, node, 0) for number in range(3)]))
+    assert [9, 8] == [
+        want.pledge_id for want in room.take([Want(9, router, 0), Want(8, router, 0)])
+    ]
+    assert len({node, router, lane_of(2, Role.NODE), lane_of(2, Role.LBR)}) == 4
 
 
 def test_what_a_process_was_telling_is_taken_up_in_any_state(office: Office) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from jrc.cojp.constants import Role
 from jrc.errors import ConflictError
-from jrc.policy.rollover import NodeState, Phase
+from jrc.policy.rollover import TOLD_BY_UPDATE, NodeState, Phase
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import RolloverNode
 from jrc.store import rollovers
@@ -152,6 +152,31 @@ def test_counts_tell_roles_and_states_apart(floor: Floor) -> None:
     assert (2, 1, 3) == (counts.nodes.reached, counts.nodes.sent, counts.nodes.counted)
     assert (1, 1) == (counts.border_routers.refused, counts.border_routers.counted)
     assert 1 == counts.holding_both
+
+
+@pytest.mark.parametrize(
+    ("role", "state", "begins"),
+    [
+        *((1, state, True) for state in sorted(TOLD_BY_UPDATE)),
+        (1, NodeState.LEFT, False),
+        (1, NodeState.MUST_JOIN, False),
+        (0, NodeState.REACHED, False),
+    ],
+)
+def test_counts_name_networks_in_which_nobody_begins(
+    floor: Floor, role: int, state: NodeState, begins: bool
+) -> None:
+    """A 6LBR that is told does, reached or not yet; each network has its own."""
+    floor.desk.network("hut", b"\xbe\xef", prefix="2001:db8:1::/64", key_domain="lab")
+    add(
+        floor.desk,
+        node(1, state=NodeState.MUST_JOIN),
+        node(2, network_id=2, state=NodeState.LEFT),
+        node(3, role=role, state=state),
+        node(4, network_id=2, role=1, state=NodeState.REACHED),
+    )
+    counts = floor.desk.read(lambda tx: tx.rollovers.counts(1))
+    assert counts.without_router == (frozenset() if begins else frozenset({1}))
 
 
 def test_counts_are_those_of_the_rows_in_the_midst_of_a_transaction(floor: Floor) -> None:

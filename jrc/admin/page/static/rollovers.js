@@ -31,10 +31,15 @@ function columns(status) {
   ];
 }
 
-/** Since when a node sends with the new keys: a 6LBR as it gets them, a 6LN follows it. */
+/**
+ * Since when a node sends with the new keys. A 6LBR begins as it gets them; a 6LN follows what it hears, which is certain when
+ * each 6LBR has begun, and in a network without any it is not (RFC 9031 §8.4.3.1-2).
+ */
 function switched(row, status) {
-  if (row.state !== "reached" || !row.reached || !status.switching) return null;
-  return row.reached > status.switching ? row.reached : status.switching;
+  const hears = !(status.without_router || []).includes(row.network);
+  const begun = row.role === "6lbr" ? status.switching : hears && status.guarding;
+  if (row.state !== "reached" || !row.reached || !begun) return null;
+  return row.reached > begun ? row.reached : begun;
 }
 
 const gone = (row, status) => (status.phase === "done" && row.state === "reached" ? status.ended : null);
@@ -171,6 +176,9 @@ function notes(found) {
   if (found.hindered) told.push(`Nobody is told anything: ${found.hindered}`);
   for (const [name, each] of Object.entries(found.installers || {})) {
     if (each.error) told.push(`Installer ${name} has failed: ${each.error}`);
+  }
+  for (const name of found.switching && !found.ended ? found.without_router : []) {
+    told.push(`Network ${name} has no 6LBR that is told the new keys, and no installer: its 6LNs go on with the old ones`);
   }
   return told;
 }
