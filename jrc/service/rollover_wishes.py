@@ -28,7 +28,13 @@ class Begun(NamedTuple):
 def want_rollover(
     tx: Registry, domain_id: int, *, cause: RolloverCause, actor: str, reason: str = ""
 ) -> None:
-    """New keys for a key domain once no rollover runs there; one wish is as good as many."""
+    """New keys for a key domain once no rollover runs there; one wish is as good as many.
+
+    A person's takes the place of one that the registrar had by itself, so that it says who and why.
+    """
+    before = tx.rollovers.wanted(domain_id)
+    if before is not None and before.actor == BY_ITSELF != actor:
+        tx.rollovers.forget_wanted(domain_id)
     tx.rollovers.want(
         WantedRollover(
             domain_id=domain_id, cause=cause, actor=actor, reason=reason, asked_at_ms=tx.now_ms

@@ -14,7 +14,7 @@ from tests.unshared import run_inside
 
 pytestmark = [pytest.mark.faults, needs_namespace]
 
-KILLS = figure("JRC_ROLLOVER_KILLS", short=5, long=50)
+KILLS = figure("JRC_ROLLOVER_KILLS", short=5, long=200)
 WHEN = ("before", "after") if IS_LONG else ("before",)
 PATIENCE_S = 120.0
 A_KILL_S = 20.0

@@ -39,6 +39,7 @@ def test_the_switch_waits_for_radios_as_well(desk: Desk) -> None:
         floor.to_switching()
         assert floor.advance() is Phase.SWITCHING
         assert {"lab/exec": False} == _installed(floor)
+        assert () == floor.status().without_router, "it begins as soon as it can"
         installed(floor, 2, 1)
         assert {"lab/exec": True} == _installed(floor)
         assert floor.advance() is Phase.GUARDING

@@ -104,6 +104,22 @@ def test_a_wish_ends_with_its_key_domain(floor: Floor) -> None:
     assert [] == floor.desk.read(lambda tx: tx.rollovers.all_wanted())
 
 
+def test_a_persons_wish_takes_the_place_of_the_registrars_own_and_not_the_other_way(
+    floor: Floor,
+) -> None:
+    """The audit log is to say who put a device out, and why."""
+
+    def wish(cause: RolloverCause, actor: str) -> tuple[str, str] | None:
+        floor.desk.write(lambda tx: want_rollover(tx, 1, cause=cause, actor=actor))
+        found = floor.desk.read(lambda tx: tx.rollovers.wanted(1))
+        return found and (found.cause.value, found.actor)
+
+    assert wish(RolloverCause.BORDER_ROUTER, "jrc") == ("border-router", "jrc")
+    assert wish(RolloverCause.REVOCATION, "carol") == ("revocation", "carol")
+    assert wish(RolloverCause.BORDER_ROUTER, "jrc") == ("revocation", "carol")
+    assert wish(RolloverCause.REVOCATION, "dave") == ("revocation", "carol")
+
+
 # --- Periodic ones ------------------------------------------------------------------------------
 
 
