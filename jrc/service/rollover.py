@@ -245,8 +245,8 @@ def advance(
     """The rollover as it is after all that has happened to its nodes.
 
     ``guard_over`` and ``deadline_passed`` are the caller's word, who measures the guard on a clock
-    that nobody sets; where the phase is past them they say nothing. ``installers`` are those that are
-    configured; None waits for each one that was ever run for these networks.
+    that nobody sets; where the phase is past them they say nothing. ``installers`` are those that
+    are configured; None waits for each one that was ever run for these networks.
     """
     record = tx.rollovers.by_id(rollover_id)
     return _advance(
