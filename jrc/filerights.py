@@ -1,9 +1,13 @@
 """Who else may read a file that holds a key: by its mode and its access control list (acl(5))."""
 
 import os
+import stat
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
+
+from jrc.errors import ExitCode, OperatorError
 
 _ATTRIBUTE: Final = "system.posix_acl_access"
 _HEADER: Final = struct.Struct("<I")
@@ -12,6 +16,26 @@ _USER, _OWNING_GROUP, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
 """Tags of an entry, in `linux/posix_acl.h`."""
 _GROUPS_BITS, _OTHERS_BITS, _ALL = 0o070, 0o007, 0o7
 _ROOT = 0
+
+
+def read_private(
+    path: Path, what: str, most_bytes: int, *, exit_code: ExitCode = ExitCode.FAILED
+) -> bytes:
+    """The first bytes of a file with a secret; ``what`` names it in a message.
+
+    Raises:
+        OSError: it can't be read.
+        OperatorError: others can read it, too.
+    """
+    with path.open("rb") as file:
+        if is_open_to_others(file.fileno()):
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            raise OperatorError(
+                f"{what} {path} can be read by others (mode {mode:04o})",
+                f"run: chmod 600 {path}",
+                exit_code=exit_code,
+            )
+        return file.read(most_bytes)
 
 
 def is_open_to_others(descriptor: int) -> bool:

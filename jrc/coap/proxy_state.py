@@ -11,7 +11,6 @@ import fcntl
 import hmac
 import json
 import os
-import stat
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from typing import Final
 from jrc.cojp.constants import REPLAY_WINDOW_SIZE
 from jrc.cojp.replay import NumberBlock, ReplayWindow, reserve
 from jrc.errors import ExitCode, OperatorError
-from jrc.filerights import is_open_to_others
+from jrc.filerights import read_private
 from jrc.model import PledgeId, Secret
 from jrc.policy.credentials import MIN_KEY_BYTES, check_psk
 
@@ -36,20 +35,12 @@ def read_psk(path: Path, identifier: PledgeId) -> Secret:
         OperatorError: it is missing, readable by others, weak, or holds something else.
     """
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            is_open = is_open_to_others(file.fileno())
-            text = file.read(MAX_FILE_BYTES)
+        text = read_private(path, "proxy.psk_file:", MAX_FILE_BYTES)
     except OSError as error:
         raise OperatorError(
             f"proxy.psk_file: {path} can't be read ({error.strerror})",
             "put the key there that the registrar has for proxy.pledge_id, in hex, mode 0600",
         ) from None
-    if is_open:
-        raise OperatorError(
-            f"proxy.psk_file: {path} can be read by others (mode {mode:04o})",
-            f"run: chmod 600 {path}",
-        )
     try:
         psk = bytes.fromhex(text.decode("ascii").strip())
     except ValueError:

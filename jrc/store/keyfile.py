@@ -1,12 +1,11 @@
 """Files with the key of a slot (``keyslots.py``): 64 hex digits, readable by their owner alone."""
 
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from jrc.errors import OperatorError
-from jrc.filerights import is_open_to_others
+from jrc.filerights import read_private
 from jrc.model import Secret
 from jrc.store.syncing import sync
 
@@ -44,10 +43,7 @@ def read_key(path: Path, *, setting: str = "keys.kek_file") -> Secret:
         OperatorError: it is readable by others, or holds something else.
     """
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            is_open = is_open_to_others(file.fileno())
-            text = file.read(_MAX_FILE_BYTES)
+        text = read_private(path, f"{setting}:", _MAX_FILE_BYTES)
     except FileNotFoundError:
         raise KeyMissingError(
             f"{setting}: {path} does not exist",
@@ -56,11 +52,6 @@ def read_key(path: Path, *, setting: str = "keys.kek_file") -> Secret:
         ) from None
     except OSError as error:
         raise OperatorError(f"{setting}: {path} can't be read ({error.strerror})") from None
-    if is_open:
-        raise OperatorError(
-            f"{setting}: {path} can be read by others (mode {mode:04o})",
-            f"run: chmod 600 {path}",
-        )
     return _parse(text, path, setting)
 
 

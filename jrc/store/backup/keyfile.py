@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Secret
-from jrc.store.backup.seal import check_recipient, new_identity, read_private, seal_identity
+from jrc.store.backup.seal import check_recipient, new_identity, private_text, seal_identity
 
 _FIRST = "jrc-backup-key 1 "
 
@@ -38,7 +38,7 @@ def read_backup_key(path: Path) -> BackupKey:
     Raises:
         OperatorError: it can't be read, or is none.
     """
-    first, _, rest = read_private(path, "the backup key").partition("\n")
+    first, _, rest = private_text(path, "the backup key").partition("\n")
     if not first.startswith(_FIRST) or not rest.startswith("-----BEGIN AGE ENCRYPTED FILE-----\n"):
         raise OperatorError(
             f"{path} is no backup key",

@@ -5,14 +5,12 @@ content: the library would hold all of it in memory. It seals a fresh identity, 
 content is sealed; that costs about a second and, on a fast machine, 512 MiB for as long (scrypt).
 """
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from jrc.errors import ExitCode, OperatorError
-from jrc.filerights import is_open_to_others
+from jrc.filerights import read_private
 from jrc.model import Secret
 from jrc.store.backup.container import damaged
 
@@ -112,31 +110,21 @@ def identities_in(text: str, name: str) -> list[Secret]:
     return [Secret(line.encode()) for line in found]
 
 
-def read_private(path: Path, what: str) -> str:
+def private_text(path: Path, what: str) -> str:
     """The text of a file that its owner alone may read.
 
     Raises:
         OperatorError: it can't be read, others can read it, or it is no text.
     """
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            is_open = is_open_to_others(file.fileno())
-            raw = file.read(MAX_KEY_FILE_BYTES + 1)
+        raw = read_private(path, what, MAX_KEY_FILE_BYTES + 1, exit_code=ExitCode.REFUSED)
         if len(raw) > MAX_KEY_FILE_BYTES:
             raise OperatorError(f"{what} {path} is too long to be one")
-        text = raw.decode()
+        return raw.decode()
     except OSError as error:
         raise OperatorError(f"{what} {path} can't be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise OperatorError(f"{what} {path} is not UTF-8 text") from None
-    if is_open:
-        raise OperatorError(
-            f"{what} {path} can be read by others (mode {mode:04o})",
-            f"run: chmod 600 {path}",
-            exit_code=ExitCode.REFUSED,
-        )
-    return text
 
 
 class _Pieces:
