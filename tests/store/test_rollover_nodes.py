@@ -173,7 +173,7 @@ def test_counts_name_networks_in_which_nobody_begins(
         node(1, state=NodeState.MUST_JOIN),
         node(2, network_id=2, state=NodeState.LEFT),
         node(3, role=role, state=state),
-        node(4, network_id=2, role=1, state=NodeState.REACHED),
+        node(4, network_id=2, role=1, state=NodeState.LEFT),
     )
     counts = floor.desk.read(lambda tx: tx.rollovers.counts(1))
     assert counts.without_router == (frozenset() if begins else frozenset({1}))
