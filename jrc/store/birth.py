@@ -11,6 +11,7 @@ place the time of that one; what stands behind FUSE is not known.
 
 import ctypes
 import struct
+from functools import cache
 
 _AT_EMPTY_PATH = 0x1000
 """fcntl.h: the descriptor itself."""
@@ -37,7 +38,7 @@ def born_ns(file: int) -> int | None:
 
     None where the file system does not keep that, or a sandbox does not let it be asked.
     """
-    library = ctypes.CDLL(None)
+    library = _library()
     statx = getattr(library, "statx", None)
     found = ctypes.create_string_buffer(_STATX_BYTES)
     if statx is None or statx(file, b"", _AT_EMPTY_PATH, _STATX_BTIME, found) != 0:
@@ -47,6 +48,12 @@ def born_ns(file: int) -> int | None:
         return None
     seconds, nanoseconds = struct.unpack_from("=qI", found, _BTIME_AT)
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """This process's C library."""
+    return ctypes.CDLL(None)
 
 
 def _is_steady(library: ctypes.CDLL, file: int) -> bool:
