@@ -165,6 +165,7 @@ def _assumed(assumed: Assumptions) -> Iterator[str]:
     )
     yield f"{_percent(assumed.dead)} of the 6LNs are dead" if assumed.dead else "no 6LN is dead"
     yield "each 6LBR takes updates, is awake and alive; installers are not rehearsed"
+    yield "where no 6LBR is told by update, an installer or a 6LBR that joins begins at once"
     yield "no node refuses, joins again or leaves meanwhile, and the links carry what is sent"
     yield (
         "where the deadline passes with too few, the operator says `resume --anyway` at once"
