@@ -321,9 +321,11 @@ def test_e03_a_node_that_joins_again_and_again_keeps_no_old_keys_alive(tmp_path:
         await rig.until(in_phase(rig, Phase.GUARDING))
         began_s = asyncio.get_running_loop().time()
         rig.place(restless).is_dead = True
-        while in_phase(rig, Phase.GUARDING)():
+        for _ in range(100):
             rig.join(restless)
             await rig.rest(5)
+            if not in_phase(rig, Phase.GUARDING)():
+                break
         lasted_s = asyncio.get_running_loop().time() - began_s
         assert FAST.guard_time_s + 120 - 6 <= lasted_s <= FAST.guard_time_s + 120 + 6
         assert in_phase(rig, Phase.DONE)()
