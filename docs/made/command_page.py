@@ -57,7 +57,7 @@ def _chapter(top: Command) -> Iterator[str]:
 
 
 def _section(command: Command) -> Iterator[str]:
-    yield f"```\n{command.usage}\n```\n"
+    yield f"```text\n{command.usage}\n```\n"
     for block in command.blocks:
         yield _text(block)
     rows = [(f"`{entry.name}`", cell(entry.text)) for entry in _entries(command)]

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 CHECKOUT = Path(__file__).parents[2]
 SHELL, CONSOLE = "sh", "console"
-"""Every line of the first is a command; of the second those behind a prompt, the rest is output."""
+"""Every line of the first is a command; of the second those behind a prompt, the rest is output.
+What has no language of its own says ``text``."""
 PROMPT = "$ "
-_FENCE = re.compile(r"^( *)```([a-z]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?:\A|\n)[ \t]*\n((?: {4}|\t)[^\n]*\S)")
 _COMMENT = re.compile(r"(?:^|\s+)#\s.*$")
 

@@ -22,6 +22,7 @@ IF_THERE: Mapping[str, tuple[str, ...]] = {
     "cargo": ("cargo",),
     "openssl": ("openssl",),
     "curl": ("curl",),
+    "promtool": ("promtool",),
     "cc": ("cc", "-lnettle"),
     "cmake": ("cmake", "cc", "-lnettle"),
     "./device": ("cc",),

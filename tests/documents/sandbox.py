@@ -57,6 +57,7 @@ _PROGRAMS: Mapping[str, str] = {
     "jrc": 'exec {python} -IS {client} "$@"',
     "ssh": 'shift; exec "$@"',
     "sudo": 'case $1 in -u) shift 2;; esac; exec "$@"',
+    "age": f'exec {{python}} {CHECKOUT}/tests/documents/age.py "$@"',
     "jq": "exec cat >/dev/null",
     "laze": f"exec cat {CHECKOUT}/tests/provision/consoles/ariel-os.log",
     "pass": f"echo {secrets.token_hex(16)}",
@@ -64,7 +65,7 @@ _PROGRAMS: Mapping[str, str] = {
     " --no-index --no-deps --no-build-isolation",
     "make": f'exec {shutil.which("make")} -o .venv/.ready -o .venv/.locked "$@"',
 }
-"""`jq`, `laze` and `pass` stand for programs that a host may not have; what they say is read."""
+"""`age`, `jq`, `laze` and `pass` stand for programs that a host may not have; what they say is read."""
 _COPIED = ("deploy",)
 """Folders of a checkout that commands write into."""
 _NOT_LINKED = ("dist", "build", "registrar")

@@ -100,6 +100,16 @@ SCENES: Mapping[str, Scene] = {
             f'jrc pledge approve {PLEDGE} --reason "room 12"': (UNTIL_IT_WAITS,),
         },
     ),
+    "docs/alerts.md": Scene(
+        has_checkout=True,
+        has_lab=False,
+        before={
+            "cp -r deploy/prometheus/* /etc/prometheus/": ("mkdir -p /etc/prometheus",),
+            "cp -r deploy/grafana/provisioning/* /etc/grafana/provisioning/": (
+                "mkdir -p /etc/grafana/provisioning /var/lib/grafana",
+            ),
+        },
+    ),
     "docs/api.md": Scene(
         has_daemon=True,
         has_nodes=True,
@@ -172,6 +182,7 @@ SCENES: Mapping[str, Scene] = {
         },
     ),
     "docs/backup.md": Scene(
+        put={"' FILE": "' /mnt/stick/jrc.backup"},
         lines={
             "jrc backup create /mnt/stick/jrc.backup": Types(_TWICE),
             "jrc backup verify /mnt/stick/jrc.backup": Types(_ONCE),

@@ -7,6 +7,7 @@ import pytest
 from typer._click.exceptions import UsageError
 
 from tests.documents.blocks import CONSOLE, SHELL, Block, blocks, commands, documents, indented
+from tests.documents.elsewhere import without_who
 from tests.documents.scenes import SCENES
 from tests.documents.trying import OF_HELP, examples_with, try_all, try_examples, with_commands
 from tests.documents.words import parse, simple_commands
@@ -69,11 +70,15 @@ def test_no_scene_is_left_of_a_command_that_is_gone() -> None:
 
 
 def test_commands_stand_in_blocks_that_say_so() -> None:
-    """A block of another language has none that nobody would try."""
-    begins = re.compile(r"^(?:\$ |(?:sudo |ssh \w+ )?jrc (?!= ))", re.MULTILINE)
+    """A block of another language has none that nobody would try; each has a language."""
+    programs = {without_who(each.words)[0] for each in commands()} - {"jrc"}
+    names = "|".join(map(re.escape, sorted(programs)))
+    begins = re.compile(rf"^(?:\$ |(?:sudo |ssh \w+ )?(?:jrc (?!= )|(?:{names}) ))", re.MULTILINE)
+    assert begins.search("x\nsystemctl reload prometheus\n")
     others = [block for block in blocks() if block.language not in (SHELL, CONSOLE)]
     kept = [block for block in others if begins.search(block.text) and not is_usage(block)]
     assert [] == [(block.document, block.line) for block in kept]
+    assert [] == [(block.document, block.line) for block in others if not block.language]
 
 
 def test_no_block_is_one_by_its_indentation_alone() -> None:

@@ -9,12 +9,15 @@ from tests.documents.trying import OF_HELP
 _UNITS = "tests/systemd gives the same to the booted host in words of its own"
 _JOURNAL = "tests/systemd reads the journal by these fields, as JSON"
 _SERVER = "there is no PostgreSQL in the booted host"
+_MONITORING = "neither Prometheus nor Grafana is in the booted host"
 _CONTAINER = "owners are what tests/container makes itself"
 _DROP_IN = "tests/systemd has a drop-in put there, in words of its own"
 _IP = "deploy/systemd/ip.conf /etc/systemd/system/jrc.service.d/ip.conf"
 _ENCRYPT = "systemd-creds encrypt --name=jrc-kek"
 _KEY = "/var/lib/jrc/kek /etc/credstore.encrypted/jrc-kek"
 UNTRIED: Mapping[tuple[str, str], str] = {
+    ("docs/alerts.md", "systemctl reload prometheus"): _MONITORING,
+    ("docs/alerts.md", "systemctl restart grafana-server"): _MONITORING,
     ("docs/backup.md", "systemctl start jrc"): _UNITS,
     ("docs/border-router.md", "systemctl daemon-reload"): _DROP_IN,
     ("docs/border-router.md", "systemctl restart jrc"): _DROP_IN,
