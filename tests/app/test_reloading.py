@@ -1,5 +1,6 @@
 """SIGHUP: what a running daemon takes, what needs a restart, and a file that can't be used."""
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from jrc import config
 from jrc.app.reloading import TAKEN, Reloading, Taking, differences, is_taken, with_taken
 from jrc.config import Settings
+from tests.forked import CHECKOUT
 
 PROXY = '[proxy]\ninterface = "lowpan0"\njrc = "[2001:db8::1]:5683"\n'
 INSTALLER = '[[installer]]\nnetwork = "lab"\nkind = "exec"\ncommand = ["/usr/bin/true"]\n'
@@ -151,6 +153,34 @@ def test_a_file_that_is_gone_is_one_that_cannot_be_used(tmp_path: Path) -> None:
     assert ["reload_refused"] == [line["event"] for line in said]
     assert "1970-01-01T00:00:01.500Z" == reloading.status()["read_again"]
     assert [] == taken
+
+
+TAKEN_BY_NAME = {
+    "log": {"level", "format"},
+    "rollover": {"rate_bytes_per_s", "in_flight", "deadline_s", "guard_time_s", "quorum"}
+    | {"every_days", "on_6lbr_join"},
+    "backup": {"every_h", "keep", "key_file", "recipients"},
+    "handover": {"key", "builders"},
+    "events": {"keep_days", "keep_at_least"},
+    "proxy": {"join_rate_bytes_per_s", "blocklist"},
+    "lab": {"allow_weak_keys"},
+}
+"""Each has its effect in `test_reloaded.py`, or where that says."""
+
+
+def test_what_is_taken_is_what_has_an_effect() -> None:
+    """A key that is added here wants a test of what it does in a daemon that runs."""
+    assert TAKEN_BY_NAME == TAKEN
+
+
+def test_the_documents_name_what_is_taken() -> None:
+    """`All else needs a restart` is as true as the table above it."""
+    text = (CHECKOUT / "docs/systemd.md").read_text(encoding="utf-8")
+    begin = text.index("| taken at a reload | |")
+    rows = re.findall(
+        r"^\| `\[(\w+)\]` \| (.*) \|$", text[begin : text.index("All else", begin)], re.M
+    )
+    assert TAKEN == {section: set(re.findall(r"`(\w+)`", keys)) for section, keys in rows}
 
 
 def test_every_key_that_is_taken_is_one_of_the_config_file() -> None:

@@ -65,7 +65,7 @@ _PROGRAMS: Mapping[str, str] = {
     " --no-index --no-deps --no-build-isolation",
     "make": f'exec {shutil.which("make")} -o .venv/.ready -o .venv/.locked "$@"',
 }
-"""`age`, `jq`, `laze` and `pass` stand for programs that a host may not have; what they say is read."""
+"""`age`, `jq`, `laze` and `pass` stand for programs that a host may not have."""
 _COPIED = ("deploy",)
 """Folders of a checkout that commands write into."""
 _NOT_LINKED = ("dist", "build", "registrar")
