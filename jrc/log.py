@@ -25,19 +25,31 @@ SAY_AGAIN_S = 60.0
 MAX_REMEMBERED_LINES = 64
 """Lines of libraries that are told from new ones."""
 MAX_LOGGED_BYTES = 32
-"""A stranger chooses how long an identifier is, and so what a log line would cost."""
+"""Of what has no type: a stranger chooses how long it is, and so what a log line would cost. An
+identifier that is provisioned has one, and stands whole."""
 
 SECRET_WORDS = frozenset(
-    {"authorization", "credential", "dek", "iv", "kek", "key", "keys", "keyring", "passphrase"}
-    | {"passwd", "password", "psk", "salt", "secret", "secrets"}
+    {"authorization", "bearer", "cookie", "credential", "dek", "iv", "kek", "key", "keys"}
+    | {"keyring", "link", "passphrase", "passwd", "password", "psk", "salt", "secret", "secrets"}
+    | {"session", "token"}
 )
-"""A field is redacted whose name is one of these words, or ends in one: ``sender_key``."""
+"""A field is redacted whose name is one of these words, or ends in one: ``sender_key``.
+
+Who has acted stands in a value, ``token=t-import``, which is a token's name.
+"""
 
 Style = Literal["auto", "console", "json"]
 Form = Literal["console", "json", "journal"]
 
 _MAX_DEPTH = 6
-_URL_PASSWORD = re.compile(r"(\b[\w+.-]+://[^\s:/@]*:)[^\s@]+@")
+_SECRET_TEXT = re.compile(
+    r"(?P<user>\b[\w+.-]+://[^\s:/@]*:)[^\s@]+(?=@)"  # a password in a URL
+    r"|(?P<query>[?&](?:ssl)?password=)[^\s&#\"']+"
+    r"|(?P<link>#key=)[\w-]+"  # what opens the page
+    r"|(?P<token>\bjrc_)[\w-]{43}",
+    re.ASCII | re.IGNORECASE,
+)
+"""Secrets that stand in sentences, behind what they are known by."""
 
 
 def configure(
@@ -203,15 +215,19 @@ def _hex(value: bytes) -> str:
 
 
 def _text(value: str) -> str:
-    """``value`` on one line, without what drives a terminal, and without a password in a URL."""
+    """``value`` on one line, without what drives a terminal, and without ``_SECRET_TEXT``."""
     shown = value
     if not value.isprintable():
         shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
-    return _URL_PASSWORD.sub(rf"\1{REDACTED}@", shown)
+    return _without_secrets(shown)
+
+
+def _without_secrets(text: str) -> str:
+    return _SECRET_TEXT.sub(lambda found: f"{found[found.lastgroup or 0]}{REDACTED}", text)
 
 
 def _scrub_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A driver's error may quote the URL it was given."""
     if isinstance(text := event.get("exception"), str):
-        event["exception"] = _URL_PASSWORD.sub(rf"\1{REDACTED}@", text)
+        event["exception"] = _without_secrets(text)
     return event

@@ -104,6 +104,14 @@ def test_a_join_is_one_line_with_pledge_network_outcome_and_time(
     } == json.loads(line)
 
 
+def test_a_provisioned_identifier_stands_whole(joins: JoinLog, written: Written) -> None:
+    """Whatever its length: `journalctl JRC_PLEDGE=` finds what is equal."""
+    long = outcome()
+    vars(long.ask.known.pledge.identifier)["value"] = bytes(range(60))
+    joins.note([long])
+    assert bytes(range(60)).hex() == json.loads(written.lines[0])["pledge"]
+
+
 def test_a_refused_join_has_its_reason(joins: JoinLog, written: Written) -> None:
     """The code that `jrc pledge explain` gives; who was not admitted has no short identifier."""
     joins.note([outcome(Reason.WINDOW_CLOSED), outcome(Reason.AWAITING_APPROVAL, "", None)])

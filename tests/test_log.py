@@ -84,6 +84,13 @@ class Word(StrEnum):
         {"record": Record("x", KEY, Secret(KEY))},
         {"records": (Record("x", KEY, Secret(KEY)),)},
         {"url": f"postgresql://jrc:{KEY.hex()}@db/jrc"},
+        {"url": f"postgresql+psycopg://u@h/db?password={KEY.hex()}"},
+        {"url": f"postgresql://u@h/db?sslmode=require&password={KEY.hex()}&x=1"},
+        {"url": f"postgresql://u@h/db?sslpassword={KEY.hex()}"},
+        {"said": f"connects to 'postgresql://u@h/db?PASSWORD={KEY.hex()}', and fails"},
+        {"said": f"see http://127.0.0.1:9632/#key={KEY.hex()}"},
+        {"said": f"Bearer jrc_{KEY.hex()}abcd_efgh-A is no token"},
+        *({name: KEY.hex()} for name in ("token", "session", "page_link", "bearer", "cookie")),
     ],
 )
 def test_a_key_is_not_written_in_any_form(style: str, values: dict[str, object]) -> None:
@@ -101,6 +108,21 @@ def test_names_near_a_secret_ones_stay_readable() -> None:
     assert shown["psk"] is None
 
 
+def test_who_has_acted_stays_readable() -> None:
+    """A token's name is none, nor is a link between hosts, nor what only begins like a token."""
+    told = {"actor": "token=t-import", "sessions": 2, "unit": "jrc_api-and-other-words"}
+    said = "db at postgresql://jrc@h/db?sslmode=verify-full: keep the password elsewhere"
+    shown = line(**told, said=said)
+    assert {**told, "said": said} == {name: shown[name] for name in (*told, "said")}
+
+
+def test_what_stands_around_a_secret_stays() -> None:
+    """The host that can't be reached is what the line is about."""
+    shown = line(url="postgresql://u:x@h/db?password=p&sslmode=off", page="http://l/#key=abc")
+    assert "postgresql://u:[redacted]@h/db?password=[redacted]&sslmode=off" == shown["url"]
+    assert "http://l/#key=[redacted]" == shown["page"]
+
+
 def test_bytes_are_hex_and_cut_at_32() -> None:
     """A stranger's identifier costs no more than a short one."""
     shown = line(short=b"\x00\x01", exact=bytes(32), long=bytes(33), view=memoryview(b"\xff"))
@@ -112,8 +134,11 @@ def test_bytes_are_hex_and_cut_at_32() -> None:
 
 def test_value_types_are_written_as_people_write_them() -> None:
     """Identifiers as hex, enums as their value."""
-    shown = line(pledge=PledgeId(b"\xab\xcd"), reason=Word.BAD_TAG, some={3}, what=OSError("no"))
+    long = PledgeId(bytes(range(60)))
+    shown = line(pledge=PledgeId(b"\xab\xcd"), long=long, reason=Word.BAD_TAG, some={3},
+                 what=OSError("no"))  # fmt: skip
     assert shown["pledge"] == "abcd"
+    assert shown["long"] == long.value.hex()
     assert shown["reason"] == "bad_tag"
     assert shown["some"] == [3]
     assert shown["what"] == "no"

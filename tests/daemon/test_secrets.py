@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jrc.model import Secret
@@ -86,6 +87,7 @@ def test_no_key_is_found_in_what_a_run_leaves_or_shows(site: Site) -> None:
         found = _use(daemon, places)
         found |= _seal(site, places)
         found |= _hand_over(site, places)
+        found |= _let_in(daemon)
         places |= _backup(site)
         places |= dict(_shown(daemon))
         places |= dict(_files(site))
@@ -99,6 +101,8 @@ def test_no_key_is_found_in_what_a_run_leaves_or_shows(site: Site) -> None:
     assert "stolen.backup" in places
     assert b"pledge.joined" in places["jrc.db after the end"]
     assert b"keys.rotated" in places["jrc.db after the end"]
+    assert b"page_session_opened" in places["log"]
+    assert {32} == {len(found[name]) for name in ("token", "link", "session")}
     assert len(Purpose) + 1 <= sum(name.startswith(("data key", "key enc")) for name in found)
     assert [] == leaks(found, places)
 
@@ -154,6 +158,20 @@ def _hand_over(site: Site, places: dict[str, bytes]) -> dict[str, bytes]:
         for name in ("b.key", "r.key")
     }
     return {**private, "psk that was handed over": device.psk.reveal()}
+
+
+def _let_in(daemon: Daemon) -> dict[str, bytes]:
+    """What lets somebody in: a token, a link to the page, and the session that it opens."""
+    transport = httpx.HTTPTransport(uds=str(daemon.site.folder / "admin.sock"))
+    with httpx.Client(transport=transport, base_url="http://localhost") as browser:
+        url = json.loads(daemon.site.run("page", "--json").stdout)["url"]
+        link = url.partition("#key=")[2]
+        session = browser.post("/page/session", json={"key": link}).json()["session"]
+        bearer = {"Authorization": f"Bearer {session}"}
+        assert 200 == browser.get("/page/v1/networks", headers=bearer).status_code
+    token = daemon.site.run("token", "add", "ci", "--scope", "read").stdout.strip()
+    told = {"token": token.removeprefix("jrc_"), "link": link, "session": session}
+    return {name: base64.urlsafe_b64decode(f"{text}=") for name, text in told.items()}
 
 
 def _lines_of(path: Path) -> list[bytes]:
