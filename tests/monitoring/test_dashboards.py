@@ -92,3 +92,17 @@ def test_grafana_is_told_where_dashboards_and_prometheus_are() -> None:
     folder = CHECKOUT / "deploy/grafana/provisioning"
     assert "path: /var/lib/grafana/dashboards" in (folder / "dashboards/jrc.yml").read_text()
     assert "type: prometheus" in (folder / "datasources/prometheus.yml").read_text()
+
+
+_SUMMED = re.compile(r"\bsum(?:\s+by\s*\(([^)]*)\))?\s*\((\w+)\s*\{")
+
+
+def test_what_is_told_by_each_registrar_of_a_database_is_not_added_up() -> None:
+    """Two that share one tell the same of it; what each counts for itself is a counter's."""
+    for path in DASHBOARDS:
+        for query in queries(path):
+            for labels, metric in _SUMMED.findall(query.expr):
+                assert "instance" in labels or metric == "ALERTS", (query.where, metric)
+    assert _SUMMED.findall('sum by (network) (jrc_rollover_nodes{state="x"})')
+    assert _SUMMED.findall("sum(jrc_pledges{})")
+    assert not _SUMMED.findall("sum by (network) (rate(jrc_joins_total{}[5m]))")

@@ -1,11 +1,13 @@
 """A real Prometheus asks a real registrar: rules load, and dashboards get what they ask for."""
 
 import json
+import re
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ MAY_BE_EMPTY = {
     "jrc-joins: Share of requests that are refused",
 }
 """Where all is well, or nothing has been divided by yet."""
+SETTLED_S = 15
+"""One of both was asked a moment before the other."""
+TWIN = "twin"
+"""The same registrar under another name: as two that share a database, both tell what is in it."""
 
 
 class Prometheus:
@@ -54,6 +60,8 @@ class Prometheus:
         assert "localhost:9631" in targets
         targets = targets.replace("localhost:9631", f"127.0.0.1:{metrics_port}")
         (folder / "targets/jrc.yml").write_text(targets)
+        twin = [{"targets": [f"127.0.0.1:{metrics_port}"], "labels": {"instance": TWIN}}]
+        (folder / "targets/twin.yml").write_text(json.dumps(twin))
         config = (SHIPPED / "prometheus.yml").read_text()
         assert config.count("interval: 15s") == 2
         config = config.replace("interval: 15s", "interval: 1s")
@@ -80,9 +88,20 @@ class Prometheus:
         found: list[Any] = self.get("query", query=expr)["result"]
         return found
 
-    def until(self, look: Callable[[], object]) -> None:
+    def values(self, expr: str) -> dict[str, float]:
+        """Their values now, by their labels."""
+        return {
+            str(sorted(each["metric"].items())): float(each["value"][1])
+            for each in self.query(filled(expr))
+        }
+
+    def says_the_same(self, one: str, other: str) -> bool:
+        """Whether two expressions give the same now, but for what a moment adds to it."""
+        return self.values(one) == pytest.approx(self.values(other), rel=0.4)
+
+    def until(self, look: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
         """Return once ``look`` gives something; its process has to live."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
             assert self._process.poll() is None, self._said()
             try:
@@ -131,8 +150,12 @@ def prometheus(daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def test_it_reaches_the_registrar_by_the_shipped_config(prometheus: Prometheus) -> None:
     """As the job that alerts and dashboards name."""
-    (target,) = prometheus.get("targets")["activeTargets"]
-    assert ("up", "", "jrc") == (target["health"], target["lastError"], target["labels"]["job"])
+    both = prometheus.get("targets")["activeTargets"]
+    for target in both:
+        assert ("up", "", "jrc") == (target["health"], target["lastError"], target["labels"]["job"])
+    assert [True, False] == sorted(
+        (target["labels"]["instance"] == TWIN for target in both), reverse=True
+    )
 
 
 def test_every_rule_is_loaded_and_can_be_evaluated(prometheus: Prometheus) -> None:
@@ -162,6 +185,31 @@ def test_each_query_of_a_dashboard_is_answered_with_something(
         if not found:
             empty.add(query.where)
     assert empty <= MAY_BE_EMPTY
+
+
+_OWN = re.compile(r"\b(?:rate|increase|time)\(|process_|jrc_(?:updates_in_flight|page_listeners)")
+"""What each process counts for itself, or what goes on while it is asked."""
+
+
+def _named(legend: str, labels: dict[str, str]) -> str:
+    """As Grafana calls a line."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), legend)
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_second_registrar_of_a_database_doubles_nothing(
+    prometheus: Prometheus, path: Path
+) -> None:
+    """Each line of a panel is told from the others, and a figure that both tell stands once."""
+    for query in queries(path):
+        labels = [each["metric"] for each in prometheus.query(filled(query.expr))]
+        if "{{" in query.legend:
+            names = [_named(query.legend, each) for each in labels]
+            assert len(names) == len(set(names)), (query.where, names)
+        if "instance" in "".join(map(str, labels)) or _OWN.search(query.expr):
+            continue
+        both, one = query.expr, query.expr.replace("$instance", TWIN)
+        prometheus.until(partial(prometheus.says_the_same, both, one), SETTLED_S)
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)

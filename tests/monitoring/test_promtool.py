@@ -18,6 +18,9 @@ pytestmark = [
     ),
 ]
 DAY_MINUTES = 1440
+TWIN = 'instance="c"'
+OF_ALL = {"JrcNobodyConducts"}
+"""Said once, however many registrars there are."""
 FIRING = 'count by (alertname) (ALERTS{alertstate="firing"})'
 
 
@@ -39,31 +42,51 @@ def test_each_alert_has_a_case() -> None:
     assert set(rules()) == CASES.keys()
 
 
-def _expected(minute: int, alerts: set[str]) -> dict[str, Any]:
-    samples = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(alerts)]
+def _expected(minute: int, alerts: set[str], registrars: int = 1) -> dict[str, Any]:
+    samples = [
+        {"labels": f'{{alertname="{alert}"}}', "value": 1 if alert in OF_ALL else registrars}
+        for alert in sorted(alerts)
+    ]
     return {"expr": FIRING, "eval_time": f"{minute}m", "exp_samples": samples}
 
 
-def _test_of(name: str, case: Case, alerts: set[str], interval: str) -> dict[str, Any]:
-    """A test of promtool: its file format is YAML, of which JSON is a part."""
+def _test_of(
+    name: str, case: Case, alerts: set[str], interval: str, registrars: int
+) -> dict[str, Any]:
+    """A test of promtool: its file format is YAML, of which JSON is a part.
+
+    A second registrar tells the same of the database that it shares with the first.
+    """
+    series = dict(case.series)
+    if registrars == 2:
+        series |= {name.replace('instance="a"', TWIN): each for name, each in case.series.items()}
     return {
         "name": name,
         "interval": interval,
-        "input_series": [{"series": s, "values": v} for s, v in case.series.items()],
-        "promql_expr_test": [_expected(case.quiet, set()), _expected(case.fires, alerts)],
+        "input_series": [{"series": s, "values": v} for s, v in series.items()],
+        "promql_expr_test": [
+            _expected(case.quiet, set()),
+            _expected(case.fires, alerts, registrars),
+        ],
     }
 
 
 @pytest.mark.parametrize("interval", ["1m", "30m"])
-def test_each_alert_fires_when_it_should_and_not_before(tmp_path: Path, interval: str) -> None:
-    """And no other one with it; what takes a day is looked at twice an hour."""
+@pytest.mark.parametrize("registrars", [1, 2])
+def test_each_alert_fires_when_it_should_and_not_before(
+    tmp_path: Path, interval: str, registrars: int
+) -> None:
+    """And no other one with it; what takes a day is looked at twice an hour.
+
+    Of two that share a database each has its own, neither sooner than one alone.
+    """
     cases = {
         **{alert: (case, {alert, *case.also}) for alert, case in CASES.items()},
         **{name: (case, set(case.also)) for name, case in FURTHER.items()},
     }
     is_long = interval != "1m"
     tests = [
-        _test_of(name, case, alerts, interval)
+        _test_of(name, case, alerts, interval, registrars)
         for name, (case, alerts) in cases.items()
         if (case.fires > DAY_MINUTES) == is_long
     ]

@@ -32,11 +32,19 @@ _TOLD: Final = "pending|sent|reached|refused|unreachable"
 """States of nodes that are to get the new keys by update."""
 
 
+def _nodes(states: str) -> str:
+    """How many nodes of each network are in one of these states.
+
+    Registrars that share a database all count the same nodes: the sum is of states alone.
+    """
+    each = f'max by (network, state) (jrc_rollover_nodes{{{IN_NETWORK},state=~"{states}"}})'
+    return f"sum by (network) ({each})"
+
+
 def _phase_now() -> str:
     """The number of the phase that each network is in."""
     numbered = (
-        f"{number} * (max by (instance, network)"
-        f' (jrc_rollover_phase{{{IN_NETWORK},phase="{phase}"}}) == 1)'
+        f'{number} * (max by (network) (jrc_rollover_phase{{{IN_NETWORK},phase="{phase}"}}) == 1)'
         for number, phase in enumerate(_PHASES)
     )
     return " or ".join(numbered)
@@ -69,15 +77,7 @@ ROLLOVERS: Final = Dashboard(
                     " not count.",
                     kind="bargauge",
                     unit="percentunit",
-                    queries=[
-                        Query(
-                            "sum by (network)"
-                            f' (jrc_rollover_nodes{{{IN_NETWORK},state="reached"}})'
-                            " / (sum by (network) (jrc_rollover_nodes"
-                            f'{{{IN_NETWORK},state=~"{_TOLD}"}}) > 0)',
-                            "{{network}}",
-                        )
-                    ],
+                    queries=[Query(f"{_nodes('reached')} / ({_nodes(_TOLD)} > 0)", "{{network}}")],
                     steps=[(None, YELLOW), (0.9, GREEN)],
                     most=1,
                 ),
@@ -98,13 +98,7 @@ ROLLOVERS: Final = Dashboard(
                     title="Nodes that lag behind",
                     text="They have not acknowledged the new keys, after all tries or for good.",
                     kind="stat",
-                    queries=[
-                        Query(
-                            "sum by (network) (jrc_rollover_nodes"
-                            f'{{{IN_NETWORK},state=~"refused|unreachable"}})',
-                            "{{network}}",
-                        )
-                    ],
+                    queries=[Query(_nodes("refused|unreachable"), "{{network}}")],
                     steps=[(None, GREEN), (1, YELLOW)],
                 ),
             ),
