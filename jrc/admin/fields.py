@@ -8,7 +8,7 @@ from typing import Final
 from jrc.admin.contract import Field, Plain
 
 _BYTES: Final = r"^[0-9A-Fa-f]*$"
-_DURATION: Final = r"^[0-9]{1,7} *[smhd]$"
+DURATION: Final = r"^[0-9]{1,7} *[smhd]$"
 _NUMBER: Final = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
 
 
@@ -51,7 +51,7 @@ def hexed(name: str, note: str = "", octets: int | None = None) -> Field:
 
 def duration(name: str, note: str = "") -> Field:
     """A time such as 90s, 10m, 2h or 1d."""
-    return text(name, note, pattern=_DURATION, examples=["10m"])
+    return text(name, note, pattern=DURATION, examples=["10m"])
 
 
 def address(name: str, note: str = "") -> Field:

@@ -2,19 +2,30 @@
 
 from dataclasses import asdict
 from functools import partial
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from jrc.admin.contract import Listed, Operation, get, post
-from jrc.admin.fields import NULL, REASON, duration, flag, obliged, text, word
+from jrc.admin.fields import DURATION, NULL, REASON, flag, obliged, text, word
 from jrc.admin.params import choice, json_params, query_params
 from jrc.admin.peers import actor_of
 from jrc.admin.services import Services
 from jrc.errors import ExitCode, OperatorError
 from jrc.policy.scopes import Scope
-from jrc.service.tokens import TokenAdded, TokenReport, add_token, list_tokens, revoke_token
-from jrc.service.windows import parse_duration
+from jrc.service.tokens import (
+    FOR_EVER,
+    LIFE_S,
+    TokenAdded,
+    TokenReport,
+    add_token,
+    list_tokens,
+    parse_life,
+    revoke_token,
+)
+
+_LIFE: Final = f"{DURATION}|^{FOR_EVER}$"
 
 
 class TokenRoutes:
@@ -42,7 +53,12 @@ class TokenRoutes:
                 body=(
                     obliged(text("name", "Who has it.")),
                     obliged(word("scope", Scope)),
-                    duration("expires_in", "How long it is good; left out: for ever."),
+                    text(
+                        "expires_in",
+                        "How long it is good, or `never`; left out: 90 days.",
+                        pattern=_LIFE,
+                        examples=["90d"],
+                    ),
                     REASON,
                 ),
             ),
@@ -61,7 +77,9 @@ class TokenRoutes:
         scope = params.parsed("scope", choice(Scope))
         if scope is None:
             raise OperatorError("scope is missing", exit_code=ExitCode.USAGE)
-        name, life_s = params.text("name"), params.parsed("expires_in", parse_duration)
+        name = params.text("name")
+        # In a tuple, as None is what `never` says.
+        (life_s,) = params.parsed("expires_in", lambda given: (parse_life(given),)) or (LIFE_S,)
         added = partial(
             add_token, name=name, scope=scope, expires_in_s=life_s,
             actor=actor_of(request.scope), reason=params.reason(),

@@ -37,12 +37,12 @@ def open_input(name: str) -> BinaryIO:
     return file
 
 
-def warn_if_readable(file: BinaryIO, name: str) -> None:
-    """Says so on standard error if the group or others can read a file with keys."""
+def warn_if_readable(file: BinaryIO, name: str, what: str = "keys") -> None:
+    """Says so on standard error if the group or others can read a file that holds ``what``."""
     mode = os.fstat(file.fileno()).st_mode
     if stat.S_ISREG(mode) and mode & 0o044:
         who = "everybody" if mode & 0o004 else "its group"
-        say(f"warning: {name} holds keys and {who} can read it; run: chmod 600 {name}")
+        say(f"warning: {name} holds {what} and {who} can read it; run: chmod 600 {name}")
 
 
 def passphrase_from(name: str | None, *, is_new: bool = False) -> Secret:

@@ -65,7 +65,7 @@ class Remote:
         if _TOKEN.fullmatch(text.strip()) is None:
             raise OperatorError(
                 f"{where} holds no token",
-                "it is what `jrc token add` printed: jrc_ and 43 characters",
+                "it is what `jrc token add` gave: jrc_ and 43 characters",
             )
         return Secret(text.strip().encode())
 
@@ -126,7 +126,7 @@ def _text(name: str) -> str:
     if name != STDIN:
         try:
             with Path(name).open("rb") as file:
-                warn_if_readable(file, name)
+                warn_if_readable(file, name, "a token")
         except OSError as error:
             raise OperatorError(f"{name} can't be read ({error.strerror})") from None
     return text_of(name)

@@ -1,6 +1,10 @@
 """``jrc token``: who may use the admin API over TCP."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +13,7 @@ from jrc.cli import output
 from jrc.cli.client import connect, segment
 from jrc.cli.options import AsJson, Reason, common
 from jrc.cli.reporting import say
+from jrc.errors import OperatorError
 from jrc.policy.scopes import Scope
 
 app = typer.Typer(help="Tokens of the admin API on TCP (docs/api.md).", no_args_is_help=True)
@@ -21,7 +26,6 @@ _LISTED = {
     "expires": "EXPIRES",
     "last_used": "LAST USED",
 }
-_NEVER = "never"
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Who has it.")]
 
@@ -34,10 +38,15 @@ def add(
     expires: Annotated[
         str, typer.Option("--expires", metavar="TIME", help="After how long: 12h, 90d, or never.")
     ] = "90d",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the token there (mode 0600)."),
+    ] = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make a token, and print it: it is shown this once, and kept nowhere.
+    """Make a token, and print it: it is shown this once, and kept nowhere. --out writes it to a
+    new file instead, which its owner alone can read.
 
     read looks at everything but keys. import adds pledges from files, records identities of
     devices, and nothing else. operate changes networks, pledges, windows and rollovers, and holds
@@ -46,22 +55,61 @@ def add(
 
     \b
     Examples:
-      jrc token add ci-firmware --scope import --expires 365d --reason "build 7" > token
+      jrc token add ci-firmware --scope import --expires 365d --reason "build 7" --out token
       jrc token add grafana --scope read
       jrc token add alice --scope operate --expires 12h --json
     """
-    body = {"name": name, "scope": scope.value, "reason": reason}
-    if expires != _NEVER:
-        body["expires_in"] = expires
-    with connect(common(context)) as api:
+    body = {"name": name, "scope": scope.value, "expires_in": expires, "reason": reason}
+    with _empty(out), connect(common(context)) as api:
         added = api.post("/v1/tokens", body)
+        if out is not None:
+            _write(out, str(added.pop("token")), name)
+            added["file"] = str(out)
     if as_json:
         output.document(added)
+    elif out is None:
+        output.line(str(added["token"]))
+        sys.stdout.flush()
+    if not as_json:
+        until = f"until {added['expires']}" if added["expires"] else "until it is revoked"
+        where = "it is shown this once" if out is None else f"it is in {out} alone"
+        say(f"{name}: {scope.value}, {until}; {where}")
+
+
+@contextmanager
+def _empty(out: Path | None) -> Iterator[None]:
+    """A new file, before there is a token for it; gone where nothing was put into it.
+
+    Raises:
+        OperatorError: the file exists, or can't be made.
+    """
+    from jrc.store.keyfile import write_key
+
+    if out is None:
+        yield
         return
-    output.line(str(added["token"]))
-    sys.stdout.flush()
-    until = f"until {added['expires']}" if added["expires"] else "until it is revoked"
-    say(f"{name}: {scope.value}, {until}; it is shown this once")
+    write_key(out, "")
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if not out.stat().st_size:
+                out.unlink()
+
+
+def _write(out: Path, token: str, name: str) -> None:
+    try:
+        with out.open("r+") as file:
+            file.write(f"{token}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with suppress(OSError):
+            out.unlink()
+        raise OperatorError(
+            f"the token was made, and {out} can't be written ({error.strerror})",
+            f"end it, for nobody has it: `jrc token revoke {name}`",
+        ) from None
 
 
 @app.command("list")

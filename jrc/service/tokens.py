@@ -19,6 +19,7 @@ from jrc.model import Condition, Event
 from jrc.policy.scopes import Scope
 from jrc.service.registry import Registry
 from jrc.service.token_store import TokenRecord
+from jrc.service.windows import parse_duration
 from jrc.service.wording import utc_text
 
 PREFIX: Final = "jrc_"
@@ -27,6 +28,9 @@ TOKEN_BYTES: Final = 32
 MAX_TOKENS: Final = 256
 """Those that were not revoked."""
 MAX_LIFE_S: Final = 10 * 366 * 86_400
+LIFE_S: Final = 90 * 86_400
+"""Where nobody says how long it is good."""
+FOR_EVER: Final = "never"
 USE_NOTED_EVERY_MS: Final = 3_600_000
 """How exact `last used` is: a write for each request would be a commit for each."""
 
@@ -76,6 +80,15 @@ class TokenAdded:
     scope: str
     expires: str | None
     token: str
+
+
+def parse_life(text: str) -> int | None:
+    """The seconds after which a token ends, None for ``never``.
+
+    Raises:
+        ValueError: it is written otherwise.
+    """
+    return None if text.strip().lower() == FOR_EVER else parse_duration(text)
 
 
 def add_token(

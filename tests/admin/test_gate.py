@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -276,6 +276,26 @@ def test_so_many_tokens_are_known_and_the_oldest_is_forgotten(
         site.ask(token=STRANGER)
     found = [site.ask(token=each).status_code for each in (first, second)]
     assert found == [TOO_MANY, 200]
+
+
+@pytest.mark.parametrize(
+    ("given", "life"),
+    [
+        ({}, timedelta(days=90)),
+        ({"expires_in": "1d"}, timedelta(days=1)),
+        ({"expires_in": "never"}, None),
+    ],
+)
+def test_a_token_ends_unless_it_is_said_to_last(
+    site: Site, given: dict[str, str], life: timedelta | None
+) -> None:
+    """Without a word after ninety days, as `jrc token add` has it."""
+    body = {"name": "x", "scope": "read", **given}
+    site.registrar.call("POST", "/v1/tokens", json=body).raise_for_status()
+    (listed,) = site.registrar.call("GET", "/v1/tokens").json()["tokens"]
+    begins, ends = listed["created"], listed["expires"]
+    found = ends and datetime.fromisoformat(ends) - datetime.fromisoformat(begins)
+    assert life == found
 
 
 def test_a_token_that_administrates_makes_and_ends_others_in_its_own_name(site: Site) -> None:

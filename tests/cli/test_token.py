@@ -1,5 +1,6 @@
 """``jrc token`` on the registrar's host, and what doctor and check-config say of ``[api]``."""
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from jrc.cli.diagnosis.api import look_at_api
 from jrc.cli.diagnosis.case import Daemon
 from jrc.cli.diagnosis.verdict import Status
+from jrc.cli.remote import Remote
 from jrc.config import load
 from tests.certificates import self_signed
 from tests.cli.examined import append, case_of, findings
@@ -38,6 +40,67 @@ def test_a_token_is_printed_once_and_alone_on_standard_output(terminal: Terminal
     assert sha256(made.out.strip().encode()).digest() in stored + (
         log.read_bytes() if log.exists() else b""
     )
+
+
+def test_a_token_in_a_file_is_its_owners_alone(terminal: Terminal) -> None:
+    """Whatever the umask; and nobody's file is written over."""
+    file = terminal.folder / "token"
+    words = ("token", "add", "ci", "--scope", "read", "--out", str(file))
+    before = os.umask(0o022)
+    try:
+        made = terminal.jrc(*words)
+    finally:
+        os.umask(before)
+    token = file.read_text()
+    assert (0, "", 0o600) == (made.code, made.out, file.stat().st_mode & 0o777)
+    assert (token[:4], len(token)) == ("jrc_", 48)
+    assert f"it is in {file} alone" in made.err
+    again = terminal.jrc(*words[:2], "other", *words[3:])
+    assert (again.code, file.read_text()) == (1, token)
+    assert "nothing was overwritten" in again.err
+    assert ["ci"] == [each["name"] for each in terminal.jrc("token", "list", "--json").json]
+    other = terminal.folder / "other"
+    refused = terminal.jrc(*words[:-1], str(other))
+    assert (6, False) == (refused.code, other.exists())
+    told = terminal.jrc(*words[:2], "two", *words[3:-1], str(other), "--json").json
+    assert ("two", str(other), False) == (told["name"], told["file"], "token" in told)
+    assert other.read_text()[:4] == "jrc_"
+
+
+def test_a_token_that_can_not_be_written_down_is_named(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has it: it is to be ended."""
+    file = terminal.folder / "token"
+
+    def fails(_file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    made = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda file_: fails(file_) if _size(file_) == 48 else made(file_)
+    )
+    done = terminal.jrc("token", "add", "ci", "--scope", "read", "--out", str(file))
+    assert (1, False) == (done.code, file.exists())
+    assert "jrc token revoke ci" in done.err
+
+
+def _size(number: int) -> int:
+    return os.fstat(number).st_size
+
+
+def test_a_file_with_a_token_is_called_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning says what is in it, and what to do."""
+    file = tmp_path / "token"
+    file.write_text("jrc_" + "a" * 43)
+    file.chmod(0o644)
+    Remote("https://h", token_file=str(file)).token()
+    assert f"warning: {file} holds a token and everybody can" in capsys.readouterr().err
+    file.chmod(0o600)
+    Remote("https://h", token_file=str(file)).token()
+    assert "" == capsys.readouterr().err
 
 
 def test_a_token_ends_unless_it_is_said_to_last(terminal: Terminal) -> None:

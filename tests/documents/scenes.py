@@ -134,10 +134,10 @@ SCENES: Mapping[str, Scene] = {
                 'ln -s "$PWD/registrar/admin.sock" /run/jrc/admin.sock',
             ),
             "export JRC_URL=https://router.example.org JRC_TOKEN_FILE=~/.jrc-token": (
-                "jrc token add another --scope admin > ~/.jrc-token",
+                "jrc token add another --scope admin --out ~/.jrc-token",
                 "cp ~/.jrc-token token",
                 'echo "Authorization: Bearer $(cat token)" > header',
-                "chmod 600 ~/.jrc-token token header",
+                "chmod 600 header",
                 "export SSL_CERT_FILE=$PWD/fullchain.pem",
             ),
             "jrc --url https://router.example.org:9633 --ca fullchain.pem --token-file token"
@@ -235,8 +235,7 @@ SCENES: Mapping[str, Scene] = {
             ),
             "jrc --url https://router.example.org:9633 --ca fullchain.pem --token-file token"
             " provision watch '/dev/ttyACM*' --count 25": (
-                "jrc token add bench --scope import > token",
-                "chmod 600 token",
+                "jrc token add bench --scope import --out token",
             ),
         },
     ),
