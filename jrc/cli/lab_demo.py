@@ -81,6 +81,7 @@ class _Lab:
         tell("\nThe registrar keeps running. Try, in another terminal from this folder:\n")
         for words in (
             ("status",),
+            ("page",),
             ("network", "show", demo.NETWORK_NAME),
             ("pledge", "list"),
             ("pledge", "show", first),

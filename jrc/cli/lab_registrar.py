@@ -50,7 +50,8 @@ class LabRegistrar:
         listen = f'listen = ["[{address[0]}]:{address[1]}"]'
         text = re.sub(r"(?m)^listen = .*$", listen, text, count=1)
         nodes = f'[lab]\nnodes = "[{self.nodes[0]}]:{self.nodes[1]}"\n'
-        self.config.write_text(f"{text}\n{nodes}")
+        page = '[page]\nlisten = "127.0.0.1:0"\n'
+        self.config.write_text(f"{text}\n{nodes}\n{page}")
         return address
 
     async def enroll(self) -> None:

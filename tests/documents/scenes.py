@@ -28,6 +28,7 @@ from tests.identities import claims
 READY = '"ready"'
 PRINTED_BY_ANOTHER = edn(claims(1))
 _OWN_PORT = f"sed -i 's/\\[::\\]:5683/[::1]:{free_port()}/' registrar/config.toml"
+_PAGE = r"""printf '\n[page]\nlisten = "127.0.0.1:9632"\n' >> registrar/config.toml"""
 _NODES = r"""printf '\n[lab]\nnodes = "[::1]:5690"\n' >> registrar/config.toml"""
 UNTIL_IT_WAITS = (
     f"(umask 077; grep -e pledge_id -e {PLEDGE} devices.csv > one.csv);"
@@ -89,6 +90,7 @@ SCENES: Mapping[str, Scene] = {
         has_checkout=True,
         lines={
             _NODES: Ends(put={"5690": PORT}),
+            _PAGE: Ends(put={"9632": "0"}),
             "jrc run": Stays(READY),
             "jrc lab join router.csv lamps.csv --network-id cafe": Stays("they stay"),
         },

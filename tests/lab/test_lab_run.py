@@ -6,6 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from jrc.cli import lab_demo, lab_registrar
@@ -46,23 +47,41 @@ def test_once_ends_after_the_joins_and_keeps_the_folder_that_was_given(tmp_path:
     assert not (folder / "pledges.jsonl").exists()
 
 
+def said(commands: list[str], end: str) -> str:
+    """What the printed command says that ends so."""
+    (command,) = (each for each in commands if each.endswith(end))
+    done = subprocess.run(
+        command, shell=True, check=True, capture_output=True, cwd=CHECKOUT, text=True
+    )
+    return done.stdout
+
+
+def see_page(link: str) -> None:
+    """It is there, and the link opens it."""
+    origin, _, key = link.partition("/#key=")
+    assert "<html" in httpx.get(origin, trust_env=False).text
+    opened = httpx.post(f"{origin}/page/session", json={"key": key}, trust_env=False)
+    assert 200 == opened.status_code
+
+
 def test_ctrl_c_stops_a_registrar_that_keeps_running(tmp_path: Path) -> None:
     """The commands that are printed work as they stand; one Ctrl-C ends it all, with code 0."""
     folder = tmp_path / "lab"
     words = [*JRC, "lab", "run", "--pledges", "2", "--dir", str(folder)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT) as shown:
-        assert shown.stdout is not None
-        commands = []
-        for text in shown.stdout:
-            if text.startswith("  "):
-                commands.append(text.strip())
-            if "Ctrl-C stops it" in text:
-                break
-        assert is_running(folder)
-        status = next(command for command in commands if command.endswith("status"))
-        told = subprocess.run(status, shell=True, check=True, capture_output=True, cwd=CHECKOUT)
-        assert b"joined 2" in told.stdout
-        shown.send_signal(signal.SIGINT)
+        try:
+            assert shown.stdout is not None
+            commands = []
+            for text in shown.stdout:
+                if text.startswith("  "):
+                    commands.append(text.strip())
+                if "Ctrl-C stops it" in text:
+                    break
+            assert is_running(folder)
+            assert "joined 2" in said(commands, " status")
+            see_page(said(commands, " page").splitlines()[0])
+        finally:
+            shown.send_signal(signal.SIGINT)
         assert shown.wait(30) == 0
     assert not is_running(folder)
 
