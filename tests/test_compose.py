@@ -115,6 +115,31 @@ def test_the_registrar_is_confined(compose: Mapping[str, Any], name: str) -> Non
     assert not service.keys() & {"user", "privileged", "cap_add", "devices", "pid", "ipc"}
 
 
+@pytest.mark.parametrize("name", ["prometheus", "grafana"])
+def test_who_watches_is_confined_as_well(compose: Mapping[str, Any], name: str) -> None:
+    """They have a port of this host; Grafana alone writes beside its volume."""
+    service = compose["services"][name]
+    assert service.get("read_only", False) is (name == "prometheus")
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.keys() & {"user", "privileged", "cap_add", "devices", "pid", "ipc"}
+    files = [each for each in service["volumes"] if each.startswith(".")]
+    assert files
+    assert all(each.endswith(":ro") for each in files)
+
+
+def test_whoever_reaches_grafana_looks_and_changes_nothing(compose: Mapping[str, Any]) -> None:
+    """Without an account: no administrator is made, and nobody can be one."""
+    told = compose["services"]["grafana"]["environment"]
+    assert {
+        "GF_AUTH_ANONYMOUS_ENABLED": "true",
+        "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_AUTH_BASIC_ENABLED": "false",
+        "GF_AUTH_DISABLE_LOGIN_FORM": "true",
+        "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",
+    } == {name: told[name] for name in told if name.startswith(("GF_AUTH", "GF_SECURITY"))}
+
+
 def test_no_secret_is_in_an_environment_variable(compose: Mapping[str, Any]) -> None:
     """Each process of a container, and everybody who may inspect it, reads those."""
     named = {name for each in compose["services"].values() for name in each.get("environment", {})}

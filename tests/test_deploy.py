@@ -81,6 +81,8 @@ def test_the_service_owns_the_folders_of_the_example_config() -> None:
         ("SystemCallFilter", ["@system-service", "~@privileged @resources @aio"]),
         ("LimitCORE", ["0"]),
         ("UMask", ["0077"]),
+        ("StateDirectoryMode", ["0700"]),
+        ("RuntimeDirectoryMode", ["0755"]),
     ],
 )
 def test_the_service_has_no_privilege(key: str, values: list[str]) -> None:
@@ -144,6 +146,46 @@ def test_the_watchdog_ends_a_daemon_that_hangs_and_it_is_started_again() -> None
         assert service["Service", "NotifyAccess"] == ["main"]
 
 
+def test_a_service_that_fails_is_tried_again_and_not_for_ever() -> None:
+    """Ten times in five minutes: a host that is not ready yet has its time (systemd.unit(5))."""
+    for name in ("jrc.service", "jrc-proxy.service"):
+        found = unit(name)
+        assert found["Unit", "StartLimitBurst"] == ["10"]
+        assert found["Unit", "StartLimitIntervalSec"] == ["300"]
+        assert found["Service", "RestartSec"] == ["2"]
+
+
+def test_the_folder_of_the_config_file_is_for_root_and_the_group() -> None:
+    """The file may name a PostgreSQL server with its password (docs/postgresql.md)."""
+    lines = (CHECKOUT / "deploy/systemd/jrc.tmpfiles").read_text().splitlines()
+    assert [
+        "d /etc/jrc 0750 root jrc",
+        "d /etc/credstore.encrypted 0700 root root",
+    ] == [line for line in lines if not line.startswith("#")]
+
+
+def test_the_config_file_that_is_installed_is_for_root_and_the_group(tmp_path: Path) -> None:
+    """The same, by what install.sh does with the example."""
+    text = (UNITS / "install.sh").read_text()
+    begin = text.index("init_with_credential() {")
+    function = text[begin : text.index("\n}\n", begin) + 3]
+    for name in ("jrc-offline", "chgrp"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    made = tmp_path / "config.toml"
+    script = f"umask 022; top={CHECKOUT} config={made}\n{function}\ninit_with_credential"
+    done = subprocess.run(
+        ["sh", "-euc", script],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 0o640 == made.stat().st_mode & 0o777
+    assert f"chgrp jrc {made}.new\n" == done.stdout
+    assert 'credential = "jrc-kek"' in made.read_text()
+
+
 def test_the_key_is_a_credential_under_the_name_that_documents_have() -> None:
     """One that is not there is no error where it is named without a path (systemd.exec(5))."""
     assert unit("jrc.service")["Service", "LoadCredentialEncrypted"] == ["jrc-kek"]
@@ -159,7 +201,15 @@ def test_the_backup_needs_neither_network_nor_the_database() -> None:
     assert Path(words[5]) == Path("/var/lib") / service["Service", "StateDirectory"][0]
     assert service["Service", "PrivateNetwork"] == ["yes"]
     assert service["Unit", "Requisite"] == ["jrc.service"]
-    assert ("Install", "WantedBy") in unit("jrc-backup.timer")
+    assert ["--keep", "14"] == words[6:8], "a fortnight"
+
+
+def test_a_backup_that_was_missed_is_made_at_the_next_start() -> None:
+    """The timer remembers when the last one was (systemd.timer(5))."""
+    timer = unit("jrc-backup.timer")
+    assert timer["Timer", "Persistent"] == ["yes"]
+    assert timer["Timer", "OnCalendar"] == ["daily"]
+    assert timer["Install", "WantedBy"] == ["timers.target"]
 
 
 def test_a_backup_that_fails_is_told_to_the_registrar() -> None:
@@ -240,6 +290,13 @@ def test_the_socket_unit_listens_where_the_default_config_does() -> None:
     """Taking the socket unit changes no address."""
     (listening,) = unit("jrc.socket")["Socket", "ListenDatagram"]
     assert (config.endpoint(listening),) == config.parse("").coap.listen
+
+
+def test_the_socket_unit_has_room_for_a_network_that_is_switched_on() -> None:
+    """While the daemon starts nobody reads. It takes no IPv4: none of its addresses is."""
+    socket = unit("jrc.socket")
+    assert ["8M"] == socket["Socket", "ReceiveBuffer"]
+    assert ["ipv6-only"] == socket["Socket", "BindIPv6Only"]
 
 
 def test_each_block_of_the_page_on_systemd_is_pasted_by_a_test() -> None:

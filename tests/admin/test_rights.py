@@ -259,3 +259,13 @@ def test_a_command_says_who_ran_it_by_sudo(
     assert bool(headers) == ("sudo by anna" in this_process().actor)
     monkeypatch.delenv("SUDO_USER")
     assert {} == sudo_headers()
+
+
+@pytest.mark.parametrize(("uid", "has_all"), [(0, True), (4242, True), (4243, False)])
+def test_root_and_the_daemons_own_user_hold_everything(
+    monkeypatch: pytest.MonkeyPatch, uid: int, has_all: bool
+) -> None:
+    """Whatever the groups are: they can read its key."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    assert has_all is (Rights(GROUPS).of(peer(uid=uid)) == EVERYTHING)
+    assert held_with(Scope.READ) == Rights(GROUPS).of(peer(READERS, uid=4243))

@@ -22,6 +22,12 @@ from jrc.admin.peers import Peer, as_this_process
 from jrc.policy.scopes import Scope, held_with
 from tests.admin.registrar import Registrar
 
+MAY_BE_READ = {
+    "/v1/status", "/v1/networks", "/v1/networks/{name}", "/v1/windows", "/v1/rollovers",
+    "/v1/rollovers/{network}", "/v1/pledges", "/v1/pledges/{pledge_id}",
+    "/v1/pledges/{pledge_id}/attempts", "/v1/attempts", "/v1/events",
+}  # fmt: skip
+"""What docs/page.md promises: no route for keys, backups or exports is among them."""
 NOW_MS = 1_800_000_000_000
 ORIGIN = "http://127.0.0.1:9632"
 Client = httpx.AsyncClient
@@ -129,7 +135,7 @@ def test_what_the_page_may_read_is_there_and_nothing_else(page: Page) -> None:
         path = each.path.replace("{name}", "lab").replace("{network}", "lab")
         path = path.replace("{pledge_id}", "00124b0014b5b67e").replace("{id}", "1")
         status = page.read(f"/page{path}", each.method).status_code
-        if each.method == "GET" and each.path in READABLE:
+        if each.method == "GET" and each.path in MAY_BE_READ:
             assert each.needs is Scope.READ
             assert status in (200, 422), (path, status)
         else:
@@ -149,7 +155,7 @@ def test_a_page_that_is_looked_at_again_while_reads_rest_shows_what_was_found(pa
 def test_everything_that_is_readable_is_a_route_of_the_api(page: Page) -> None:
     """A route that is renamed there would be missing here."""
     known = {each.path for each in operations_of(page.registrar.services)}
-    assert READABLE <= known
+    assert MAY_BE_READ == READABLE <= known
 
 
 def test_nothing_of_the_page_writes(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 import re
 
+from jrc.admin.page.feed import BEAT_S
 from jrc.admin.page.files import page_files
 
 _URL = re.compile(r"https?://[^\s\"'`<>]+")
@@ -39,3 +40,10 @@ def test_whatever_is_imported_is_there() -> None:
     }
     linked = set(re.findall(r"/page/static/([\w.]+)", texts["index.html"]))
     assert imported | linked | {"index.html"} == texts.keys()
+
+
+def test_the_page_waits_for_more_than_one_beat_of_the_feed_and_not_for_long() -> None:
+    """One that is late ends nothing; a host that is gone is noticed within a minute."""
+    (given,) = re.findall(r"^const SILENCE_MS = ([\d_]+);$", _texts()["feed.js"], re.MULTILINE)
+    silence_s = int(given) / 1000
+    assert 2 * BEAT_S < silence_s <= 60
