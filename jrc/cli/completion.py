@@ -30,7 +30,8 @@ class Shell(StrEnum):
 
 
 def completion(shell: Shell) -> None:
-    """Print what makes SHELL complete commands and options.
+    """Print what makes SHELL complete commands and options, and names that the daemon knows: of
+    networks, and of tokens.
 
     \b
     Example:

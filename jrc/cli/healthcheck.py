@@ -16,17 +16,18 @@ WITHIN_S = 3.0
 _LOOK = "`jrc status` and the daemon's log say more"
 
 
-class _UnixConnection(HTTPConnection):
-    """HTTP over the admin socket."""
+class UnixConnection(HTTPConnection):
+    """HTTP over the admin socket; each step of it takes ``within_s`` at most."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("jrc", timeout=WITHIN_S)
+    def __init__(self, path: Path, within_s: float) -> None:
+        super().__init__("jrc", timeout=within_s)
         self._path = path
+        self._within_s = within_s
 
     def connect(self) -> None:
-        """Connect, within ``WITHIN_S``."""
+        """As ``HTTPConnection.connect``."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(WITHIN_S)
+        self.sock.settimeout(self._within_s)
         self.sock.connect(str(self._path))
 
 
@@ -58,7 +59,7 @@ def _health(path: Path) -> _Found:
     Raises:
         OperatorError: it does not run, or does not answer.
     """
-    connection = _UnixConnection(path)
+    connection = UnixConnection(path, WITHIN_S)
     try:
         connection.request("GET", "/v1/health")
         told = json.loads(connection.getresponse().read())

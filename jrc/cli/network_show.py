@@ -7,6 +7,7 @@ import typer
 from jrc.cli import output
 from jrc.cli.answers import records
 from jrc.cli.client import connect, segment
+from jrc.cli.known_names import networks
 from jrc.cli.options import AsJson, common
 from jrc.cli.output import Record
 from jrc.cli.reporting import say
@@ -50,7 +51,9 @@ _SHOWN = {
     "revoked": "revoked",
 }
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The network's name.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The network's name.", autocompletion=networks)
+]
 
 
 def list_(context: typer.Context, as_json: AsJson = False) -> None:

@@ -8,6 +8,7 @@ import typer
 from jrc.cli import output
 from jrc.cli.answers import as_before
 from jrc.cli.client import connect, is_served
+from jrc.cli.known_names import networks
 from jrc.cli.node_wait import path_of, wait_until_told
 from jrc.cli.options import AsJson, Common, KnownPledge, Reason, common
 from jrc.cli.reporting import say
@@ -59,7 +60,10 @@ Identifiers = Annotated[
     list[str] | None, typer.Argument(metavar="ID..", help="Pledge identifiers in hex.")
 ]
 OfNetwork = Annotated[
-    str | None, typer.Option("--network", metavar="NAME", help="All nodes of a network.")
+    str | None,
+    typer.Option(
+        "--network", metavar="NAME", help="All nodes of a network.", autocompletion=networks
+    ),
 ]
 
 
@@ -67,7 +71,8 @@ OfNetwork = Annotated[
 def list_(
     context: typer.Context,
     network: Annotated[
-        str | None, typer.Argument(metavar="[NETWORK]", help="Those of one network.")
+        str | None,
+        typer.Argument(metavar="[NETWORK]", help="Those of one network.", autocompletion=networks),
     ] = None,
     behind: Annotated[
         bool, typer.Option("--behind", help="Only those that lack something.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from jrc import config as settings_files
+from jrc.cli.known_names import networks
 from jrc.config import Settings
 from jrc.errors import ExitCode, OperatorError
 
@@ -54,14 +55,27 @@ DerivedFile = Annotated[
 ]
 Networks = Annotated[
     list[str] | None,
-    typer.Option("--network", metavar="NAME", help="May be repeated. [the only one]"),
+    typer.Option(
+        "--network",
+        metavar="NAME",
+        help="May be repeated. [the only one]",
+        autocompletion=networks,
+    ),
 ]
-NetworkName = Annotated[str, typer.Argument(metavar="NETWORK", help="The network's name.")]
+NetworkName = Annotated[
+    str, typer.Argument(metavar="NETWORK", help="The network's name.", autocompletion=networks)
+]
 OfNetwork = Annotated[
-    str | None, typer.Option("--network", metavar="NAME", help="Those of one network.")
+    str | None,
+    typer.Option(
+        "--network", metavar="NAME", help="Those of one network.", autocompletion=networks
+    ),
 ]
 PledgesOfNetwork = Annotated[
-    str | None, typer.Option("--network", metavar="NAME", help="Of pledges of one network.")
+    str | None,
+    typer.Option(
+        "--network", metavar="NAME", help="Of pledges of one network.", autocompletion=networks
+    ),
 ]
 Pledge = Annotated[
     str, typer.Argument(metavar="ID", help="The pledge identifier in hex, by custom an EUI-64.")

@@ -12,6 +12,7 @@ from jrc.cli.explain import explain
 from jrc.cli.import_options import OnConflict, refuse_both
 from jrc.cli.imports import import_
 from jrc.cli.keyfiles import keys_from, psk_from
+from jrc.cli.known_names import networks
 from jrc.cli.options import (
     AeadName,
     AsJson,
@@ -261,7 +262,9 @@ def approve(
     pledge_id: Pledge,
     network: Annotated[
         str | None,
-        typer.Option("--network", metavar="NAME", help="[the one it waits for]"),
+        typer.Option(
+            "--network", metavar="NAME", help="[the one it waits for]", autocompletion=networks
+        ),
     ] = None,
     reason: Reason = "",
     as_json: AsJson = False,

@@ -11,6 +11,7 @@ import typer
 
 from jrc.cli import output
 from jrc.cli.client import connect, segment
+from jrc.cli.known_names import tokens
 from jrc.cli.options import AsJson, Reason, common
 from jrc.cli.reporting import say
 from jrc.errors import OperatorError
@@ -28,6 +29,9 @@ _LISTED = {
 }
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Who has it.")]
+KnownName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Who has it.", autocompletion=tokens)
+]
 
 
 @app.command()
@@ -137,7 +141,7 @@ def list_(
 
 @app.command()
 def revoke(
-    context: typer.Context, name: Name, reason: Reason = "", as_json: AsJson = False
+    context: typer.Context, name: KnownName, reason: Reason = "", as_json: AsJson = False
 ) -> None:
     """End a token. No request with it is answered any more, whichever registrar it goes to.
 

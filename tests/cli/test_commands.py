@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import pytest
 from sqlalchemy import Connection, RootTransaction, text
 from typer.main import get_command
 
+from jrc.cli.known_names import WITHIN_S
 from jrc.cli.tree import app
+from jrc.config import load
 from jrc.errors import CommitError, ExitCode, StateError
 from jrc.store import migrate
 from jrc.store.connection import WriterConnection
@@ -365,13 +368,13 @@ def test_a_terminal_shows_a_table_with_all_of_an_identifier(terminal: Terminal) 
 # completion
 
 
-def test_a_shell_gets_commands_completed(made: Terminal) -> None:
-    """The script that `jrc completion` prints asks like this."""
-    assert "_JRC_COMPLETE" in made.jrc("completion", "bash").out
+def completed(terminal: Terminal, *words: str) -> list[str]:
+    """What the script that `jrc completion` prints gets for the last word."""
+    line = " ".join(["jrc", "--config", str(terminal.config), *words])
     environment = {
         "_JRC_COMPLETE": "complete_bash",
-        "COMP_WORDS": "jrc pledge re",
-        "COMP_CWORD": "2",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(2 + len(words)),
     }
     done = subprocess.run(
         [sys.executable, "-m", "jrc.cli.main"],
@@ -379,5 +382,40 @@ def test_a_shell_gets_commands_completed(made: Terminal) -> None:
         capture_output=True,
         check=False,
         timeout=90,
+        text=True,
     )
-    assert done.stdout.split() == [b"revoke", b"restore", b"replace", b"recover", b"remove"]
+    assert "" == done.stderr
+    return done.stdout.split()
+
+
+def test_a_shell_gets_commands_completed(made: Terminal) -> None:
+    """With those of a group."""
+    assert "_JRC_COMPLETE" in made.jrc("completion", "bash").out
+    found = completed(made, "pledge", "re")
+    assert found == ["revoke", "restore", "replace", "recover", "remove"]
+
+
+def test_a_shell_gets_networks_and_tokens_completed(terminal: Terminal) -> None:
+    """From a daemon that runs; without one, and of a registrar elsewhere, there are none."""
+    terminal.add_lab()
+    terminal.jrc("token", "add", "ci-firmware", "--scope", "read")
+    shown = ("network", "show", "l")
+    assert [] == completed(terminal, *shown)
+    with terminal.daemon():
+        assert ["lab"] == completed(terminal, *shown)
+        assert [] == completed(terminal, "network", "show", "x")
+        assert ["lab"] == completed(terminal, "rollover", "start", "l")
+        assert ["lab"] == completed(terminal, "pledge", "list", "--network", "l")
+        assert ["ci-firmware"] == completed(terminal, "token", "revoke", "ci")
+        assert [] == completed(terminal, "token", "add", "ci")
+        assert [] == completed(terminal, "--url", "https://h", *shown)
+
+
+def test_a_shell_waits_a_moment_for_a_daemon_that_stands_still(terminal: Terminal) -> None:
+    """Somebody is at the prompt."""
+    socket_file = load(terminal.config).admin.socket
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(socket_file))
+        deaf.listen()
+        assert [] == completed(terminal, "network", "show", "l")
+    assert WITHIN_S <= 0.25
