@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, aclosing
 from dataclasses import asdict, replace
-from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import IO, TypeVar
 
@@ -32,8 +31,14 @@ from jrc.service.examine import OnConflict
 from jrc.service.handovers import Handover, fingerprint_text
 from jrc.service.import_file import Format, format_of
 from jrc.service.import_prepared import Entry
-from jrc.service.import_rows import Row, RowError
-from jrc.service.imports import AT_ONCE, CHUNK_ROWS, LISTED_ROWS, Import, ImportReport
+from jrc.service.imports import (
+    AT_ONCE,
+    CHUNK_ROWS,
+    CLOSER_ROWS,
+    ENTERED_KEYS,
+    Import,
+    ImportReport,
+)
 from jrc.service.registry import Registry
 
 T = TypeVar("T")
@@ -68,6 +73,8 @@ _UPLOADS = (
 _MAX_SOURCE_CHARACTERS = 200
 _CLIENT_CLOSED = 499
 _PIECE_ERRORS = 1000
+_LEAST = 10
+"""Rows or keys in a transaction, however long they take."""
 
 
 class ImportRoutes:
@@ -117,39 +124,51 @@ class ImportRoutes:
             try:
                 await self._services.run_write(job.begin)
                 async with aclosing(held.within(request.stream())) as body:
-                    if spool is None:
-                        await self._stage(job, form, body)
-                    else:
-                        await self._stage_listed(job, form, body, spool)
+                    await self._stage(job, form, body, spool)
                 report = await self._finish(job)
             except ClientDisconnect:
                 return problem("the client went away", "nothing was stored", status=_CLIENT_CLOSED)
             finally:
-                await self._paced(job.sweep, Pace(200, 100, 5000))
+                await self._paced(job.sweep, Pace(200, _LEAST, 5000))
             until_streamed.pop_all()
         kind = "application/json" if spool is None else "application/x-ndjson"
         return StreamingResponse(_answer(report, spool), media_type=kind)
 
-    async def _stage(self, job: Import, form: Form, body: AsyncIterator[bytes]) -> None:
-        pace, of_keys = Pace(CHUNK_ROWS, 200, 2000), Pace(1000, 500, 10_000)
+    async def _stage(
+        self, job: Import, form: Form, body: AsyncIterator[bytes], spool: Spool | None
+    ) -> None:
+        paces = Pace(CHUNK_ROWS, _LEAST, 2000), Pace(CLOSER_ROWS, _LEAST, 2 * CLOSER_ROWS)
         waiting: list[Entry] = []
         async with aclosing(prepared(form, body)) as rows:
             async for entries in rows:
                 waiting += entries
-                while len(waiting) >= pace.size:
-                    chunk, waiting = waiting[: pace.size], waiting[pace.size :]
-                    await self._timed(partial(job.stage, rows=chunk), pace, len(chunk))
-        if waiting:
-            await self._services.run_write(lambda tx: job.stage(tx, waiting))
+                while len(waiting) >= paces[0].size:
+                    waiting = await self._staged(job, waiting, spool, *paces)
+        while waiting:
+            waiting = await self._staged(job, waiting, spool, *paces)
+        of_keys = Pace(ENTERED_KEYS // 4, _LEAST, 5 * ENTERED_KEYS)
         await self._paced(job.enter_keys, of_keys)
-        longest_ms = max(pace.longest_ms, of_keys.longest_ms)
+        longest_ms = max(pace.longest_ms for pace in (*paces, of_keys))
         _log.info("import_staged", source=job.source, longest_transaction_ms=round(longest_ms))
 
+    async def _staged(
+        self, job: Import, waiting: list[Entry], spool: Spool | None, pace: Pace, of_closer: Pace
+    ) -> list[Entry]:
+        """Stage some of the rows that are waiting; those that go on waiting."""
+        chunk = waiting[: pace.size]
+        staged, *took_ms = await self._measured(lambda tx: job.stage(tx, chunk, of_closer.size))
+        pace.took(staged.taken, *took_ms)
+        if staged.closer:
+            of_closer.took(staged.closer, *took_ms)
+        if spool is not None:
+            await asyncio.to_thread(spool.add, staged.outcomes)
+        return waiting[staged.taken :]
+
     async def _finish(self, job: Import) -> ImportReport:
-        alone = Pace(1, 1, 1)
-        await self._timed(job.finish, alone, 1)
+        _, *took_ms = await self._measured(job.finish)
+        of_changes = Pace(AT_ONCE, 5, 500)
         try:
-            await self._paced(job.settle, Pace(AT_ONCE, 5, 500))
+            await self._paced(job.settle, of_changes)
         except JrcError as error:
             # It is decided; the rest comes into force by and by (``app/import_keeper.py``).
             _log.error("import_not_settled", source=job.source, error=str(error))
@@ -160,7 +179,8 @@ class ImportRoutes:
             rows=report.rows,
             errors=report.error_count,
             published=report.published,
-            last_transaction_ms=round(alone.longest_ms),
+            last_transaction_ms=round(sum(took_ms)),
+            longest_change_ms=round(of_changes.longest_ms),
         )
         if job.opened is not None:
             builder = fingerprint_text(job.opened.builder)
@@ -169,10 +189,14 @@ class ImportRoutes:
 
     async def _paced(self, work: Callable[[Registry, int], bool], pace: Pace) -> None:
         """Run ``work``, which says whether anything is left, in transactions that are short."""
-        while await self._timed(lambda tx, size=pace.size: work(tx, size), pace, pace.size):  # type: ignore[misc]
-            pass
+        is_left = True
+        while is_left:
+            size = pace.size
+            is_left, *took_ms = await self._measured(lambda tx, size=size: work(tx, size))  # type: ignore[misc]
+            pace.took(size, *took_ms)
 
-    async def _timed(self, work: Callable[[Registry], T], pace: Pace, size: int) -> T:
+    async def _measured(self, work: Callable[[Registry], T]) -> tuple[T, float, float]:
+        """What ``work`` gives in a transaction, and the milliseconds of it and of its commit."""
         started_s = worked_s = 0.0
 
         def timed(tx: Registry) -> T:
@@ -184,27 +208,7 @@ class ImportRoutes:
 
         result = await self._services.run_write(timed)
         ended_s = time.perf_counter()
-        pace.took(size, (worked_s - started_s) * 1000, (ended_s - worked_s) * 1000)
-        return result
-
-    async def _stage_listed(
-        self, job: Import, form: Form, body: AsyncIterator[bytes], spool: Spool
-    ) -> None:
-        """As ``_stage``, with the outcome of each row: its keys are entered with it, which takes
-        longer."""
-        reader, waiting = form.reader(), list[Row | RowError]()
-        async for piece in body:
-            waiting += await asyncio.to_thread(list, reader.feed(piece))
-            while len(waiting) >= LISTED_ROWS:
-                chunk, waiting = waiting[:LISTED_ROWS], waiting[LISTED_ROWS:]
-                await self._write(job, chunk, spool)
-        await self._write(job, [*waiting, *reader.finish()], spool)
-
-    async def _write(self, job: Import, rows: list[Row | RowError], spool: Spool) -> None:
-        for at in range(0, len(rows), LISTED_ROWS):
-            chunk = rows[at : at + LISTED_ROWS]
-            outcomes = await self._services.run_write(lambda tx, chunk=chunk: job.stage(tx, chunk))  # type: ignore[misc]
-            await asyncio.to_thread(spool.add, outcomes)
+        return result, (worked_s - started_s) * 1000, (ended_s - worked_s) * 1000
 
     def _job(
         self, actor: str, params: Params, handover: Handover | None, room: IO[bytes]

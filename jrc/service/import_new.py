@@ -33,12 +33,21 @@ class Usual:
         self._judged: dict[_Terms, tuple[int, ...] | None] = {}
 
     def split(
-        self, tx: Registry, rows: Sequence[PreparedRow]
+        self,
+        tx: Registry,
+        rows: Sequence[PreparedRow],
+        most_others: int | None = None,
+        *,
+        is_plain: bool = True,
     ) -> tuple[list[NewPledge], list[PreparedRow]]:
         """New pledges on terms that are good, and the rows that need a closer look.
 
-        Whether their keys are somebody's already is not looked at here.
+        It ends before the row that would be one more than ``most_others`` of the latter. Where the
+        import is not a ``is_plain`` one, none is usual. Whether their keys are somebody's already
+        is not looked at here.
         """
+        if not is_plain:
+            return [], list(rows[:most_others])
         if self._revision != tx.policy_revision:  # networks may be others by now
             self._revision = tx.policy_revision
             self._judged.clear()
@@ -50,6 +59,8 @@ class Usual:
             network_ids = judged[_terms_of(row)]
             identifier = row.identifier
             if network_ids is None or identifier in known:
+                if len(others) == most_others:
+                    break
                 others.append(row)
             else:
                 new.append(_new_pledge(row, network_ids, self._source))

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from jrc.model import PledgeId, Profile, Secret
+from jrc.policy.credentials import MIN_KEY_BYTES
 from jrc.service.applicants import Applicant, DerivedKeys, Fault, check_alone
 from jrc.service.import_fields import applicant_of
 from jrc.service.import_rows import FileError, Row, RowError
@@ -70,11 +71,15 @@ _make = partial(tuple.__new__, PreparedRow)
 
 
 class UnfitRow(NamedTuple):
-    """A row with faults of its own, or what is wrong with a file."""
+    """A row with faults of its own, or what is wrong with a file.
+
+    ``identifier`` is empty where the row has none that may be shown.
+    """
 
     line: int
     faults: tuple[RowError, ...]
     is_whole: bool
+    identifier: bytes = b""
 
 
 Entry = PreparedRow | UnfitRow
@@ -86,13 +91,26 @@ def prepare(entry: Row | RowError, *, allow_weak: bool) -> Entry:
         return UnfitRow(entry.line, (entry,), is_whole=not isinstance(entry, FileError))
     applicant, faults = applicant_of(entry, "")
     if applicant is None:
-        return UnfitRow(entry.line, tuple(faults), entry.is_whole)
+        return _unfit(entry, faults)
     if allow_weak:
         applicant = applicant._replace(allow_weak=True)
     checked = check_alone(applicant)
     if isinstance(checked, Fault):
-        return UnfitRow(entry.line, (RowError(entry.line, *checked),), entry.is_whole)
+        return _unfit(entry, [RowError(entry.line, *checked)])
     return _prepared(entry, *checked)
+
+
+def _unfit(row: Row, faults: Sequence[RowError]) -> UnfitRow:
+    try:
+        found = PledgeId.from_hex(row.fields.get("pledge_id", "")).value
+    except ValueError:
+        found = b""
+    return UnfitRow(row.line, tuple(faults), row.is_whole, shown_identifier(found))
+
+
+def shown_identifier(value: bytes) -> bytes:
+    """The identifier of a row that is refused; empty where it may be a key in the wrong column."""
+    return value if len(value) < MIN_KEY_BYTES else b""
 
 
 def _prepared(row: Row, applicant: Applicant, keys: OpenedKeys) -> PreparedRow:
@@ -119,7 +137,7 @@ def to_plain(entries: Sequence[Entry]) -> list[Any]:
     Rows that are good stand together by columns, of which most say the same in all rows.
     """
     return [
-        _columns(list(some)) if kind is PreparedRow else [_unfit(entry) for entry in some]  # type: ignore[arg-type]
+        _columns(list(some)) if kind is PreparedRow else [_plain(entry) for entry in some]  # type: ignore[arg-type]
         for kind, some in groupby(entries, type)
     ]
 
@@ -133,8 +151,9 @@ def _columns(rows: Sequence[PreparedRow]) -> tuple[Any, ...]:
     return len(rows), *columns
 
 
-def _unfit(entry: UnfitRow) -> list[Any]:
-    return [entry.line, [tuple(fault) for fault in entry.faults], entry.is_whole]
+def _plain(entry: UnfitRow) -> list[Any]:
+    faults = [tuple(fault) for fault in entry.faults]
+    return [entry.line, faults, entry.is_whole, entry.identifier]
 
 
 def from_plain(plain: Sequence[Any]) -> list[Entry]:
@@ -145,8 +164,8 @@ def from_plain(plain: Sequence[Any]) -> list[Entry]:
             entries += _rows(*some)
         else:
             entries += (
-                UnfitRow(line, tuple(RowError(*fault) for fault in faults), is_whole)
-                for line, faults, is_whole in some
+                UnfitRow(line, tuple(RowError(*fault) for fault in faults), *rest)
+                for line, faults, *rest in some
             )
     return entries
 

@@ -5,23 +5,22 @@ be looked up by anybody until the publishing transaction. A dry run is an import
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO
+from typing import IO, NamedTuple
 
 from jrc.errors import OperatorError
 from jrc.model import Event
-from jrc.service.applicants import Applicant, Fault, Purpose
+from jrc.service.applicants import Fault, Purpose
 from jrc.service.condition import require_open
 from jrc.service.examine import Decision, OnConflict, Outcome, examine
 from jrc.service.examine_faults import key_fault
 from jrc.service.handovers import Handover, check_unopened, mark_opened
-from jrc.service.import_fields import applicant_of
 from jrc.service.import_new import Usual
-from jrc.service.import_prepared import PreparedRow, UnfitRow, prepare
+from jrc.service.import_prepared import Entry, PreparedRow, UnfitRow, prepare
 from jrc.service.import_report import RowOutcome, row_outcomes
-from jrc.service.import_rows import FileError, Row, RowError
+from jrc.service.import_rows import Row, RowError
 from jrc.service.import_settling import settle_some
 from jrc.service.pending_keys import PendingKeys
 from jrc.service.records import Fingerprints, NewPledge
@@ -30,11 +29,11 @@ from jrc.service.taking_over import refuse_others
 
 CHUNK_ROWS = 250
 """Rows in the first transaction; those after it are as long as their time allows."""
+CLOSER_ROWS = 50
+"""The same of rows that are no new pledges on usual terms: these take ten times as long."""
 AT_ONCE = 10
 """Changes of pledges that are there in the publishing transaction, milliseconds for each; others
 come after it (``import_settling.py``). New ones become visible by one row, however many."""
-LISTED_ROWS = 100
-"""Rows in each transaction where the outcome of each row is wanted."""
 ENTERED_KEYS = 2000
 """Keys that are entered in one transaction."""
 MAX_REPORTED = 100_000
@@ -73,6 +72,19 @@ def chunks(
     entries = iter(rows)
     while chunk := list(islice(entries, size)):
         yield chunk
+
+
+class Staged(NamedTuple):
+    """What a call of ``Import.stage`` has done.
+
+    ``taken`` entries from the beginning are dealt with, the others are to be given again.
+    ``closer`` rows of them were none of the usual ones, and took longer. ``outcomes`` are of the
+    rows taken, where those were asked for.
+    """
+
+    taken: int
+    closer: int
+    outcomes: Sequence[RowOutcome]
 
 
 class Import:
@@ -154,36 +166,53 @@ class Import:
         self._import_id = tx.imports.begin(self.source, self._actor, self._reason)
 
     def stage(
-        self, tx: Registry, rows: Sequence[Row | RowError | PreparedRow | UnfitRow]
-    ) -> Sequence[RowOutcome]:
-        """Judge a chunk and write what is good of it, invisibly.
+        self,
+        tx: Registry,
+        rows: Sequence[Row | RowError | Entry],
+        most_closer: int | None = None,
+    ) -> Staged:
+        """Judge a chunk, or its beginning, and write what is good of it, invisibly.
 
-        Gives what became of each row where that was asked for, else nothing: whether the keys of
-        new rows are somebody's already is found out by ``enter_keys`` then.
+        Of rows that are none of the usual ones (``import_new.py``) it takes ``most_closer``.
+        Whether the keys of new rows are somebody's already is found out by ``enter_keys``, or at
+        once where outcomes were asked for.
         """
-        begun = self._count_rows([entry.line for entry in rows])
-        if self._is_listed:
-            read = [row for row in rows if isinstance(row, Row | RowError)]
-            return [each for each in self._stage_listed(tx, read) if each.line != begun]
-        fit: list[PreparedRow] = []
-        faults: list[RowError] = []
-        for row in rows:
-            entry = (
-                prepare(row, allow_weak=self._allow_weak)
-                if isinstance(row, (Row, RowError))
-                else row
-            )
-            self._is_whole &= entry.is_whole
-            if isinstance(entry, PreparedRow):
-                fit.append(entry)
-            else:
-                faults += entry.faults
+        entries = [
+            prepare(row, allow_weak=self._allow_weak) if isinstance(row, (Row, RowError)) else row
+            for row in rows
+        ]
+        fit = [entry for entry in entries if isinstance(entry, PreparedRow)]
         is_plain = self._purpose is Purpose.ENROLL
-        new, others = self._usual.split(tx, fit) if is_plain else ([], fit)
+        new, others = self._usual.split(tx, fit, most_closer, is_plain=is_plain)
+        entries = _taken(entries, fit, len(new) + len(others))
+        begun = self._count_rows([entry.line for entry in entries])
+        self._is_whole &= all(entry.is_whole for entry in entries)
+        faults = [
+            fault for entry in entries if isinstance(entry, UnfitRow) for fault in entry.faults
+        ]
         self._add(tx, new)
-        applicants = [row.applicant(self.source, allow_weak=self._allow_weak) for row in others]
-        self._judge(tx, [row.line for row in others], applicants, faults)
-        return ()
+        judged = self._judge(tx, others, faults)
+        return Staged(len(entries), len(others), self._told(tx, entries, judged, faults, begun))
+
+    def _told(
+        self,
+        tx: Registry,
+        entries: Sequence[Entry],
+        judged: Mapping[int, Decision | Fault],
+        faults: Sequence[RowError],
+        begun: int,
+    ) -> Sequence[RowOutcome]:
+        """The outcomes of a chunk, where they were asked for: its keys are entered for that.
+
+        ``begun`` is the line of a row that was told of with the chunk before.
+        """
+        if not self._is_listed:
+            return ()
+        late: list[RowError] = []
+        while self._keys:
+            late += self._enter_keys(tx, ENTERED_KEYS)
+        told = row_outcomes(entries, judged, [*faults, *late])
+        return [each for each in told if each.line != begun]
 
     def _count_rows(self, lines: Sequence[int]) -> int:
         """Count each row once; the line of one whose first faults came in the chunk before, or 0.
@@ -194,37 +223,15 @@ class Import:
         self._rows += len({*lines} - {last})
         return last
 
-    def _stage_listed(self, tx: Registry, rows: Sequence[Row | RowError]) -> Sequence[RowOutcome]:
-        """As ``stage``, each row by itself and its keys entered at once."""
-        faults = [entry for entry in rows if isinstance(entry, RowError)]
-        self._is_whole &= not any(isinstance(fault, FileError) for fault in faults)
-        lines, applicants = [], []
-        for entry in rows:
-            if isinstance(entry, Row):
-                self._is_whole &= entry.is_whole
-                applicant, wrong = applicant_of(entry, self.source)
-                faults += wrong
-                if applicant is not None:
-                    lines.append(entry.line)
-                    applicants.append(applicant._replace(allow_weak=self._allow_weak))
-        judged = self._judge(tx, lines, applicants, faults)
-        before = len(self._errors)
-        while self.enter_keys(tx):
-            pass
-        return list(row_outcomes(rows, judged, [*faults, *self._errors[before:]]))
-
     def _judge(
-        self,
-        tx: Registry,
-        lines: Sequence[int],
-        applicants: Sequence[Applicant],
-        faults: list[RowError],
+        self, tx: Registry, rows: Sequence[PreparedRow], faults: list[RowError]
     ) -> dict[int, Decision | Fault]:
         """Judge these rows one by one, by line; ``faults`` are noted with those that are found."""
-        judged = {}
-        if applicants:
+        judged: dict[int, Decision | Fault] = {}
+        if rows:
+            applicants = [row.applicant(self.source, allow_weak=self._allow_weak) for row in rows]
             found = examine(tx, applicants, self._on_conflict, self._import_id, self._purpose)
-            judged = dict(zip(lines, found, strict=True))
+            judged = dict(zip([row.line for row in rows], found, strict=True))
             if self._handover is not None and not self._handover.takes_over:
                 judged = refuse_others(tx, self._handover.builder, judged)
         faults += [
@@ -262,12 +269,14 @@ class Import:
         """
         if not self._keys:
             return False
-        taken = tx.imports.enter_keys(self._keys.take(most))
-        if taken:
-            self._refuse(tx, taken)
+        self._enter_keys(tx, most)
         return bool(self._keys)
 
-    def _refuse(self, tx: Registry, taken: Sequence[tuple[bytes, int]]) -> None:
+    def _enter_keys(self, tx: Registry, most: int) -> Sequence[RowError]:
+        taken = tx.imports.enter_keys(self._keys.take(most))
+        return self._refuse(tx, taken) if taken else ()
+
+    def _refuse(self, tx: Registry, taken: Sequence[tuple[bytes, int]]) -> Sequence[RowError]:
         """Take back the rows of these keys (rows A2, A6, M3)."""
         prints = {number: value for value, number in reversed(taken)}
         owners = tx.credentials.owners(
@@ -286,6 +295,7 @@ class Import:
             else:
                 self._counts[Outcome.RETURNED if gone.returns else Outcome.REPLACED] -= 1
         self._note(faults)
+        return faults
 
     def finish(self, tx: Registry) -> ImportReport:
         """Publish, if all is well or ``partial`` was asked for; else nothing is changed."""
@@ -362,6 +372,13 @@ class Import:
         if self._published or not self._import_id:
             return False
         return tx.imports.discard(self._import_id, most)
+
+
+def _taken(entries: list[Entry], fit: Sequence[PreparedRow], count: int) -> list[Entry]:
+    """``entries`` before the one that is no more among ``count`` rows that are ``fit``."""
+    if count == len(fit):
+        return entries
+    return entries[: next(at for at, entry in enumerate(entries) if entry is fit[count])]
 
 
 def _changed_meanwhile(what: str) -> OperatorError:

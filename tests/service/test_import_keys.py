@@ -230,7 +230,7 @@ def test_a_row_with_networks_without_end_takes_no_memory() -> None:
     fields = {"pledge_id": "01", "psk": key(1).hex(), "network": names}
     unfit = prepare(Row(2, fields), allow_weak=False)
     reason = "a pledge may join at most 100 networks"
-    assert UnfitRow(2, (RowError(2, "network", reason),), is_whole=True) == unfit
+    assert UnfitRow(2, (RowError(2, "network", reason),), True, b"\x01") == unfit
 
 
 def test_its_material_is_what_the_derivation_gives(lab: Desk) -> None:

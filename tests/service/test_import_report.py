@@ -28,7 +28,7 @@ def outcomes(
     desk.write(job.begin)
     found: list[RowOutcome] = []
     for chunk in chunks(read_rows([data]), size):
-        found += desk.write(lambda tx, chunk=chunk: job.stage(tx, chunk))  # type: ignore[misc]
+        found += desk.write(lambda tx, chunk=chunk: job.stage(tx, chunk).outcomes)  # type: ignore[misc]
     report = desk.write(job.finish)
     while desk.write(job.sweep):
         pass
