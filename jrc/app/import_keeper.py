@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import structlog
 
-from jrc.admin.pace import Pace
 from jrc.admin.services import Transactions
 from jrc.app.part import Every
 from jrc.service.import_settling import settle_some
@@ -48,13 +47,13 @@ class ImportKeeper:
         """Let all changes that are left come into force, in short transactions."""
         if not await self._transactions.run_read(_is_left):
             return
-        pace, before = Pace(AT_ONCE, 5, 500), self._settled
-        while await self._transactions.run_write(lambda tx: self._some(tx, pace.size)):
+        before = self._settled
+        while await self._transactions.run_write(self._some):
             pass
         _log.info("imports_gone_on_with", changes=self._settled - before)
 
-    def _some(self, tx: Registry, most: int) -> bool:
-        settled = settle_some(tx, most)
+    def _some(self, tx: Registry) -> bool:
+        settled = settle_some(tx, AT_ONCE)
         self._settled += 0 if settled is None else settled.looked_at
         return settled is not None
 

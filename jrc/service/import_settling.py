@@ -17,11 +17,30 @@ from jrc.service.enroll import settle
 from jrc.service.examine import Outcome
 from jrc.service.import_rows import RowError
 from jrc.service.pledge_facts import Networks, differences
-from jrc.service.records import CredentialState, ImportBatch, PledgeRecord, StagedChange
+from jrc.service.records import (
+    CredentialState,
+    ImportBatch,
+    PledgeRecord,
+    StagedChange,
+    StoredEvent,
+    Wanted,
+)
 from jrc.service.registry import Registry
 from jrc.service.waiting_keys import let_staged_wait, without_waiting
 
 _ENDED = (PledgeState.REVOKED, PledgeState.SUPERSEDED)
+
+
+_OVERTAKEN = "import.overtaken"
+
+
+class Settled(NamedTuple):
+    """What a call of ``settle_some`` has done: for which import, and why others had overtaken some
+    of it."""
+
+    import_id: int
+    looked_at: int
+    overtaken: Sequence[str]
 
 
 class Overtaken(NamedTuple):
@@ -29,14 +48,6 @@ class Overtaken(NamedTuple):
 
     outcome: Outcome | None
     fault: RowError
-
-
-class Settled(NamedTuple):
-    """What a call of ``settle_some`` has done: for which import, and what others had overtaken."""
-
-    import_id: int
-    looked_at: int
-    overtaken: Sequence[Overtaken]
 
 
 def settle_some(tx: Registry, most: int) -> Settled | None:
@@ -50,7 +61,7 @@ def settle_some(tx: Registry, most: int) -> Settled | None:
     batch, changes = found
     networks = tx.networks.all()
     overtaken = [
-        late for change in changes if (late := _settle(tx, batch, change, networks)) is not None
+        why for change in changes if (why := _settle(tx, batch, change, networks)) is not None
     ]
     tx.imports.forget_changes(batch.id, [change.pledge_id for change in changes])
     tx.policy_changed()
@@ -59,7 +70,8 @@ def settle_some(tx: Registry, most: int) -> Settled | None:
 
 def _settle(
     tx: Registry, batch: ImportBatch, change: StagedChange, networks: Networks
-) -> Overtaken | None:
+) -> str | None:
+    """Let a change come into force, or else say why it doesn't."""
     if change.damaged:
         return _drop(tx, batch, change, None, "what was held ready for it was damaged")
     try:
@@ -95,14 +107,38 @@ def _settle(
 
 def _drop(
     tx: Registry, batch: ImportBatch, change: StagedChange, before: PledgeRecord | None, why: str
-) -> Overtaken:
+) -> str:
     """Take a change back that came too late, and say so."""
-    outcome = None if change.damaged else _outcome(before, change)
     if change.credential_id is not None:
         tx.imports.withdraw(batch.id, [change.credential_id])
-    _record(tx, batch, "import.overtaken", before, {"source": change.source, "error": why})
-    line = int(change.source.rpartition(":")[2] or 0)
-    return Overtaken(outcome, RowError(line, "pledge_id", f"the pledge stays as it is: {why}"))
+    outcome = None if change.damaged else _outcome(before, change).value
+    detail = {"source": change.source, "error": why, "import": batch.id, "outcome": outcome}
+    _record(tx, batch, _OVERTAKEN, before, detail)
+    return _explained(why)
+
+
+def _explained(why: str) -> str:
+    return f"the pledge stays as it is: {why}"
+
+
+def overtaken_since(
+    tx: Registry, import_id: int, number: int, limit: int
+) -> tuple[Sequence[Overtaken], int | None]:
+    """What others had overtaken of an import, whoever found it, from the audit log.
+
+    Looks at entries after a number. With them comes the number from which to go on, None where
+    those were the last.
+    """
+    entries = tx.events.page(Wanted(kind=_OVERTAKEN), after=number, limit=limit)
+    found = [_read(entry) for entry in entries if entry.detail.get("import") == import_id]
+    return found, entries[-1].number if len(entries) == limit else None
+
+
+def _read(entry: StoredEvent) -> Overtaken:
+    outcome = entry.detail["outcome"]
+    line = int(str(entry.detail["source"]).rpartition(":")[2] or 0)
+    fault = RowError(line, "pledge_id", _explained(str(entry.detail["error"])))
+    return Overtaken(None if outcome is None else Outcome(str(outcome)), fault)
 
 
 def _record(

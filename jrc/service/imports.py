@@ -21,7 +21,7 @@ from jrc.service.import_new import Usual
 from jrc.service.import_prepared import Entry, PreparedRow, UnfitRow, prepare
 from jrc.service.import_report import RowOutcome, row_outcomes
 from jrc.service.import_rows import Row, RowError
-from jrc.service.import_settling import settle_some
+from jrc.service.import_settling import overtaken_since, settle_some
 from jrc.service.pending_keys import PendingKeys
 from jrc.service.records import Fingerprints, NewPledge
 from jrc.service.registry import Registry
@@ -39,6 +39,8 @@ ENTERED_KEYS = 2000
 MAX_REPORTED = 100_000
 """More than that are counted only: these take some 20 MB."""
 DISCARD_ROWS = 500
+READ_ENTRIES = 500
+"""Entries of the audit log that are looked at in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ class Import:
         self._errors: list[RowError] = []
         self._published = False
         self._is_unsettled = False
+        self._log_read_to: int | None = None
         self._is_whole = True
         self._keys = PendingKeys(room)
         self._usual = Usual(source)
@@ -346,26 +349,33 @@ class Import:
         tx.policy_changed()
         settled = settle_some(tx, AT_ONCE)
         if settled is not None and settled.import_id == self._import_id and settled.overtaken:
-            raise _changed_meanwhile(settled.overtaken[0].fault.reason)
-        self._is_unsettled = tx.imports.is_unsettled(self._import_id)
+            raise _changed_meanwhile(settled.overtaken[0])
+        if tx.imports.is_unsettled(self._import_id):
+            self._is_unsettled = True
+            self._log_read_to = tx.events.ends()[1].number
         self._published = True
 
     def settle(self, tx: Registry, most: int = AT_ONCE) -> bool:
         """Let more of what it changes come into force; False when nothing of it is left.
 
-        Each call belongs into a transaction of its own, after ``finish``. A change that others
-        have overtaken by now is an error of its row.
+        Each call belongs into a transaction of its own, after ``finish``. Others may do so as well
+        at the same time (``app/import_keeper.py``); a change that was overtaken by then is an error
+        of its row, whoever has found it.
         """
-        settled = settle_some(tx, most) if self._is_unsettled else None
-        if settled is None:
-            return False  # or the database was closed: it is gone on with when that is over
-        if settled.import_id == self._import_id:
-            for late in settled.overtaken:
-                if late.outcome is not None:
-                    self._counts[late.outcome] -= 1
-            self._note([late.fault for late in settled.overtaken])
+        if self._log_read_to is None:
+            return False
         self._is_unsettled = tx.imports.is_unsettled(self._import_id)
-        return self._is_unsettled
+        if self._is_unsettled and settle_some(tx, most) is not None:
+            return True
+        # All is done; or the database was closed: it is gone on with when that is over.
+        found, self._log_read_to = overtaken_since(
+            tx, self._import_id, self._log_read_to, READ_ENTRIES
+        )
+        for late in found:
+            if late.outcome is not None:
+                self._counts[late.outcome] -= 1
+        self._note([late.fault for late in found])
+        return self._log_read_to is not None
 
     def sweep(self, tx: Registry, most: int = DISCARD_ROWS) -> bool:
         """Delete some of what was staged and not published; False when nothing is left."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 from jrc.app.import_keeper import ImportKeeper
-from jrc.model import PledgeId, Secret
+from jrc.model import Secret
 from jrc.service.applicants import Applicant, Purpose
 from jrc.service.enroll import add_pledge
 from jrc.service.examine import OnConflict
@@ -15,6 +15,7 @@ from jrc.service.imports import AT_ONCE
 from jrc.service.recover import quarantine
 from jrc.service.registry import Registry
 from jrc.service.revoking import revoke_pledge
+from jrc.service.transferring import transfer_out
 from tests.desk import ACTOR, Desk, pledge_id
 from tests.service.test_imports import Run, csv, derived_key, faults, key, line, recipient_keys
 
@@ -125,7 +126,7 @@ def test_a_pledge_that_is_revoked_meanwhile_stays_so(lab: Desk) -> None:
     """Its row is an error, its new key is nobody's, and the others are changed."""
     run = replacing(lab)
     decided(run)
-    lab.write(lambda tx: revoke_pledge(tx, PledgeId(pledge_id(COUNT).value), actor=ACTOR))
+    lab.write(lambda tx: revoke_pledge(tx, pledge_id(COUNT), actor=ACTOR))
     report = run.finish_settling()
     assert (report.replaced, faults(report)) == (COUNT - 1, [(COUNT + 1, "pledge_id")])
     assert "it is revoked by now" in report.errors[0].reason
@@ -182,3 +183,56 @@ def test_a_quarantined_database_keeps_what_is_left(lab: Desk) -> None:
     assert not lab.write(run.job.settle)
     keep(lab)
     assert left(lab) == COUNT - AT_ONCE
+
+
+@pytest.mark.parametrize("purpose", [Purpose.ENROLL, Purpose.NEXT_FIRMWARE])
+def test_what_others_found_overtaken_is_told_by_the_command(lab: Desk, purpose: Purpose) -> None:
+    """The daemon's part, or another registrar on the database, may be the one that looks last."""
+    ways = {Purpose.ENROLL: OnConflict.REPLACE, Purpose.NEXT_FIRMWARE: OnConflict.FAIL}
+    run = replacing(lab, purpose=purpose, on_conflict=ways[purpose])
+    decided(run)
+    lab.write(lambda tx: transfer_out(tx, pledge_id(COUNT), actor=ACTOR, agreed=True))
+    assert lab.write(lambda tx: run.job.settle(tx, 3))
+    keep(lab)
+    report = run.finish_settling()
+    assert (report.unsettled, report.replaced + report.pending) == (False, COUNT - 1)
+    assert faults(report) == [(COUNT + 1, "pledge_id")]
+    assert "it is transferred by now" in report.errors[0].reason
+    assert not lab.write(run.job.settle)
+    assert run.job.report.error_count == 1
+
+
+def test_a_command_tells_of_its_own_file_alone(lab: Desk) -> None:
+    """Whoever's changes it made on the way."""
+    one, other = replacing(lab), replacing(lab, 2 * ANEW)
+    decided(one)
+    decided(other)
+    lab.write(lambda tx: revoke_pledge(tx, pledge_id(COUNT), actor=ACTOR))
+    theirs, mine = other.finish_settling(), one.finish_settling()
+    assert [(each.replaced, each.error_count) for each in (mine, theirs)] == [(COUNT - 1, 1)] * 2
+
+
+def test_many_that_were_overtaken_are_told_in_several_transactions(
+    lab: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them, none twice."""
+    monkeypatch.setattr("jrc.service.imports.READ_ENTRIES", 4)
+    run = replacing(lab)
+    decided(run)
+    for number in range(AT_ONCE + 1, COUNT + 1):
+        lab.write(lambda tx, n=number: revoke_pledge(tx, pledge_id(n), actor=ACTOR))  # type: ignore[misc]
+    keep(lab)
+    report = run.finish_settling()
+    late = [(number + 1, "pledge_id") for number in range(AT_ONCE + 1, COUNT + 1)]
+    assert (report.replaced, faults(report)) == (AT_ONCE, late)
+
+
+def test_a_command_whose_database_was_closed_says_what_is_left(lab: Desk) -> None:
+    """And what was overtaken until then."""
+    run = replacing(lab)
+    decided(run)
+    lab.write(lambda tx: revoke_pledge(tx, pledge_id(AT_ONCE + 1), actor=ACTOR))
+    assert lab.write(lambda tx: run.job.settle(tx, 3))
+    lab.write(lambda tx: quarantine(tx, "an old copy", actor="jrc"))
+    report = run.finish_settling()
+    assert (report.unsettled, faults(report)) == (True, [(AT_ONCE + 2, "pledge_id")])
