@@ -25,10 +25,10 @@ class Made(NamedTuple):
 
     @property
     def next(self) -> str | None:
-        """The command that is to follow, None where the registrar has the keys."""
-        if self.is_kept or self.imported is None:
+        """The command that is to follow, None where there is none that could be copied."""
+        if self.is_kept or self.imported in (None, STDOUT):
             return None
-        return f"jrc pledge import {shlex.quote(self.imported)}"
+        return f"jrc pledge import {shlex.quote(str(self.imported))}"
 
 
 def tell(made: Made, *, as_json: bool) -> None:
@@ -77,6 +77,8 @@ def _lines(made: Made) -> Iterator[str]:
         )
     if made.is_kept:
         yield "the registrar has these keys, so nothing is to be imported: flash the devices now"
+        if made.imported is None:
+            yield "say --import-file FILE to have these numbers for the next --keep"
     elif made.next is not None:
         yield f"next: {made.next}"
         yield (

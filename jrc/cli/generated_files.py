@@ -9,7 +9,7 @@ import typer
 from jrc.cli.generated import STDOUT, Made
 from jrc.errors import ExitCode, OperatorError
 from jrc.provision.device import Device
-from jrc.provision.forms import BUILD_FORMS, RECORD_FORMS, Form, record_form_of
+from jrc.provision.forms import BUILD_FORMS, RECORD_FORMS, Form, check_ending, record_form_of
 from jrc.provision.writing import NewFile, publish
 
 
@@ -43,6 +43,7 @@ def write(target: Target, devices: list[Device], *, is_kept: bool, overwrite: bo
         if target.form in RECORD_FORMS or target.import_file == STDOUT:
             raise typer.BadParameter("--import-file names a file beside those of a build")
         form = record_form_of(target.import_file)
+        check_ending(form, target.import_file)
         # The last, so that its being there says that all are.
         made.append(NewFile(Path(target.import_file), RECORD_FORMS[form](devices)))
     if len({_place(file.path) for file in made}) < len(made):
@@ -68,6 +69,7 @@ def _out_files(target: Target, devices: list[Device]) -> list[NewFile]:
         return []
     out = Path(target.out)
     if target.form in RECORD_FORMS:
+        check_ending(target.form, target.out)
         return [NewFile(out, RECORD_FORMS[target.form](devices))]
     ending, text = BUILD_FORMS[target.form]
     if len(devices) == 1 and not out.is_dir() and not target.out.endswith("/"):

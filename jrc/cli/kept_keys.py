@@ -1,13 +1,14 @@
 """The builder's former output, and what the registrar says of its devices."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from jrc.cli.identifiers import read_list
 from jrc.cli.keyfiles import STDIN, open_input
 from jrc.cojp.algorithms import Aead, Hkdf
 from jrc.errors import ExitCode, OperatorError
 from jrc.model import Secret
-from jrc.provision.device import Algorithms, DerivedKeys, Device
+from jrc.provision.device import Algorithms, DerivedKeys, Device, Numbers
 from jrc.provision.keeping import Known, known_from
 from jrc.service.applicants import Applicant
 from jrc.service.import_fields import applicant_of
@@ -73,7 +74,8 @@ def _device(row: Row, name: str) -> Device:
         raise _wrong(f"{name}, line {row.line}: {error}") from None
     if applicant.key_check not in (None, device.key_check):
         raise _wrong(f"{name}, line {row.line}: the key is not the one its key_check is of")
-    return device
+    starts = (int(row.fields.get(column, "0")) for column in Numbers._fields)
+    return replace(device, numbers=Numbers(*starts))
 
 
 def _with_keys(applicant: Applicant, settings: dict[str, str]) -> Device:

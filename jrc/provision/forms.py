@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Final, NamedTuple
 
+from jrc.errors import ExitCode, OperatorError
 from jrc.provision.c_header import c_header
 from jrc.provision.cmake import cmake
 from jrc.provision.device import Device
@@ -49,8 +50,12 @@ BUILD_FORMS: Final[Mapping[Form, BuildForm]] = {
 }
 
 
-_ENDINGS: Final[Mapping[str, Form]] = {
+_ENDINGS: Final[Mapping[str, Form | None]] = {
+    ".csv": Form.CSV,
+    ".tsv": Form.CSV,
     ".json": Form.JSON,
+    ".jsonl": None,
+    ".ndjson": None,
     ".yaml": Form.YAML,
     ".yml": Form.YAML,
     ".cose": Form.COSE,
@@ -60,4 +65,23 @@ _ENDINGS: Final[Mapping[str, Form]] = {
 
 def record_form_of(name: str) -> Form:
     """The form of a file of records by how its name ends; CSV where that says nothing."""
-    return _ENDINGS.get(PurePath(name).suffix.lower(), Form.CSV)
+    return _form_by_ending(name) or Form.CSV
+
+
+def check_ending(form: Form, name: str) -> None:
+    """Nothing, if an import will not take a file of this form for another by its name.
+
+    Raises:
+        OperatorError: it will, and then refuse it.
+    """
+    ending = PurePath(name).suffix
+    if _form_by_ending(name, form) is not form:
+        raise OperatorError(
+            f"{name}: {ending} is not how {form} ends, and an import would refuse it",
+            f"name it .{form}, or say the --format that {ending} stands for",
+            exit_code=ExitCode.USAGE,
+        )
+
+
+def _form_by_ending(name: str, default: Form | None = None) -> Form | None:
+    return _ENDINGS.get(PurePath(name).suffix.lower(), default)

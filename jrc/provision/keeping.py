@@ -1,8 +1,9 @@
 """A device that keeps its key when it is flashed anew: only if its numbers go on as well.
 
 Numbers that begin anew would repeat nonces, and what the registrar has accepted would be silent
-replays to it. The highest number that it has accepted is no bound: lost requests may be above. And
-a device with a blank window would answer old updates again (RFC 8613 §7.2.1, Appendix B.1).
+replays to it. The highest number that it has accepted is no bound: lost requests may be above, all
+of those perhaps that began where the former output says. And a device with a blank window would
+answer old updates again (RFC 8613 §7.2.1, Appendix B.1).
 """
 
 import json
@@ -66,10 +67,11 @@ def _kept(
             f" {' or '.join(said.checks)}, and not {device.key_check})",
             "take the file with its newest key",
         )
-    return replace(device, numbers=_numbers(identifier, said))
+    return replace(device, numbers=_numbers(identifier, said, device.numbers))
 
 
-def _numbers(identifier: PledgeId, said: Known) -> Numbers:
+def _numbers(identifier: PledgeId, said: Known, former: Numbers) -> Numbers:
+    """Where its numbers go on. All requests of ``former`` may have been lost."""
     if said.obstacle:
         raise _unfit(f"{identifier}: {said.obstacle}, so its numbers can't go on", NEW_KEY)
     if said.next_number is None:
@@ -78,7 +80,8 @@ def _numbers(identifier: PledgeId, said: Known) -> Numbers:
             " what is built in would not fit",
             NEW_KEY,
         )
-    numbers = Numbers(said.highest + MARGIN, said.next_number)
+    highest = max(said.highest, former.ssn_start - 1)
+    numbers = Numbers(highest + MARGIN, said.next_number)
     if max(numbers) > MAX_SEQUENCE_NUMBER:
         raise _unfit(f"{identifier}: its sequence numbers are used up", NEW_KEY)
     return numbers

@@ -1,13 +1,16 @@
 """The builder's former output as `--keep` reads it: each key is the one that it says it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from jrc.cli.generated_files import Target, write
 from jrc.cli.kept_keys import devices_from, known_in
+from jrc.cojp.constants import MAX_SEQUENCE_NUMBER
 from jrc.errors import ExitCode, OperatorError
+from jrc.provision.device import Numbers
 from jrc.provision.forms import RECORD_FORMS, Form
 from tests.provision.source import EUI64, OTHER, device
 
@@ -31,7 +34,8 @@ def csv_of(
 )
 def test_what_a_run_wrote_is_what_is_kept(tmp_path: Path, form: Form, derived: bool) -> None:
     """Of several files, by identifier."""
-    made = [device(derived=derived), device(derived=derived, identifier=OTHER)]
+    first = replace(device(derived=derived), numbers=Numbers(MAX_SEQUENCE_NUMBER, 7))
+    made = [first, device(derived=derived, identifier=OTHER)]
     names = [
         former(tmp_path, f"{each.identifier}.{form}", RECORD_FORMS[form]([each])) for each in made
     ]

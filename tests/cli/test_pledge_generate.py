@@ -2,10 +2,11 @@
 
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -292,4 +293,73 @@ def test_a_kept_key_goes_on_where_the_registrar_says(terminal: Terminal, tmp_pat
     )  # fmt: skip
     (psk,) = secrets_in(former.read_text()).values()
     assert ", ".join(f"0x{byte:02x}" for byte in psk[:8]) in header.read_text()
+    assert done.json["files"] == [str(header)]
     one_sentence(bench.make("--keep", str(former), "--format", "c", "--out", "x"), ExitCode.FAILED)
+
+
+def test_a_key_that_is_kept_twice_never_begins_where_it_was(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    """The registrar has heard nothing of the first kept firmware: its file tells."""
+    terminal.add_lab()
+    bench, state = Bench(tmp_path), tmp_path / "state.json"
+    names = [str(tmp_path / name) for name in ("former.json", "kept.csv", "again.csv")]
+    bench.make("--id", OTHER, "--format", "json", "--out", names[0])
+    assert 0 == terminal.jrc("pledge", "import", names[0]).code
+    state.write_text(terminal.jrc("pledge", "show", OTHER, "--json").out)
+    starts = []
+    for before, after in ((names[0], names[1]), (names[1], names[2])):
+        words = ("--keep", before, "--state", str(state), "--format", "c", "--out", f"{after}.h")
+        done = bench.make(*words, "--import-file", after, "--json")
+        starts.append(done.json["devices"][0]["ssn_start"])
+    assert [2**24 - 1, 2**25 - 2] == starts
+    words = (
+        "--keep",
+        names[2],
+        "--state",
+        str(state),
+        "--format",
+        "c",
+        "--out",
+        str(tmp_path / "x.h"),
+    )
+    told = bench.make(*words)
+    assert "--import-file" in told.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--format", "csv", "--out", "a.json"),
+        ("--format", "json", "--out", "a.csv"),
+        ("--format", "json", "--out", "a.jsonl"),
+        ("--format", "cose", "--out", "a.YAML"),
+        ("--format", "c", "--out", "a.h", "--import-file", "a.ndjson"),
+    ],
+)
+def test_a_name_that_an_import_takes_for_another_form_is_refused(
+    bench: Bench, words: Sequence[str]
+) -> None:
+    """The next command would fail."""
+    done = bench.make("--id", OTHER, *words)
+    one_sentence(done, ExitCode.USAGE)
+    assert ("an import would refuse it" in done.err, bench.files()) == (True, {})
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [("csv", "a.tsv"), ("csv", "a.txt"), ("json", "a.keys"), ("cose", "a.cbor"), ("yaml", "a.yml")],
+)
+def test_what_is_said_to_be_next_works(terminal: Terminal, form: str, name: str) -> None:
+    """As it is printed."""
+    terminal.add_lab()
+    made = str(terminal.folder / name)
+    done = Bench(terminal.folder).make("--id", OTHER, "--format", form, "--out", made)
+    (told,) = (line for line in done.err.splitlines() if line.startswith("next: "))
+    assert 0 == terminal.jrc(*shlex.split(told)[2:]).code
+
+
+def test_what_went_to_standard_output_is_no_next_command(bench: Bench) -> None:
+    """It would wait for a standard input that nobody gives it."""
+    done = bench.make("--id", OTHER, "--format", "csv", "--out", "-")
+    assert (done.code, "next:" in done.err) == (0, False)

@@ -1,6 +1,7 @@
 """A key that stays when a device is flashed anew: its numbers go on (RFC 8613 §7.2.1)."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,28 @@ def test_numbers_go_on_far_above_the_highest_accepted() -> None:
     assert Numbers(41 + 2**24, 7) == made.numbers
     assert FORMER[EUI64.value].keys == made.keys
     assert Numbers(2**24 - 1, 0) == keep(highest_number=-1, next_sender_number=0).numbers
+
+
+def test_a_kept_device_goes_on_above_its_own_beginning() -> None:
+    """All that the former firmware has sent may have been lost; its beginning is in its file."""
+    once = keep()
+    (twice,) = kept({EUI64.value: once}, [EUI64], {EUI64.value: Known(41, 7)})
+    assert Numbers(once.numbers.ssn_start - 1 + MARGIN, 7) == twice.numbers
+    heard = once.numbers.ssn_start + 5
+    (later,) = kept({EUI64.value: once}, [EUI64], {EUI64.value: Known(heard, 7)})
+    assert heard + MARGIN == later.numbers.ssn_start
+
+
+def test_numbers_end_where_a_former_beginning_leaves_no_room() -> None:
+    """RFC 8613 §7.2.1: the last one that fits is taken, none above it."""
+    for start, fits in ((MAX_SEQUENCE_NUMBER - MARGIN + 1, True), (MAX_SEQUENCE_NUMBER, False)):
+        former = {EUI64.value: replace(device(), numbers=Numbers(start, 0))}
+        if fits:
+            (made,) = kept(former, [EUI64], {EUI64.value: Known(41, 7)})
+            assert MAX_SEQUENCE_NUMBER == made.numbers.ssn_start
+        else:
+            with pytest.raises(OperatorError, match="used up"):
+                kept(former, [EUI64], {EUI64.value: Known(41, 7)})
 
 
 @pytest.mark.parametrize(
