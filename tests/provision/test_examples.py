@@ -81,6 +81,16 @@ def test_keys_go_to_the_host_that_is_meant_and_whole(name: str) -> None:
     assert all(line.endswith("< pledges.json") for line in sent)
 
 
+def test_firmware_is_in_safety_before_the_registrar_is_told() -> None:
+    """Else the keys of the only firmware that is left may be wiped by those of none."""
+    steps = (EXAMPLES / "ci/github.yml").read_text().partition("steps:")[2].splitlines()
+    (handed,) = (at for at, line in enumerate(steps) if "tar c firmware | ssh " in line)
+    assert "-o UserKnownHostsFile=" in steps[handed]
+    (told,) = (at for at, line in enumerate(steps) if "import - --reason" in line)
+    (built,) = (at for at, line in enumerate(steps) if "build-each.sh" in line)
+    assert built < handed < told
+
+
 @pytest.mark.parametrize(
     "text", ["a:", "a: b: c", "\ta: b", "a: b\na: c", "a: {b: c}", 'a: "b', "a"]
 )
