@@ -71,8 +71,8 @@ class ImportRoom:
         raise OperatorError(
             f"{free >> 20} MiB are free on the disk of {disk}, too little for more of this import"
             " beside those under way; nothing was stored",
-            "make room: it takes some twelve times as much as its file is long, and joins need what"
-            " is free beyond that",
+            "make room: it takes some thirteen times as much as its file is long, and joins need"
+            " what is free beyond that",
         )
 
 

@@ -15,6 +15,7 @@ from jrc.errors import ExitCode, OperatorError
 COLUMNS = ("line", "pledge_id", "outcome", "key_check", "column", "reason")
 STORED = ("added", "returned", "replaced", "changed", "pending")
 """Outcomes of rows that change something."""
+REFUSED = "refused"
 DISCARDED = "discarded"
 """The outcome of a good row in a file that was not stored, as other rows are wrong."""
 
@@ -56,9 +57,10 @@ def report_file(path: Path, source: str) -> Iterator[Outcomes]:
     if os.path.realpath(path) == os.path.realpath(source):
         raise OperatorError("--report would replace the import file", exit_code=ExitCode.USAGE)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _explained(path):
+    with _explained(path, "nothing was stored"):
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with _explained(path, "`jrc events` says whether the pledges were stored"):
         try:
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with open(descriptor, "w", encoding="utf-8", newline="") as file:
                 yield _outcomes(begin(file))
                 file.flush()
@@ -70,15 +72,14 @@ def report_file(path: Path, source: str) -> Iterator[Outcomes]:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, hint: str) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
         raise OperatorError(
-            f"the report {path} can't be written ({error.strerror or error})",
-            "`jrc events` says whether the pledges were stored",
+            f"the report {path} can't be written ({error.strerror or error})", hint
         ) from None
 
 
@@ -92,15 +93,33 @@ def _name(part: Path, path: Path) -> None:
 
 
 def _outcomes(write: _Write) -> Outcomes:
+    late: dict[object, list[object]] = {}
+
     def take(done: Mapping[str, object], lines: Sequence[bytes]) -> None:
         is_stored = done["published"] or done["dry_run"]
+        if done["published"] and not late:
+            late.update(_faults(done))
         for line in lines:
             row = json.loads(line)
-            if not is_stored and row[2] in STORED:
-                row[2] = DISCARDED
+            if row[2] in STORED:
+                row = (
+                    _ended(row, late.get(row[0])) if is_stored else [*row[:2], DISCARDED, *row[3:]]
+                )
             write(row)
 
     return take
+
+
+def _faults(done: Mapping[str, object]) -> Iterator[tuple[object, list[object]]]:
+    errors = done["errors"]
+    assert isinstance(errors, list)
+    for error in errors:
+        yield error["line"], [error["column"], error["reason"]]
+
+
+def _ended(row: list[object], fault: list[object] | None) -> list[object]:
+    """A row that was good, and what became of it where it was overtaken before it was in force."""
+    return row if fault is None else [*row[:2], REFUSED, "", *fault]
 
 
 def _csv(file: TextIO) -> _Write:

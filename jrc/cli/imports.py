@@ -181,7 +181,10 @@ def tell(done: dict[str, object]) -> None:
     counts = ", ".join(
         f"{_count(done, name)} {would}{name}" for name in _OUTCOMES if _count(done, name)
     )
-    say(f"{_verdict(done)}: {_count(done, 'rows')} rows read{counts and ', '}{counts}")
+    rows = _count(done, "rows")
+    say(f"{_verdict(done)}: {counted(rows, 'row')} read{counts and ', '}{counts}")
+    if not rows and not done["error_count"]:
+        say("hint: the file has no rows; --rows N makes one that breaks off early an error")
     if done["unsettled"]:
         say("some changes come into force by and by; `jrc events` has each of them")
 

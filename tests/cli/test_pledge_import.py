@@ -10,8 +10,10 @@ from pathlib import Path
 import cbor2
 import pytest
 
+from jrc.cli.import_report import report_file
 from jrc.errors import ExitCode
 from tests.cli.terminal import PLEDGE, Terminal, one_sentence, pledge_file
+from tests.daemon.test_secrets import leaks
 from tests.service.test_malformed_imports import FOLDER, expected
 
 
@@ -159,6 +161,53 @@ def test_a_report_that_can_not_be_written_is_known_before_anything_is_stored(
         one_sentence(done, ExitCode.FAILED if "none" in str(report) else ExitCode.USAGE)
     assert pledges(lab) == before
     assert file.read_text().startswith("pledge_id")
+
+
+def test_a_report_in_a_folder_that_is_missing_says_that_nothing_was_stored(
+    lab: Terminal, tmp_path: Path
+) -> None:
+    """Nothing was sent: the audit log has nothing to tell."""
+    file = pledge_file(tmp_path / "p.csv", [new_row()])
+    done = lab.jrc("pledge", "import", str(file), "--report", str(tmp_path / "none" / "r.csv"))
+    assert ("nothing was stored" in done.err, "jrc events" in done.err) == (True, False)
+
+
+def test_a_row_that_was_overtaken_is_refused_in_the_report(tmp_path: Path) -> None:
+    """It was decided, and others were earlier: the registrar has it among the errors."""
+    fault = {"line": 3, "column": "pledge_id", "reason": "it is revoked by now", "hint": ""}
+    done = {"published": True, "dry_run": False, "errors": [fault]}
+    rows = [[2, "02", "replaced", "aa", "", ""], [3, "03", "replaced", "bb", "", ""]]
+    with report_file(tmp_path / "r.jsonl", "p.csv") as take:
+        for row in rows:
+            take(done, [json.dumps(row).encode()])
+    text = (tmp_path / "r.jsonl").read_text()
+    found = [list(json.loads(line).values()) for line in text.splitlines()]
+    assert found == [rows[0], [3, "03", "refused", "", "pledge_id", "it is revoked by now"]]
+
+
+def test_a_key_in_the_wrong_column_is_not_repeated(lab: Terminal, tmp_path: Path) -> None:
+    """Neither by the report nor by what is printed."""
+    psk = os.urandom(16)
+    file = tmp_path / "p.csv"
+    file.write_text(f"EUI,Key\n{PLEDGE},{psk.hex()}\n")
+    report = tmp_path / "r.csv"
+    words = ("--map", "EUI=psk", "--map", "Key=pledge_id", "--report", str(report))
+    done = lab.jrc("pledge", "import", str(file), *words)
+    assert done.code == ExitCode.FAILED
+    (row,) = csv.DictReader(io.StringIO(report.read_text()))
+    assert (row["outcome"], row["pledge_id"], row["column"]) == ("refused", "", "psk")
+    assert (
+        leaks({"key": psk}, {"report": report.read_bytes(), "said": (done.out + done.err).encode()})
+        == []
+    )
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 rows read"), (1, "1 row read, 1 added")])
+def test_rows_are_counted_in_words(lab: Terminal, tmp_path: Path, count: int, said: str) -> None:
+    """A feed that ended behind its header has none, which is no error and is said."""
+    file = pledge_file(tmp_path / "p.csv", [new_row() for _ in range(count)])
+    done = lab.jrc("pledge", "import", str(file))
+    assert (done.code, said in done.err, "--rows N" in done.err) == (0, True, not count)
 
 
 def test_an_import_that_is_refused_leaves_no_report(lab: Terminal, tmp_path: Path) -> None:

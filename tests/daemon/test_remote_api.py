@@ -123,7 +123,7 @@ def test_a_sealed_file_is_opened_from_elsewhere(remote: Remote, tmp_path: Path) 
     )
     own = ("--key", str(tmp_path / "registrar.key"))
     code, _, said = remote.run(*words, *own, token=token)
-    assert (code, "stored: 1 rows read, 1 added" in said) == (0, True), said
+    assert (code, "stored: 1 row read, 1 added" in said) == (0, True), said
     code, _, said = remote.run(*words, *own, token=token)
     assert (code, "by token=desk, and is opened once" in said) == (REFUSED, True)
 
