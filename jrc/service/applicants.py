@@ -112,7 +112,6 @@ def check_applicant(
     material = _material(applicant, keys)
     try:
         network_ids = network_ids_of(applicant.networks, networks)
-        _check_used_before(applicant, networks)
     except UnfitError as error:
         return error.fault
     return Checked(applicant, material, tx.credentials.fingerprints(material), network_ids)
@@ -122,7 +121,7 @@ def check_alone(applicant: Applicant) -> tuple[Applicant, OpenedKeys] | Fault:
     """What needs no look at the database: the applicant with its keys checked and derived."""
     try:
         _check_words(applicant)
-        _check_used_before_alone(applicant)
+        check_used_before(applicant, applicant.profile)
         keys = _opened_keys(applicant)
     except UnfitError as error:
         return error.fault
@@ -213,31 +212,22 @@ def key_check_of(material: StoredKeys) -> str:
     return key_check(*derived)
 
 
-def _check_used_before(applicant: Applicant, networks: Mapping[str, Network]) -> None:
-    """One whose PSK was used elsewhere has to know RFC 8613 App. B.2 (RFC 8613 §7.2)."""
-    if not applicant.used_before:
-        return
-    of_networks = [networks[name].profile for name in applicant.networks[:1]]
-    profile = applicant.profile or next(iter(of_networks), Profile.RFC9031)
-    if not TRAITS[profile].recovers_context:
-        raise _not_good_again()
+def check_used_before(applicant: Applicant, profile: Profile | None) -> None:
+    """One whose PSK was used elsewhere has to know RFC 8613 App. B.2 (RFC 8613 §7.2).
 
+    ``profile`` is its own or its network's, None where the row alone does not tell.
 
-def _check_used_before_alone(applicant: Applicant) -> None:
-    """The same as far as the row alone tells: not where the profile is its network's."""
-    profile = applicant.profile
+    Raises:
+        UnfitError: it does not.
+    """
     recovers = profile is None or TRAITS[profile].recovers_context
     if applicant.used_before and not (isinstance(applicant.keys, Secret) and recovers):
-        raise _not_good_again()
-
-
-def _not_good_again() -> UnfitError:
-    return UnfitError(
-        "used_before",
-        "keys that another registrar has used are good only for a pledge with a PSK whose firmware"
-        " knows RFC 8613 App. B.2",
-        "give the device a new key",
-    )
+        raise UnfitError(
+            "used_before",
+            "keys that another registrar has used are good only for a pledge with a PSK whose"
+            " firmware knows RFC 8613 App. B.2",
+            "give the device a new key",
+        )
 
 
 def _derive(applicant: Applicant) -> tuple[bytes, bytes, bytes]:

@@ -19,6 +19,7 @@ from jrc.service.applicants import (
     Purpose,
     UnfitError,
     check_applicant,
+    check_used_before,
     key_column,
 )
 from jrc.service.examine_faults import (
@@ -161,6 +162,7 @@ class _Board:
             else:
                 decision = self._present(entry, known, on_conflict)
             self._check_profile(decision, networks)
+            _check_used_before(decision, networks)
         except UnfitError as error:
             return error.fault
         self._remember(entry, decision)
@@ -312,6 +314,16 @@ class _Board:
             record.identifier, CredentialState.CURRENT, applicant.source, self._import_id
         )
         self._owners.update({value: owner for value in entry.prints if value is not None})
+
+
+def _check_used_before(decision: Decision, networks: Mapping[str, Network]) -> None:
+    """Refuse a key that was used elsewhere, for firmware of the pledge or of its first network."""
+    done = decision.new or decision.change
+    if done is None or done.material is None or not decision.applicant.used_before:
+        return
+    profiles = {network.id: network.profile for network in networks.values()}
+    of_networks = (profiles.get(number) for number in done.network_ids)
+    check_used_before(decision.applicant, done.profile or next(of_networks, None))
 
 
 def _known(tx: Registry, identifiers: Sequence[bytes]) -> dict[bytes, _Known]:

@@ -4,14 +4,18 @@ import os
 
 import pytest
 
-from jrc.errors import OperatorError
+from jrc.errors import OperatorError, StateError
+from jrc.model import Profile
 from jrc.service.enroll import remove_pledge
+from jrc.service.examine import OnConflict
 from jrc.service.import_file import read_rows
+from jrc.service.imports import AT_ONCE
 from jrc.service.networks import remove_network
 from jrc.service.pledges import list_pledges
 from jrc.service.recover import quarantine
+from tests.daemon.wire import OddPledge
 from tests.desk import ACTOR, Desk, pledge_id
-from tests.joining import Hall
+from tests.joining import JOIN, Hall
 from tests.service.test_import_keys import owners
 from tests.service.test_imports import Run, csv, faults, key, line, numbers, run
 from tests.service.test_waiting_keys_imported import Run as WaitingRun
@@ -99,3 +103,45 @@ def test_a05_of_two_files_of_keys_that_wait_the_later_ones_do(hall: Hall) -> Non
     assert ["candidate", "withdrawn", "current"] == states(hall.desk, 1)
     wiped = hall.desk.sql("SELECT count(*) FROM credential WHERE wrapped_secret IS NULL")
     assert [(1,)] == wiped
+
+
+def test_a_key_of_before_is_looked_at_closer_where_its_networks_firmware_is_meant(
+    desk: Desk,
+) -> None:
+    """The row says no profile: the network's firmware can't start a context anew."""
+    desk.network(profile=Profile.OPENWSN)
+    desk.pledge(3)
+    rows = [line(1, rest=",yes"), line(2, rest=",no"), line(3, rest=",yes")]
+    data = csv(rows, "pledge_id,psk,used_before")
+    report = run(desk, data, partial=True, on_conflict=OnConflict.REPLACE)
+    assert [(2, "used_before"), (4, "used_before")] == faults(report)
+    assert {2, 3} == set(numbers(desk))
+
+
+@pytest.mark.parametrize("count", [1, AT_ONCE + 5])
+def test_a05_a_file_that_replaces_keys_withdraws_those_that_wait(hall: Hall, count: int) -> None:
+    """Else the next firmware's key of before would be good beside the one that has come."""
+    olds = [os.urandom(16) for _ in range(count)]
+    for number in range(1, count + 1):
+        hall.enroll(number)
+    WaitingRun(hall.desk, list(enumerate(olds, 1))).finish()
+    rows = [line(number, key(100 + number)) for number in range(1, count + 1)]
+    report = run(hall.desk, csv(rows), on_conflict=OnConflict.REPLACE)
+    assert (count, []) == (report.replaced, faults(report))
+    for number in (1, count):
+        assert ["current", "withdrawn", "superseded"] == states(hall.desk, number)
+    hall.contexts.forget_all()
+    assert hall.ask(OddPledge(pledge_id(count).value, olds[-1]).request(JOIN)) is None
+
+
+def test_a_change_that_was_edited_while_it_waits_is_not_taken_for_what_was_staged(
+    lab: Desk,
+) -> None:
+    """A later row of the same pledge is compared with it."""
+    lab.pledge(1, key(1))
+    first, again = read_rows([csv([line(1, key(9))] * 2)])
+    step = Run(lab, csv([]), on_conflict=OnConflict.REPLACE)
+    lab.write(lambda tx: step.job.stage(tx, [first]))
+    lab.sql("UPDATE staged_change SET role = 1")
+    with pytest.raises(StateError, match="does not authenticate"):
+        lab.write(lambda tx: step.job.stage(tx, [again]))
