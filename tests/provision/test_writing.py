@@ -166,6 +166,42 @@ def test_the_last_file_gets_its_name_when_the_others_have_theirs_on_disk(
     assert f"sync {tmp_path.name}" in calls[last:]
 
 
+def test_what_a_file_holds_is_on_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut would leave the name of a file that is empty."""
+    synced: dict[str, int] = {}
+    sync, rename = os.fsync, Path.rename
+
+    def watched(descriptor: int) -> None:
+        synced[Path(f"/proc/self/fd/{descriptor}").readlink().name] = os.fstat(descriptor).st_size
+        sync(descriptor)
+
+    def renamed(path: Path, to: Path) -> Path:
+        assert len("new") == synced[path.name]
+        return rename(path, to)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    monkeypatch.setattr(Path, "rename", renamed)
+    publish(pair(tmp_path))
+    assert 2 == len(tree(tmp_path))
+
+
+@pytest.mark.usefixtures("umask")
+def test_no_file_is_ever_open_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for the moment in which it has no content and no mode of its own either."""
+    modes: list[int] = []
+    change = os.fchmod
+
+    def changed(descriptor: int, mode: int) -> None:
+        modes.append(os.fstat(descriptor).st_mode & 0o177)
+        change(descriptor, mode)
+
+    monkeypatch.setattr(os, "fchmod", changed)
+    publish(pair(tmp_path))
+    assert [0, 0] == modes
+
+
 def test_a_folder_that_is_made_is_on_disk_before_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

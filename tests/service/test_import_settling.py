@@ -1,15 +1,16 @@
 """Changes of a long file: decided at once, made in short transactions, and never half of one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import pytest
 
 from jrc.app.import_keeper import ImportKeeper
+from jrc.errors import OperatorError
 from jrc.model import Secret
 from jrc.service.applicants import Applicant, Purpose
-from jrc.service.enroll import add_pledge
+from jrc.service.enroll import add_pledge, remove_pledge
 from jrc.service.examine import OnConflict
 from jrc.service.imports import AT_ONCE
 from jrc.service.recover import quarantine
@@ -236,3 +237,43 @@ def test_a_command_whose_database_was_closed_says_what_is_left(lab: Desk) -> Non
     lab.write(lambda tx: quarantine(tx, "an old copy", actor="jrc"))
     report = run.finish_settling()
     assert (report.unsettled, faults(report)) == (True, [(AT_ONCE + 2, "pledge_id")])
+
+
+def anew(tx: Registry, purpose: Purpose) -> object:
+    """Another key for the last pledge, by hand."""
+    who = Applicant(identifier=pledge_id(COUNT), keys=Secret(key(3 * ANEW)))
+    on_conflict = OnConflict.REPLACE if purpose is Purpose.ENROLL else OnConflict.FAIL
+    return add_pledge(tx, who, actor=ACTOR, on_conflict=on_conflict, purpose=purpose)
+
+
+MEANWHILE: Mapping[str, Callable[[Registry], object]] = {
+    "revoked": lambda tx: revoke_pledge(tx, pledge_id(COUNT), actor=ACTOR),
+    "transferred": lambda tx: transfer_out(tx, pledge_id(COUNT), actor=ACTOR, agreed=True),
+    "given a key": lambda tx: anew(tx, Purpose.ENROLL),
+    "given a key that waits": lambda tx: anew(tx, Purpose.NEXT_FIRMWARE),
+}
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+def test_nothing_is_published_if_others_were_earlier(lab: Desk, what: str) -> None:
+    """All pledges are looked at, not the first ones alone that are changed at once."""
+    run = replacing(lab)
+    lab.write(MEANWHILE[what])
+    before = keys_of(lab)
+    with pytest.raises(OperatorError, match=f"pledge {pledge_id(COUNT)} was changed"):
+        decided(run)
+    assert (keys_of(lab), kinds(lab).count("import.published")) == (before, 1)
+
+
+@pytest.mark.parametrize("end", ["removed", "transferred"])
+def test_settings_of_a_pledge_that_is_gone_are_not_published(lab: Desk, end: str) -> None:
+    """It keeps its key in the file, and has none any more."""
+    lines = (line(number, rest=",new") for number in range(1, COUNT + 1))
+    data = csv(lines, "pledge_id,psk,label")
+    run = Run(lab, data, size=COUNT, on_conflict=OnConflict.REPLACE)
+    if end == "removed":
+        lab.write(lambda tx: remove_pledge(tx, pledge_id(COUNT), actor=ACTOR))
+    else:
+        lab.write(MEANWHILE[end])
+    with pytest.raises(OperatorError, match=f"pledge {pledge_id(COUNT)} was changed"):
+        decided(run)

@@ -156,6 +156,15 @@ def test_an_array_that_is_not_whole_is_not_stored_in_part(
     assert report.error_count == 1
 
 
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_file_with_a_wrong_header_is_not_stored_in_part(lab: Desk, is_listed: bool) -> None:
+    """A mistyped column would be missing in all of its rows, which are good without it."""
+    data = csv((line(number, rest=",x") for number in (1, 2, 3)), "pledge_id,psk,lable")
+    report = run(lab, data, partial=True, is_listed=is_listed, size=1)
+    assert (report.published, report.added, numbers(lab)) == (False, 0, [])
+    assert "lable" in report.errors[0].reason
+
+
 def test_a_row_may_say_where_its_key_comes_from(lab: Desk) -> None:
     """But not that a person or a program of the operator's gave it: those say so themselves."""
     header = "pledge_id,psk,provenance"
