@@ -27,7 +27,7 @@ from jrc.service.records import Fingerprints, NewPledge
 from jrc.service.registry import Registry
 from jrc.service.taking_over import refuse_others
 
-CHUNK_ROWS = 250
+CHUNK_ROWS = 100
 """Rows in the first transaction; those after it are as long as their time allows."""
 CLOSER_ROWS = 50
 """The same of rows that are no new pledges on usual terms: these take ten times as long."""

@@ -119,8 +119,8 @@ def test_a_file_that_turns_to_slow_rows_is_cut_there(
     registrar.call("POST", "/v1/imports", content=old).raise_for_status()
     watched.taken.clear()
     head, *lines = old.decode().splitlines()
-    new = [f"ff{line[2:16]},{os.urandom(16).hex()}" for line in lines[: CHUNK_ROWS - 100]]
+    new = [f"ff{line[2:16]},{os.urandom(16).hex()}" for line in lines[: CHUNK_ROWS - 60]]
     rows = [head, *new, *lines[: ROWS - len(new)]]
     longest_ms(registrar, {}, "\n".join(rows).encode())
-    assert watched.taken[0] == CHUNK_ROWS - 100 + CLOSER_ROWS
+    assert watched.taken[0] == CHUNK_ROWS - 60 + CLOSER_ROWS
     assert sum(watched.taken) == ROWS
