@@ -1,4 +1,4 @@
-"""An import of very many rows by the real command, while pledges go on joining."""
+"""Imports by the real command: very many rows while pledges join, and what takes longer."""
 
 import json
 import os
@@ -24,6 +24,10 @@ from benchmarks.scale import Scale
 ROWS_TARGET = 20_000
 RESIDENT_TARGET_MB = 150.0
 TRANSACTION_TARGET_MS = 50.0
+_OTHERS = 20_000
+"""Rows of the imports that are compared."""
+_CHANGED = 2_000
+"""Rows of those that change pledges, which takes some milliseconds each."""
 _JOINERS = 2_000
 _ALONE_JOINS = 1_000
 _BETWEEN_JOINS_S = 0.005
@@ -34,6 +38,7 @@ _OUI = "02005e"
 """Identifiers as a factory gives them: one number after the other, from the first on."""
 _LONGEST = re.compile(r"longest_transaction_ms[\"=: ]+(\d+)")
 _LAST = re.compile(r"last_transaction_ms[\"=: ]+(\d+)")
+_CHANGE = re.compile(r"longest_change_ms[\"=: ]+(\d+)")
 
 
 def importing_figures(folder: Path, scale: Scale) -> Iterator[Figure]:
@@ -45,14 +50,15 @@ def importing_figures(folder: Path, scale: Scale) -> Iterator[Figure]:
         write_rows(rows, scale.import_rows)
         with Daemon.running(bed) as daemon:
             yield from _measured(bed, daemon, fleet, rows, scale.import_rows)
+            yield from _in_other_ways(bed, daemon, scale.import_rows)
 
 
-def write_rows(path: Path, count: int) -> None:
+def write_rows(path: Path, count: int, first: int = 0) -> None:
     """A file of ``count`` pledges with keys from the system's random source."""
     path.touch(mode=0o600)
     with path.open("w") as file:
         file.write("pledge_id,psk,network\n")
-        for number in range(count):
+        for number in range(first, first + count):
             file.write(f"{_OUI}{number:010x},{os.urandom(16).hex()},{NETWORK}\n")
 
 
@@ -85,6 +91,39 @@ def _measured(bed: Bed, daemon: Daemon, fleet: Fleet, rows: Path, count: int) ->
     for name, taken in (("alone", alone), ("beside an import", with_it)):
         yield Figure(f"join, p50 {name}", "ms", [_percentile(taken, 50)], note=f"{len(taken):,}")
         yield Figure(f"join, p99 {name}", "ms", [_percentile(taken, 99)], note=f"{len(taken):,}")
+
+
+def _in_other_ways(bed: Bed, daemon: Daemon, known: int) -> Iterator[Figure]:
+    """Imports into the database that has ``known`` pledges from before."""
+    report = ("--report", str(bed.folder / "report.csv"))
+    ways: Sequence[tuple[str, int, int, Sequence[str]]] = (
+        ("added", _OTHERS, known, ()),
+        ("added, --report", _OTHERS, known + _OTHERS, report),
+        ("unchanged", _OTHERS, known, ()),
+        ("replaced", _CHANGED, 0, ("--on-conflict", "replace")),
+        ("pending", _CHANGED, 0, ("--pending-firmware",)),
+    )
+    for name, count, first, words in ways:
+        outcome = name.partition(",")[0]
+        rows = bed.folder / f"{first}.csv"
+        if outcome != "unchanged":
+            write_rows(rows, count, first)
+        before_ns = daemon.cpu_ns()
+        run = _Run(bed, daemon, rows, *words)
+        done = run.report()
+        if done[outcome] != count:
+            raise MeasurementError(f"{done[outcome]} of {count} rows were {outcome}")
+        cpu_us = (daemon.cpu_ns() - before_ns) / count / 1000
+        log = (bed.folder / "daemon.log").read_text()
+        longest = float(_LONGEST.findall(log)[-1])
+        change = float(_CHANGE.findall(log)[-1])
+        of = f"{count:,} rows"
+        yield Figure(f"import, {name}", "rows/s", [count / run.taken_s], note=of)
+        yield Figure(f"import, {name}: cpu of the registrar", "us", [cpu_us], note="a row")
+        yield Figure(
+            f"import, {name}: longest transaction", "ms", [max(longest, change)],
+            TRANSACTION_TARGET_MS, note=f"staging {longest:.0f}, changes {change:.0f}",
+        )  # fmt: skip
 
 
 def _percentile(taken_ms: Sequence[float], percent: int) -> float:
@@ -135,7 +174,7 @@ class _Joining:
 class _Run:
     """``jrc pledge import`` of a file, and what the registrar's processes take meanwhile."""
 
-    def __init__(self, bed: Bed, daemon: Daemon, rows: Path) -> None:
+    def __init__(self, bed: Bed, daemon: Daemon, rows: Path, *words: str) -> None:
         self.has_ended = threading.Event()
         self.taken_s = 0.0
         self.child_cpu_ns = 0
@@ -144,7 +183,7 @@ class _Run:
         self._output = b""
         self._command = [
             *(sys.executable, "-m", "jrc.cli.main", "--config", str(bed.config)),
-            *("pledge", "import", str(rows), "--json"),
+            *("pledge", "import", str(rows), "--json", *words),
         ]
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
