@@ -5,9 +5,10 @@ be looked up by anybody until the publishing transaction. A dry run is an import
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import IO, NamedTuple
 
 from jrc.errors import OperatorError
@@ -41,6 +42,8 @@ MAX_REPORTED = 100_000
 DISCARD_ROWS = 500
 READ_ENTRIES = 500
 """Entries of the audit log that are looked at in one transaction."""
+
+_IS_WHOLE: Callable[[Entry], bool] = attrgetter("is_whole")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +192,7 @@ class Import:
         new, others = self._usual.split(tx, fit, most_closer, is_plain=is_plain)
         entries = _taken(entries, fit, len(new) + len(others))
         begun = self._count_rows([entry.line for entry in entries])
-        self._is_whole &= all(entry.is_whole for entry in entries)
+        self._is_whole &= all(map(_IS_WHOLE, entries))
         faults = [
             fault for entry in entries if isinstance(entry, UnfitRow) for fault in entry.faults
         ]
