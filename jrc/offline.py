@@ -206,7 +206,7 @@ class Offline:
     async def status(self, *, anew: bool = True) -> Mapping[str, object]:
         """As ``Services.status``."""
         return {
-            **surveyed(self._opened.read(survey)),
+            **surveyed(self._opened.read(partial(survey, installers=self.installers))),
             **identity(self._opened),
             "ready": False,
             "why": closed_sentence(self._opened.database_state) or "the daemon is not running",

@@ -66,9 +66,11 @@ class RevocationRoutes:
         return await self._plan([pledge_id(request.path_params["pledge_id"])], rekey=_rekey(params))
 
     async def _plan(self, identifiers: Sequence[PledgeId], *, rekey: bool) -> Response:
-        settings = self._services.rollover_settings
+        settings, installers = self._services.rollover_settings, self._services.installers
         plan = await self._services.run_read(
-            lambda tx: revoking.plan_revocation(tx, identifiers, settings=settings, rekey=rekey)
+            lambda tx: revoking.plan_revocation(
+                tx, identifiers, settings=settings, rekey=rekey, installers=installers
+            )
         )
         return JSONResponse(plan_json(plan))
 

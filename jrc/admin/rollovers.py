@@ -133,8 +133,9 @@ class RolloverRoutes:
         params = query_params(request)
         _settings(params, self._services.rollover_settings)
         name, not_before_ms = _network(request), _not_before_ms(params)
+        installers = self._services.installers
         plan = await self._services.run_read(
-            lambda tx: rollover_consent.plan_start(tx, name, not_before_ms)
+            lambda tx: rollover_consent.plan_start(tx, name, not_before_ms, installers)
         )
         return JSONResponse(plan_json(plan))
 
@@ -153,9 +154,11 @@ class RolloverRoutes:
         settings = _settings(params, self._services.rollover_settings)
         not_before_ms, agreed = _not_before_ms(params), params.flag("agreed")
         name, actor, reason = _network(request), actor_of(request.scope), params.reason()
+        installers = self._services.installers
 
         def work(tx: Registry) -> RolloverStatus:
-            rollover_consent.plan_start(tx, name, not_before_ms).require(agreed)
+            plan = rollover_consent.plan_start(tx, name, not_before_ms, installers)
+            plan.require(agreed)
             return rollover.start_rollover(
                 tx,
                 name,

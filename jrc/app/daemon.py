@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -133,7 +134,9 @@ class Daemon:
         return Housekeeping(
             self._counters,
             self._transactions.remember,
-            lambda: self._transactions.run_read(survey),
+            lambda: self._transactions.run_read(
+                partial(survey, installers=configured_installers(self._settings))
+            ),
             self._transactions.attempt,
             self._troubles,
             self._fatal,

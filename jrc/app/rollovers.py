@@ -47,7 +47,10 @@ _log = structlog.get_logger("jrc")
 
 
 class _Move(NamedTuple):
+    """What is due of a rollover in the ``phase`` in which it was seen."""
+
     rollover_id: int
+    phase: Phase
     guard_over: bool
     deadline_passed: bool
 
@@ -212,7 +215,7 @@ class RolloverKeeper:
             return None
         if record.phase is Phase.PLANNED:
             is_due = (record.distributing_at_ms or 0) <= tx.now_ms
-            return _Move(record.id, False, False) if is_due else None
+            return _Move(record.id, record.phase, False, False) if is_due else None
         now_s = self._monotonic_s()
         guarded_s = now_s - self._guarding_since_s.get(record.id, now_s)
         guard_over = record.phase is Phase.GUARDING and guarded_s >= self._section.guard_time_s
@@ -234,10 +237,13 @@ class RolloverKeeper:
         plan = plan_of(record)
         if step(plan, event)[0] is plan:
             return None
-        return _Move(record.id, guard_over, deadline_passed)
+        return _Move(record.id, record.phase, guard_over, deadline_passed)
 
     def _move(self, move: _Move, tx: Registry) -> Mapping[str, object] | None:
         """For the log where the deadline has paused it (row E2), else None."""
+        if tx.rollovers.by_id(move.rollover_id).phase is not move.phase:
+            # A command was first: a deadline of one phase says nothing of another.
+            return None
         record = advance(
             tx,
             move.rollover_id,

@@ -12,7 +12,7 @@ from jrc.cli.patience import Patient
 from jrc.cli.reporting import say
 from jrc.cli.rollover_screen import on_terminal, screen
 from jrc.cli.rollover_wait import Watcher, exit_code_of, path_of
-from jrc.cli.rollover_words import headline, installers, summary
+from jrc.cli.rollover_words import headline, installers, nobody_begins, summary
 from jrc.errors import ExitCode, OperatorError
 
 _LISTED = {
@@ -116,6 +116,8 @@ def status(
     if found["phase"] is None:
         return
     output.line(summary(found))
+    for sentence in nobody_begins(found).values():
+        output.line(sentence)
     output.line("")
     output.fields({**found, **_pause(found)}, _SHOWN, as_json=False)
     radios = [{"installer": name, **each} for name, each in installers(found).items()]

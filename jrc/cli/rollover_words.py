@@ -101,11 +101,18 @@ def hindrances(status: Record, nodes: Sequence[Record]) -> dict[tuple[str, str],
             for node in nodes
             if node["role"] == "6lbr" and node["last_error"] and node["state"] != "reached"
         }
-        found |= {
-            (name, "without router"): f"{NOBODY_BEGINS.format(name)}: {BRING_ONE.format(name)}"
-            for name in _texts(status["without_router"])
-        }
-    return found
+    return found | nobody_begins(status)
+
+
+def nobody_begins(status: Record) -> dict[tuple[str, str], str]:
+    """As ``hindrances``: the networks that a switch waits for, since they have no 6LBR."""
+    paused = status["paused"]
+    phase = paused["phase"] if isinstance(paused, Mapping) else status["phase"]
+    names = _texts(status["without_router"]) if phase == "switching" else ()
+    return {
+        (name, "without router"): f"{NOBODY_BEGINS.format(name)}: {BRING_ONE.format(name)}"
+        for name in names
+    }
 
 
 def left_with_old_keys(status: Record) -> list[str]:
@@ -115,6 +122,7 @@ def left_with_old_keys(status: Record) -> list[str]:
     """
     counts = _counts(status)
     routers = _total(counts, "6lbr") - _reached(counts, "6lbr")
+    routers += counts.get("6lbr", {}).get("must_join", 0)
     return [
         *(
             f"installer {name}"

@@ -171,7 +171,14 @@ class Abort:
     """The operator, or a revocation that comes in between, calls it off."""
 
 
-Event: TypeAlias = Begin | Progress | DeadlinePassed | GuardOver | Pause | Resume | Abort
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A 6LBR was restarted that had been sent the new keys, and gets others (RFC 9031 §5.1)."""
+
+
+Event: TypeAlias = (
+    Begin | Progress | DeadlinePassed | GuardOver | Pause | Resume | Abort | Superseded
+)
 
 
 class Action(StrEnum):
@@ -317,6 +324,11 @@ TABLE: Final = (
     # A 6LN that joins again and again would hold both for ever.
     Row(_P.GUARDING, DeadlinePassed, _P.DONE, _END),
     Row(_P.GUARDING, Pause, _P.PAUSED, _HOLD),
+    # Others follow at once: what is previous then are the keys that this one has brought.
+    Row(_P.SWITCHING, Superseded, _P.DONE, _END),
+    Row(_P.GUARDING, Superseded, _P.DONE, _END),
+    Row(_P.PAUSED, Superseded, _P.DONE, _END, paused_from=_P.SWITCHING),
+    Row(_P.PAUSED, Superseded, _P.DONE, _END, paused_from=_P.GUARDING),
     # A paused rollover goes back to where it was; only the operator's word takes it further.
     Row(_P.PAUSED, Resume, _P.PLANNED, (), When.PLAIN, _P.PLANNED),
     Row(_P.PAUSED, Abort, _P.ABORTED, _DROP, paused_from=_P.PLANNED),

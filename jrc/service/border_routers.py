@@ -6,12 +6,19 @@ begin that number again, and with the keys from before the nonces of its whole n
 
 from jrc.errors import OperatorError
 from jrc.model import Event, KeySetState, Network, PledgeId
+from jrc.policy.rollover import Phase, Superseded
 from jrc.service.key_domains import current_generation
 from jrc.service.network_reports import find_network
 from jrc.service.records import Generation, ToldKeys
 from jrc.service.registry import Registry
 from jrc.service.rollover import NewRollover, start_in_domain
-from jrc.service.rollover_records import OnBorderRouterJoin, RolloverCause, RolloverSettings
+from jrc.service.rollover_course import move
+from jrc.service.rollover_records import (
+    OnBorderRouterJoin,
+    RolloverCause,
+    RolloverRecord,
+    RolloverSettings,
+)
 from jrc.service.rollover_wishes import want_rollover
 
 ACTOR = "jrc"
@@ -24,7 +31,8 @@ def joins_as_border_router(
     """Called before a 6LBR is given the keys in force: whether there are others now.
 
     Where these were never in use, they are as good as new: so it is with the first join of a
-    network, and with those before anybody has them.
+    network, with those before anybody has them, and in a switch with that of another 6LBR in a
+    network where nobody has begun.
     """
     current = current_generation(tx.keysets.generations(network.domain_id))
     if current is None or not _may_be_in_use(tx, network, current, pledge_id):
@@ -52,7 +60,13 @@ def _may_be_in_use(
     tx: Registry, network: Network, current: Generation, pledge_id: int | None
 ) -> bool:
     """Whether a node or a radio of the network, or the pledge itself, may have sent with them."""
-    if tx.keysets.is_held(network.id, current.id):
+    running = tx.rollovers.running(network.domain_id)
+    if running is not None and running.course is Phase.SWITCHING:
+        # 6LNs that have both sets send with the former one until they hear the other (§8.4.3.2).
+        is_held = tx.rollovers.may_be_sent_with(running.id, network.id)
+    else:
+        is_held = tx.keysets.is_held(network.id, current.id)
+    if is_held:
         return True
     if any((each.generation or 0) >= current.number for each in tx.installations.of(network.id)):
         return True
@@ -73,7 +87,9 @@ def _act(
     if settings.on_6lbr_join is OnBorderRouterJoin.KEEP:
         _note(tx, network, identifier, actor, reason, "kept")
         return False
-    if running is None and settings.on_6lbr_join is OnBorderRouterJoin.FRESH:
+    if settings.on_6lbr_join is OnBorderRouterJoin.FRESH and _gives_way(tx, running):
+        if running is not None:
+            move(tx, running, Superseded(), actor=actor, reason=reason)
         error = _start_fresh(tx, network, settings, actor, reason)
         if error is None:
             return True
@@ -82,10 +98,24 @@ def _act(
         _note(tx, network, identifier, actor, reason, "wanted")
     cause = RolloverCause.BORDER_ROUTER
     want_rollover(tx, network.domain_id, cause=cause, actor=actor, reason=reason)
-    if running is None:
+    if tx.rollovers.running(network.domain_id) is None:
         # Whoever begins what is wanted looks when something has changed.
         tx.policy_changed()
     return False
+
+
+def _gives_way(tx: Registry, running: RolloverRecord | None) -> bool:
+    """Whether other keys can come into force now.
+
+    Before its switch a rollover may still be called off. After it one has its deadline's time to
+    end by itself: a 6LBR that restarts again and again would take the keys from all nodes each time
+    before they are told the next ones.
+    """
+    if running is None:
+        return True
+    has_switched = running.course in (Phase.SWITCHING, Phase.GUARDING)
+    lasted_ms = tx.now_ms - (running.switching_at_ms or tx.now_ms)
+    return has_switched and lasted_ms >= 1000 * running.deadline_s
 
 
 def _start_fresh(

@@ -115,7 +115,7 @@ def _comes_into(
     rollover_id, phase = keys.running
     has_switched = phase in (Phase.SWITCHING, Phase.GUARDING)
     # A switch ends when 6LBRs send with the new keys, and a Join Response may be lost (row E3).
-    is_asked = role == Role.LBR and traits.takes_updates
+    is_asked = phase is Phase.SWITCHING and role == Role.LBR and traits.takes_updates
     if has_switched and knows_all and not is_asked:
         state = NodeState.REACHED
     elif role == Role.NODE and not traits.takes_updates:

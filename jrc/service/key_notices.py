@@ -1,15 +1,21 @@
 """What to know of keys at a glance: rollovers under way, who is left behind, who is still in."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from jrc.cojp.constants import Role
 from jrc.errors import StateError
 from jrc.policy.rollover import TOLD_BY_UPDATE, NodeState, PauseCause, Phase
+from jrc.service.installers import InstallerId
 from jrc.service.registry import Registry
-from jrc.service.rollover_missing import BRING_ONE, NOBODY_BEGINS
-from jrc.service.rollover_records import RolloverRecord
+from jrc.service.rollover_missing import (
+    BRING_ONE,
+    LET_ONE_JOIN,
+    NOBODY_BEGINS,
+    without_router,
+)
+from jrc.service.rollover_records import RolloverCause, RolloverRecord
 from jrc.service.rollover_reports import RolloverStatus, status
 from jrc.service.wording import counted, listed, role_name
 
@@ -19,6 +25,10 @@ _NOUNS: Final = {role_name(Role.NODE): "6LN", role_name(Role.LBR): "6LBR"}
 _DAMAGED: Final = "the database is damaged: keep a copy of it, and look for a failing disk"
 _LATE: Final = (
     "see that the daemon runs, and its log for rollover_not_moved: it goes on, or pauses and asks"
+)
+_RESTARTED: Final = (
+    "a 6LBR was restarted while keys are changed, and may use nonces twice until they are changed"
+    " again, which follows"
 )
 _JOIN: Final = (
     "restart them, so that they join; devices of profile openwsn may need a new image;"
@@ -43,34 +53,45 @@ class KeyNotice:
     what_to_do: str = ""
 
 
-def key_notices(tx: Registry) -> list[KeyNotice]:
-    """All there is to know, by network; no node's row is read."""
+def key_notices(tx: Registry, installers: Collection[InstallerId] | None = None) -> list[KeyNotice]:
+    """All there is to know, by network; no node's row is read.
+
+    ``installers`` are those that are configured; None counts each one that was ever run.
+    """
     domains: dict[int, list[str]] = {}
     for network in sorted(tx.networks.all().values(), key=lambda network: network.name):
         domains.setdefault(network.domain_id, []).append(network.name)
     found: list[KeyNotice] = []
     for domain_id, names in domains.items():
-        found += _of_domain(tx, domain_id, tuple(names))
+        found += _of_domain(tx, domain_id, tuple(names), installers)
     return found
 
 
-def _of_domain(tx: Registry, domain_id: int, names: tuple[str, ...]) -> list[KeyNotice]:
+def _of_domain(
+    tx: Registry,
+    domain_id: int,
+    names: tuple[str, ...],
+    installers: Collection[InstallerId] | None,
+) -> list[KeyNotice]:
     """A damaged row is said, and hides nothing of other domains."""
     try:
         latest = tx.rollovers.latest(domain_id)
-        if latest and latest[0].phase is not Phase.DONE:
-            found = list(_rollover(tx, latest[0], names))
-        else:
+        if not latest:
             found = []
+        elif latest[0].phase is Phase.DONE:
+            found = list(_nobody_begins(tx, latest[0], names, installers))
+        else:
+            found = list(_rollover(tx, latest[0], names, installers))
         is_running = bool(latest) and latest[0].ended_at_ms is None
-        is_wanted = tx.rollovers.wanted(domain_id) is not None
+        wanted = tx.rollovers.wanted(domain_id)
     except StateError as error:
         sentence = f"it is not known how a rollover goes ({error})"
         return [_notice(names, sentence, _DAMAGED, wants=True)]
     # Those of a rollover that runs are told by it, whatever they have (RFC 9031 §8.4.3.1).
     if is_running:
-        return found
-    stay_in = [] if is_wanted else _revoked_with_keys(tx, domain_id, names)
+        is_repeated = wanted is not None and wanted.cause is RolloverCause.BORDER_ROUTER
+        return [*found, _notice(names, _RESTARTED)] if is_repeated else found
+    stay_in = [] if wanted is not None else _revoked_with_keys(tx, domain_id, names)
     return [*found, *stay_in, *_left_behind(tx, names)]
 
 
@@ -92,8 +113,29 @@ def _notice(
     )
 
 
-def _rollover(tx: Registry, record: RolloverRecord, names: tuple[str, ...]) -> Iterator[KeyNotice]:
-    shown, phase = status(tx, names[0], limit=0), record.phase
+def _nobody_begins(
+    tx: Registry,
+    record: RolloverRecord,
+    names: tuple[str, ...],
+    installers: Collection[InstallerId] | None,
+) -> Iterator[KeyNotice]:
+    """Networks in which a person has ended the switch without a 6LBR, and no other has come."""
+    without = without_router(tx, record, installers)
+    for network in tx.networks.all().values():
+        if network.name not in without:
+            continue
+        if not tx.keysets.is_held(network.id, record.generation_id, role=Role.LBR):
+            sentence = f"{NOBODY_BEGINS.format(network.name)}, which are retired"
+            yield _notice(names, sentence, LET_ONE_JOIN.format(network.name), wants=True)
+
+
+def _rollover(
+    tx: Registry,
+    record: RolloverRecord,
+    names: tuple[str, ...],
+    installers: Collection[InstallerId] | None,
+) -> Iterator[KeyNotice]:
+    shown, phase = status(tx, names[0], limit=0, installers=installers), record.phase
     if shown.paused is not None:
         why, _, way_on = shown.paused.sentence.rstrip(".").rpartition(": ")
         # A deadline says itself how many were reached.
@@ -112,9 +154,9 @@ def _rollover(tx: Registry, record: RolloverRecord, names: tuple[str, ...]) -> I
         sentence = f"a rollover is past its deadline ({shown.deadline}), {_told(shown)}"
         yield _notice(names, sentence, _LATE, phase=phase, wants=True)
     elif phase is Phase.SWITCHING and shown.without_router:
-        name = shown.without_router[0]
-        sentence = f"a rollover is switching, {_told(shown)}, and {NOBODY_BEGINS.format(name)}"
-        yield _notice(names, sentence, BRING_ONE.format(name), phase=phase, wants=True)
+        for name in shown.without_router:
+            sentence = f"a rollover is switching, {_told(shown)}, and {NOBODY_BEGINS.format(name)}"
+            yield _notice(names, sentence, BRING_ONE.format(name), phase=phase, wants=True)
     else:
         until = f", until {shown.deadline}" if phase is Phase.DISTRIBUTING else ""
         sentence = f"a rollover is {phase.value}, {_told(shown)}{until}"

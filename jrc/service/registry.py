@@ -129,8 +129,8 @@ class KeySetStore(Protocol):
         """
         ...
 
-    def is_held(self, network_id: int, generation_id: int) -> bool:
-        """Whether any node of a network was given this generation."""
+    def is_held(self, network_id: int, generation_id: int, *, role: int | None = None) -> bool:
+        """Whether any node of a network (of a role) was given this generation."""
         ...
 
     def retire_all(self, domain_id: int) -> None:
@@ -154,10 +154,6 @@ class InstallationStore(Protocol):
 
     def save(self, record: InstallationRecord) -> None:
         """Write a row; its version goes up by one."""
-        ...
-
-    def forget(self, network_id: int, installer: str) -> None:
-        """Drop the row of one that is gone for good."""
         ...
 
 

@@ -10,6 +10,7 @@ from jrc.policy.admission import first_blocked
 from jrc.policy.revocation import Rekeying
 from jrc.policy.rollover import Phase
 from jrc.policy.settings import MAX_NODE_BLOCKED, MAX_NODE_BLOCKED_BYTES
+from jrc.service.installers import InstallerId
 from jrc.service.registry import Registry
 from jrc.service.rollover_course import nodes_with_keys
 from jrc.service.rollover_plan import Reach, effects
@@ -97,7 +98,13 @@ _LEFT_ALONE = (
 
 
 def domain_sentences(
-    tx: Registry, case: Case, gone: Collection[int], settings: RolloverSettings, *, rekey: bool
+    tx: Registry,
+    case: Case,
+    gone: Collection[int],
+    settings: RolloverSettings,
+    *,
+    rekey: bool,
+    installers: Collection[InstallerId] | None,
 ) -> Iterator[str]:
     """What happens to the keys of a domain; ``gone`` are the pledges that are revoked."""
     names, first = listed(case.names), case.names[0]
@@ -111,7 +118,7 @@ def domain_sentences(
             staying.add(each)
         elif each.role == Role.LBR:
             routers.append(each)
-    yield from effects(tx, case.networks[0], staying)
+    yield from effects(tx, case.networks[0], staying, installers)
     yield from _when(tx, case, settings)
     for router in routers:
         yield from _lost_router(case, router)

@@ -4,7 +4,7 @@ Whatever is taken away leaves window, numbers and fingerprints behind (row M3), 
 nonce nor a key comes a second time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jrc.errors import ExitCode, OperatorError
@@ -13,6 +13,7 @@ from jrc.policy.revocation import Rekeying, rekeying_for
 from jrc.service.damage import shown_state
 from jrc.service.enroll import Changed, find_pledge
 from jrc.service.holdings import live_keys_of, still_holds
+from jrc.service.installers import InstallerId
 from jrc.service.node_settings import settings_changed
 from jrc.service.pledge_facts import holdings
 from jrc.service.records import PledgeRecord, ToldKeys
@@ -92,8 +93,11 @@ def plan_revocation(
     *,
     settings: RolloverSettings | None = None,
     rekey: bool = True,
+    installers: Collection[InstallerId] | None = None,
 ) -> Plan:
     """What revoking pledges does, to them and to the networks they have keys of.
+
+    ``installers`` as for ``plan_rollover``.
 
     Raises:
         OperatorError: one is unknown or damaged, or there are too many.
@@ -109,7 +113,7 @@ def plan_revocation(
     gone = {record.id for record in records}
     settings = settings or RolloverSettings()
     for case in _cases(tx, records):
-        sentences += domain_sentences(tx, case, gone, settings, rekey=rekey)
+        sentences += domain_sentences(tx, case, gone, settings, rekey=rekey, installers=installers)
     return Plan(sentences, names[:MAX_LISTED], len(names), needs_consent=True)
 
 

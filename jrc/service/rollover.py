@@ -37,10 +37,8 @@ from jrc.service.rollover_course import (
     move,
     networks_of,
     nodes_with_keys,
-    radios,
     record_event,
 )
-from jrc.service.rollover_missing import forget_elsewhere
 from jrc.service.rollover_records import (
     JoinedNode,
     RolloverCause,
@@ -306,17 +304,11 @@ def resume_rollover(
     """Let a paused one go on; ``anyway`` with the nodes that have the new keys, however few.
 
     One that is switching goes on ``anyway`` without 6LBRs and radios that are missing, paused or
-    not; installers that are not among ``installers`` are forgotten then.
+    not.
 
     Raises:
         OperatorError: none is paused, or there is nothing that ``anyway`` could leave out.
     """
-    last = _last(tx, network_name)
-    if anyway and last.course is Phase.SWITCHING and installers is not None:
-        waiting, _ = radios(tx, last, installers)
-        move(tx, last, Resume(anyway), actor=actor, reason=reason, installers=installers)
-        forget_elsewhere(tx, waiting, installers)
-        return status(tx, network_name)
     return _command(tx, network_name, Resume(anyway), actor, reason, installers)
 
 

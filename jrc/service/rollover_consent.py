@@ -38,14 +38,19 @@ class RolloverPlan(Plan):
     shown: Shown | None = None
 
 
-def plan_start(tx: Registry, network_name: str, not_before_ms: int | None) -> Plan:
+def plan_start(
+    tx: Registry,
+    network_name: str,
+    not_before_ms: int | None,
+    installers: Collection[InstallerId] | None = None,
+) -> Plan:
     """What new keys for a network mean, and when that begins.
 
     Raises:
         OperatorError: there is no such network, a rollover of it runs, or the time is over.
     """
     free_to_start(tx, find_network(tx, network_name).domain_id)
-    plan = plan_rollover(tx, network_name)
+    plan = plan_rollover(tx, network_name, installers)
     if not_before_ms is None:
         return plan
     if not_before_ms < tx.now_ms:

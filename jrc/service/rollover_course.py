@@ -93,18 +93,22 @@ def radios(
 ) -> tuple[list[InstallerId], list[InstallerId]]:
     """The installers that have not put the new keys in yet, and those that have.
 
-    Where registrars share the database, those that any of them has run count as well.
+    Where registrars share the database, those that any of them has run count as well, but for those
+    that have missed the keys before these already: their host is gone, or waited for elsewhere.
     """
     number = generation_of(tx, record, record.generation_id).number
+    former = generation_of(tx, record, record.former_generation_id).number
     has: dict[InstallerId, int] = {}
     networks = networks_of(tx, record.domain_id)
     for network in networks:
         for each in tx.installations.of(network.id):
             has[InstallerId(network.name, each.installer)] = each.generation or 0
     here = {network.name for network in networks}
-    counted = [*has] if installers is None else [one for one in installers if one.network in here]
+    configured = [one for one in installers or () if one.network in here]
+    counted = [*has] if installers is None else configured
     if tx.is_shared:
-        counted = list(dict.fromkeys([*counted, *has]))
+        elsewhere = [one for one, generation in has.items() if generation >= former]
+        counted = list(dict.fromkeys([*configured, *elsewhere]))
     waiting = [one for one in counted if has.get(one, 0) < number]
     return waiting, [one for one in counted if has.get(one, 0) >= number]
 

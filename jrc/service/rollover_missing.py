@@ -17,10 +17,8 @@ NOBODY_BEGINS = (
     "network {0} has no 6LBR that is told the new keys, and no installer: its 6LNs go on with the"
     " old ones"
 )
-BRING_ONE = (
-    "let a 6LBR join (`jrc pledge add ID --role 6lbr --network {0}`), or go on without with `jrc"
-    " rollover resume {0} --anyway`"
-)
+LET_ONE_JOIN = "let a 6LBR join (`jrc pledge add ID --role 6lbr --network {0}`)"
+BRING_ONE = f"{LET_ONE_JOIN}, or go on without with `jrc rollover resume {{0}} --anyway`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,10 @@ class Missing:
                 f" do 6LNs that hear nobody but {it}."
             )
         for name in self.without_router:
-            found.append(f"N{NOBODY_BEGINS.format(name)[1:]} until one joins.")
+            found.append(
+                f"N{NOBODY_BEGINS.format(name)[1:]} until one joins; a 6LN that joins later gets"
+                " the new ones alone, and hears nobody there."
+            )
         return found
 
 
@@ -60,7 +61,7 @@ def missing(
     routers = tx.rollovers.counts(record.id).border_routers
     return Missing(
         radios=tuple(waiting),
-        routers=routers.counted - routers.reached,
+        routers=routers.counted - routers.reached + routers.must_join,
         without_router=without_router(tx, record, installers),
     )
 
@@ -71,16 +72,3 @@ def without_router(
     """The networks, by name, in which nobody begins to send with the new keys."""
     found = counts_of(tx, record, installers).without_router
     return tuple(each.name for each in networks_of(tx, record.domain_id) if each.id in found)
-
-
-def forget_elsewhere(
-    tx: Registry, waiting: Collection[InstallerId], installers: Collection[InstallerId]
-) -> None:
-    """Wait no more for radios of installers that this host's config file does not name.
-
-    A host that still has one runs it, and is waited for again.
-    """
-    numbers = {network.name: network.id for network in tx.networks.all().values()}
-    for each in waiting:
-        if each not in installers:
-            tx.installations.forget(numbers[each.network], each.name)

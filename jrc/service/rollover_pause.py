@@ -36,8 +36,8 @@ _WAY_ON: Final[Mapping[Phase, str]] = MappingProxyType(
         Phase.PLANNED: "`jrc rollover resume {0}` lets it begin when it is due",
         Phase.DISTRIBUTING: "`jrc rollover resume {0}` goes on telling them,"
         " `resume {0} --anyway` switches without them, `abort {0}` calls it off",
-        Phase.SWITCHING: "`jrc rollover resume {0}` goes on telling the 6LBRs; there is no way"
-        " back",
+        Phase.SWITCHING: "`jrc rollover resume {0}` goes on telling the 6LBRs, `resume {0}"
+        " --anyway` ends the switch without those that are missing; there is no way back",
         Phase.GUARDING: "`jrc rollover resume {0}` begins the guard time anew",
     }
 )

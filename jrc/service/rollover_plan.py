@@ -1,12 +1,13 @@
 """What a rollover will do, before it is started: whom it reaches, and whom it can't."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jrc.cojp.constants import Role
 from jrc.model import KeySetState, Network, Profile
 from jrc.policy.profiles import TRAITS, key_ids_for
+from jrc.service.installers import InstallerId
 from jrc.service.key_domains import key_ids_in_use, next_number, profiles_in
 from jrc.service.network_reports import find_network
 from jrc.service.records import Generation
@@ -38,8 +39,12 @@ class Reach:
             self.first_lost.append(str(each.identifier))
 
 
-def plan_rollover(tx: Registry, network_name: str) -> Plan:
+def plan_rollover(
+    tx: Registry, network_name: str, installers: Collection[InstallerId] | None = None
+) -> Plan:
     """What new keys for a network mean; ``pledges`` are those that have to join again.
+
+    ``installers`` are those that are configured; None counts each one that was ever run.
 
     Raises:
         OperatorError: there is no such network.
@@ -48,15 +53,20 @@ def plan_rollover(tx: Registry, network_name: str) -> Plan:
     reach = Reach()
     for each in nodes_with_keys(tx, network.domain_id):
         reach.add(each)
-    sentences = [*effects(tx, network, reach), *_numbers(tx, network)]
+    sentences = [*effects(tx, network, reach, installers), *_numbers(tx, network)]
     return Plan(sentences, tuple(reach.first_lost), reach.lost.total(), needs_consent=True)
 
 
-def effects(tx: Registry, network: Network, reach: Reach) -> Iterator[str]:
+def effects(
+    tx: Registry,
+    network: Network,
+    reach: Reach,
+    installers: Collection[InstallerId] | None = None,
+) -> Iterator[str]:
     """What new keys mean for these nodes of a network's key domain, in sentences."""
     yield from _whom(tx, network, reach)
     yield from _must_join(reach)
-    yield from _border_routers(tx, network, reach)
+    yield from _border_routers(tx, network, reach, installers)
 
 
 def _whom(tx: Registry, network: Network, reach: Reach) -> Iterator[str]:
@@ -80,9 +90,17 @@ def _must_join(reach: Reach) -> Iterator[str]:
         )
 
 
-def _border_routers(tx: Registry, network: Network, reach: Reach) -> Iterator[str]:
+def _border_routers(
+    tx: Registry,
+    network: Network,
+    reach: Reach,
+    installers: Collection[InstallerId] | None,
+) -> Iterator[str]:
+    configured = {one.network for one in installers or ()}
+    counts_all = installers is None or tx.is_shared
     for each in networks_of(tx, network.domain_id):
-        if not reach.told[each.id, Role.LBR] and not tx.installations.of(each.id):
+        is_set = each.name in configured or (counts_all and tx.installations.of(each.id))
+        if not reach.told[each.id, Role.LBR] and not is_set:
             yield (
                 f"Nothing here changes the keys of a 6LBR of network {each.name}: the switch waits"
                 " until one joins or an installer sets them (docs/border-router.md), or you end it"

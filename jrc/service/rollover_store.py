@@ -55,6 +55,14 @@ class RolloverStore(Protocol):
         """
         ...
 
+    def may_be_sent_with(self, rollover_id: int, network_id: int) -> bool:
+        """Whether any node of a network may send with its keys while the network switches.
+
+        A 6LBR that a datagram with them may have left for does, and a 6LN that has joined with them
+        alone; not one that has both sets (RFC 9031 §8.4.3.2).
+        """
+        ...
+
     def nodes(
         self,
         rollover_id: int,

@@ -1,12 +1,13 @@
 """What an overseer wants to know at a glance: pledges, short identifiers that run low, keys."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from jrc.model import KeySetState, PledgeState
 from jrc.policy.leases import range_is_low
 from jrc.service.backups import FAILED, MADE
+from jrc.service.installers import InstallerId
 from jrc.service.key_notices import KeyNotice, key_notices
 from jrc.service.key_slots import key_warnings
 from jrc.service.records import Wanted
@@ -41,8 +42,11 @@ class Survey:
     last_events_ms: Mapping[str, int] = field(default_factory=dict)
 
 
-def survey(tx: Registry) -> Survey:
-    """The state of things in one view of the database (RFC 9031 §8.4.4.1 for what is left)."""
+def survey(tx: Registry, installers: Collection[InstallerId] | None = None) -> Survey:
+    """The state of things in one view of the database (RFC 9031 §8.4.4.1 for what is left).
+
+    ``installers`` as for ``key_notices``.
+    """
     networks = sorted(tx.networks.all().values(), key=lambda network: network.name)
     left: dict[str, int] = {}
     low: list[str] = []
@@ -61,7 +65,7 @@ def survey(tx: Registry) -> Survey:
         short_ids={each.name: len(each.short_ids) for each in networks},
         short_ids_left=left,
         low=tuple(low),
-        key_notices=tuple(key_notices(tx)),
+        key_notices=tuple(key_notices(tx, installers)),
         recovering=tx.recoveries.counts(),
         key_warnings=tuple(key_warnings(tx)),
         events=tx.events.count(),

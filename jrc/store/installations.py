@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 
 from jrc.service.records import InstallationRecord
 from jrc.store.schema import installation
@@ -55,12 +55,4 @@ class Installations:
             .where(installation.c.network_id == record.network_id)
             .where(installation.c.installer == record.installer)
             .values(sealed)
-        )
-
-    def forget(self, network_id: int, installer: str) -> None:
-        """As ``service.registry.InstallationStore.forget``."""
-        self._connection.execute(
-            delete(installation)
-            .where(installation.c.network_id == network_id)
-            .where(installation.c.installer == installer)
         )

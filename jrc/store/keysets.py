@@ -220,11 +220,13 @@ class KeySets:
         self._scope.mac.check(key_generation, row, sealed_keys(keys))
         self._save_state(row, keys, state)
 
-    def is_held(self, network_id: int, generation_id: int) -> bool:
-        """Whether any node of a network was given this generation."""
+    def is_held(self, network_id: int, generation_id: int, *, role: int | None = None) -> bool:
+        """As ``KeySetStore.is_held``."""
         held = exists().where(
             node.c.network_id == network_id, node.c.generation_id == generation_id
         )
+        if role is not None:
+            held = held.where(node.c.role == role)
         return bool(self._connection.scalar(select(held)))
 
     def retire_all(self, domain_id: int) -> None:

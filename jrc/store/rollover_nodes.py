@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     bindparam,
+    exists,
     func,
     insert,
     literal_column,
@@ -138,6 +139,19 @@ class RolloverNodes:
             holding_both=tally.untried,
             without_router=frozenset(waiting - begun),
         )
+
+    def may_be_sent_with(self, rollover_id: int, network_id: int) -> bool:
+        """As ``RolloverStore.may_be_sent_with``."""
+        has_joined = (rollover_node.c.state == NodeState.REACHED.value) & (
+            rollover_node.c.attempts == 0
+        )
+        found = exists().where(
+            rollover_node.c.rollover_id == rollover_id,
+            rollover_node.c.network_id == network_id,
+            rollover_node.c.sent_at_ms.is_not(None),
+            (rollover_node.c.role == Role.LBR.value) | has_joined,
+        )
+        return bool(self._connection.scalar(select(found)))
 
     def nodes(
         self,

@@ -16,7 +16,7 @@ from jrc.policy.rollover import Phase
 from jrc.service.registry import Registry
 from jrc.service.rollover import advance, start_rollover
 from jrc.service.rollover_course import counts_of
-from jrc.service.rollover_records import RolloverCause
+from jrc.service.rollover_records import RolloverCause, RolloverSettings
 from jrc.service.rollover_wishes import want_rollover
 from tests.desk import ACTOR, Desk
 from tests.rollovers import floor_at
@@ -253,3 +253,18 @@ def test_e02_a_deadline_that_pauses_is_logged_once(desk: Desk) -> None:
         office.log.clear()
         office.look(3)
         assert [] == office.log
+
+
+def test_a_deadline_says_nothing_of_the_phase_that_came_meanwhile(desk: Desk) -> None:
+    """A command was first, and the guard time is kept (RFC 9031 §8.5)."""
+    with floor_at(desk, 1) as floor:
+        office = Office(desk)
+        floor.start(RolloverSettings(quorum_permille=900, deadline_s=60))
+        desk.now_ms += 60_000
+        (move,) = desk.read(office.keeper._due)
+        assert move.deadline_passed
+        floor.to_switching()
+        floor.tell()
+        assert floor.advance() is Phase.GUARDING
+        desk.write(lambda tx: office.keeper._move(move, tx))
+        assert floor.record().phase is Phase.GUARDING

@@ -248,5 +248,9 @@ def test_the_reason_of_a_pause_can_not_drive_the_terminal() -> None:
     sentence = 'It was paused by bob ("\x1b]0;owned\x07"): `jrc rollover resume lab` goes on.'
     out = io.StringIO()
     console = Console(file=out, width=120, height=24, force_terminal=True)
-    console.print(picture(console, _status("paused", paused={"sentence": sentence}), []))
+    console.print(
+        picture(
+            console, _status("paused", paused={"phase": "distributing", "sentence": sentence}), []
+        )
+    )
     assert "\x1b]0;" not in out.getvalue()

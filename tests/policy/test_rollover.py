@@ -21,6 +21,7 @@ from jrc.policy.rollover import (
     Plan,
     Progress,
     Resume,
+    Superseded,
     Tally,
     settle,
     step,
@@ -43,7 +44,7 @@ PLANS = (*(Plan(phase) for phase in Phase if phase is not Phase.PAUSED), *map(pa
 UNLED = Counts(nodes=Tally(reached=3), without_router=frozenset({1}))
 ALL_READY = Counts(nodes=Tally(reached=3), border_routers=Tally(reached=1))
 EVENTS: tuple[Event, ...] = (
-    Begin(), Pause(), Resume(), Resume(anyway=True), Abort(),
+    Begin(), Pause(), Resume(), Resume(anyway=True), Abort(), Superseded(),
     *(kind(counts) for kind in (Progress, DeadlinePassed, GuardOver)
       for counts in (NOBODY, ALL_READY, nodes(pending=1), Counts(holding_both=1), UNLED)),
 )  # fmt: skip
@@ -169,6 +170,16 @@ def test_e03_the_guard_waits_for_nodes_that_hold_both_sets() -> None:
     assert Phase.DONE is step(plan, GuardOver(Counts(nodes=Tally(sent=1))))[0].phase
 
 
+@pytest.mark.parametrize("phase", [Phase.SWITCHING, Phase.GUARDING])
+def test_e07_a_switch_gives_way_to_keys_that_nobody_has(phase: Phase) -> None:
+    """The network sends with some of its nodes, so its keys are the former ones next."""
+    for plan in (Plan(phase), paused(phase)):
+        assert step(plan, Superseded()) == (Plan(Phase.DONE), (Action.RETIRE, Action.CLOSE))
+    for early in (Plan(), Plan(Phase.DISTRIBUTING), paused(Phase.DISTRIBUTING)):
+        with pytest.raises(StateError):
+            step(early, Superseded())
+
+
 def test_e03_the_guard_does_not_wait_for_ever_for_a_node_that_joins_again_and_again() -> None:
     """Who revokes a device must not depend on the good will of another one."""
     after = (Plan(Phase.DONE), (Action.RETIRE, Action.CLOSE))
@@ -227,7 +238,7 @@ def test_each_pair_is_in_the_table_or_raises_and_changes_nothing() -> None:
                 assert error.hint
             except StateError:
                 assert not known
-                assert isinstance(event, Begin | DeadlinePassed | GuardOver)
+                assert isinstance(event, Begin | DeadlinePassed | GuardOver | Superseded)
             else:
                 assert known
                 assert not actions or after != plan

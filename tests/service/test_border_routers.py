@@ -9,7 +9,7 @@ from jrc.app.border_routers import look_at_border_routers
 from jrc.cojp.codec import decode_configuration
 from jrc.cojp.objects import Configuration
 from jrc.errors import OperatorError
-from jrc.model import KeySetState
+from jrc.model import KeySetState, Profile
 from jrc.policy.rollover import NodeState, Phase
 from jrc.service.border_routers import radio_restarted
 from jrc.service.enroll import remove_pledge
@@ -17,7 +17,7 @@ from jrc.service.events import list_events
 from jrc.service.records import InstallationRecord
 from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledge
-from jrc.service.rollover import advance, start_rollover
+from jrc.service.rollover import advance, pause_rollover, start_rollover
 from jrc.service.rollover_records import (
     OnBorderRouterJoin,
     RolloverRecord,
@@ -235,6 +235,69 @@ def test_e07_a_6lbr_that_restarts_again_and_again_has_one_successor(hall: Hall) 
     assert told[0] != first
     assert told[1:] == [told[0]] * 3
     assert (wanted(hall), len(rollovers(hall))) == ("border-router", 1)
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_e07_a_switch_that_does_not_end_keeps_no_6lbr_on_keys_it_has_used(
+    hall: Hall, is_paused: bool
+) -> None:
+    """Past the deadline it gives way: each restart has keys that were never in use (§5.1)."""
+    border, _, first = joins_while_network_runs(hall)
+    told = [first, values(hall.join(border, AS_6LBR))]
+    if is_paused:
+        hall.desk.write(lambda tx: pause_rollover(tx, "lab", actor=ACTOR))
+    for _ in range(3):
+        hall.desk.now_ms += 3600 * 1000 - 1
+        assert values(hall.join(border, AS_6LBR)) == told[-1]
+        hall.desk.now_ms += 1
+        told.append(values(hall.join(border, AS_6LBR)))
+    assert len({*map(tuple, told)}) == len(told)
+    assert [each.phase for each in rollovers(hall)] == [Phase.SWITCHING, *[Phase.DONE] * 3]
+    assert [state for state, _ in generations(hall)] == [KeySetState.PREVIOUS, KeySetState.CURRENT]
+
+
+def test_e07_another_6lbr_in_a_switch_where_nobody_has_begun_gets_its_keys(hall: Hall) -> None:
+    """6LNs hold both sets and send with the former one, so these were never in use (§8.4.3.2)."""
+    _, _, first = joins_while_network_runs(hall)
+    hall.act(revoke_pledge, 9)
+    number = rollovers(hall)[0].id
+    hall.desk.write(lambda tx: acknowledged(tx, number))
+    assert hall.desk.write(lambda tx: advance(tx, number)).phase is Phase.SWITCHING
+    hall.desk.now_ms += 7200 * 1000
+    other = router(hall, 8)
+    fresh = values(hall.join(other, AS_6LBR))
+    assert fresh != first
+    assert (len(rollovers(hall)), wanted(hall)) == (1, None)
+    assert values(hall.join(other, AS_6LBR)) != fresh, "it may have sent with them now"
+
+
+def test_e07_a_6ln_that_has_joined_in_a_switch_with_the_new_set_alone_may_send_with_it(
+    hall: Hall,
+) -> None:
+    """It has no other; its firmware holds one."""
+    _, _, first = joins_while_network_runs(hall)
+    hall.act(revoke_pledge, 9)
+    number = rollovers(hall)[0].id
+    hall.desk.write(lambda tx: acknowledged(tx, number))
+    assert hall.desk.write(lambda tx: advance(tx, number)).phase is Phase.SWITCHING
+    mote = hall.enroll(3, profile=Profile.OPENWSN)
+    new = values(hall.join(mote))
+    assert new != first
+    assert len(new) == 1
+    hall.desk.now_ms += 7200 * 1000
+    assert not set(values(hall.join(router(hall, 8), AS_6LBR))) & set(new)
+
+
+def test_e07_a_6lbr_that_joins_in_the_guard_time_is_not_left_behind(hall: Hall) -> None:
+    """It has the new set alone by its Join Response, and nothing waits for it any more."""
+    joins_while_network_runs(hall)
+    hall.desk.write(lambda tx: start_rollover(tx, "lab", actor=ACTOR))
+    number = rollovers(hall)[0].id
+    hall.desk.write(lambda tx: acknowledged(tx, number))
+    assert hall.desk.write(lambda tx: advance(tx, number)).phase is Phase.GUARDING
+    hall.join(router(hall, 8), AS_6LBR)
+    hall.desk.write(lambda tx: advance(tx, number, guard_over=True))
+    assert NodeState.UNREACHABLE not in node_states(hall).values()
 
 
 def test_e07_a_restored_6lbr_gets_fresh_keys(hall: Hall) -> None:

@@ -1,15 +1,18 @@
 """What an operator is told of keys at a glance."""
 
 from jrc.model import Profile
-from jrc.policy.rollover import NodeState
+from jrc.policy.rollover import NodeState, Phase
 from jrc.service.enroll import remove_pledge
+from jrc.service.installers import InstallerId
 from jrc.service.key_notices import KeyNotice, key_notices
+from jrc.service.records import InstallationRecord
 from jrc.service.revoking import revoke_pledges
+from jrc.service.rollover import advance
 from jrc.service.rollover_records import RolloverCause, RolloverSettings
 from jrc.service.rollover_wishes import want_rollover
 from jrc.service.wording import utc_text
-from tests.desk import ACTOR, NOW_MS, pledge_id
-from tests.rollovers import Floor
+from tests.desk import ACTOR, NOW_MS, Desk, pledge_id
+from tests.rollovers import Floor, floor_at
 
 HOUR_MS = 3_600_000
 
@@ -193,3 +196,42 @@ def test_a_damaged_rollover_is_said_and_hides_no_other(floor: Floor) -> None:
     found = only(floor)
     assert (found.networks, found.wants_operator) == (("lab",), True)
     assert "does not authenticate" in found.sentence
+
+
+def test_a_switch_in_which_nobody_begins_wants_the_operator(desk: Desk) -> None:
+    """An installer that the config file does not name any more begins nowhere, whatever it did."""
+    record = InstallationRecord(network_id=1, installer="exec", generation=1, tried_at_ms=1)
+    with floor_at(desk, 1, 0) as floor:
+        desk.write(lambda tx: tx.installations.save(record))
+        floor.start()
+        floor.tell()
+        desk.write(lambda tx: advance(tx, 1, installers=()))
+        (found,) = desk.read(lambda tx: key_notices(tx, ()))
+        assert (found.phase, found.wants_operator) == ("switching", True)
+        assert "network lab has no 6LBR that is told the new keys" in found.sentence
+        assert "`jrc rollover resume lab --anyway`" in found.what_to_do
+        (waits,) = desk.read(lambda tx: key_notices(tx, [InstallerId("lab", "exec")]))
+        assert not waits.wants_operator
+
+
+def test_a_network_that_was_switched_without_a_6lbr_is_named_until_one_joins(desk: Desk) -> None:
+    """Its 6LNs go on with retired keys, and so can whoever was revoked."""
+    with floor_at(desk, 1, 0) as floor:
+        floor.start()
+        floor.to_switching()
+        floor.resume(anyway=True)
+        assert floor.advance(guard_over=True) is Phase.DONE
+        found = only(floor)
+        assert found.wants_operator
+        assert found.sentence.endswith("its 6LNs go on with the old ones, which are retired")
+        assert "--anyway" not in found.what_to_do
+        floor.join(2, role=1)
+        assert noticed(floor) == []
+
+
+def test_a_6lbr_that_was_restarted_while_keys_are_changed_is_said(floor: Floor) -> None:
+    """It has keys that it may have used with the same slots (RFC 9031 §5.1)."""
+    floor.start()
+    wish = {"cause": RolloverCause.BORDER_ROUTER, "actor": "jrc"}
+    floor.desk.write(lambda tx: want_rollover(tx, 1, **wish))  # type: ignore[arg-type]
+    assert "a 6LBR was restarted while keys are changed" in noticed(floor)[-1].sentence

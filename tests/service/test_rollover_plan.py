@@ -5,6 +5,7 @@ import pytest
 from jrc.errors import OperatorError
 from jrc.model import Profile
 from jrc.service.enroll import remove_pledge
+from jrc.service.installers import InstallerId
 from jrc.service.records import InstallationRecord
 from jrc.service.rollover_plan import plan_rollover
 from jrc.service.wording import Plan
@@ -54,6 +55,9 @@ def test_the_plan_says_where_no_6lbr_is_given_keys(desk: Desk) -> None:
         record = InstallationRecord(network_id=1, installer="exec", generation=1, tried_at_ms=1)
         desk.write(lambda tx: tx.installations.save(record))
         assert "Nothing here changes" not in str(plan(floor))
+        for configured in ([InstallerId("lab", "new")], [InstallerId("yard", "new")]):
+            found = desk.read(lambda tx, each=configured: plan_rollover(tx, "lab", each))
+            assert ("Nothing here changes" in str(found)) == (configured[0].network != "lab")
 
 
 def test_the_plan_counts_free_ids_and_what_becomes_free(desk: Desk) -> None:

@@ -5,6 +5,7 @@ import pytest
 from jrc.errors import ExitCode, OperatorError, StateError
 from jrc.model import KeySetState
 from jrc.policy.rollover import Phase
+from jrc.service.key_domains import key_ids_in_use
 from jrc.service.rollover import (
     KEPT_ROLLOVERS,
     NewRollover,
@@ -61,6 +62,23 @@ def test_a_domain_without_keys_has_nothing_to_change(floor: Floor) -> None:
     floor.desk.write(lambda tx: tx.keysets.retire_all(1))
     with pytest.raises(OperatorError, match="has no keys in force"):
         floor.start()
+
+
+def test_d05_ids_of_aborted_keys_are_not_given_until_a_later_rollover_has_ended(
+    floor: Floor,
+) -> None:
+    """Who was told them and is asleep may still have them (RFC 9031 §8.4.3.2)."""
+
+    def in_use() -> set[int]:
+        return floor.desk.read(lambda tx: key_ids_in_use(tx.keysets.generations(1)))
+
+    floor.start()
+    floor.abort()
+    assert in_use() == {1, 2}
+    floor.start()
+    assert in_use() == {1, 2, 3}
+    floor.to_done(2)
+    assert in_use() == {3}
 
 
 def test_d05_where_key_ids_run_out_nothing_is_started(

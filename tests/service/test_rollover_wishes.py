@@ -109,10 +109,11 @@ def test_a_persons_wish_takes_the_place_of_the_registrars_own_and_not_the_other_
 ) -> None:
     """The audit log is to say who put a device out, and why."""
 
-    def wish(cause: RolloverCause, actor: str) -> tuple[str, str] | None:
+    def wish(cause: RolloverCause, actor: str) -> tuple[str, str]:
         floor.desk.write(lambda tx: want_rollover(tx, 1, cause=cause, actor=actor))
         found = floor.desk.read(lambda tx: tx.rollovers.wanted(1))
-        return found and (found.cause.value, found.actor)
+        assert found is not None
+        return found.cause.value, found.actor
 
     assert wish(RolloverCause.BORDER_ROUTER, "jrc") == ("border-router", "jrc")
     assert wish(RolloverCause.REVOCATION, "carol") == ("revocation", "carol")

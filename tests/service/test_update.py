@@ -8,7 +8,7 @@ from jrc.model import Profile
 from jrc.policy.rollover import NodeState
 from jrc.service.outcomes import MAX_EXCHANGE_MS
 from jrc.service.registry import Registry
-from jrc.service.revoking import revoke_pledge
+from jrc.service.revoking import revoke_pledge, revoke_pledges
 from jrc.service.rollover import advance
 from jrc.service.rollover_records import RolloverRecord
 from jrc.service.update import Room, Want, lane_of
@@ -86,6 +86,19 @@ def test_k09_a_revoked_pledge_is_told_nothing(office: Office) -> None:
     office.desk.write(lambda tx: revoke_pledge(tx, pledge_id(1), actor=ACTOR))
     told = {update.node for update in office.turn().updates}
     assert office.row_number(1) not in told
+
+
+def test_k09_a_revoked_pledge_is_told_nothing_where_its_row_is_still_due(office: Office) -> None:
+    """As it is for as long as two registrars are at work: who it is decides, not who is due."""
+    office.join(1, 2)
+    office.start()
+    number = office.row_number(1)
+    (due,) = [each for each in office.nodes().values() if each.pledge_id == number]
+    office.desk.write(lambda tx: revoke_pledges(tx, [pledge_id(1)], actor=ACTOR, rekey=False))
+    left = office.nodes()[number]
+    again = left._replace(state=due.state, next_at_ms=due.next_at_ms)
+    office.desk.write(lambda tx: tx.rollovers.save_nodes([again]))
+    assert {office.row_number(2)} == {update.node for update in office.turn().updates}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from jrc.cli.proxy import is_proxy_alone
 from jrc.cli.users import as_user, user_name
 from jrc.errors import REMEDIES, Cause, OperatorError
 from jrc.model import Condition
+from jrc.offline import configured_installers
 from jrc.opened import slot_key
 from jrc.service.condition import remedy
 from jrc.service.following import followed_interfaces
@@ -112,7 +113,7 @@ def look_at_database(case: Case) -> Iterator[Verdict]:
             case.instance, (case.hashes, (case.followed, case.key_notices, warnings)) = examine(
                 case.settings.database.url,
                 kek,
-                lambda tx: (_remembered(case, tx), _read(StoreRegistry(tx))),
+                lambda tx: (_remembered(case, tx), _read(case, StoreRegistry(tx))),
                 case.clock.now_ms(),
             )
     except LockHeldError as error:
@@ -138,9 +139,11 @@ def _remembered(case: Case, tx: ReadTransaction) -> Mapping[int, bytes | None]:
     return {number: event_hash_of(tx.connection, number) for number in numbers}
 
 
-def _read(tx: Registry) -> tuple[frozenset[str], Sequence[Mapping[str, object]], list[str]]:
+def _read(
+    case: Case, tx: Registry
+) -> tuple[frozenset[str], Sequence[Mapping[str, object]], list[str]]:
     """What later checks need of the database: interfaces that networks name, and of keys."""
-    notices = [asdict(notice) for notice in key_notices(tx)]
+    notices = [asdict(notice) for notice in key_notices(tx, configured_installers(case.settings))]
     return followed_interfaces(tx), notices, key_warnings(tx)
 
 
