@@ -166,7 +166,7 @@ class ImportRoutes:
 
     async def _finish(self, job: Import) -> ImportReport:
         _, *took_ms = await self._measured(job.finish)
-        of_changes = Pace(AT_ONCE // 3, 1, 500)
+        of_changes = Pace(AT_ONCE // 2, 1, 500)
         try:
             await self._paced(job.settle, of_changes)
         except JrcError as error:

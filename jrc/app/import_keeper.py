@@ -53,7 +53,7 @@ class ImportKeeper:
         _log.info("imports_gone_on_with", changes=self._settled - before)
 
     def _some(self, tx: Registry) -> bool:
-        settled = settle_some(tx, AT_ONCE // 3)
+        settled = settle_some(tx, AT_ONCE // 2)
         self._settled += 0 if settled is None else settled.looked_at
         return settled is not None
 

@@ -32,7 +32,7 @@ CHUNK_ROWS = 100
 """Rows in the first transaction; those after it are as long as their time allows."""
 CLOSER_ROWS = 50
 """The same of rows that are no new pledges on usual terms: these take ten times as long."""
-AT_ONCE = 10
+AT_ONCE = 5
 """Changes of pledges that are there in the publishing transaction, milliseconds for each; others
 come after it (``import_settling.py``). New ones become visible by one row, however many."""
 ENTERED_KEYS = 2000

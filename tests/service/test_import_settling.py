@@ -162,18 +162,19 @@ def test_a_pledge_that_was_given_a_newer_key_meanwhile_keeps_it(
 
 def test_what_was_damaged_meanwhile_changes_nothing(lab: Desk) -> None:
     """A staged change that was edited, and a pledge whose row was."""
+    change, pledge = COUNT - 3, COUNT - 1
     run = replacing(lab)
     decided(run)
-    lab.sql("UPDATE staged_change SET role = 1 WHERE pledge_id = 20")
-    lab.sql("UPDATE pledge SET label = 'x' WHERE id = 22")
+    lab.sql("UPDATE staged_change SET role = 1 WHERE pledge_id = :n", n=change)
+    lab.sql("UPDATE pledge SET label = 'x' WHERE id = :n", n=pledge)
     report = run.finish_settling()
     held, row = (error.reason for error in report.errors)
     assert "what was held ready for it was damaged" in held
     assert "its row in the database was damaged" in row
     assert left(lab) == 0
-    untouched = [number for number in range(1, COUNT + 1) if number not in (20, 22)]
+    untouched = [number for number in range(1, COUNT + 1) if number not in (change, pledge)]
     assert all(recipient_keys(lab, n) == expected(ANEW)[n - 1] for n in untouched)
-    assert recipient_keys(lab, 20) == [derived_key(20, key(20))]
+    assert recipient_keys(lab, change) == [derived_key(change, key(change))]
 
 
 def test_a_quarantined_database_keeps_what_is_left(lab: Desk) -> None:
