@@ -2,10 +2,12 @@
 
 Whoever is behind is found by a look at all nodes: when something was changed, and every
 ``LOOK_MS``, since leases end by the clock and joins say nothing but on disk. In between only the
-schedule is looked at.
+schedule is looked at. After a look that took long there is none for ten times as long.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -32,6 +34,10 @@ from jrc.service.update_ports import UpdateOutcome
 
 LOOK_MS = 15_000
 """How long after its join a node waits to be told what a Join Response leaves out."""
+LONG_LOOK_S = 0.02
+RESTS = 10
+"""Times as long as a long look has taken there is no other: each reads all nodes, and an import
+into a registrar with a million of them commits many times a second."""
 LOOK_LIMIT = 1000
 """Nodes that one look puts on the schedule; more follow in the next transaction."""
 
@@ -63,9 +69,13 @@ class Pushing:
     name = "settings"
     leaves_room = False
 
-    def __init__(self, retry: Retry, facts: Facts) -> None:
+    def __init__(
+        self, retry: Retry, facts: Facts, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._retry = retry
         self._facts = facts
+        self._monotonic_s = monotonic_s
+        self._rests_until_s = -math.inf
         self.changed_contexts: list[bytes] = []
         self._revision = -1
         self._look_at_ms = 0
@@ -99,13 +109,14 @@ class Pushing:
 
     def next_due_ms(self, tx: Registry) -> int | None:
         """As ``Errand.next_due_ms``; the next look counts."""
+        next_ms = tx.pushes.next_due_ms()
         if tx.policy_revision != self._revision:
-            return tx.now_ms
+            look_ms = tx.now_ms + math.ceil(1000 * self._rest_s())
+            return look_ms if next_ms is None else min(next_ms, look_ms)
         if self._is_time_to_look(tx):
             if self._has_news(tx):
                 return tx.now_ms
             self._look_at_ms = tx.now_ms + LOOK_MS
-        next_ms = tx.pushes.next_due_ms()
         return self._look_at_ms if next_ms is None else min(next_ms, self._look_at_ms)
 
     def look_again(self) -> None:
@@ -114,8 +125,14 @@ class Pushing:
 
     def _is_time_to_look(self, tx: Registry) -> bool:
         """Also where the clock was set back, which would have it wait for too long."""
+        if self._rest_s():
+            return False
         left_ms = self._look_at_ms - tx.now_ms
         return tx.policy_revision != self._revision or not 0 < left_ms <= LOOK_MS
+
+    def _rest_s(self) -> float:
+        """Seconds in which nobody looks, since the last look was a long one."""
+        return max(0.0, self._rests_until_s - self._monotonic_s())
 
     def _has_news(self, tx: Registry) -> bool:
         """Whether a look would find anything; it writes nothing."""
@@ -135,6 +152,7 @@ class Pushing:
 
     def _look(self, tx: Registry) -> None:
         """Write down what is to be told, and put on the schedule whoever lacks something."""
+        started_s = self._monotonic_s()
         self._known_settings.clear()
         for network in self._facts.networks(tx).values():
             with self._apart(network):
@@ -144,6 +162,9 @@ class Pushing:
             tx.pushes.schedule(lacking, tx.now_ms)
         self._revision = tx.policy_revision
         self._look_at_ms = tx.now_ms + (LOOK_MS if len(lacking) < LOOK_LIMIT else 0)
+        ended_s = self._monotonic_s()
+        if ended_s - started_s > LONG_LOOK_S:
+            self._rests_until_s = ended_s + RESTS * (ended_s - started_s)
 
     def _lacking(self, tx: Registry, limit: int) -> list[int]:
         """Nodes with other settings than the latest, or whose lease is to be renewed."""

@@ -10,13 +10,15 @@ from jrc.cojp.constants import CoapCode
 from jrc.cojp.objects import Configuration, UnsupportedParameter
 from jrc.model import Profile
 from jrc.policy.settings import UNLIMITED_BYTES_PER_S
+from jrc.service import pushing
 from jrc.service.enroll import remove_pledge
+from jrc.service.node_settings import settings_changed
 from jrc.service.pushing import LOOK_MS
 from jrc.service.registry import Registry
 from jrc.service.update import Room, turn
 from jrc.store.registry import StoreRegistry
 from tests.desk import ACTOR, pledge_id
-from tests.pushing import HOUR_MS, Bureau, answered, asks_for_a_turn, unanswered
+from tests.pushing import HOUR_MS, RETRY, Bureau, answered, asks_for_a_turn, unanswered
 
 JRC = IPv6Address("2001:db8:5::1")
 
@@ -41,6 +43,35 @@ def test_g02_a_changed_join_rate_is_told_by_update(bureau: Bureau) -> None:
         assert {1: Configuration(join_rate_bytes_per_s=rate)} == bureau.told()
     assert (2, 2) == (bureau.place_number(), len(bureau.events("node.configured")))
     assert {} == bureau.told()
+
+
+def test_after_a_long_look_changes_are_looked_for_together(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import commits many times a second, and each look reads every node."""
+    now_s, looks_s = 1000.0, [0.5]
+
+    def slow(tx: Registry, network_id: int) -> bool:
+        nonlocal now_s
+        now_s += looks_s[0]
+        return settings_changed(tx, network_id)
+
+    monkeypatch.setattr(pushing, "settings_changed", slow)
+    bureau.join(1)
+    bureau.pushing = pushing.Pushing(RETRY, bureau.facts, lambda: now_s)
+    bureau.errands = (bureau.keying, bureau.pushing)
+    bureau.set(join_rate_bytes_per_s=100)
+    assert {1: Configuration(join_rate_bytes_per_s=100)} == bureau.told()
+    for rate in (50, 60, 70):
+        bureau.set(join_rate_bytes_per_s=rate)
+        assert {} == bureau.told()
+    due_ms = bureau.desk.read(bureau.pushing.next_due_ms)
+    assert due_ms == bureau.desk.now_ms + 1000 * pushing.RESTS * looks_s[0]
+    now_s += pushing.RESTS * looks_s[0]
+    looks_s[0] = 0.01
+    assert {1: Configuration(join_rate_bytes_per_s=70)} == bureau.told()
+    bureau.set(join_rate_bytes_per_s=80)
+    assert {1: Configuration(join_rate_bytes_per_s=80)} == bureau.told(), "short looks need no rest"
 
 
 def test_g02_a_limit_that_is_lifted_is_told_as_a_number(bureau: Bureau) -> None:
