@@ -47,7 +47,7 @@ USUAL_S = 2.0
 PAIRS = 5
 PATIENCE_S = 120.0
 _LOOK_AGAIN_S = 0.1
-_RUNNING = "SELECT count(*) FROM rollover WHERE ended_at_ms IS NULL"
+_RUNNING = "SELECT phase FROM rollover WHERE ended_at_ms IS NULL"
 _UNLIMITED: dict[str, object] = {
     "rate_bytes_per_s": 2**31,
     "in_flight": 256,
@@ -141,18 +141,24 @@ class Rolling:
     def finish(self) -> None:
         """Return when it is done, with every node reached."""
         self.wait_until_told(self.nodes)
+        self._wait_until("switching")
+        # None of the nodes is a 6LBR that could begin: the operator has set its radio.
+        self._bed.jrc("rollover", "resume", NETWORK, "--anyway", "--yes")
+        self._wait_until(None)
+
+    def _wait_until(self, phase: str | None) -> None:
         deadline_s = time.monotonic() + PATIENCE_S
-        while self._is_running():
+        while (found := self._phase()) != phase:
             if time.monotonic() > deadline_s:
-                raise MeasurementError("the rollover does not end")
+                raise MeasurementError(f"the rollover stays {found}")
             time.sleep(_LOOK_AGAIN_S)
 
-    def _is_running(self) -> bool:
-        """Asks the database's file, which costs the registrar nothing."""
+    def _phase(self) -> str | None:
+        """Of what runs; asks the database's file, which costs the registrar nothing."""
         url = f"file:{self._bed.database}?mode=ro"
         with closing(sqlite3.connect(url, uri=True)) as connection:
-            (count,) = connection.execute(_RUNNING).fetchone()
-        return bool(count)
+            found = connection.execute(_RUNNING).fetchone()
+        return None if found is None else str(found[0])
 
     def pause(self) -> None:
         """Nobody is told any more."""
