@@ -1,5 +1,7 @@
 """What a plan says before keys are changed."""
 
+from functools import partial
+
 import pytest
 
 from jrc.errors import OperatorError
@@ -55,9 +57,9 @@ def test_the_plan_says_where_no_6lbr_is_given_keys(desk: Desk) -> None:
         record = InstallationRecord(network_id=1, installer="exec", generation=1, tried_at_ms=1)
         desk.write(lambda tx: tx.installations.save(record))
         assert "Nothing here changes" not in str(plan(floor))
-        for configured in ([InstallerId("lab", "new")], [InstallerId("yard", "new")]):
-            found = desk.read(lambda tx, each=configured: plan_rollover(tx, "lab", each))
-            assert ("Nothing here changes" in str(found)) == (configured[0].network != "lab")
+        for name, is_set in (("lab", True), ("yard", False)):
+            read = partial(plan_rollover, network_name="lab", installers=[InstallerId(name, "new")])
+            assert ("Nothing here changes" not in str(desk.read(read))) == is_set
 
 
 def test_the_plan_counts_free_ids_and_what_becomes_free(desk: Desk) -> None:
