@@ -333,9 +333,8 @@ SCENES: Mapping[str, Scene] = {
                 f"jrc pledge generate --id {PLEDGE} --format csv --out pledges.csv",
                 "jrc pledge import pledges.csv --on-conflict replace",
             ),
-            "jrc pledge generate --keep pledges.csv --state state.json --format c --out key.h": (
-                "rm key.h",
-            ),
+            "jrc pledge generate --keep pledges.csv --state state.json --format c --out key.h"
+            " --import-file kept.csv": ("rm key.h",),
         },
     ),
     "docs/recovery.md": Scene(

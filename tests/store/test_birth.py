@@ -1,6 +1,5 @@
 """When a file was made, as its file system has it."""
 
-import ctypes
 import os
 import time
 from pathlib import Path
@@ -51,7 +50,7 @@ def test_a_library_without_the_call_says_nothing(
     """As an old one, or a sandbox that does not know it."""
     path = tmp_path / "file"
     path.touch()
-    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    monkeypatch.setattr(birth, "_library", object)
     assert of(path) is None
 
 
