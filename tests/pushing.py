@@ -39,7 +39,9 @@ class Bureau:
     def restart(self) -> None:
         """Another process: whatever was only remembered is gone."""
         self.facts = Facts()
-        self.keying, self.pushing = Keying(RETRY, self.facts), Pushing(RETRY, self.facts)
+        self.keying = Keying(RETRY, self.facts)
+        # No look takes any of the desk's time.
+        self.pushing = Pushing(RETRY, self.facts, lambda: self.desk.now_ms / 1000)
         self.errands: tuple[Errand, ...] = (self.keying, self.pushing)
         self.open: dict[int, int] = {}
         self.desk.write(self._take_up)

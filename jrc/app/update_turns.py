@@ -3,7 +3,7 @@
 Each runs on another thread, and so looks at nothing that the loop changes meanwhile.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -40,6 +40,7 @@ class UpdateTurns:
         transactions: Transactions,
         clock: Clock,
         installers: Collection[InstallerId],
+        monotonic_s: Callable[[], float],
     ) -> None:
         self.has_rollover = True
         self._transactions = transactions
@@ -47,7 +48,7 @@ class UpdateTurns:
         self._installers = installers
         self._facts = Facts()
         self._keying = Keying(retry, self._facts)
-        self._pushing = Pushing(retry, self._facts)
+        self._pushing = Pushing(retry, self._facts, monotonic_s)
         self._errands: Sequence[Errand] = (self._keying, self._pushing)
         self._is_taken_up = False
 

@@ -101,7 +101,11 @@ class Updates:
         self._driver = UpdateDriver(self._client, self._loop)
         self._each = AHEAD * section.in_flight
         self._turns = UpdateTurns(
-            Retry(section.retry_s, section.retry_max_s), transactions, clock, installers
+            Retry(section.retry_s, section.retry_max_s),
+            transactions,
+            clock,
+            installers,
+            self._loop.time,
         )
         self._open: dict[int, PreparedUpdate] = {}
         self._outcomes: list[UpdateOutcome] = []

@@ -6,7 +6,6 @@ schedule is looked at. After a look that took long there is none for ten times a
 """
 
 import math
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,7 +33,7 @@ from jrc.service.update_ports import UpdateOutcome
 
 LOOK_MS = 15_000
 """How long after its join a node waits to be told what a Join Response leaves out."""
-LONG_LOOK_S = 0.02
+LONG_LOOK_S = 0.05
 RESTS = 10
 """Times as long as a long look has taken there is no other: each reads all nodes, and an import
 into a registrar with a million of them commits many times a second."""
@@ -63,15 +62,14 @@ class Pushing:
     """As ``update.Errand``.
 
     ``changed_contexts`` collects kid contexts whose rows were changed without a datagram: whoever
-    remembers them would find out at the next join only.
+    remembers them would find out at the next join only. ``monotonic_s`` gives seconds that never
+    go back, and may be asked on any thread.
     """
 
     name = "settings"
     leaves_room = False
 
-    def __init__(
-        self, retry: Retry, facts: Facts, monotonic_s: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, retry: Retry, facts: Facts, monotonic_s: Callable[[], float]) -> None:
         self._retry = retry
         self._facts = facts
         self._monotonic_s = monotonic_s

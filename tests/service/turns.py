@@ -32,7 +32,7 @@ class Turns:
         self.keying = Keying(retry, self.facts)
         self.errands: list[Keying | Pushing] = [self.keying]
         if is_pushing:
-            self.errands.append(Pushing(retry, self.facts))
+            self.errands.append(Pushing(retry, self.facts, lambda: desk.now_ms / 1000))
         self.open: dict[int, PreparedUpdate] = {}
         self.outcomes: list[UpdateOutcome] = []
 
