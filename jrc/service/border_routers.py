@@ -7,6 +7,7 @@ begin that number again, and with the keys from before the nonces of its whole n
 from jrc.errors import OperatorError
 from jrc.model import Event, KeySetState, Network, PledgeId
 from jrc.policy.rollover import Phase, Superseded
+from jrc.service.condition import is_open
 from jrc.service.key_domains import current_generation
 from jrc.service.network_reports import find_network
 from jrc.service.records import Generation, ToldKeys
@@ -92,6 +93,7 @@ def _act(
             move(tx, running, Superseded(), actor=actor, reason=reason)
         error = _start_fresh(tx, network, settings, actor, reason)
         if error is None:
+            _forget_own_wish(tx, network.domain_id)
             return True
         _note(tx, network, identifier, actor, reason, "wanted", error.message)
     elif tx.rollovers.wanted(network.domain_id) is None:
@@ -113,9 +115,18 @@ def _gives_way(tx: Registry, running: RolloverRecord | None) -> bool:
     """
     if running is None:
         return True
-    has_switched = running.course in (Phase.SWITCHING, Phase.GUARDING)
+    if running.course not in (Phase.SWITCHING, Phase.GUARDING) or not is_open(tx):
+        return False
     lasted_ms = tx.now_ms - (running.switching_at_ms or tx.now_ms)
-    return has_switched and lasted_ms >= 1000 * running.deadline_s
+    # A clock that was set back says nothing of how long it was.
+    return lasted_ms < 0 or lasted_ms >= 1000 * running.deadline_s
+
+
+def _forget_own_wish(tx: Registry, domain_id: int) -> None:
+    """What a restart before this one has asked for is here; a person's wish stays."""
+    wanted = tx.rollovers.wanted(domain_id)
+    if wanted is not None and wanted.cause is RolloverCause.BORDER_ROUTER:
+        tx.rollovers.forget_wanted(domain_id)
 
 
 def _start_fresh(

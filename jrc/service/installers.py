@@ -7,7 +7,7 @@ while it fails. Joins do not wait for it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jrc.errors import OperatorError
 from jrc.model import Event, KeySetState, Network
@@ -21,6 +21,10 @@ from jrc.service.wording import nearest, utc_text
 
 ACTOR = "jrc"
 """Who runs an installer that nobody has asked for, in the audit log."""
+
+
+GIVEN_UP: Final = "it is waited for no more, by an operator's word"
+"""The error of one on another host, until it has run again."""
 
 
 class InstallerId(NamedTuple):

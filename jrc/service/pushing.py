@@ -37,6 +37,8 @@ LONG_LOOK_S = 0.05
 RESTS = 10
 """Times as long as a long look has taken there is no other: each reads all nodes, and an import
 into a registrar with a million of them commits many times a second."""
+MOST_REST_S = 10.0
+"""A blocklist or a join rate waits no longer for a disk that was slow once."""
 LOOK_LIMIT = 1000
 """Nodes that one look puts on the schedule; more follow in the next transaction."""
 
@@ -107,15 +109,15 @@ class Pushing:
 
     def next_due_ms(self, tx: Registry) -> int | None:
         """As ``Errand.next_due_ms``; the next look counts."""
-        next_ms = tx.pushes.next_due_ms()
+        next_ms, rested_ms = tx.pushes.next_due_ms(), tx.now_ms + math.ceil(1000 * self._rest_s())
         if tx.policy_revision != self._revision:
-            look_ms = tx.now_ms + math.ceil(1000 * self._rest_s())
-            return look_ms if next_ms is None else min(next_ms, look_ms)
+            return rested_ms if next_ms is None else min(next_ms, rested_ms)
         if self._is_time_to_look(tx):
             if self._has_news(tx):
                 return tx.now_ms
             self._look_at_ms = tx.now_ms + LOOK_MS
-        return self._look_at_ms if next_ms is None else min(next_ms, self._look_at_ms)
+        look_ms = max(self._look_at_ms, rested_ms)
+        return look_ms if next_ms is None else min(next_ms, look_ms)
 
     def look_again(self) -> None:
         """A transaction that has looked was not committed."""
@@ -162,7 +164,7 @@ class Pushing:
         self._look_at_ms = tx.now_ms + (LOOK_MS if len(lacking) < LOOK_LIMIT else 0)
         ended_s = self._monotonic_s()
         if ended_s - started_s > LONG_LOOK_S:
-            self._rests_until_s = ended_s + RESTS * (ended_s - started_s)
+            self._rests_until_s = ended_s + min(MOST_REST_S, RESTS * (ended_s - started_s))
 
     def _lacking(self, tx: Registry, limit: int) -> list[int]:
         """Nodes with other settings than the latest, or whose lease is to be renewed."""

@@ -3,7 +3,7 @@
 Each use case is one transaction. ``rollover_course.py`` has what a phase does to rows.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from jrc.errors import ExitCode, OperatorError
@@ -37,8 +37,10 @@ from jrc.service.rollover_course import (
     move,
     networks_of,
     nodes_with_keys,
+    radios,
     record_event,
 )
+from jrc.service.rollover_missing import give_up_elsewhere
 from jrc.service.rollover_records import (
     JoinedNode,
     RolloverCause,
@@ -304,12 +306,18 @@ def resume_rollover(
     """Let a paused one go on; ``anyway`` with the nodes that have the new keys, however few.
 
     One that is switching goes on ``anyway`` without 6LBRs and radios that are missing, paused or
-    not.
+    not; installers that are not among ``installers`` are given up then.
 
     Raises:
         OperatorError: none is paused, or there is nothing that ``anyway`` could leave out.
     """
-    return _command(tx, network_name, Resume(anyway), actor, reason, installers)
+    last = _last(tx, network_name)
+    waiting: Sequence[InstallerId] = ()
+    if anyway and installers is not None and last.course is Phase.SWITCHING:
+        waiting, _ = radios(tx, last, installers)
+    done = _command(tx, network_name, Resume(anyway), actor, reason, installers)
+    give_up_elsewhere(tx, waiting, installers or ())
+    return done
 
 
 def abort_rollover(

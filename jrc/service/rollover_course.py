@@ -23,7 +23,7 @@ from jrc.policy.rollover import (
     step,
 )
 from jrc.policy.rollover_nodes import NODE_TABLE, NodeEvent, node_step, states_to_tell
-from jrc.service.installers import InstallerId
+from jrc.service.installers import GIVEN_UP, InstallerId
 from jrc.service.records import Generation
 from jrc.service.registry import Registry
 from jrc.service.rollover_records import JoinedNode, RolloverRecord
@@ -94,20 +94,23 @@ def radios(
     """The installers that have not put the new keys in yet, and those that have.
 
     Where registrars share the database, those that any of them has run count as well, but for those
-    that have missed the keys before these already: their host is gone, or waited for elsewhere.
+    that a person has given up.
     """
     number = generation_of(tx, record, record.generation_id).number
-    former = generation_of(tx, record, record.former_generation_id).number
     has: dict[InstallerId, int] = {}
+    given_up: set[InstallerId] = set()
     networks = networks_of(tx, record.domain_id)
     for network in networks:
         for each in tx.installations.of(network.id):
-            has[InstallerId(network.name, each.installer)] = each.generation or 0
+            one = InstallerId(network.name, each.installer)
+            has[one] = each.generation or 0
+            if each.error == GIVEN_UP:
+                given_up.add(one)
     here = {network.name for network in networks}
     configured = [one for one in installers or () if one.network in here]
     counted = [*has] if installers is None else configured
     if tx.is_shared:
-        elsewhere = [one for one, generation in has.items() if generation >= former]
+        elsewhere = [one for one in has if one not in given_up]
         counted = list(dict.fromkeys([*configured, *elsewhere]))
     waiting = [one for one in counted if has.get(one, 0) < number]
     return waiting, [one for one in counted if has.get(one, 0) >= number]

@@ -5,9 +5,9 @@ nobody begins does so for ever.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jrc.service.installers import InstallerId
+from jrc.service.installers import GIVEN_UP, InstallerId, record_of
 from jrc.service.registry import Registry
 from jrc.service.rollover_course import counts_of, networks_of, radios
 from jrc.service.rollover_records import RolloverRecord
@@ -72,3 +72,17 @@ def without_router(
     """The networks, by name, in which nobody begins to send with the new keys."""
     found = counts_of(tx, record, installers).without_router
     return tuple(each.name for each in networks_of(tx, record.domain_id) if each.id in found)
+
+
+def give_up_elsewhere(
+    tx: Registry, radios: Collection[InstallerId], installers: Collection[InstallerId]
+) -> None:
+    """Wait no more for radios of installers that this host's config file does not name.
+
+    A host that still has one runs it, and is waited for again.
+    """
+    networks = {network.name: network.id for network in tx.networks.all().values()}
+    for each in radios:
+        if each not in installers:
+            record = record_of(tx, networks[each.network], each.name)
+            tx.installations.save(replace(record, error=GIVEN_UP))

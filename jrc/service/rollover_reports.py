@@ -9,7 +9,7 @@ from jrc.cojp.constants import Role
 from jrc.errors import OperatorError
 from jrc.model import Network
 from jrc.policy.rollover import NodeState, Phase
-from jrc.service.installers import InstallerId
+from jrc.service.installers import GIVEN_UP, InstallerId
 from jrc.service.network_reports import find_network
 from jrc.service.records import InstallationRecord
 from jrc.service.registry import Registry
@@ -205,6 +205,13 @@ def _installers(
         for network in networks_of(tx, record.domain_id)
         for run in tx.installations.of(network.id)
     }
+    # One that a person gave up holds the keys that this rollover retires, or older ones.
+    former = generation_of(tx, record, record.former_generation_id).number
+    waiting += [
+        one
+        for one, run in runs.items()
+        if one not in waiting and run.error == GIVEN_UP and (run.generation or 0) >= former
+    ]
     return {
         str(one): _installer(
             runs.get(one),

@@ -15,6 +15,7 @@ from jrc.service.border_routers import radio_restarted
 from jrc.service.enroll import remove_pledge
 from jrc.service.events import list_events
 from jrc.service.records import InstallationRecord
+from jrc.service.recover import quarantine
 from jrc.service.registry import Registry
 from jrc.service.revoking import restore_pledge, revoke_pledge
 from jrc.service.rollover import advance, pause_rollover, start_rollover
@@ -254,6 +255,29 @@ def test_e07_a_switch_that_does_not_end_keeps_no_6lbr_on_keys_it_has_used(
     assert len({*map(tuple, told)}) == len(told)
     assert [each.phase for each in rollovers(hall)] == [Phase.SWITCHING, *[Phase.DONE] * 3]
     assert [state for state, _ in generations(hall)] == [KeySetState.PREVIOUS, KeySetState.CURRENT]
+
+
+def test_e07_a_switch_of_a_database_that_is_closed_gives_way_to_nobody(hall: Hall) -> None:
+    """The old keys stay, since no others can be drawn (row E9)."""
+    border, _, _ = joins_while_network_runs(hall)
+    hall.join(border, AS_6LBR)
+    before = generations(hall)
+    hall.desk.now_ms += 7200 * 1000
+    hall.desk.write(lambda tx: quarantine(tx, "an old copy", actor=ACTOR))
+    assert restarted(hall) is False
+    assert (generations(hall), rollovers(hall)[0].phase) == (before, Phase.SWITCHING)
+
+
+def test_e07_fresh_keys_fulfil_what_an_earlier_restart_has_asked_for(hall: Hall) -> None:
+    """Nobody is told keys once more for nothing; a person's wish stays."""
+    border, _, _ = joins_while_network_runs(hall)
+    for after_ms in (0, 1800 * 1000):
+        hall.desk.now_ms += after_ms
+        hall.join(border, AS_6LBR)
+    assert wanted(hall) == "border-router"
+    hall.desk.now_ms += 3600 * 1000
+    hall.join(border, AS_6LBR)
+    assert (wanted(hall), len(rollovers(hall))) == (None, 2)
 
 
 def test_e07_another_6lbr_in_a_switch_where_nobody_has_begun_gets_its_keys(hall: Hall) -> None:

@@ -72,6 +72,12 @@ def test_after_a_long_look_changes_are_looked_for_together(
     assert {1: Configuration(join_rate_bytes_per_s=70)} == bureau.told()
     bureau.set(join_rate_bytes_per_s=80)
     assert {1: Configuration(join_rate_bytes_per_s=80)} == bureau.told(), "short looks need no rest"
+    looks_s[0] = 60.0
+    bureau.set(join_rate_bytes_per_s=90)
+    assert {1: Configuration(join_rate_bytes_per_s=90)} == bureau.told()
+    bureau.desk.now_ms += 2 * LOOK_MS
+    due_ms = bureau.desk.read(bureau.pushing.next_due_ms)
+    assert due_ms == bureau.desk.now_ms + 1000 * pushing.MOST_REST_S, "bounded, and not over yet"
 
 
 def test_g02_a_limit_that_is_lifted_is_told_as_a_number(bureau: Bureau) -> None:

@@ -90,6 +90,9 @@ def test_an_installer_of_a_host_that_is_gone_is_waited_for_no_more_by_the_operat
         floor.tell(number=2)
         installed(floor, 3, 2, "here")
         assert look(2) is Phase.GUARDING
+        assert {"lab/here": True} == _installed(floor)
+        installed(floor, 1, 2, "gone")
+        assert {"lab/here": True, "lab/gone": False} == _installed(floor), "it runs again"
 
 
 def test_an_installer_that_is_configured_is_not_forgotten(desk: Desk) -> None:
