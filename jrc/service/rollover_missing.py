@@ -46,9 +46,10 @@ class Missing:
                 f" do 6LNs that hear nobody but {it}."
             )
         for name in self.without_router:
+            nobody = NOBODY_BEGINS.format(name).replace("network", "Network", 1)
             found.append(
-                f"N{NOBODY_BEGINS.format(name)[1:]} until one joins; a 6LN that joins later gets"
-                " the new ones alone, and hears nobody there."
+                f"{nobody} until one joins; a 6LN that joins later gets the new ones alone, and"
+                " hears nobody there."
             )
         return found
 

@@ -127,10 +127,12 @@ class RolloverNodes:
             word = _STATES.get(state, NodeState.PENDING)
             if role == Role.LBR.value:
                 routers[word] += count
-                begun |= {network_id} if word in TOLD_BY_UPDATE else set()
+                if word in TOLD_BY_UPDATE:
+                    begun.add(network_id)
             else:
                 nodes[word] += count
-                waiting |= {network_id} if word is not NodeState.LEFT else set()
+                if word is not NodeState.LEFT:
+                    waiting.add(network_id)
         tally = Tally.of(nodes)
         return Counts(
             nodes=tally,

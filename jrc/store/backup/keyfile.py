@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jrc.errors import ExitCode, OperatorError
+from jrc.filerights import read_private
 from jrc.model import Secret
-from jrc.store.backup.seal import check_recipient, new_identity, private_text, seal_identity
+from jrc.store.backup.seal import check_recipient, new_identity, seal_identity
 
 _FIRST = "jrc-backup-key 1 "
+_MAX_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def read_backup_key(path: Path) -> BackupKey:
     Raises:
         OperatorError: it can't be read, or is none.
     """
-    first, _, rest = private_text(path, "the backup key").partition("\n")
+    first, _, rest = _private_text(path, "the backup key").partition("\n")
     if not first.startswith(_FIRST) or not rest.startswith("-----BEGIN AGE ENCRYPTED FILE-----\n"):
         raise OperatorError(
             f"{path} is no backup key",
@@ -46,3 +48,16 @@ def read_backup_key(path: Path) -> BackupKey:
             exit_code=ExitCode.USAGE,
         )
     return BackupKey(check_recipient(first.removeprefix(_FIRST)), rest.encode())
+
+
+def _private_text(path: Path, what: str) -> str:
+    """The text of a file that its owner alone may read."""
+    try:
+        raw = read_private(path, what, _MAX_BYTES + 1, exit_code=ExitCode.REFUSED)
+        if len(raw) > _MAX_BYTES:
+            raise OperatorError(f"{what} {path} is too long to be one")
+        return raw.decode()
+    except OSError as error:
+        raise OperatorError(f"{what} {path} can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise OperatorError(f"{what} {path} is not UTF-8 text") from None

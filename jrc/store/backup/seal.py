@@ -6,15 +6,12 @@ content is sealed; that costs about a second and, on a fast machine, 512 MiB for
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from jrc.errors import ExitCode, OperatorError
-from jrc.filerights import read_private
 from jrc.model import Secret
 from jrc.store.backup.container import damaged
 
-MAX_KEY_FILE_BYTES = 64 * 1024
 _NO_KEY_FITS = "No matching keys found"
 
 
@@ -108,23 +105,6 @@ def identities_in(text: str, name: str) -> list[Secret]:
             exit_code=ExitCode.USAGE,
         )
     return [Secret(line.encode()) for line in found]
-
-
-def private_text(path: Path, what: str) -> str:
-    """The text of a file that its owner alone may read.
-
-    Raises:
-        OperatorError: it can't be read, others can read it, or it is no text.
-    """
-    try:
-        raw = read_private(path, what, MAX_KEY_FILE_BYTES + 1, exit_code=ExitCode.REFUSED)
-        if len(raw) > MAX_KEY_FILE_BYTES:
-            raise OperatorError(f"{what} {path} is too long to be one")
-        return raw.decode()
-    except OSError as error:
-        raise OperatorError(f"{what} {path} can't be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise OperatorError(f"{what} {path} is not UTF-8 text") from None
 
 
 class _Pieces:
