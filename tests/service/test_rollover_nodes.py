@@ -105,6 +105,8 @@ def test_an_installer_that_is_configured_is_not_forgotten(desk: Desk) -> None:
         desk.write(lambda tx: resume_rollover(tx, "lab", anyway=True, actor=ACTOR, installers=here))
         assert floor.advance(guard_over=True) is Phase.DONE
         assert {"lab/here": False} == _installed(floor)
+        shown = floor.status(installers=here).installers or {}
+        assert shown["lab/here"].error is None, "nobody has given it up"
 
 
 def test_a_domain_with_nobody_to_tell_passes_through(desk: Desk) -> None:
